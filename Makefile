@@ -1,0 +1,131 @@
+# GNU make 3.81 or later. `make` alone says what there is.
+
+PYTHON ?= python3
+# The Lambda platform that the artifact is for. template.yaml says the same in Runtime and Architectures.
+PYTHON_VERSION ?= 3.13
+ARCH ?= arm64
+LAMBDA_PYTHON ?= python$(PYTHON_VERSION)
+
+VENV := .venv/bin/python
+READY := .venv/ready
+SAM := .venv-sam/bin/sam
+SAM_READY := .venv-sam/ready
+STAGE := build/$(ARCH)-$(PYTHON_VERSION)
+MACHINE := $(if $(filter arm64,$(ARCH)),aarch64,$(ARCH))
+
+PIP := -m pip --disable-pip-version-check --quiet
+# The locks are complete and every file in them is pinned by its hash: nothing is left to resolve.
+LOCKED := install --no-deps --require-hashes
+# sam asks for a region even where it calls nobody; these name no account.
+OFFLINE := SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=eu-central-1 AWS_ACCESS_KEY_ID=none AWS_SECRET_ACCESS_KEY=none
+LOCK := build/lock/bin/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-emit-index-url --no-emit-find-links $(UPGRADE)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test check bench build format clean lock
+
+help:
+	@echo 'make demo    show what the function does, against a fake cloud on this machine'
+	@echo 'make test    run the tests'
+	@echo 'make check   formatter, linter, types, arrows between the modules, template'
+	@echo 'make bench   run the benchmarks'
+	@echo 'make build   build the functions of template.yaml with sam (ARCH=$(ARCH), PYTHON_VERSION=$(PYTHON_VERSION))'
+	@echo 'make format  format the code'
+	@echo 'make lock    resolve the dependencies again (UPGRADE=--upgrade takes newer ones)'
+	@echo 'make clean   remove all that was made here'
+	@echo 'Each target first makes what it needs. PYTHON=... chooses the interpreter, 3.11 or later.'
+
+setup: $(READY)
+
+demo: $(READY)
+	@$(VENV) -m tests.demo
+
+test: $(READY)
+	$(VENV) -m pytest
+
+check: $(READY) $(SAM_READY)
+	$(VENV) -m ruff format --check
+	$(VENV) -m ruff check
+	$(VENV) -m mypy
+	$(VENV) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()' --no-logo
+	$(OFFLINE) $(SAM) validate --lint --template template.yaml --region eu-central-1
+
+bench: $(READY)
+	$(VENV) -m pytest tests/bench -o addopts= -o python_files='bench_*.py test_*.py' --capture=no
+
+build: $(READY) $(SAM_READY)
+	$(OFFLINE) $(SAM) build --build-in-source --template template.yaml
+
+format: $(READY)
+	$(VENV) -m ruff format
+	$(VENV) -m ruff check --fix
+
+clean:
+	rm -rf .venv .venv-sam .aws-sam build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+lock: build/lock/bin/uv
+	$(LOCK) --no-emit-package setuptools -o requirements.lock pyproject.toml
+	$(LOCK) -c requirements.lock --group dev -o tests/requirements.lock pyproject.toml
+	echo 'aws-sam-cli>=1.170,<2' | $(LOCK) -o tests/sam-requirements.lock -
+
+# --- environments: made once, and again when their lock changes ---
+
+$(READY): tests/requirements.lock
+	$(call venv,.venv,$<)
+
+$(SAM_READY): tests/sam-requirements.lock
+	$(call venv,.venv-sam,$<)
+
+build/lock/bin/uv:
+	$(call python_or_why)
+	@$(PYTHON) -m venv --clear build/lock
+	@build/lock/bin/python $(PIP) install uv
+
+define python_or_why
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo 'image-reaper needs Python 3.11 or later, and "$(PYTHON)" is not: say which with make PYTHON=...' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo '"$(PYTHON)" cannot make virtual environments (on Debian and Ubuntu: apt install python3-venv)' >&2; exit 1; }
+endef
+
+define venv
+	$(call python_or_why)
+	@echo 'Installing $(2) into $(1)'
+	@$(PYTHON) -m venv --clear $(1)
+	@$(1)/bin/python $(PIP) $(LOCKED) -r $(2)
+	@touch $@
+endef
+
+# --- the artifact: sam calls `make build-<function>` with ARTIFACTS_DIR ---
+
+# One artifact for all functions: staged once, copied for each.
+build-%: $(STAGE)/ready
+	mkdir -p '$(ARTIFACTS_DIR)'
+	cp -R $(STAGE)/package/. '$(ARTIFACTS_DIR)'
+
+# Wheels for Lambda's platform, whatever this machine is, and our own wheel; no commands and no tests of theirs.
+# Our wheel comes by name and not by path, since pip would write the path into the artifact.
+$(STAGE)/ready: requirements.lock pyproject.toml Makefile $(READY) $(wildcard handler/*.py)
+	@rm -rf $(STAGE) && mkdir -p $(STAGE)
+	$(VENV) $(PIP) wheel --no-deps --no-build-isolation --wheel-dir $(STAGE) .
+	$(VENV) $(PIP) $(LOCKED) $(FOR_LAMBDA) -r requirements.lock
+	$(VENV) $(PIP) install --no-deps --no-index --find-links $(STAGE) $(FOR_LAMBDA) image-reaper
+	@rm -rf $(STAGE)/package/bin $(STAGE)/package/*/tests
+	@$(call compiled)
+	@touch $@
+
+FOR_LAMBDA := --target $(STAGE)/package --no-compile --only-binary=:all: --implementation cp \
+	--python-version $(PYTHON_VERSION) --platform manylinux2014_$(MACHINE)
+
+# Without .pyc files every cold start compiles everything again, since Lambda's disk is read-only. Only the Python that
+# runs there can make them. They are unchecked: times do not survive the zip.
+define compiled
+if $(LAMBDA_PYTHON) -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] != "$(PYTHON_VERSION)")' 2>/dev/null; then \
+	$(LAMBDA_PYTHON) -m compileall -q --invalidation-mode unchecked-hash \
+		-s $(STAGE)/package -p /var/task $(STAGE)/package; \
+else \
+	echo 'No $(LAMBDA_PYTHON) here: the artifact goes without .pyc files, and cold starts will be slower'; \
+fi
+endef
