@@ -1,0 +1,128 @@
+"""Everything that may go wrong, as one tree.
+
+ReaperError
+├── InvalidSettings              the environment does not describe a run; nothing is started
+├── UnknownEvent                 not one of the shapes that this function reads
+├── InvalidRequest               an event whose request can't be read or may not be carried out; names the fields
+├── ImagesFailed                 what an asynchronous caller gets when an image failed, so that it sends the event again
+├── AnswerNotDelivered           CloudFormation could not be told how its request ended
+└── CloudError                   an image that could not be dealt with: outcome `failed`, with the class's `reason`
+    ├── Denied                   the cloud does not let these credentials do it
+    │   └── CredentialsRefused   ... or does not accept them at all
+    ├── Throttled                too many requests
+    ├── Unavailable              a fault of the cloud's, or an answer that got lost
+    │   └── Unreachable          no connection, or no answer in time
+    ├── DeadlineReached          not enough time left to end what would have been started
+    ├── OverLimit                more images than one invocation may delete
+    ├── BackupLeft               the cloud could not delete the backup of a full-ECS image
+    ├── Paused                   the function is switched off
+    └── Unexpected               anything that we do not understand
+
+Whether an error may be retried, and whether it ends the whole run, is a property of its class.
+"""
+
+from typing import ClassVar
+
+
+class ReaperError(Exception):
+    """The root of the tree: everything that image-reaper raises on purpose."""
+
+
+class InvalidSettings(ReaperError):
+    """An environment variable has a value that is unknown, unusable or missing."""
+
+
+class UnknownEvent(ReaperError):
+    """The event has none of the shapes that this function reads."""
+
+
+class InvalidRequest(ReaperError):
+    """A request can't be read, or may not be carried out; the message names each field that is wrong."""
+
+
+class ImagesFailed(ReaperError):
+    """At least one image failed, and the caller has no other way to learn of it than an exception."""
+
+
+class AnswerNotDelivered(ReaperError):
+    """CloudFormation's answer address did not take the answer."""
+
+
+class CloudError(ReaperError):
+    """An image could not be dealt with.
+
+    `reason` is the reason of the outcome, `may_retry` says whether asking again at once can help, `ends_run` whether
+    every other image of the run would meet the same end. `retry_after` is in seconds, if the cloud named a time.
+    """
+
+    reason: ClassVar[str]
+    may_retry: ClassVar[bool] = False
+    ends_run: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Denied(CloudError):
+    """The cloud does not let these credentials do it."""
+
+    reason = "denied"
+
+
+class CredentialsRefused(Denied):
+    """The cloud does not accept the credentials, nor a new token made from them."""
+
+    ends_run = True
+
+
+class Throttled(CloudError):
+    """The cloud, or the gateway before it, asks for fewer requests."""
+
+    reason = "throttled"
+    may_retry = True
+
+
+class Unavailable(CloudError):
+    """The cloud failed, or its answer was lost on the way."""
+
+    reason = "unavailable"
+    may_retry = True
+
+
+class Unreachable(Unavailable):
+    """No connection to the endpoint, or no answer from it in time."""
+
+    ends_run = True
+
+
+class DeadlineReached(CloudError):
+    """What would have been started could not have ended in time."""
+
+    reason = "deadline"
+    ends_run = True
+
+
+class OverLimit(CloudError):
+    """The invocation has sent as many DELETEs as it may."""
+
+    reason = "over_limit"
+
+
+class BackupLeft(CloudError):
+    """The backup of a full-ECS image could not be deleted with it."""
+
+    reason = "backup_left"
+
+
+class Paused(CloudError):
+    """The function is paused."""
+
+    reason = "paused"
+    ends_run = True
+
+
+class Unexpected(CloudError):
+    """Something that we do not understand; nothing is done on the strength of it."""
+
+    reason = "unexpected"

@@ -1,0 +1,177 @@
+"""What the bodies of the cloud hold: images, members, servers, volumes. Pure; what can't be read is Unexpected."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from handler.errors import Unexpected
+from handler.model import Image
+
+CORE = frozenset(
+    {"id", "name", "owner", "status", "visibility", "protected", "tags", "created_at", "updated_at", "size", "checksum"}
+    | {"virtual_size", "min_ram", "min_disk", "disk_format", "container_format", "os_hidden", "os_hash_algo"}
+    | {"os_hash_value", "file", "self", "schema", "stores", "locations", "direct_url"}
+)
+"""The attributes that every image has (Glance API v2); whatever else stands in a record is a property."""
+VISIBILITIES = frozenset({"private", "shared", "public", "community"})
+GONE_STATUSES = frozenset({"deleted", "pending_delete"})
+
+Record = Mapping[str, Any]
+
+
+def read_json(body: bytes) -> Record:
+    """Read a JSON object."""
+    try:
+        payload = json.loads(body)
+    except (ValueError, RecursionError) as exc:
+        message = "the cloud's answer is not JSON"
+        raise Unexpected(message) from exc
+    if not isinstance(payload, dict):
+        message = "the cloud's answer is not a JSON object"
+        raise Unexpected(message)
+    return payload
+
+
+def read_image(record: Record, image_id: str) -> Image | None:
+    """Read an image of Glance or IMS; None if the record says that it is deleted.
+
+    A record of another image, or one whose owner, status, visibility or protection can't be read, is Unexpected.
+    """
+    if record.get("id") != image_id:
+        message = f"the cloud answered with image {record.get('id')!r}"
+        raise Unexpected(message)
+    if _text(record, "status") in GONE_STATUSES:
+        return None
+    return Image(
+        id=image_id,
+        name=_text_or_none(record, "name"),
+        owner=_text_or_none(record, "owner"),
+        status=_text(record, "status"),
+        visibility=_one_of(record, "visibility", VISIBILITIES),
+        protected=_truth(record, "protected"),
+        tags=frozenset(_texts(record, "tags")),
+        properties=frozenset(record.keys() - CORE),
+        created_at=read_time(record.get("created_at")),
+        updated_at=_text_or_none(record, "updated_at"),
+        size=_size(record),
+        checksum=_text_or_none(record, "checksum"),
+        record=record,
+    )
+
+
+def read_time(value: object) -> datetime | None:
+    """Read a time of the cloud's, which is in UTC; None if there is none that can be read."""
+    if not isinstance(value, str):
+        return None
+    try:
+        time = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return time.replace(tzinfo=time.tzinfo or UTC)
+
+
+def read_accepted_members(payload: Record) -> tuple[str, ...]:
+    """The projects that may use the image: all that did not turn the invitation down or leave it unanswered."""
+    members = _objects(payload, "members")
+    return tuple(
+        _text(member, "member_id") for member in members if member.get("status") not in {"pending", "rejected"}
+    )
+
+
+def read_page(payload: Record, key: str) -> tuple[list[Record], bool]:
+    """A page of servers or volumes, and whether the cloud names a next one."""
+    links = payload.get(f"{key}_links", [])
+    return _objects(payload, key), any(link.get("rel") == "next" for link in links if isinstance(link, dict))
+
+
+def next_marker(link: str) -> str | None:
+    """The marker that a `next` link carries."""
+    return next(iter(parse_qs(urlsplit(link).query).get("marker", [])), None)
+
+
+def images_of_server(server: Record) -> Iterator[str]:
+    """The images that a server is known to come from.
+
+    `image` is empty for a server that was booted from a volume; Open Telekom Cloud names the image in its metadata.
+    """
+    image, metadata = server.get("image"), server.get("metadata")
+    if isinstance(image, dict) and image.get("id"):
+        yield str(image["id"])
+    if isinstance(metadata, dict) and metadata.get("metering.image_id"):
+        yield str(metadata["metering.image_id"])
+
+
+def image_of_attached_volume(volume: Record) -> str | None:
+    """The image that a volume was made from, if a server holds the volume."""
+    origin = volume.get("volume_image_metadata")
+    if not volume.get("attachments") or not isinstance(origin, dict):
+        return None
+    return str(origin["image_id"]) if origin.get("image_id") else None
+
+
+def label(thing: Record) -> str:
+    """A server or volume as a person knows it."""
+    return f"{thing.get('name') or 'unnamed'} ({thing.get('id')})"
+
+
+def _objects(payload: Record, key: str) -> list[Record]:
+    found = payload.get(key)
+    if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+        message = f"the cloud's answer has no list of {key}"
+        raise Unexpected(message)
+    return found
+
+
+def _text(record: Record, key: str) -> str:
+    value = record.get(key)
+    if not isinstance(value, str) or not value:
+        raise _unreadable(key, value)
+    return value
+
+
+def _text_or_none(record: Record, key: str) -> str | None:
+    return None if record.get(key) is None else _text_or_empty(record, key)
+
+
+def _text_or_empty(record: Record, key: str) -> str:
+    value = record.get(key)
+    if not isinstance(value, str):
+        raise _unreadable(key, value)
+    return value
+
+
+def _texts(record: Record, key: str) -> list[str]:
+    value = record.get(key)
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise _unreadable(key, value)
+    return value
+
+
+def _one_of(record: Record, key: str, allowed: frozenset[str]) -> str:
+    value = _text(record, key)
+    if value not in allowed:
+        raise _unreadable(key, value)
+    return value
+
+
+def _truth(record: Record, key: str) -> bool:
+    value = record.get(key)
+    if not isinstance(value, bool):
+        raise _unreadable(key, value)
+    return value
+
+
+def _size(record: Record) -> int | None:
+    """Bytes. IMS says them in `__image_size`, as a string, and leaves `size` empty or 0."""
+    told = record.get("__image_size", "")
+    if isinstance(told, str) and re.fullmatch(r"[0-9]{1,18}", told):
+        return int(told)
+    size = record.get("size")
+    return size if isinstance(size, int) else None
+
+
+def _unreadable(key: str, value: object) -> Unexpected:
+    return Unexpected(f"the cloud's answer has no readable {key}: {str(value)[:60]!r}")

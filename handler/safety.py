@@ -1,0 +1,147 @@
+"""The rules: why an image is not deleted. Pure: no clock, no network, no environment."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from fnmatch import fnmatchcase
+
+from handler.model import Image, Policy, Refusal
+
+DELETABLE = frozenset({"active", "deactivated", "killed"})
+"""The states in which an image is at rest. The others mean that someone is still writing it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What must be known beside the image itself.
+
+    `project_id` is the project that we act for, `expect` what the requester believes, `accepted_by` the projects that
+    use the image by invitation, `used_by` the servers made from it.
+    """
+
+    project_id: str
+    now: datetime
+    expect: tuple[tuple[str, str | int | None], ...] = ()
+    accepted_by: tuple[str, ...] = ()
+    used_by: tuple[str, ...] = ()
+
+
+Rule = Callable[[Image, Facts, Policy], Refusal | None]
+
+
+def _public(image: Image, _facts: Facts, _policy: Policy) -> Refusal | None:
+    if image.visibility in {"public", "community"}:
+        return Refusal("public", f"visibility {image.visibility}: every project may use it")
+    return None
+
+
+def _not_owner(image: Image, facts: Facts, _policy: Policy) -> Refusal | None:
+    if image.owner != facts.project_id:
+        return Refusal("not_owner", f"owned by project {image.owner}, not by {facts.project_id}")
+    return None
+
+
+def _protected(image: Image, _facts: Facts, _policy: Policy) -> Refusal | None:
+    return Refusal("protected", "the image is protected") if image.protected else None
+
+
+def _not_ready(image: Image, _facts: Facts, _policy: Policy) -> Refusal | None:
+    if image.status not in DELETABLE:
+        return Refusal("not_ready", f"status {image.status}")
+    return None
+
+
+def _changed(image: Image, facts: Facts, _policy: Policy) -> Refusal | None:
+    for attribute, expected in facts.expect:
+        actual = getattr(image, attribute)
+        if actual != expected:
+            return Refusal("changed", f"{attribute} is {actual!r}, expected {expected!r}")
+    return None
+
+
+def _kept(image: Image, facts: Facts, policy: Policy) -> Refusal | None:
+    if policy.keep_tag and policy.keep_tag in _names(image):
+        return Refusal("kept", f"marked {policy.keep_tag}")
+    for mark in ("keep-until", f"{policy.keep_tag}-until"):
+        for value in _values(image, mark):
+            if _still_kept(value, facts.now.date()):
+                return Refusal("kept", f"marked {mark}={value}")
+    return None
+
+
+def _not_allowed(image: Image, _facts: Facts, policy: Policy) -> Refusal | None:
+    if policy.require_tag and policy.require_tag not in image.tags:
+        return Refusal("not_allowed", f"the required tag {policy.require_tag} is missing")
+    if policy.allow_names and not any(fnmatchcase(image.name or "", glob) for glob in policy.allow_names):
+        return Refusal("not_allowed", f"the name {image.name!r} matches none of the allowed patterns")
+    return None
+
+
+def _too_young(image: Image, facts: Facts, policy: Policy) -> Refusal | None:
+    if policy.min_age <= timedelta(0):
+        return None
+    if image.created_at is None:
+        return Refusal("too_young", "its age is unknown")
+    if facts.now - image.created_at < policy.min_age:
+        return Refusal("too_young", f"created at {image.created_at.isoformat()}")
+    return None
+
+
+def _shared(_image: Image, facts: Facts, policy: Policy) -> Refusal | None:
+    if facts.accepted_by and not policy.allow_shared:
+        return Refusal("shared", f"accepted by {_listed(facts.accepted_by)}")
+    return None
+
+
+def _in_use(_image: Image, facts: Facts, _policy: Policy) -> Refusal | None:
+    return Refusal("in_use", f"used by {_listed(facts.used_by)}") if facts.used_by else None
+
+
+RULES_OF_RECORD: tuple[Rule, ...] = (
+    _public,
+    _not_owner,
+    _protected,
+    _not_ready,
+    _changed,
+    _kept,
+    _not_allowed,
+    _too_young,
+)
+"""What the image's own description decides. What it refuses needs no further question to the cloud."""
+
+RULES: tuple[Rule, ...] = (*RULES_OF_RECORD, _shared, _in_use)
+"""Every rule, in the order in which the first to object gives the reason."""
+
+
+def judge(image: Image, facts: Facts, policy: Policy, rules: tuple[Rule, ...] = RULES) -> Refusal | None:
+    """Say why the image must stay, or None if nothing speaks against its deletion."""
+    return next((refusal for rule in rules if (refusal := rule(image, facts, policy))), None)
+
+
+def _names(image: Image) -> frozenset[str]:
+    """The names of tags and properties; a tag may also be written `key=value`, or `key.value` on old IMS."""
+    return image.tags | image.properties | {re.split("[=.]", tag, maxsplit=1)[0] for tag in image.tags}
+
+
+def _values(image: Image, key: str) -> list[str]:
+    """The values that the tags and the property of this name carry."""
+    values = [tag[len(key) + 1 :] for tag in sorted(image.tags) if tag.startswith((f"{key}=", f"{key}."))]
+    if key in image.tags:
+        values.append("")
+    if key in image.properties:
+        values.append(str(image.record[key]))
+    return values
+
+
+def _still_kept(value: str, today: date) -> bool:
+    """Whether a keep-until date holds today. It holds through its last day, and a date that can't be read holds."""
+    try:
+        return today <= date.fromisoformat(value)
+    except ValueError:
+        return True
+
+
+def _listed(names: tuple[str, ...], most: int = 3) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
