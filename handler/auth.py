@@ -1,0 +1,146 @@
+"""Keystone tokens: made by keystoneauth1's plugins, put on requests by a `requests.auth.AuthBase`."""
+
+from collections.abc import Callable, Mapping, Sequence
+from threading import Lock
+from typing import Any
+
+import requests
+from keystoneauth1 import exceptions as keystone
+from keystoneauth1.access import AccessInfoV3
+from keystoneauth1.identity import v3
+from keystoneauth1.session import Session as KeystoneSession
+from requests.auth import AuthBase
+
+from handler.answers import Meaning, meaning_of, read_answer
+from handler.deadline import Deadline
+from handler.errors import CloudError, CredentialsRefused, Throttled, Unavailable, Unexpected, Unreachable
+
+USER_AGENT = "image-reaper"
+SHORTEST_LIFE = 120
+"""Seconds that a token must still live to be used; keystoneauth1 takes the same number."""
+
+PLUGINS: Mapping[str, Callable[..., v3.Auth]] = {
+    "password": v3.Password,
+    "v3password": v3.Password,
+    "v3applicationcredential": v3.ApplicationCredential,
+    "v3token": v3.Token,
+}
+"""What `OS_AUTH_TYPE` may say. Named here, since a look-up by entry point would read every package's metadata."""
+
+KEYSTONE_ERRORS: tuple[tuple[type[Exception], type[CloudError]], ...] = (
+    (keystone.TooManyRequests, Throttled),
+    (keystone.RequestEntityTooLarge, Throttled),
+    (keystone.RequestTimeout, Unavailable),
+    (keystone.HttpServerError, Unavailable),
+    (keystone.HTTPClientError, CredentialsRefused),
+    (keystone.ConnectionError, Unreachable),
+    (keystone.ClientException, Unexpected),
+)
+"""keystoneauth1's errors in ours; the first class that fits decides."""
+
+
+class Identity:
+    """One set of credentials, the token made from it and the connections that it is used on. Safe for threads.
+
+    It outlives an invocation. `secrets` are kept out of every message that it passes on.
+    """
+
+    def __init__(self, plugin: v3.Auth, session: requests.Session, secrets: Sequence[str] = ()) -> None:
+        self.session = session
+        self._plugin = plugin
+        self._secrets = tuple(secret for secret in secrets if secret)
+        self._lock = Lock()
+        self._access: AccessInfoV3 | None = None
+
+    def access(self, deadline: Deadline) -> AccessInfoV3:
+        """Give a token that lives long enough, a new one if need be."""
+        access = self._access
+        if access is None or access.will_expire_soon(SHORTEST_LIFE):
+            access = self.renew(access.auth_token if access else None, deadline)
+        return access
+
+    def renew(self, stale: str | None, deadline: Deadline) -> AccessInfoV3:
+        """Give a token other than `stale`: the one that another thread has got meanwhile, or a new one."""
+        with self._lock:
+            if self._access is None or self._access.auth_token == stale:
+                self._access = None
+                self._access = self._authenticate(deadline)
+            return self._access
+
+    def scrub(self, text: str) -> str:
+        """Take passwords, secrets and the token out of a text."""
+        token = (self._access.auth_token,) if self._access else ()
+        for secret in (*self._secrets, *token):
+            text = text.replace(secret, "***")
+        return text
+
+    def _authenticate(self, deadline: Deadline) -> AccessInfoV3:
+        session = KeystoneSession(
+            session=self.session,
+            verify=self.session.verify,
+            timeout=sum(deadline.timeout()) / 2,  # spent once on connecting and once on waiting
+            redirect=False,
+            user_agent=USER_AGENT,
+        )
+        try:
+            access = self._plugin.get_auth_ref(session)
+            access.will_expire_soon(0)  # reads the expiry, which a token body may lack
+        except (KeyError, TypeError, ValueError) as exc:
+            message = "Keystone's answer holds no token"
+            raise Unexpected(message) from exc
+        except keystone.ClientException as exc:
+            raise self._translated(exc) from exc
+        return access
+
+    def _translated(self, error: keystone.ClientException) -> CloudError:
+        ours = next(ours for theirs, ours in KEYSTONE_ERRORS if isinstance(error, theirs))
+        return ours(self.scrub(f"Keystone: {error}"), retry_after=getattr(error, "retry_after", None) or None)
+
+
+class KeystoneAuth(AuthBase):
+    """Puts the token on a request; after an answer that refuses it, gets a new one and sends the request once more."""
+
+    def __init__(self, identity: Identity, deadline: Deadline) -> None:
+        self._identity = identity
+        self._deadline = deadline
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Put the token on a request."""
+        request.headers["X-Auth-Token"] = str(self._identity.access(self._deadline).auth_token)
+        request.register_hook("response", self._once_more)  # type: ignore[no-untyped-call]  # the stubs lack it
+        return request
+
+    def _once_more(self, response: requests.Response, **options: Any) -> requests.Response:  # noqa: ANN401
+        if not _refuses_the_token(response):
+            return response
+        request = response.request.copy()
+        request.hooks = {"response": []}
+        stale = request.headers["X-Auth-Token"]
+        request.headers["X-Auth-Token"] = str(self._identity.renew(stale, self._deadline).auth_token)
+        response.close()
+        again: requests.Response = response.connection.send(request, **options | {"timeout": self._deadline.timeout()})
+        again.history.append(response)
+        return again
+
+
+def _refuses_the_token(response: requests.Response) -> bool:
+    if response.status_code < requests.codes.bad_request:
+        return False
+    return meaning_of(read_answer(response.status_code, response.content)) is Meaning.UNAUTHENTICATED
+
+
+def endpoint(access: AccessInfoV3, service_types: Sequence[str], interface: str, region: str | None) -> str | None:
+    """The address of a service in the catalogue, None if it has none.
+
+    Raises Unexpected if several regions offer the service and none is chosen: the wrong one would call every image
+    already gone.
+    """
+    for service_type in service_types:
+        found = access.service_catalog.get_urls(service_type, interface=interface, region_name=region)
+        urls = {url.rstrip("/") for url in found if url}
+        if len(urls) > 1:
+            message = f"the catalogue has several {service_type} endpoints: set OS_REGION_NAME"
+            raise Unexpected(message)
+        if urls:
+            return urls.pop()
+    return None

@@ -1,0 +1,178 @@
+"""The few calls that we make to the cloud, paged to the end."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from handler import records
+from handler.answers import Meaning, meaning_of
+from handler.auth import endpoint
+from handler.errors import CredentialsRefused, Unavailable, Unexpected
+from handler.model import Image
+from handler.transport import Transport
+
+ImageApi = Literal["glance", "ims", "ecs-v2.1", "ecs-v2"]
+
+PAGE = 1000
+"""Servers or volumes asked for at once; the cloud may give fewer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Which cloud, and how: `image_api` is the API that deletes; an endpoint given here wins over the catalogue."""
+
+    image_api: ImageApi = "glance"
+    project_pin: str = ""
+    image_endpoint: str = ""
+    compute_endpoint: str = ""
+    interface: str = "public"
+    region: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """What the cloud said to a DELETE, and how long it took to say it, in milliseconds, if that is known."""
+
+    meaning: Meaning
+    detail: str
+    latency: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Endpoints:
+    project_id: str
+    image: str | None
+    compute: str | None
+    volume: str | None
+
+
+class Cloud:
+    """The cloud as one run sees it. Every method may raise CloudError; None always means that there is no image."""
+
+    def __init__(self, transport: Transport, options: Options) -> None:
+        self._transport = transport
+        self._options = options
+
+    @property
+    def project_id(self) -> str:
+        """The project that the credentials are for; it equals the pin."""
+        return self._endpoints.project_id
+
+    def image(self, image_id: str) -> Image | None:
+        """Read an image through the image service."""
+        if self._endpoints.image is None:
+            self._require_gone(image_id)
+            return None
+        payload = self._transport.read(f"{self._images}/{image_id}")
+        return None if payload is None else records.read_image(payload, image_id)
+
+    def accepted_members(self, image_id: str) -> tuple[str, ...] | None:
+        """The projects that use the image by invitation."""
+        payload = self._transport.read(f"{self._images}/{image_id}/members")
+        return None if payload is None else records.read_accepted_members(payload)
+
+    def images_in_use(self) -> Mapping[str, tuple[str, ...]]:
+        """Every image that a server of the project was made from, with those servers.
+
+        Volumes are asked about only where a server does not say which image it was booted from.
+        """
+        used: dict[str, list[str]] = {}
+        silent = False
+        for server in self._pages(f"{self._compute}/servers/detail", "servers"):
+            origins = set(records.images_of_server(server))
+            silent = silent or not origins
+            for image_id in origins:
+                used.setdefault(image_id, []).append(f"server {records.label(server)}")
+        if silent and self._endpoints.volume:
+            for volume in self._pages(f"{self._endpoints.volume}/volumes/detail", "volumes"):
+                if origin := records.image_of_attached_volume(volume):
+                    used.setdefault(origin, []).append(f"the server of volume {records.label(volume)}")
+        return {image_id: tuple(users) for image_id, users in used.items()}
+
+    def delete(self, image_id: str, *, delete_backup: bool) -> Deletion:
+        """Delete an image. Only DONE and UNCONFIRMED may have deleted it; a body is sent only for its backup."""
+        body = {"delete_backup": True} if delete_backup else None
+        answer, latency = self._transport.delete(self._deletion_url(image_id), body)
+        return Deletion(meaning_of(answer), self._transport.identity.scrub(str(answer)), latency)
+
+    def confirm_gone(self, image_id: str) -> None:
+        """Return once a GET says that the image is gone; raises Unavailable if it stays."""
+
+        def look() -> None:
+            if self.image(image_id) is not None:
+                message = "the cloud took the DELETE on, but the image is still there"
+                raise Unavailable(message)
+
+        self._transport.persist(look)
+
+    @cached_property
+    def _endpoints(self) -> _Endpoints:
+        access = self._transport.authenticate()
+        pin, project_id = self._options.project_pin, access.project_id
+        if not project_id or (pin and project_id != pin):
+            message = f"the token is for project {project_id}, REAPER_PROJECT_ID says {pin}"
+            raise CredentialsRefused(message)
+
+        def find(*service_types: str) -> str | None:
+            return endpoint(access, service_types, self._options.interface, self._options.region)
+
+        return _Endpoints(
+            project_id=project_id,
+            image=self._options.image_endpoint or find("image"),
+            compute=self._options.compute_endpoint or find("compute"),
+            volume=find("volumev3", "block-storage"),
+        )
+
+    @property
+    def _images(self) -> str:
+        """The images of the image service; a catalogue may or may not name its version."""
+        return re.sub(r"/v2(\.\d+)?/?$", "", self._endpoints.image or "").rstrip("/") + "/v2/images"
+
+    @property
+    def _compute_root(self) -> str:
+        """The compute service without version and project."""
+        if self._endpoints.compute is None:
+            message = "the catalogue has no compute service: set REAPER_COMPUTE_ENDPOINT, or REAPER_IN_USE_CHECK=off"
+            raise Unexpected(message)
+        return re.sub(r"/v2(\.\d+)?(/[^/]+)?/?$", "", self._endpoints.compute).rstrip("/")
+
+    @property
+    def _compute(self) -> str:
+        return f"{self._compute_root}/v2.1/{self.project_id}"
+
+    def _deletion_url(self, image_id: str) -> str:
+        if self._options.image_api in {"glance", "ims"}:
+            return f"{self._images}/{image_id}"
+        version = self._options.image_api.removeprefix("ecs-")
+        return f"{self._compute_root}/{version}/{self.project_id}/images/{image_id}"
+
+    def _require_gone(self, image_id: str) -> None:
+        """Without an image service, all that can be found out is that an image is gone; else raises Unexpected."""
+        if (
+            self._options.image_api in {"ecs-v2.1", "ecs-v2"}
+            and self._transport.read(self._deletion_url(image_id)) is None
+        ):
+            return
+        message = "owner, sharing and protection can't be read without an image service: set REAPER_IMAGE_ENDPOINT"
+        raise Unexpected(message)
+
+    def _pages(self, url: str, key: str) -> Iterator[records.Record]:
+        """Everything that a paged list holds, to its end; a list that can't be read to its end is Unexpected."""
+        seen: set[str] = set()
+        marker: str | None = None
+        while True:
+            payload = self._transport.read(url, {"limit": str(PAGE)} | ({"marker": marker} if marker else {}))
+            if payload is None:
+                message = f"no list of {key}"
+                raise Unexpected(message)
+            page, more = records.read_page(payload, key)
+            yield from page
+            if not page or not (more or len(page) >= PAGE):
+                return
+            marker = str(page[-1].get("id"))
+            if marker in seen:
+                message = f"the list of {key} repeats itself"
+                raise Unexpected(message)
+            seen.add(marker)

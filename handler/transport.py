@@ -1,0 +1,135 @@
+"""One request to the cloud: sent with a token, its answer understood, and sent again where that may help."""
+
+import random
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import requests
+from keystoneauth1.access import AccessInfoV3
+from requests import exceptions as wire
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import InvalidHeader, NewConnectionError
+from urllib3.util import Retry
+
+from handler import records
+from handler.answers import Answer, Meaning, meaning_of, read_answer
+from handler.auth import USER_AGENT, Identity, KeystoneAuth
+from handler.deadline import Deadline
+from handler.errors import (
+    BackupLeft,
+    CloudError,
+    CredentialsRefused,
+    Denied,
+    Throttled,
+    Unavailable,
+    Unexpected,
+    Unreachable,
+)
+
+ATTEMPTS = 4
+FIRST_PAUSE = 0.5
+"""Seconds before the second attempt; each further pause is twice as long."""
+
+ERRORS: Mapping[Meaning, type[CloudError]] = {
+    Meaning.UNAUTHENTICATED: CredentialsRefused,
+    Meaning.DENIED: Denied,
+    Meaning.THROTTLED: Throttled,
+    Meaning.UNAVAILABLE: Unavailable,
+    Meaning.BACKUP_LEFT: BackupLeft,
+    Meaning.UNEXPECTED: Unexpected,
+}
+"""The meanings that are no answer to our question; the others are values."""
+
+WIRE_ERRORS: tuple[tuple[type[Exception], type[CloudError]], ...] = (
+    (wire.ProxyError, Unreachable),
+    (wire.SSLError, Unreachable),
+    (wire.Timeout, Unreachable),
+    (wire.ConnectionError, Unavailable),
+    (wire.ChunkedEncodingError, Unavailable),
+    (wire.ContentDecodingError, Unavailable),
+    (wire.RequestException, Unexpected),
+)
+"""requests' errors in ours; the first class that fits decides. A refused connection is told apart below."""
+
+T = TypeVar("T")
+
+
+def new_session(connections: int, verify: str | bool) -> requests.Session:  # noqa: FBT001 (requests' own parameter)
+    """A session that keeps this many connections to each service open, and follows no redirect."""
+    session = requests.Session()
+    session.verify = verify
+    # Glance answers in JSON only if that is all we accept.
+    session.headers.update({"Accept": "application/json", "User-Agent": USER_AGENT})
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, HTTPAdapter(pool_maxsize=connections))
+    return session
+
+
+class Transport:
+    """Sends requests to the cloud for one run: authenticated, repeated, and inside its deadline."""
+
+    def __init__(self, identity: Identity, deadline: Deadline) -> None:
+        self.identity = identity
+        self.deadline = deadline
+        self._auth = KeystoneAuth(identity, deadline)
+
+    def authenticate(self) -> AccessInfoV3:
+        """Give the token with its project and its catalogue."""
+        return self.persist(lambda: self.identity.access(self.deadline))
+
+    def read(self, url: str, params: Mapping[str, str] | None = None) -> records.Record | None:
+        """GET a JSON object; None if the cloud says that the image does not exist."""
+        response, answer = self.persist(lambda: self._ask("GET", url, params=params))
+        if response.status_code == requests.codes.ok:
+            return records.read_json(response.content)
+        if meaning_of(answer) is Meaning.GONE:
+            return None
+        raise Unexpected(self.identity.scrub(f"GET answered {answer}"))
+
+    def delete(self, url: str, body: Mapping[str, bool] | None) -> tuple[Answer, float | None]:
+        """DELETE; gives the answer, and the milliseconds that it took, None if it was asked for with a second token."""
+        response, answer = self.persist(lambda: self._ask("DELETE", url, json=body))
+        return answer, None if response.history else response.elapsed.total_seconds() * 1000
+
+    def persist(self, attempt: Callable[[], T]) -> T:
+        """Try again, ever more slowly and at no fixed beat, as long as the error and the deadline allow it."""
+        for pause in (FIRST_PAUSE * 2**n for n in range(ATTEMPTS - 1)):
+            try:
+                return attempt()
+            except CloudError as error:
+                if not error.may_retry:
+                    raise
+                self.deadline.pause(max(error.retry_after or 0.0, random.uniform(pause / 2, pause)), error)  # noqa: S311
+        return attempt()
+
+    def _ask(self, method: str, url: str, **options: Any) -> tuple[requests.Response, Answer]:  # noqa: ANN401
+        """Send one request; raises what its answer means, unless that is an answer to our question."""
+        try:
+            response = self.identity.session.request(
+                method, url, auth=self._auth, timeout=self.deadline.timeout(), allow_redirects=False, **options
+            )
+        except wire.RequestException as exc:
+            raise self._translated(exc) from exc
+        if method == "GET" and response.status_code == requests.codes.ok:
+            return response, Answer(response.status_code)
+        answer = read_answer(response.status_code, response.content)
+        error = ERRORS.get(meaning_of(answer))
+        if error is not None:
+            raise error(self.identity.scrub(f"{method} answered {answer}"), retry_after=_retry_after(response))
+        return response, answer
+
+    def _translated(self, error: wire.RequestException) -> CloudError:
+        ours = next(ours for theirs, ours in WIRE_ERRORS if isinstance(error, theirs))
+        cause = getattr(error.args[0], "reason", None) if error.args else None
+        if isinstance(cause, NewConnectionError):
+            ours = Unreachable
+        return ours(self.identity.scrub(f"{type(error).__name__}: {error}"))
+
+
+def _retry_after(response: requests.Response) -> float | None:
+    """The seconds that the cloud asks us to wait, said as a number or as a date."""
+    header = response.headers.get("Retry-After")
+    try:
+        return Retry().parse_retry_after(header) if header else None
+    except InvalidHeader:
+        return None
