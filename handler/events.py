@@ -1,0 +1,234 @@
+"""Wire formats to requests: the only place that knows what an event of AWS looks like.
+
+Each envelope is one of Powertools' models, of which only what is read here is required: AWS leaves fields out
+(FIFO topics have no signature) and adds others, and neither makes a request wrong.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from itertools import zip_longest
+from typing import Any, Literal
+
+from aws_lambda_powertools.utilities.parser.models import (
+    CloudFormationCustomResourceBaseModel,
+    EventBridgeModel,
+    SnsNotificationModel,
+    SnsRecordModel,
+    SqsRecordModel,
+)
+from pydantic import Field
+
+from handler.errors import InvalidRequest, UnknownEvent
+from handler.model import DeletionRequest, Source, StackCall
+from handler.schema import REQUEST_FIELDS, read_json, read_request, valid
+
+SCHEDULED = "Scheduled Event"
+NEVER_CREATED = "image-reaper/never-created"
+"""The physical id of a resource whose creation failed: deleting it, as CloudFormation will, deletes no image."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One request as it arrived, or why it can't be read.
+
+    `id` is the queue's id of the message. In a FIFO queue, `group` is its message group; else it is None.
+    """
+
+    request: DeletionRequest | InvalidRequest
+    id: str = ""
+    group: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """An event, read: where it came from, and the requests in it."""
+
+    source: Source
+    messages: tuple[Message, ...]
+
+    def waves(self) -> Iterator[list[Message]]:
+        """The messages in the order in which they may be dealt with.
+
+        Those of one wave may be dealt with side by side. Only a FIFO queue has more than one wave: the first message
+        of every group, then the second of every group, and so on.
+        """
+        queues: dict[str, list[Message]] = {}
+        for number, message in enumerate(self.messages):
+            queues.setdefault(f"group {message.group}" if message.group is not None else str(number), []).append(
+                message
+            )
+        for wave in zip_longest(*queues.values()):
+            yield [message for message in wave if message is not None]
+
+
+class _QueueRecord(SqsRecordModel):
+    receiptHandle: str = ""
+    attributes: dict[str, Any] = Field(default_factory=dict)  # type: ignore[assignment]  # only MessageGroupId is read
+    messageAttributes: dict[str, Any] = Field(default_factory=dict)
+    md5OfBody: str = ""
+    eventSourceARN: str = ""
+    awsRegion: str = ""
+
+
+class _Notification(SnsNotificationModel):
+    TopicArn: str = ""
+    UnsubscribeUrl: str | None = None  # type: ignore[assignment]  # not read
+    SigningCertUrl: str | None = None  # type: ignore[assignment]  # not read
+    MessageId: str = ""
+    Timestamp: str = ""  # type: ignore[assignment]  # not read
+
+
+class _TopicRecord(SnsRecordModel):
+    EventVersion: str = ""
+    EventSubscriptionArn: str = ""
+    Sns: _Notification
+
+
+class _BusEvent(EventBridgeModel):
+    version: str = ""
+    id: str = ""
+    source: str = ""
+    account: str = ""
+    time: str = ""  # type: ignore[assignment]  # not read
+    region: str = ""
+    resources: list[str] = Field(default_factory=list)
+    detail: dict[str, Any] | str  # type: ignore[assignment]  # EventBridge Scheduler sends a string
+
+
+class _StackEvent(CloudFormationCustomResourceBaseModel):
+    request_type: Literal["Create", "Update", "Delete"] = Field(alias="RequestType")
+    service_token: str = Field("", alias="ServiceToken")
+    response_url: str = Field(alias="ResponseURL")  # type: ignore[assignment]  # signed: not one character may change
+    stack_id: str = Field("", alias="StackId")
+    request_id: str = Field("", alias="RequestId")
+    logical_resource_id: str = Field("", alias="LogicalResourceId")
+    physical_resource_id: str = Field("", alias="PhysicalResourceId")
+    resource_type: str = Field("", alias="ResourceType")
+    resource_properties: dict[str, Any] = Field(default_factory=dict, alias="ResourceProperties")
+
+
+def read_event(event: object, scheduled_request: str = "") -> Received:
+    """Read an event of any source; `scheduled_request` is what a schedule without a detail stands for.
+
+    A request that can't be read becomes a message that says so. Raises UnknownEvent for any other shape.
+    """
+    if not isinstance(event, dict):
+        message = f"an event is a JSON object, not {type(event).__name__}"
+        raise UnknownEvent(message)
+    if "Records" in event:
+        return _read_records(event["Records"], scheduled_request)
+    if is_stack_event(event):
+        return Received("stack", tuple(_stack_messages(event)))
+    if "detail-type" in event:
+        source: Source = "schedule" if event["detail-type"] == SCHEDULED else "lifecycle"
+        return Received(source, (_message(lambda: _bus_request(event, scheduled_request)),))
+    if REQUEST_FIELDS & event.keys():
+        return Received("direct", (_message(lambda: read_request(event)),))
+    message = "not an SQS, SNS, EventBridge or CloudFormation event, nor a request with image_ids or images"
+    raise UnknownEvent(message)
+
+
+def is_stack_event(event: object) -> bool:
+    """Whether CloudFormation waits for an answer to this event."""
+    return isinstance(event, dict) and "RequestType" in event and isinstance(event.get("ResponseURL"), str)
+
+
+def read_stack_call(event: Mapping[str, Any]) -> StackCall:
+    """Read what is needed to answer CloudFormation, from an event that may otherwise be wrong."""
+    known = (str(event.get(key) or "") for key in ("ResponseURL", "StackId", "RequestId", "LogicalResourceId"))
+    url, stack, request, logical = known
+    return StackCall(url, stack, request, logical, str(event.get("PhysicalResourceId") or ""))
+
+
+def physical_id(call: StackCall, *, failed: bool) -> str:
+    """The id that a resource has from its creation on. It never changes: CloudFormation deletes what changes its id."""
+    created = NEVER_CREATED if failed else f"image-reaper/{call.logical_resource_id}/{call.request_id}"
+    return call.physical_resource_id or created
+
+
+def _read_records(records: object, scheduled: str) -> Received:
+    if not isinstance(records, list) or not records or not all(isinstance(record, dict) for record in records):
+        message = "Records: must be a list of at least one record"
+        raise UnknownEvent(message)
+    if any(record.get("eventSource") == "aws:sqs" for record in records):
+        fifo = any(str(record.get("eventSourceARN")).endswith(".fifo") for record in records)
+        return Received("queue", tuple(_queue_message(record, fifo, scheduled) for record in records))
+    if all(record.get("EventSource") == "aws:sns" for record in records):
+        return Received("topic", tuple(_message(partial(_topic_request, record, scheduled)) for record in records))
+    sources = {str(record.get("eventSource") or record.get("EventSource"))[:60] for record in records}
+    message = f"Records: from {', '.join(sorted(sources))}, not from aws:sqs or aws:sns"
+    raise UnknownEvent(message)
+
+
+def _queue_message(record: Mapping[str, Any], fifo: bool, scheduled: str) -> Message:  # noqa: FBT001 (a fact, no switch)
+    message_id, attributes = record.get("messageId"), record.get("attributes")
+    if not isinstance(message_id, str) or not message_id:
+        message = "Records: a record without messageId could not be given back to the queue alone"
+        raise UnknownEvent(message)
+    group = str(attributes.get("MessageGroupId", "")) if isinstance(attributes, dict) else ""
+    read = _message(lambda: _request_in(read_json(valid(_QueueRecord, record).body, "body"), scheduled))
+    return Message(read.request, message_id, group if fifo else None)
+
+
+def _topic_request(record: Mapping[str, Any], scheduled: str) -> DeletionRequest:
+    return _request_in(read_json(valid(_TopicRecord, record).Sns.Message, "Sns.Message"), scheduled)
+
+
+def _request_in(payload: Mapping[str, Any], scheduled: str) -> DeletionRequest:
+    """A request, or the one in an SNS notification or an EventBridge event."""
+    if payload.get("Type") == "Notification":
+        return _request_in(read_json(valid(_Notification, payload).Message, "Message"), scheduled)
+    if "detail-type" in payload:
+        return _bus_request(payload, scheduled)
+    return read_request(payload)
+
+
+def _bus_request(event: Mapping[str, Any], scheduled: str) -> DeletionRequest:
+    bus_event = valid(_BusEvent, event)
+    detail = bus_event.detail
+    if isinstance(detail, str):
+        detail = read_json(detail, "detail")
+    if bus_event.detail_type == SCHEDULED and not detail:
+        if not scheduled:
+            message = "detail: is empty, and REAPER_SCHEDULED_REQUEST is not set"
+            raise InvalidRequest(message)
+        return read_request(read_json(scheduled, "REAPER_SCHEDULED_REQUEST"))
+    if "NotificationMetadata" in detail:
+        return read_request(read_json(detail["NotificationMetadata"], "detail.NotificationMetadata"))
+    return read_request(detail)
+
+
+def _stack_messages(event: Mapping[str, Any]) -> Iterator[Message]:
+    """The request of a deletion; of any other call only what is wrong with it, so that it fails early."""
+    if event.get("PhysicalResourceId") == NEVER_CREATED:
+        return
+    message = _message(lambda: _stack_request(event))
+    if event.get("RequestType") == "Delete" or isinstance(message.request, InvalidRequest):
+        yield message
+
+
+def _stack_request(event: Mapping[str, Any]) -> DeletionRequest:
+    properties = valid(_StackEvent, event).resource_properties
+    return read_request({k: _typed(k, v) for k, v in properties.items() if k not in {"ServiceToken", "ServiceTimeout"}})
+
+
+def _typed(key: str, value: object) -> object:
+    """Give a property its type back: CloudFormation makes a string of every value."""
+    if key in {"delete_backup", "dry_run"} and value in ("true", "false"):
+        return value == "true"
+    if key == "size" and isinstance(value, str) and value.isdecimal():
+        return int(value)
+    if isinstance(value, dict):
+        return {k: _typed(k, v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_typed("", item) for item in value]
+    return value
+
+
+def _message(read: Callable[[], DeletionRequest]) -> Message:
+    """Read a request; what is wrong with it is kept, not raised."""
+    try:
+        return Message(read())
+    except InvalidRequest as error:
+        return Message(error)
