@@ -1,0 +1,80 @@
+"""Run one event file from a shell: `python -m handler EVENT.json [--json]`.
+
+The cloud is the one that the environment names, and the mode that of REAPER_MODE: without it, a rehearsal. The log and
+the metrics go to standard error. CloudFormation is not answered. The exit code is 0 if everything is well, 1 if an
+image failed or a request was turned down, 2 if nothing was begun.
+"""
+
+import argparse
+import json
+import sys
+import time
+import uuid
+from contextlib import redirect_stdout
+from pathlib import Path
+
+from handler.app import process
+from handler.config import Settings
+from handler.errors import InvalidRequest, InvalidSettings, UnknownEvent
+from handler.report import Report
+from handler.schema import read_json
+
+SECONDS = 900
+"""What a run gets: as much as Lambda grants at the most."""
+COLOURS = {"deleted": 32, "would_delete": 36, "already_gone": 90, "marked": 35, "refused": 33, "failed": 31}
+
+
+class ShellContext:
+    """Lambda's context for a run from a shell."""
+
+    def __init__(self, seconds: float = SECONDS) -> None:
+        self.aws_request_id = str(uuid.uuid4())
+        self._end = time.monotonic() + seconds
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Milliseconds until the run must have ended."""
+        return max(0, int((self._end - time.monotonic()) * 1000))
+
+
+def table(report: Report, *, colour: bool) -> str:
+    """What happened, a line for each image."""
+    rows = [
+        (outcome.outcome, outcome.reason, outcome.image_id, printable(outcome.name or ""), printable(outcome.detail))
+        for outcome in report.outcomes
+    ]
+    widths = [max([len(row[column]) for row in rows], default=0) for column in range(4)]
+    lines = []
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, (*widths, 0), strict=True)]
+        if colour:
+            cells[0] = f"\033[{COLOURS[row[0]]}m{cells[0]}\033[0m"
+        lines.append("  ".join(cells).rstrip())
+    problems = [f"rejected  {result.message_id}  {result.problem}" for result in report.results if result.problem]
+    counts = ", ".join(f"{count} {name}" for name, count in report.counts.items()) or "no image"
+    return "\n".join([*lines, *problems, f"{report.mode}: {counts}"])
+
+
+def printable(text: str) -> str:
+    """The text without what would move the cursor or change the colours: names come from the cloud."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; gives the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m handler", description="Run one event file against the cloud.")
+    parser.add_argument("event", type=Path, help="a file with an event, or with a request, as JSON")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON instead of a table")
+    options = parser.parse_args(arguments)
+    try:
+        event = read_json(options.event.read_text(encoding="utf-8"), str(options.event))
+        with redirect_stdout(sys.stderr):
+            report = process(event, ShellContext(), Settings.from_env())
+    except (OSError, UnicodeDecodeError, InvalidSettings, UnknownEvent, InvalidRequest) as exc:
+        print(f"{type(exc).__name__}: {exc}", file=sys.stderr)
+        return 2
+    print(json.dumps(report.answer(), indent=2) if options.json else table(report, colour=sys.stdout.isatty()))
+    return 0 if report.ok else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

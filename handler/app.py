@@ -1,0 +1,198 @@
+"""The entry point, and the composition root: everything is built here, and only here."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import lru_cache, partial
+from itertools import islice
+from typing import Any, Protocol
+
+from handler import aws, events
+from handler.auth import PLUGINS, Identity
+from handler.cloud import Cloud, Options
+from handler.config import Credentials, Settings
+from handler.deadline import Deadline
+from handler.deletion import Allowance, Run, carry_out
+from handler.errors import CloudError, DeadlineReached, ImagesFailed, InvalidRequest, InvalidSettings, Paused
+from handler.model import DeletionRequest, Job, Result, Source
+from handler.report import Report, Reporter
+from handler.schema import read_json, read_request
+from handler.transport import Transport, new_session
+
+
+class Context(Protocol):
+    """What we need of Lambda's context."""
+
+    aws_request_id: str
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Milliseconds until the runtime ends the invocation."""
+
+
+def lambda_handler(event: Any, context: Context) -> dict[str, Any]:  # noqa: ANN401 (an event may be any JSON)
+    """Handle one event of any source: the only name that Lambda knows.
+
+    Gives the report, or for a queue the messages that must come again. Raises InvalidSettings, UnknownEvent or
+    InvalidRequest where nothing was begun, and ImagesFailed where a caller that reads no answer must try again.
+    """
+    if events.is_stack_event(event):
+        return _handle_stack_event(event, context)
+    report = process(event, context, Settings.from_env())
+    if report.source == "queue":
+        return report.failures()
+    if report.source != "direct" and not report.ok:
+        raise ImagesFailed(report.summary())
+    return report.answer()
+
+
+def process(event: Any, context: Context, settings: Settings) -> Report:  # noqa: ANN401 (an event may be any JSON)
+    """Do what an event asks for, tell it in the log and in the metrics, and give it as a value."""
+    _check_scheduled_request(settings)
+    received = events.read_event(event, settings.scheduled_request)
+    reporter = _reporter(settings.service, settings.namespace)
+    deadline = Deadline(lambda: context.get_remaining_time_in_millis() / 1000)
+    run = _build_run(settings, deadline, reporter, received.source, context.aws_request_id)
+    try:
+        project_id = _connect(run, settings)
+        admitted = replace(received, messages=tuple(_admit(m, settings, project_id) for m in received.messages))
+        _raise_what_is_invalid(admitted, reporter, context.aws_request_id)
+        results = _results(admitted, run)
+    finally:
+        deadline.halt(DeadlineReached("the invocation has ended"))  # for whatever still runs beside it
+    report = Report(received.source, _mode(settings, results), context.aws_request_id, project_id, results)
+    reporter.finished(report)
+    return report
+
+
+def _handle_stack_event(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    """Do what CloudFormation asks for, and answer it whatever happens: it waits for an hour otherwise."""
+    call = events.read_stack_call(event)
+    answer: dict[str, Any] = {}
+    try:
+        report = process(event, context, Settings.from_env())
+        answer, problem = report.answer(), "" if report.ok else report.summary()
+    except Exception as exc:  # noqa: BLE001 (the outermost edge: whatever it is, CloudFormation must be told)
+        problem = f"{type(exc).__name__}: {exc}"
+        _reporter(Settings.model_fields["service"].default, Settings.model_fields["namespace"].default).fault(exc)
+    aws.answer_stack(call, events.physical_id(call, failed=bool(problem)), problem)
+    return answer
+
+
+def _check_scheduled_request(settings: Settings) -> None:
+    """Refuse to start with a request that no schedule could run."""
+    if settings.scheduled_request:
+        try:
+            read_request(read_json(settings.scheduled_request, "REAPER_SCHEDULED_REQUEST"))
+        except InvalidRequest as exc:
+            message = f"REAPER_SCHEDULED_REQUEST: {exc}"
+            raise InvalidSettings(message) from exc
+
+
+@lru_cache(maxsize=1)
+def _reporter(service: str, namespace: str) -> Reporter:
+    return Reporter(service, namespace)
+
+
+@lru_cache(maxsize=1)
+def _identity(credentials: Credentials, connections: int) -> Identity:
+    """The token and the connections, which outlive an invocation and are dropped when the settings change."""
+    plugin = PLUGINS[credentials.auth_type](**credentials.plugin_arguments())
+    return Identity(plugin, new_session(connections, credentials.cacert or True), credentials.secrets())
+
+
+def _build_run(settings: Settings, deadline: Deadline, reporter: Reporter, source: Source, request_id: str) -> Run:
+    credentials = settings.credentials
+    identity = _identity(credentials, settings.concurrency)
+    options = Options(
+        image_api=settings.image_api,
+        project_pin=settings.project_pin,
+        image_endpoint=settings.image_endpoint,
+        compute_endpoint=settings.compute_endpoint,
+        interface=credentials.interface,
+        region=credentials.region_name,
+    )
+    if settings.image_api.startswith("ecs-"):
+        reporter.warn("api.discarded", image_api=settings.image_api, advice="REAPER_IMAGE_API=glance or ims")
+    return Run(
+        cloud=Cloud(Transport(identity, deadline), options),
+        deadline=deadline,
+        policy=settings.policy,
+        now=datetime.now(UTC),
+        armed=settings.mode == "delete",
+        check_use=settings.in_use_check == "on",
+        concurrency=settings.concurrency,
+        allowance=Allowance(settings.max_images),
+        journal=partial(reporter.deleting, request_id, source),
+        tell=partial(reporter.told, request_id, source),
+        unforeseen=reporter.fault,
+    )
+
+
+def _connect(run: Run, settings: Settings) -> str:
+    """Get a token and the project that it is for. Where there is none to be had, every image fails for that reason."""
+    if settings.mode == "paused":
+        run.deadline.halt(Paused("REAPER_MODE is paused"))
+        return ""
+    try:
+        project_id = run.cloud.project_id
+    except CloudError as error:
+        run.deadline.halt(error)
+        return ""
+    return project_id
+
+
+def _admit(message: events.Message, settings: Settings, project_id: str) -> events.Message:
+    """Turn a request down that asks for what these settings or credentials can't give."""
+    request = message.request
+    if isinstance(request, InvalidRequest):
+        return message
+    if request.delete_backup and settings.image_api != "ims":
+        problem = f"delete_backup: needs REAPER_IMAGE_API=ims, not {settings.image_api}"
+        return replace(message, request=InvalidRequest(problem))
+    if project_id and request.project_id not in {"", project_id}:
+        problem = f"project_id: the credentials are for project {project_id}, not {request.project_id}"
+        return replace(message, request=InvalidRequest(problem))
+    return message
+
+
+def _raise_what_is_invalid(received: events.Received, reporter: Reporter, request_id: str) -> None:
+    """Log each request that is turned down. Only a queue can get it back alone: elsewhere the whole event fails."""
+    problems = [message for message in received.messages if isinstance(message.request, InvalidRequest)]
+    for message in problems:
+        reporter.rejected(request_id, received.source, str(message.request), message.id)
+    if problems and received.source != "queue":
+        reporter.count(received.source, (), len(problems))
+        raise InvalidRequest("; ".join(str(message.request) for message in problems))
+
+
+def _results(received: events.Received, run: Run) -> tuple[Result, ...]:
+    """Carry the requests out, wave after wave; a message group whose message failed is left alone from there on."""
+    results: list[Result] = []
+    broken: set[str] = set()
+    for wave in received.waves():
+        held = [message for message in wave if message.group in broken]
+        results += [Result(message.id, None, problem="an earlier message of its group failed") for message in held]
+        for message, result in _wave([message for message in wave if message not in held], run):
+            results.append(result)
+            if result.failed and message.group is not None:
+                broken.add(message.group)
+    return tuple(results)
+
+
+def _wave(messages: list[events.Message], run: Run) -> Iterator[tuple[events.Message, Result]]:
+    """Deal with messages side by side: the images of all of them at once."""
+    readable = [(m.request, m.id) for m in messages if isinstance(m.request, DeletionRequest)]
+    jobs = [Job(target, request, message_id) for request, message_id in readable for target in request.targets]
+    outcomes = iter(carry_out(jobs, run))
+    for message in messages:
+        if isinstance(message.request, InvalidRequest):
+            yield message, Result(message.id, None, problem=str(message.request))
+        else:
+            yield message, Result(message.id, message.request, tuple(islice(outcomes, len(message.request.targets))))
+
+
+def _mode(settings: Settings, results: tuple[Result, ...]) -> str:
+    """The mode that the images met: a request may rehearse where the function is armed."""
+    asked = [result.request for result in results if result.request]
+    rehearsed = settings.mode == "delete" and asked and all(request.dry_run for request in asked)
+    return "dry-run" if rehearsed else settings.mode

@@ -1,0 +1,191 @@
+"""One image: gather, judge, delete, verify. Many images: side by side, inside the deadline."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from threading import Lock
+
+from handler.answers import Meaning
+from handler.cloud import Cloud, Deletion
+from handler.deadline import Deadline
+from handler.errors import BackupLeft, CloudError, DeadlineReached, OverLimit, Unexpected
+from handler.model import Image, Job, Outcome, OutcomeName, Policy
+from handler.safety import RULES_OF_RECORD, Facts, judge
+
+REFUSALS: Mapping[Meaning, str] = {
+    Meaning.PROTECTED: "protected",
+    Meaning.IN_USE: "in_use",
+    Meaning.PUBLIC: "public",
+    Meaning.NOT_OWNER: "not_owner",
+    Meaning.NOT_READY: "not_ready",
+}
+"""What the cloud may say no with, and the reason that it becomes."""
+
+Usage = Mapping[str, tuple[str, ...]]
+
+
+class Allowance:
+    """How many DELETEs an invocation may still send. Safe for threads."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._taken = 0
+        self._lock = Lock()
+
+    def take(self) -> None:
+        """Take one, or raise OverLimit."""
+        with self._lock:
+            if self._taken >= self._limit:
+                message = f"more than {self._limit} images in one invocation"
+                raise OverLimit(message)
+            self._taken += 1
+
+
+@dataclass
+class Run:
+    """What the images of one invocation share.
+
+    Without `armed` everything is a rehearsal. `journal` returns when what is about to be deleted has been written down,
+    `tell` is told each outcome as soon as it is known, `unforeseen` each error that is a fault of ours.
+    """
+
+    cloud: Cloud
+    deadline: Deadline
+    policy: Policy
+    now: datetime
+    armed: bool
+    check_use: bool
+    concurrency: int
+    allowance: Allowance
+    journal: Callable[[Image, Job], None]
+    tell: Callable[[Outcome, Job], None]
+    unforeseen: Callable[[BaseException], None]
+    usage: Future[Usage] | None = field(default=None, init=False)
+
+
+def carry_out(jobs: Sequence[Job], run: Run) -> list[Outcome]:
+    """Do the jobs, and give an outcome for each, in their order.
+
+    Jobs for one image are done one after the other, so that it is deleted once; all others are done side by side.
+    """
+    done: dict[int, Outcome] = {}
+
+    def work(numbers: Sequence[int]) -> None:
+        for number in numbers:
+            done[number] = outcome_of(jobs[number], run)
+            run.tell(done[number], jobs[number])
+
+    executor = ThreadPoolExecutor(run.concurrency, thread_name_prefix="image")
+    if run.check_use and run.usage is None:
+        run.usage = executor.submit(run.cloud.images_in_use)
+    why_missing = _await([executor.submit(work, numbers) for numbers in _by_image(jobs)], run)
+    executor.shutdown(wait=False, cancel_futures=True)
+    for number, job in enumerate(jobs):
+        if number not in done:
+            done[number] = _failed(job, why_missing)
+            run.tell(done[number], job)
+    return [done[number] for number in range(len(jobs))]
+
+
+def _by_image(jobs: Sequence[Job]) -> Iterable[list[int]]:
+    """The numbers of the jobs for each image."""
+    numbers: dict[str, list[int]] = {}
+    for number, job in enumerate(jobs):
+        numbers.setdefault(job.target.image_id, []).append(number)
+    return numbers.values()
+
+
+def _await(futures: Sequence[Future[None]], run: Run) -> CloudError:
+    """Wait for the work, but not past the deadline; gives the error of what has no outcome by then."""
+    finished, late = wait(futures, timeout=run.deadline.left())
+    for future in finished:
+        if error := future.exception():
+            run.unforeseen(error)
+    if not late:
+        return Unexpected("a fault of image-reaper: see the log")
+    error = DeadlineReached("not ended before the deadline of the invocation")
+    run.deadline.halt(error)
+    return error
+
+
+def outcome_of(job: Job, run: Run) -> Outcome:
+    """Deal with one image; a CloudError becomes an outcome, and ends the run where every image would meet it."""
+    image = None
+    try:
+        image = run.cloud.image(job.target.image_id)
+        return _gone(job) if image is None else _deal_with(image, job, run)
+    except CloudError as error:
+        if error.ends_run:
+            run.deadline.halt(error)
+        return _failed(job, error, image)
+
+
+def _deal_with(image: Image, job: Job, run: Run) -> Outcome:
+    facts = Facts(run.cloud.project_id, run.now, job.target.expect)
+    if refusal := judge(image, facts, run.policy, RULES_OF_RECORD):
+        return _outcome(image, "refused", refusal.reason, refusal.detail)
+    gathered = _gather(image, facts, run)
+    if gathered is None:
+        return _gone(job)
+    if refusal := judge(image, gathered, run.policy):
+        return _outcome(image, "refused", refusal.reason, refusal.detail)
+    run.allowance.take()
+    if job.request.dry_run or not run.armed:
+        return _outcome(image, "would_delete")
+    run.journal(image, job)
+    return _concluded(image, job, _delete(image, job, run), run)
+
+
+def _gather(image: Image, facts: Facts, run: Run) -> Facts | None:
+    """Ask the cloud what the image's own description does not tell; None if the image is gone meanwhile."""
+    accepted_by: tuple[str, ...] | None = ()
+    if image.may_be_shared and not run.policy.allow_shared:
+        accepted_by = run.cloud.accepted_members(image.id)
+    if accepted_by is None:
+        return None
+    used_by = run.usage.result().get(image.id, ()) if run.usage else ()
+    return replace(facts, accepted_by=accepted_by, used_by=used_by)
+
+
+def _delete(image: Image, job: Job, run: Run) -> Deletion:
+    try:
+        return run.cloud.delete(image.id, delete_backup=job.request.delete_backup)
+    except BackupLeft as error:
+        state = "gone" if run.cloud.image(image.id) is None else "still there"
+        message = f"{error}; the image is {state}"
+        raise BackupLeft(message) from error
+
+
+def _concluded(image: Image, job: Job, deletion: Deletion, run: Run) -> Outcome:
+    """Turn the cloud's answer to the DELETE into an outcome."""
+    if deletion.meaning is Meaning.GONE:
+        return _outcome(image, "already_gone", detail=deletion.detail)
+    if reason := REFUSALS.get(deletion.meaning):
+        return _outcome(image, "refused", reason, deletion.detail)
+    if deletion.meaning is Meaning.UNCONFIRMED:
+        run.cloud.confirm_gone(image.id)
+    left = image.has_backup and not job.request.delete_backup
+    outcome = _outcome(image, "deleted", detail="its backup is left" if left else "")
+    return replace(outcome, latency=deletion.latency, backup_left=left)
+
+
+def _outcome(image: Image, name: OutcomeName, reason: str = "", detail: str = "") -> Outcome:
+    return Outcome(image.id, name, reason, detail, name=image.name, size=image.size, image=image)
+
+
+def _gone(job: Job) -> Outcome:
+    return Outcome(job.target.image_id, "already_gone", detail="the cloud knows no such image")
+
+
+def _failed(job: Job, error: CloudError, image: Image | None = None) -> Outcome:
+    return Outcome(
+        job.target.image_id,
+        "failed",
+        error.reason,
+        str(error),
+        name=image.name if image else None,
+        size=image.size if image else None,
+        backup_left=isinstance(error, BackupLeft),
+        image=image,
+    )

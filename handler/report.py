@@ -1,0 +1,209 @@
+"""What happened, told three ways: log lines, metrics, and an answer. The only place that knows metric names."""
+
+import json
+import logging
+import re
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TextIO
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+
+from handler.errors import Unexpected
+from handler.model import EXPECTABLE, Image, Job, Outcome, Result, Source
+
+METRICS: Mapping[str, str] = {
+    "deleted": "ImagesDeleted",
+    "already_gone": "ImagesAlreadyGone",
+    "marked": "ImagesMarked",
+    "would_delete": "ImagesWouldDelete",
+    "refused": "ImagesRefused",
+    "failed": "ImagesFailed",
+}
+"""The metric that counts each outcome; those with a reason are counted once more as `<metric>_<reason>`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one invocation did."""
+
+    source: Source
+    mode: str
+    request_id: str
+    project_id: str
+    results: tuple[Result, ...]
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        """Every outcome, in the order in which the images were named."""
+        return [outcome for result in self.results for outcome in result.outcomes]
+
+    @property
+    def ok(self) -> bool:
+        """Whether no image failed and no request was turned down."""
+        return not any(result.failed for result in self.results)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many images had each outcome."""
+        return dict(Counter(outcome.outcome for outcome in self.outcomes))
+
+    def answer(self) -> dict[str, Any]:
+        """The report as a caller gets it: JSON values only."""
+        plan = {"plan": self._plan()} if self.mode == "dry-run" else {}
+        return {
+            "ok": self.ok,
+            "mode": self.mode,
+            "source": self.source,
+            "request_id": self.request_id,
+            "counts": self.counts,
+            "outcomes": [_told(outcome) for outcome in self.outcomes],
+            **plan,
+        }
+
+    def failures(self) -> dict[str, Any]:
+        """The answer to a queue: the messages that must come again."""
+        return {"batchItemFailures": [{"itemIdentifier": r.message_id} for r in self.results if r.failed]}
+
+    def summary(self) -> str:
+        """One line about what failed, for an exception or for CloudFormation."""
+        failed = [outcome for outcome in self.outcomes if outcome.failed]
+        told = "; ".join(f"{outcome.image_id} {outcome.reason}: {outcome.detail}" for outcome in failed[:3])
+        return f"{len(failed)} of {len(self.outcomes)} images failed: {told}"
+
+    def _plan(self) -> dict[str, Any]:
+        """The rehearsed deletions as a request that deletes just these, and only as they are now."""
+        requests = [result.request for result in self.results if result.request]
+        images = [outcome.image for outcome in self.outcomes if outcome.outcome == "would_delete" and outcome.image]
+        plan: dict[str, Any] = {
+            "images": [
+                {"id": image.id, "expect": {key: getattr(image, key) for key in EXPECTABLE}} for image in images
+            ],
+            "project_id": self.project_id,
+        }
+        if requests and all(request.delete_backup for request in requests):
+            plan["delete_backup"] = True
+        if requests and requests[0].reason:
+            plan["reason"] = requests[0].reason
+        return plan
+
+
+class Reporter:
+    """Writes the log and the metrics of a service."""
+
+    def __init__(self, service: str, namespace: str) -> None:
+        self._service = service
+        self._namespace = namespace
+        self._log = Logger(
+            service=service,
+            utc=True,
+            use_rfc3339=True,
+            location=None,  # the event name says where a line comes from
+            logger_handler=_StandardOutput(),
+            # Names of images may hold what standard output can't encode: plain ASCII always gets through.
+            json_serializer=partial(json.dumps, default=str, separators=(",", ":")),
+        )
+
+    def deleting(self, request_id: str, source: Source, image: Image, job: Job) -> None:
+        """Write the journal line: everything that is known of an image, before its deletion.
+
+        It is written whatever LOG_LEVEL says, since it is all that is left of the image. Raises Unexpected if it
+        can't be written: then nothing may be deleted.
+        """
+        fields = {
+            "image_id": image.id,
+            "image": _without_credentials(image.record),
+            "asked_by": job.request.reason,
+            "message_id": job.message_id,
+            "source": source,
+            "request_id": request_id,
+        }
+        record = logging.makeLogRecord(
+            {"levelname": "INFO", "levelno": logging.INFO, "msg": "image.deleting", **fields}
+        )
+        line = self._log.registered_formatter.format(record)
+        handler = self._log.registered_handler
+        handler.acquire()
+        try:
+            sys.stdout.write(line + "\n")
+            sys.stdout.flush()
+        except OSError as exc:
+            message = "the journal could not be written"
+            raise Unexpected(message) from exc
+        finally:
+            handler.release()
+
+    def told(self, request_id: str, source: Source, outcome: Outcome, job: Job) -> None:
+        """Write what became of an image."""
+        fields = _told(outcome) | {"image_name": outcome.name, "latency_ms": outcome.latency}
+        del fields["name"]  # an attribute of every log record
+        fields |= {"asked_by": job.request.reason, "message_id": job.message_id}
+        write = {"failed": self._log.error, "refused": self._log.warning}.get(outcome.outcome, self._log.info)
+        write(f"image.{outcome.outcome}", extra=fields | {"source": source, "request_id": request_id})
+
+    def rejected(self, request_id: str, source: Source, problem: str, message_id: str = "") -> None:
+        """A request could not be read, or may not be carried out."""
+        fields = {"problem": problem, "message_id": message_id, "source": source, "request_id": request_id}
+        self._log.error("request.rejected", extra=fields)
+
+    def warn(self, event: str, **fields: object) -> None:
+        """Something that an operator should know."""
+        self._log.warning(event, extra=fields)
+
+    def fault(self, error: BaseException) -> None:
+        """An error that we did not foresee, with its traceback."""
+        self._log.error("run.fault", exc_info=error)
+
+    def finished(self, report: Report) -> None:
+        """Write what became of the whole run, in the log and in the metrics."""
+        rejected = sum(bool(result.problem) for result in report.results)
+        fields = {"source": report.source, "mode": report.mode, "request_id": report.request_id, "ok": report.ok}
+        self._log.info("run.finished", extra=fields | {"counts": report.counts, "rejected": rejected})
+        self.count(report.source, report.outcomes, rejected)
+
+    def count(self, source: Source, outcomes: Sequence[Outcome], rejected: int) -> None:
+        """Write the metrics, in CloudWatch's embedded metric format."""
+        metrics = EphemeralMetrics(namespace=self._namespace, service=self._service)
+        metrics.add_dimension("source", source)
+        for outcome in outcomes:
+            if outcome.latency is not None:
+                metrics.add_metric("DeleteLatency", MetricUnit.Milliseconds, outcome.latency)
+        counted = Counter(METRICS[outcome.outcome] for outcome in outcomes)
+        counted.update(f"{METRICS[outcome.outcome]}_{outcome.reason}" for outcome in outcomes if outcome.reason)
+        for name in dict.fromkeys((*METRICS.values(), *counted)):
+            metrics.add_metric(name, MetricUnit.Count, counted[name])
+        metrics.add_metric("RequestsRejected", MetricUnit.Count, rejected)
+        metrics.add_metric("BackupsLeft", MetricUnit.Count, sum(outcome.backup_left for outcome in outcomes))
+        freed = sum(outcome.size or 0 for outcome in outcomes if outcome.outcome == "deleted")
+        metrics.add_metric("BytesReclaimed", MetricUnit.Bytes, freed)
+        metrics.flush_metrics()
+
+
+class _StandardOutput(logging.StreamHandler[TextIO]):
+    """Writes to what standard output is at the time, not at the time of the import."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:
+        return sys.stdout
+
+    @stream.setter
+    def stream(self, stream: TextIO) -> None:
+        pass
+
+
+def _told(outcome: Outcome) -> dict[str, Any]:
+    fields = ("image_id", "name", "outcome", "reason", "detail", "size")
+    return {field: getattr(outcome, field) for field in fields}
+
+
+def _without_credentials(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The record, less the store credentials that the addresses of its data may carry."""
+    masked = {key: json.dumps(record[key], default=str) for key in ("direct_url", "locations") if key in record}
+    return {**record, **{key: json.loads(re.sub(r"//[^/@\"]+@", "//***@", text)) for key, text in masked.items()}}
