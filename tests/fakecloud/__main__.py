@@ -1,0 +1,51 @@
+"""Run a cloud in a process of its own: `python -m tests.fakecloud --port 0 --seed demo`."""
+
+import argparse
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.fakecloud import FakeCloud, Server
+
+DEMO_SEED = Path(__file__).with_name("seed_demo.json")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until told to end; say the address and the variables of a client first."""
+    options = _parser().parse_args(arguments)
+    cloud = FakeCloud(options.flavour, page_size=options.page_size, delay=options.delay)
+    if options.seed:
+        cloud.seed(_read_seed(options.seed))
+    ends = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, ends)
+    with Server(cloud, host=options.host, port=options.port) as server:
+        line = {"url": server.url, "env": cloud.env(server.url, options.auth), "pid": os.getpid()}
+        sys.stdout.write(json.dumps(line) + "\n")
+        sys.stdout.flush()
+        signal.sigwait(ends)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.fakecloud", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0, help="0 takes any free port")
+    parser.add_argument("--seed", help="a JSON file, or `demo`")
+    parser.add_argument("--flavour", choices=("openstack", "otc"), default="openstack")
+    parser.add_argument("--auth", choices=("password", "v3applicationcredential", "v3token"), default="password")
+    parser.add_argument("--page-size", type=int, default=25, help="what a page may hold at most")
+    parser.add_argument("--delay", type=float, default=0.0, help="seconds that each answer but Keystone's takes")
+    return parser
+
+
+def _read_seed(name: str) -> dict[str, Any]:
+    path = DEMO_SEED if name == "demo" else Path(name)
+    seed: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return seed
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,224 @@
+"""What the cloud does: images, members, servers, volumes, and the rules for them. No HTTP.
+
+Methods are named after the API calls and raise the classes of `errors`. Status changes happen at once. The dead are
+remembered apart from what never existed, although callers are told the same about both.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from tests.fakecloud.accounts import Accounts
+from tests.fakecloud.errors import (
+    BadTransition,
+    Conflict,
+    Forbidden,
+    ImageBusy,
+    ImageNotFound,
+    ImageProtected,
+    NotFound,
+    NotYourImage,
+    PublicImage,
+    RoleMissing,
+)
+from tests.fakecloud.records import ImageRecord, ServerRecord, Token, VolumeRecord, time_text
+
+BUSY = frozenset({"queued", "saving", "uploading", "importing"})
+MEMBER_STATUSES = frozenset({"pending", "accepted", "rejected"})
+
+
+class CloudState(Accounts):
+    """Everything that the cloud remembers. Callers hold `lock` while they act."""
+
+    def __init__(self, *, flavour: str = "openstack", page_size: int = 25) -> None:
+        super().__init__()
+        self.flavour = flavour
+        self.page_size = page_size
+        self.image_endpoint_suffix = ""
+        self.missing_services: set[str] = set()
+        self.sink: dict[str, list[bytes]] = {}
+        self.images: dict[str, ImageRecord] = {}
+        self.dead: dict[str, ImageRecord] = {}
+        self.servers: dict[str, ServerRecord] = {}
+        self.volumes: dict[str, VolumeRecord] = {}
+        self.backups: set[str] = set()
+
+    def visible_images(self, caller: Token) -> Iterator[ImageRecord]:
+        """All images that the caller may look at by id."""
+        return (image for image in self.images.values() if _visible(image, caller))
+
+    def show_image(self, caller: Token, image_id: str) -> ImageRecord:
+        """One image."""
+        image = self.images.get(image_id)
+        if image is None or not _visible(image, caller):
+            message = f"No image found with ID {image_id}"
+            raise ImageNotFound(message)
+        return image
+
+    def create_image(self, caller: Token, image: ImageRecord) -> ImageRecord:
+        """Take in the record of an image that has no data yet."""
+        _need_role(caller, "add_image")
+        if image.id in self.images or image.id in self.dead:
+            message = f"Image ID {image.id} already exists!"
+            raise Conflict(message)
+        image.created_at = image.updated_at = time_text(self.clock())
+        self.images[image.id] = image
+        return image
+
+    def upload_image(self, caller: Token, image_id: str, data: bytes) -> None:
+        """Give a queued image its data."""
+        image = self.own_image(caller, image_id, "upload_image")
+        if image.status != "queued":
+            message = f"Image status transition from {image.status} to saving is not allowed"
+            raise Conflict(message)
+        image.fill(data)
+        self._touch(image)
+
+    def delete_image(self, caller: Token, image_id: str, *, refuse_busy: bool = False) -> ImageRecord:
+        """Delete an image; Glance takes one that is being made, IMS (`refuse_busy`) does not."""
+        try:
+            image = self.own_image(caller, image_id, "delete_image")
+        except ImageNotFound as exc:
+            message = f"Failed to find image {image_id} to delete"
+            raise ImageNotFound(message) from exc
+        if image.protected:
+            message = f"Image {image_id} is protected and cannot be deleted."
+            raise ImageProtected(message)
+        if image.status == "deleted":
+            message = "Image status transition from deleted to deleted is not allowed"
+            raise BadTransition(message)
+        if refuse_busy and image.status in BUSY:
+            message = f"Image {image_id} is being created and cannot be deleted."
+            raise ImageBusy(message)
+        self.kill(image_id)
+        return image
+
+    def kill(self, image_id: str) -> None:
+        """Let an image be gone, whoever asked and whatever it is."""
+        with self.lock:
+            image = self.images.pop(image_id)
+            self.dead[image_id] = image
+
+    def update_image(self, caller: Token, image_id: str, changes: ImageRecord) -> ImageRecord:
+        """Put a changed record in the place of the old one."""
+        self.own_image(caller, image_id, "modify_image")
+        self.images[image_id] = changes
+        self._touch(changes)
+        return changes
+
+    def add_tag(self, caller: Token, image_id: str, tag: str) -> None:
+        """Tag an image."""
+        image = self.own_image(caller, image_id, "modify_image")
+        if tag not in image.tags:
+            image.tags.append(tag)
+        self._touch(image)
+
+    def remove_tag(self, caller: Token, image_id: str, tag: str) -> None:
+        """Take a tag off an image."""
+        image = self.own_image(caller, image_id, "modify_image")
+        if tag not in image.tags:
+            raise NotFound
+        image.tags.remove(tag)
+        self._touch(image)
+
+    def set_active(self, caller: Token, image_id: str, *, active: bool) -> None:
+        """Deactivate an image, or activate it again."""
+        verb, wanted = ("reactivate", "active") if active else ("deactivate", "deactivated")
+        image = self.own_image(caller, image_id, verb)
+        if image.status not in {"active", "deactivated"}:
+            message = f"Not allowed to {verb} image in status '{image.status}'"
+            raise Forbidden(message)
+        image.status = wanted
+        self._touch(image)
+
+    def list_members(self, caller: Token, image_id: str) -> tuple[ImageRecord, dict[str, str]]:
+        """The members of a shared image: all of them for its owner, oneself for a member."""
+        image = self._shared_image(caller, image_id)
+        ours = image.owner == caller.project_id
+        seen = {member: status for member, status in image.members.items() if ours or member == caller.project_id}
+        return image, seen
+
+    def add_member(self, caller: Token, image_id: str, member: str) -> ImageRecord:
+        """Share an image with a project."""
+        image = self._shared_image(caller, image_id)
+        _need_owner(image, caller, "add_member")
+        if member in image.members:
+            message = f"Member {member} is duplicated for image {image_id}"
+            raise Conflict(message)
+        image.members[member] = "pending"
+        return image
+
+    def set_member_status(self, caller: Token, image_id: str, member: str, status: str) -> ImageRecord:
+        """Take or turn down a share; only the member itself may."""
+        image = self._shared_image(caller, image_id)
+        if member not in image.members:
+            raise NotFound
+        if member != caller.project_id:
+            message = "You are not authorized to complete modify_member action."
+            raise RoleMissing(message)
+        image.members[member] = status
+        return image
+
+    def remove_member(self, caller: Token, image_id: str, member: str) -> None:
+        """End the sharing with a project."""
+        image = self._shared_image(caller, image_id)
+        _need_owner(image, caller, "delete_member")
+        if member not in image.members:
+            message = f"{member} not found in the member list of the image {image_id}."
+            raise NotFound(message)
+        del image.members[member]
+
+    def list_servers(self, caller: Token) -> list[ServerRecord]:
+        """The project's servers."""
+        return [server for server in self.servers.values() if server.project == caller.project_id]
+
+    def list_volumes(self, caller: Token) -> list[VolumeRecord]:
+        """The project's volumes."""
+        return [volume for volume in self.volumes.values() if volume.project == caller.project_id]
+
+    def own_image(self, caller: Token, image_id: str, action: str) -> ImageRecord:
+        """An image that the caller may change."""
+        image = self.show_image(caller, image_id)
+        _need_role(caller, action)
+        _need_owner(image, caller, action)
+        return image
+
+    def summary(self) -> dict[str, Any]:
+        """What is alive and what is dead, for people."""
+        with self.lock:
+            named = {
+                "images": [vars(image) for image in self.images.values()],
+                "dead": [vars(image) for image in self.dead.values()],
+                "servers": [vars(server) for server in self.servers.values()],
+                "volumes": [vars(volume) for volume in self.volumes.values()],
+            }
+            sink = {name: [body.decode() for body in bodies] for name, bodies in self.sink.items()}
+            return {**named, "backups": sorted(self.backups), "sink": sink}
+
+    def _shared_image(self, caller: Token, image_id: str) -> ImageRecord:
+        image = self.show_image(caller, image_id)
+        if image.visibility != "shared":
+            message = "Only shared images have members."
+            raise Forbidden(message)
+        return image
+
+    def _touch(self, image: ImageRecord) -> None:
+        image.updated_at = time_text(self.clock())
+
+
+def _visible(image: ImageRecord, caller: Token) -> bool:
+    if caller.project_id == image.owner or image.visibility in {"public", "community"}:
+        return True
+    return image.visibility == "shared" and caller.project_id in image.members
+
+
+def _need_role(caller: Token, action: str) -> None:
+    if "member" not in caller.roles:
+        message = f"You are not authorized to complete {action} action."
+        raise RoleMissing(message)
+
+
+def _need_owner(image: ImageRecord, caller: Token, action: str) -> None:
+    if image.owner != caller.project_id:
+        refusal = PublicImage if image.visibility == "public" else NotYourImage
+        message = f"You are not authorized to complete {action} action."
+        raise refusal(message)

@@ -1,0 +1,192 @@
+"""Records as the services write them."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from tests.fakecloud.records import DOMAIN, PROJECTS, REGION, ImageRecord, ServerRecord, Token, VolumeRecord
+
+Json = dict[str, Any]
+BORN = "2026-01-01T00:00:00Z"
+
+
+def glance_image(image: ImageRecord) -> Json:
+    """An image as Glance shows it: properties stand first."""
+    has_data = image.os_hash_value is not None
+    return {
+        **image.properties,
+        "name": image.name,
+        "disk_format": image.disk_format,
+        "container_format": image.container_format,
+        "visibility": image.visibility,
+        "size": image.size,
+        "virtual_size": image.size,
+        "status": image.status,
+        "checksum": image.checksum,
+        "protected": image.protected,
+        "min_ram": image.min_ram,
+        "min_disk": image.min_disk,
+        "owner": image.owner,
+        "os_hidden": image.os_hidden,
+        "os_hash_algo": "sha512" if has_data else None,
+        "os_hash_value": image.os_hash_value,
+        "id": image.id,
+        "created_at": image.created_at,
+        "updated_at": image.updated_at,
+        "tags": image.tags,
+        "self": f"/v2/images/{image.id}",
+        "file": f"/v2/images/{image.id}/file",
+        "schema": "/v2/schemas/image",
+        **({"stores": "fs"} if has_data else {}),
+    }
+
+
+def ims_image(image: ImageRecord) -> Json:
+    """An image as IMS shows it: the size stands in a property, and what looks like a boolean is text."""
+    kind = {"public": "gold", "shared": "shared"}.get(image.visibility, "private")
+    own = {
+        "__isregistered": "true",
+        "__imagetype": kind,
+        "__whole_image": "true" if image.backup else "false",
+        "__image_size": str(image.size or 0),
+        "__image_source_type": "uds",
+        "__os_type": "Linux",
+        "__os_bit": "64",
+        "virtual_env_type": "FusionCompute",
+        "enterprise_project_id": "0",
+    }
+    shown = {**glance_image(image), **own, **image.properties, "size": 0, "virtual_size": None}
+    return {name: value for name, value in shown.items() if name not in {"stores", "os_hash_algo", "os_hash_value"}}
+
+
+def nova_image(image: ImageRecord, root: str) -> Json:
+    """An image as Nova's proxy shows it."""
+    status = {"active": "ACTIVE", "queued": "SAVING", "saving": "SAVING", "deleted": "DELETED"}
+    return {
+        "id": image.id,
+        "name": image.name,
+        "status": status.get(image.status, "UNKNOWN"),
+        "progress": 100 if image.status == "active" else 25,
+        "minRam": image.min_ram,
+        "minDisk": image.min_disk,
+        "metadata": image.properties,
+        "created": image.created_at,
+        "updated": image.updated_at,
+        "OS-EXT-IMG-SIZE:size": image.size,
+        "links": [{"rel": "self", "href": f"{root}/images/{image.id}"}],
+    }
+
+
+def member(image: ImageRecord, project_id: str) -> Json:
+    """A member of an image."""
+    return {
+        "created_at": image.created_at,
+        "image_id": image.id,
+        "member_id": project_id,
+        "schema": "/v2/schemas/member",
+        "status": image.members[project_id],
+        "updated_at": image.updated_at,
+    }
+
+
+def server(record: ServerRecord, root: str, *, detail: bool) -> Json:
+    """A server as Nova shows it; one that was booted from a volume has an empty text for its image."""
+    links = [{"rel": "self", "href": f"{root}/servers/{record.id}"}]
+    short = {"id": record.id, "name": record.name, "links": links}
+    if not detail:
+        return short
+    bookmark = {"rel": "bookmark", "href": f"{root}/images/{record.image}"}
+    return {
+        **short,
+        "status": record.status,
+        "tenant_id": record.project,
+        "metadata": record.metadata,
+        "image": {"id": record.image, "links": [bookmark]} if record.image else "",
+        "flavor": {"id": "1", "links": []},
+        "addresses": {},
+        "created": BORN,
+        "updated": BORN,
+        "OS-EXT-STS:vm_state": record.status.lower(),
+        "os-extended-volumes:volumes_attached": [],
+    }
+
+
+def volume(record: VolumeRecord, root: str, *, detail: bool) -> Json:
+    """A volume as Cinder shows it."""
+    short: Json = {
+        "id": record.id,
+        "name": record.name,
+        "links": [{"rel": "self", "href": f"{root}/volumes/{record.id}"}],
+    }
+    if not detail:
+        return short
+    attachment = {"server_id": record.server, "volume_id": record.id, "id": record.id, "device": "/dev/vda"}
+    origin = {"volume_image_metadata": {"image_id": record.image}} if record.image else {}
+    return {
+        **short,
+        **origin,
+        "status": "in-use" if record.server else "available",
+        "attachments": [attachment] if record.server else [],
+        "os-vol-tenant-attr:tenant_id": record.project,
+        "bootable": "true" if record.image else "false",
+        "size": 10,
+        "created_at": "2026-01-01T00:00:00.000000",
+        "metadata": {},
+    }
+
+
+def token(record: Token, catalog: Iterable[Json] | None) -> Json:
+    """The body that comes with a token."""
+    body: Json = {
+        "methods": list(record.methods),
+        "user": {
+            "domain": DOMAIN,
+            "id": record.user.id,
+            "name": record.user.name,
+            "password_expires_at": None,
+        },
+        "audit_ids": [hashlib.sha256(record.id.encode()).hexdigest()[:22]],
+        "expires_at": _micros(record.expires_at),
+        "issued_at": _micros(record.issued_at),
+    }
+    if record.project_id is not None:
+        body |= _scope(record, record.project_id)
+        body |= {} if catalog is None else {"catalog": list(catalog)}
+    if record.app_credential is not None:
+        credential = record.app_credential
+        body["application_credential"] = {"id": credential.id, "name": credential.name, "restricted": True}
+    return {"token": body}
+
+
+def catalog(urls: Mapping[str, tuple[str, str]]) -> list[Json]:
+    """The catalogue of services: type -> (name, url)."""
+    return [_service(kind, name, url) for kind, (name, url) in urls.items()]
+
+
+def _service(kind: str, name: str, url: str) -> Json:
+    endpoints = [
+        {
+            "id": _stable_id(kind, interface),
+            "interface": interface,
+            "region_id": REGION,
+            "url": url,
+            "region": REGION,
+        }
+        for interface in ("public", "internal", "admin")
+    ]
+    return {"endpoints": endpoints, "id": _stable_id(kind), "type": kind, "name": name}
+
+
+def _scope(record: Token, project_id: str) -> Json:
+    roles = [{"id": _stable_id(role), "name": role} for role in record.roles]
+    project = {"domain": DOMAIN, "id": project_id, "name": PROJECTS[project_id]}
+    return {"project": project, "is_domain": False, "roles": roles}
+
+
+def _stable_id(*parts: str) -> str:
+    return hashlib.sha256("/".join(parts).encode()).hexdigest()[:32]
+
+
+def _micros(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,609 @@
+"""The fake cloud answers as the real services were recorded to, over a real port and through `responses` alike."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+import requests
+from keystoneauth1.identity.v3 import ApplicationCredential, Password
+from keystoneauth1.session import Session
+
+from tests.fakecloud import APP_CREDENTIAL_ID, APP_CREDENTIAL_SECRET, DEMO, OTHER, FakeCloud, Server, mocked
+
+MISSING = "11111111-2222-4333-8444-555555555555"
+RIGHT = "s3cret-passw0rd"
+PATCH_TYPE = "application/openstack-images-v2.1-json-patch"
+NOVA = f"/compute/v2.1/{DEMO}"
+ECS = f"/ecs/v2.1/{DEMO}"
+
+
+@dataclass
+class Client:
+    """A cloud with a person before it."""
+
+    cloud: FakeCloud
+    url: str
+    session: requests.Session
+
+    def call(self, method: str, path: str, user: str = "reaper", **options: Any) -> requests.Response:  # noqa: ANN401 (those of requests)
+        project = OTHER if user == "neighbour" else DEMO
+        token = self.cloud.env(self.url, "v3token", user=user, project=project)["OS_TOKEN"]
+        headers = {"X-Auth-Token": token, "Accept": "application/json", **options.pop("headers", {})}
+        return self.session.request(method, self.url + path, headers=headers, timeout=5, **options)
+
+    def delete(self, image_id: str, **options: Any) -> requests.Response:  # noqa: ANN401 (those of requests)
+        home = "/ims" if self.cloud.flavour == "otc" else "/image"
+        return self.call("DELETE", f"{home}/v2/images/{image_id}", **options)
+
+    def names(self, query: str) -> list[str]:
+        return [image["name"] for image in self.call("GET", f"/image/v2/images?{query}").json()["images"]]
+
+
+def clients(transport: str, flavour: Literal["openstack", "otc"]) -> Iterator[Client]:
+    cloud = FakeCloud(flavour, page_size=3)
+    with requests.Session() as session:
+        if transport == "responses":
+            with mocked(cloud):
+                yield Client(cloud, "http://cloud.test", session)
+        else:
+            with Server(cloud) as server:
+                yield Client(cloud, server.url, session)
+
+
+@pytest.fixture(params=["server", "responses"])
+def client(request: pytest.FixtureRequest) -> Iterator[Client]:
+    yield from clients(request.param, "openstack")
+
+
+@pytest.fixture(params=["server", "responses"])
+def otc(request: pytest.FixtureRequest) -> Iterator[Client]:
+    yield from clients(request.param, "otc")
+
+
+def message_of(answer: requests.Response) -> str:
+    return str(answer.json()["message"]).removesuffix("<br /><br />\n\n\n")
+
+
+def code_of(answer: requests.Response) -> tuple[int, str]:
+    body = answer.json()
+    return answer.status_code, body.get("error_code") or body["error"]["code"]
+
+
+# Keystone
+
+
+def ask_token(client: Client, identity: object, **scope: object) -> requests.Response:
+    home = "/iam" if client.cloud.flavour == "otc" else "/identity"
+    body = {"auth": {"identity": identity, **({"scope": scope} if scope else {})}}
+    return client.session.post(f"{client.url}{home}/v3/auth/tokens", json=body, timeout=5)
+
+
+def password(name: str = "reaper", secret: str = RIGHT) -> dict[str, object]:
+    person = {"name": name, "password": secret, "domain": {"id": "default"}}
+    return {"methods": ["password"], "password": {"user": person}}
+
+
+def credential(key: str, secret: str) -> dict[str, object]:
+    return {"methods": ["application_credential"], "application_credential": {"id": key, "secret": secret}}
+
+
+def test_a_password_buys_a_token_and_a_catalogue(client: Client) -> None:
+    answer = ask_token(client, password(), project={"name": "demo", "domain": {"id": "default"}})
+    token = answer.json()["token"]
+    urls = {service["type"]: service["endpoints"][0]["url"] for service in token["catalog"]}
+    assert answer.status_code == 201
+    assert len(answer.headers["X-Subject-Token"]) == 183
+    assert token["project"]["id"] == DEMO
+    assert urls["image"] == f"{client.url}/image"
+    assert urls["compute_legacy"] == f"{client.url}/compute/v2/{DEMO}"
+
+
+@pytest.mark.parametrize(
+    ("identity", "project", "status", "length"),
+    [
+        (password(secret="wrong"), "demo", 401, 109),
+        (password(name="nobody"), "demo", 401, 109),
+        (password(), "other", 401, 109),
+        (password(), "nowhere", 401, 109),
+        (credential(APP_CREDENTIAL_ID, "wrong"), None, 401, 109),
+        (credential("0" * 32, "wrong"), None, 404, 128),
+    ],
+)
+def test_keystone_refuses_in_its_own_words(
+    client: Client, identity: object, project: str | None, status: int, length: int
+) -> None:
+    scope = {"project": {"name": project, "domain": {"id": "default"}}} if project else {}
+    answer = ask_token(client, identity, **scope)
+    assert (answer.status_code, len(answer.content)) == (status, length)
+    assert ("WWW-Authenticate" in answer.headers) is (status == 401)
+
+
+@pytest.mark.parametrize(("body", "length"), [("{", 239), ("{}", 233)])
+def test_keystone_says_what_is_wrong_with_a_token_request(client: Client, body: str, length: int) -> None:
+    answer = client.session.post(f"{client.url}/identity/v3/auth/tokens", data=body, timeout=5)
+    assert (answer.status_code, len(answer.content)) == (400, length)
+
+
+def test_keystoneauth_finds_its_way_by_password(client: Client) -> None:
+    image_id, env = client.cloud.add_image(), client.cloud.env(client.url)
+    plugin = Password(
+        auth_url=env["OS_AUTH_URL"].removesuffix("/v3"), username=env["OS_USERNAME"], password=env["OS_PASSWORD"],
+        user_domain_name="Default", project_name="demo", project_domain_name="Default",
+    )  # fmt: skip
+    session = Session(plugin, session=client.session)
+    image_service = {"service_type": "image", "region_name": "RegionOne"}
+    session.request(f"/v2/images/{image_id}", "DELETE", endpoint_filter=image_service)
+    assert image_id in client.cloud.dead
+    assert client.cloud.tokens_issued == 1
+
+
+def test_keystoneauth_finds_its_way_by_application_credential(client: Client) -> None:
+    auth_url = client.cloud.env(client.url)["OS_AUTH_URL"]
+    plugin = ApplicationCredential(
+        auth_url, application_credential_id=APP_CREDENTIAL_ID, application_credential_secret=APP_CREDENTIAL_SECRET
+    )
+    assert plugin.get_access(Session(session=client.session)).project_id == DEMO
+
+
+def test_a_service_can_be_missing_from_the_catalogue(client: Client) -> None:
+    client.cloud.catalog_without("image")
+    token = ask_token(client, password(), project={"id": DEMO}).json()["token"]
+    assert {service["type"] for service in token["catalog"]} == {"identity", "compute", "compute_legacy", "volumev3"}
+
+
+@pytest.mark.parametrize(
+    "event", [FakeCloud.revoke_tokens, FakeCloud.expire_tokens, lambda cloud: cloud.rotate_password("new")]
+)
+def test_a_token_ends(client: Client, event: Callable[[FakeCloud], None]) -> None:
+    image_id = client.cloud.add_image()
+    old = {"X-Auth-Token": client.cloud.env(client.url, "v3token")["OS_TOKEN"]}
+    event(client.cloud)
+    assert client.delete(image_id, headers=old).status_code == 401
+    assert client.delete(image_id).status_code == 204
+
+
+# Glance
+
+
+def test_glance_deletes_an_image_once(client: Client) -> None:
+    image_id = client.cloud.add_image()
+    first, second = client.delete(image_id), client.delete(image_id)
+    assert (first.status_code, first.content, first.headers.get("Content-Length")) == (204, b"", None)
+    assert (second.status_code, message_of(second)) == (404, f"Failed to find image {image_id} to delete")
+    assert list(client.cloud.dead) == [image_id]
+
+
+def test_of_many_who_delete_the_same_image_one_does(client: Client) -> None:
+    image_id = client.cloud.add_image()
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda _: client.delete(image_id).status_code, range(8)))
+    assert sorted(answers) == [204] + [404] * 7
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind", "length"),
+    [
+        ("application/json", "application/json", 147),
+        ("application/json, */*", "text/html; charset=UTF-8", 189),
+        ("*/*", "text/html; charset=UTF-8", 189),
+        ("text/plain", "text/plain; charset=UTF-8", 87),
+        (None, "text/plain; charset=UTF-8", 87),
+    ],
+)
+def test_glance_puts_errors_as_accept_says(client: Client, accept: str | None, kind: str, length: int) -> None:
+    answer = client.delete(MISSING, headers={"Accept": accept})
+    assert (answer.headers["Content-Type"], len(answer.content)) == (kind, length)
+
+
+@pytest.mark.parametrize(
+    ("image", "status", "words"),
+    [
+        ({"protected": True}, 403, "is protected and cannot be deleted."),
+        ({"owner": OTHER}, 404, "Failed to find image"),
+        ({"owner": OTHER, "visibility": "public", "protected": True}, 403, "complete delete_image action."),
+        ({"owner": OTHER, "visibility": "community"}, 403, "complete delete_image action."),
+        ({"owner": OTHER, "visibility": "shared", "members": {DEMO: "pending"}}, 403, "complete delete_image action."),
+        ({"status": "deleted"}, 400, "Image status transition from deleted to deleted is not allowed"),
+    ],
+)
+def test_glance_refuses_and_keeps_the_image(client: Client, image: dict[str, Any], status: int, words: str) -> None:
+    image_id = client.cloud.add_image(**image)
+    answer = client.delete(image_id)
+    assert answer.status_code == status
+    assert words in message_of(answer)
+    assert image_id in client.cloud.images
+
+
+@pytest.mark.parametrize("status", ["queued", "saving", "deactivated"])
+def test_glance_deletes_what_is_not_active(client: Client, status: str) -> None:
+    assert client.delete(client.cloud.add_image(status=status)).status_code == 204
+
+
+def test_a_reader_may_look_but_not_delete(client: Client) -> None:
+    image_id = client.cloud.add_image()
+    assert client.call("GET", f"/image/v2/images/{image_id}", user="reader").status_code == 200
+    assert client.delete(image_id, user="reader").status_code == 403
+
+
+def test_glance_takes_no_body_with_delete(client: Client) -> None:
+    answer = client.delete(client.cloud.add_image(), json={})
+    assert (answer.status_code, message_of(answer)) == (400, "A body is not expected with this request.")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "length"),
+    [
+        ("DELETE", "/image/v2/images", 405, 190),
+        ("DELETE", "/image/v2/images/", 404, 154),
+        ("DELETE", f"/image/v2/images/{MISSING}/", 404, 154),
+        ("DELETE", "/image/v2/images/a%2Fb", 404, 154),
+        ("DELETE", "/image/v2/images/a%00b", 500, 228),
+        ("DELETE", "/image/v2/images/%C3%A9", 404, 165),
+        ("GET", f"/image/v2/images/{MISSING}", 404, 181),
+        ("HEAD", f"/image/v2/images/{MISSING}", 405, 0),
+        ("DELETE", f"{NOVA}/images", 404, 154),
+    ],
+)
+def test_wrong_addresses_answer_as_recorded(client: Client, method: str, path: str, status: int, length: int) -> None:
+    answer = client.call(method, path, headers={"Accept": "*/*"})
+    assert (answer.status_code, len(answer.content)) == (status, length)
+
+
+@pytest.mark.parametrize("token", [None, "", "garbage"])
+def test_glance_says_where_tokens_are_made(client: Client, token: str | None) -> None:
+    answer = client.delete(client.cloud.add_image(), headers={"X-Auth-Token": token, "Accept": "*/*"})
+    assert (answer.status_code, len(answer.content)) == (401, 358)
+    assert answer.headers["WWW-Authenticate"] == f'Keystone uri="{client.url}/identity/v3"'
+    assert "x-openstack-request-id" not in answer.headers
+
+
+def test_pages_are_followed_to_the_end(client: Client) -> None:
+    made = {client.cloud.add_image(f"ci-{number}") for number in range(7)}
+    seen: list[str] = []
+    link: str | None = "/v2/images?limit=1000"
+    while link:
+        page = client.call("GET", "/image" + link).json()
+        seen += [image["id"] for image in page["images"]]
+        assert page["first"] == "/v2/images?limit=1000"
+        link = page.get("next")
+    assert len(seen) == 7
+    assert set(seen) == made
+
+
+def test_the_links_of_a_list_keep_only_the_last_tag(client: Client) -> None:
+    for _ in range(4):
+        client.cloud.add_image(tags=["a", "b"])
+    page = client.call("GET", "/image/v2/images?tag=a&tag=b&limit=2").json()
+    assert page["first"] == "/v2/images?tag=b&limit=2"
+    assert page["next"] == f"/v2/images?tag=b&limit=2&marker={page['images'][1]['id']}"
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("marker=" + MISSING, f"No image found with ID {MISSING}"),
+        ("limit=-1", "limit param must be positive"),
+        ("limit=abc", "limit param must be an integer"),
+        ("protected=maybe", "Invalid value 'maybe' for 'protected' filter. Valid values are 'true' or 'false'."),
+        ("created_at=lt:yesterday", 'Bad "created_at" query filter format. Use ISO 8601 DateTime notation.'),
+        ("created_at=before:2026-01-01", "Unable to filter on a unknown operator."),
+        ("sort_key=age", "Invalid sort key: age."),
+    ],
+)
+def test_glance_refuses_odd_queries(client: Client, query: str, words: str) -> None:
+    answer = client.call("GET", f"/image/v2/images?{query}")
+    assert answer.status_code == 400
+    assert message_of(answer).startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("", ["new", "old", "stranger"]),
+        ("sort=name:asc", ["new", "old", "stranger"]),
+        ("sort_key=created_at&sort_dir=asc", ["stranger", "old", "new"]),
+        (f"owner={DEMO}", ["new", "old"]),
+        ("owner=" + OTHER, ["stranger"]),
+        ("tag=a", ["new", "old"]),
+        ("tag=a&tag=b", ["old"]),
+        ("protected=true", ["old"]),
+        ("visibility=public", ["stranger"]),
+        ("visibility=community", ["community"]),
+        ("os_hidden=true", ["hidden"]),
+        ("team=blue", ["new"]),
+        ("nonsense=1", []),
+        ("status=deleted", []),
+        ("name=in:old,new", ["new", "old"]),
+        ("created_at=lt:2026-03-01T00:00:00Z", ["old", "stranger"]),
+        ("created_at=gte:2026-03-01", ["new"]),
+        ("created_at=2026-04-01T00:00:00Z", []),
+        ("size_min=2000", ["old"]),
+    ],
+)
+def test_lists_are_filtered(client: Client, query: str, names: list[str]) -> None:
+    add = client.cloud.add_image
+    add("new", created_at="2026-04-01T00:00:00Z", tags=["a"], team="blue")
+    add("old", created_at="2026-02-01T00:00:00Z", tags=["a", "b"], protected=True, size=5000)
+    add("stranger", owner=OTHER, visibility="public", created_at="2026-01-01T00:00:00Z")
+    add("community", owner=OTHER, visibility="community")
+    add("unanswered", owner=OTHER, visibility="shared", members={DEMO: "pending"})
+    add("hidden", os_hidden=True)
+    assert client.names(query) == names
+
+
+def test_an_image_is_made_filled_changed_and_tagged(client: Client) -> None:
+    made = client.call("POST", "/image/v2/images", json={"name": "new", "disk_format": "raw", "team": "blue"}).json()
+    path = f"/image/v2/images/{made['id']}"
+    assert (made["status"], made["size"], made["visibility"]) == ("queued", None, "shared")
+    assert client.call("PUT", path + "/file", data=iter([b"x" * 8, b"x" * 8])).status_code == 204
+    assert client.call("PUT", path + "/file", data=b"x").status_code == 409
+    change = [{"op": "replace", "path": "/protected", "value": True}, {"op": "remove", "path": "/team"}]
+    client.call("PATCH", path, data=json.dumps(change), headers={"Content-Type": PATCH_TYPE})
+    client.call("PUT", path + "/tags/keep")
+    client.call("POST", path + "/actions/deactivate")
+    shown = client.call("GET", path).json()
+    assert (shown["size"], shown["checksum"]) == (16, "45ed9cc2f92b77cd8b2f5bd59ff635f8")
+    assert (shown["status"], shown["protected"], shown["tags"]) == ("deactivated", True, ["keep"])
+    assert "team" not in shown
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({"op": "replace", "path": "/status", "value": "active"}, 403),
+        ({"op": "replace", "path": "/team", "value": "blue"}, 409),
+        ({"op": "replace", "path": "/protected", "value": "no"}, 400),
+        ({"op": "replace", "path": "/visibility", "value": "public"}, 403),
+        ({"op": "test", "path": "/name"}, 400),
+    ],
+)
+def test_a_change_that_may_not_be_changes_nothing(client: Client, change: object, status: int) -> None:
+    path = f"/image/v2/images/{client.cloud.add_image()}"
+    before = client.call("GET", path).json()
+    name = {"op": "replace", "path": "/name", "value": "other"}
+    answer = client.call("PATCH", path, data=json.dumps([name, change]), headers={"Content-Type": PATCH_TYPE})
+    assert answer.status_code == status
+    assert client.call("GET", path).json() == before
+
+
+def test_sharing_takes_two(client: Client) -> None:
+    path = f"/image/v2/images/{client.cloud.add_image(visibility='shared')}"
+    assert client.call("POST", path + "/members", json={"member": OTHER}).json()["status"] == "pending"
+    assert client.call("PUT", f"{path}/members/{OTHER}", json={"status": "accepted"}).status_code == 403
+    answer = client.call("PUT", f"{path}/members/{OTHER}", user="neighbour", json={"status": "accepted"})
+    assert answer.status_code == 200
+    members = client.call("GET", path + "/members").json()["members"]
+    assert [(member["member_id"], member["status"]) for member in members] == [(OTHER, "accepted")]
+
+
+def test_a_private_image_has_no_members(client: Client) -> None:
+    answer = client.call("GET", f"/image/v2/images/{client.cloud.add_image()}/members")
+    assert (answer.status_code, message_of(answer)) == (403, "Only shared images have members.")
+
+
+# Nova and Cinder
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        (NOVA, {}, 204),
+        ("/compute/v2.1", {}, 204),
+        (NOVA, {"OpenStack-API-Version": "compute 2.35"}, 204),
+        (NOVA, {"OpenStack-API-Version": "compute 2.36"}, 404),
+        (NOVA, {"X-OpenStack-Nova-API-Version": "latest"}, 404),
+        (NOVA, {"OpenStack-API-Version": "compute 2.999"}, 406),
+        (f"/compute/v2/{DEMO}", {"OpenStack-API-Version": "compute 2.999"}, 204),
+        (f"/compute/v2.1/{OTHER}", {}, 400),
+        (f"/compute/v2/{OTHER}", {}, 400),
+    ],
+)
+def test_nova_deletes_where_it_still_may(client: Client, path: str, headers: dict[str, str], status: int) -> None:
+    image_id = client.cloud.add_image()
+    assert client.call("DELETE", f"{path}/images/{image_id}", headers=headers).status_code == status
+    assert (image_id in client.cloud.dead) is (status == 204)
+
+
+@pytest.mark.parametrize(
+    ("image", "body"),
+    [
+        ({"protected": True}, {"forbidden": {"code": 403, "message": "You are not allowed to delete the image."}}),
+        ({"owner": OTHER}, {"itemNotFound": {"code": 404, "message": "Image not found."}}),
+    ],
+)
+def test_nova_drops_the_reason_of_a_refusal(client: Client, image: dict[str, Any], body: object) -> None:
+    assert client.call("DELETE", f"{NOVA}/images/{client.cloud.add_image(**image)}").json() == body
+
+
+def test_nova_has_a_401_of_its_own(client: Client) -> None:
+    answer = client.call("DELETE", f"{NOVA}/images/{MISSING}", headers={"X-Auth-Token": None})
+    assert (answer.status_code, len(answer.content)) == (401, 114)
+
+
+@pytest.mark.parametrize(
+    ("path", "key"), [(f"{NOVA}/servers/detail", "servers"), (f"/volume/v3/{DEMO}/volumes/detail", "volumes")]
+)
+def test_servers_and_volumes_come_in_pages(client: Client, path: str, key: str) -> None:
+    made = [client.cloud.add_server() if key == "servers" else client.cloud.add_volume() for _ in range(4)]
+    first = client.call("GET", path + "?limit=1000").json()
+    link = first[f"{key}_links"][0]["href"].removeprefix(client.url)
+    second = client.call("GET", link).json()
+    assert [len(first[key]), len(second[key])] == [3, 1]
+    assert [record["id"] for record in first[key] + second[key]] == made
+    assert f"{key}_links" not in second
+
+
+def test_a_server_tells_its_image_unless_booted_from_a_volume(client: Client) -> None:
+    image_id = client.cloud.add_image()
+    client.cloud.add_server("web-1", image=image_id)
+    server_id = client.cloud.add_server("db-1")
+    client.cloud.add_volume(image=image_id, server=server_id)
+    web, db = client.call("GET", f"{NOVA}/servers/detail").json()["servers"]
+    (volume,) = client.call("GET", f"/volume/v3/{DEMO}/volumes/detail").json()["volumes"]
+    assert (web["image"]["id"], db["image"]) == (image_id, "")
+    assert volume["volume_image_metadata"]["image_id"] == image_id
+    assert volume["attachments"][0]["server_id"] == server_id
+    assert len(client.call("GET", f"{NOVA}/servers/detail?image={image_id}").json()["servers"]) == 1
+
+
+# Open Telekom Cloud
+
+
+@pytest.mark.parametrize(
+    ("image", "code"),
+    [
+        ({"protected": True}, "IMG.0028"),
+        ({"owner": OTHER}, "IMG.0027"),
+        ({"owner": OTHER, "visibility": "public"}, "IMG.0094"),
+        ({"owner": OTHER, "visibility": "shared", "members": {DEMO: "accepted"}}, "IMG.0092"),
+        ({"status": "saving"}, "IMG.0090"),
+    ],
+)
+def test_ims_refuses_by_code(otc: Client, image: dict[str, Any], code: str) -> None:
+    image_id = otc.cloud.add_image(**image)
+    assert code_of(otc.delete(image_id)) == (400, code)
+    assert image_id in otc.cloud.images
+
+
+@pytest.mark.parametrize(
+    ("body", "left"), [(None, True), ({"delete_backup": False}, True), ({"delete_backup": True}, False)]
+)
+def test_ims_deletes_the_backup_only_when_told(otc: Client, body: object, left: bool) -> None:  # noqa: FBT001
+    image_id = otc.cloud.add_image(__backup_id="backup-1")
+    assert otc.delete(image_id, json=body).status_code == 204
+    assert ("backup-1" in otc.cloud.backups) is left
+
+
+def test_ims_writes_sizes_and_truths_as_text(otc: Client) -> None:
+    shown = otc.call("GET", f"/ims/v2/images/{otc.cloud.add_image(size=5000)}").json()
+    assert (shown["size"], shown["__image_size"], shown["__whole_image"]) == (0, "5000", "false")
+    assert shown["protected"] is False
+
+
+def test_the_gateway_knows_only_what_was_published(otc: Client) -> None:
+    image_id = otc.cloud.add_image()
+    assert code_of(otc.call("POST", f"/ims/v2/images/{image_id}/actions/deactivate")) == (404, "APIGW.0101")
+    assert code_of(otc.call("DELETE", f"/image/v2/images/{image_id}")) == (404, "APIGW.0101")
+    assert code_of(otc.delete(image_id, headers={"X-Auth-Token": None})) == (401, "APIGW.0301")
+    old = otc.cloud.env(otc.url, "v3token")["OS_TOKEN"]
+    otc.cloud.expire_tokens()
+    assert code_of(otc.delete(image_id, headers={"X-Auth-Token": old})) == (401, "APIGW.0307")
+
+
+def test_ecs_deletes_and_refuses_by_code(otc: Client) -> None:
+    image_id = otc.cloud.add_image()
+    assert otc.call("DELETE", f"{ECS}/images/{image_id}").status_code == 204
+    assert code_of(otc.call("DELETE", f"{ECS}/images/{image_id}")) == (400, "Ecs.0031")
+    assert code_of(otc.call("DELETE", f"/ecs/v2/{OTHER}/images/{image_id}")) == (400, "Ecs.0023")
+
+
+def test_servers_of_otc_carry_their_image_in_the_metadata(otc: Client) -> None:
+    image_id, server_id = otc.cloud.add_image(), otc.cloud.add_server()
+    otc.cloud.add_volume(image=image_id, server=server_id)
+    (server,) = otc.call("GET", f"{ECS}/servers/detail").json()["servers"]
+    assert server["metadata"]["metering.image_id"] == image_id
+
+
+def test_iam_has_passwords_but_no_application_credentials(otc: Client) -> None:
+    assert ask_token(otc, password(), project={"id": DEMO}).status_code == 201
+    assert ask_token(otc, credential(APP_CREDENTIAL_ID, APP_CREDENTIAL_SECRET)).status_code == 400
+
+
+# Faults
+
+
+def test_a_fault_comes_as_often_as_asked(client: Client) -> None:
+    image_id = client.cloud.add_image()
+    client.cloud.fault("DELETE", status=429, headers={"Retry-After": "1"}, body={"error_code": "x"}, times=2, skip=1)
+    answers = [client.delete(MISSING), client.delete(image_id), client.delete(image_id), client.delete(image_id)]
+    assert [answer.status_code for answer in answers] == [404, 429, 429, 204]
+    assert (answers[1].headers["Retry-After"], answers[1].json()) == ("1", {"error_code": "x"})
+    assert [call.status for call in client.cloud.calls_of("DELETE")] == [404, 429, 429, 204]
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        ({"cut": True}, requests.ConnectionError),
+        ({"cut": "half", "body": "x" * 100}, requests.exceptions.ChunkedEncodingError),
+        ({"length": 1000, "body": "short"}, requests.exceptions.ChunkedEncodingError),
+        ({"delay": 0.5}, requests.ReadTimeout),
+    ],
+)
+def test_an_answer_can_be_lost_although_the_image_is_gone(
+    client: Client, fault: dict[str, Any], error: type[Exception]
+) -> None:
+    image_id = client.cloud.add_image()
+    client.cloud.fault("DELETE", apply=True, **fault)
+    token = client.cloud.env(client.url, "v3token")["OS_TOKEN"]
+    with pytest.raises(error):
+        client.session.delete(
+            f"{client.url}/image/v2/images/{image_id}", headers={"X-Auth-Token": token}, timeout=(5, 0.1)
+        )
+    assert image_id in client.cloud.dead
+
+
+def test_a_fault_without_apply_does_nothing_to_the_image(client: Client) -> None:
+    image_id = client.cloud.add_image()
+    client.cloud.fault("DELETE", r"/images/", status=503)
+    assert client.delete(image_id).status_code == 503
+    assert image_id in client.cloud.images
+
+
+def test_an_image_can_die_just_after_it_was_looked_at(client: Client) -> None:
+    image_id = client.cloud.add_image()
+    client.cloud.fault("GET", image_id, status=None, then=lambda: client.cloud.kill(image_id))
+    assert client.call("GET", f"/image/v2/images/{image_id}").json()["status"] == "active"
+    assert client.call("GET", f"/image/v2/images/{image_id}").status_code == 404
+
+
+def test_every_answer_but_keystones_can_be_slow(client: Client) -> None:
+    client.cloud.delay = 0.15
+    start = time.monotonic()
+    ask_token(client, password(), project={"id": DEMO})
+    middle = time.monotonic()
+    client.call("GET", "/image/v2/images")
+    assert middle - start < 0.15 <= time.monotonic() - middle
+
+
+# The rest
+
+
+def test_the_sink_keeps_what_it_is_sent(client: Client) -> None:
+    assert client.session.put(f"{client.url}/sink/stack?X-Sig=1", data=b"{}", timeout=5).status_code == 200
+    assert client.cloud.sink == {"stack": [b"{}"]}
+
+
+def test_a_server_that_stops_hangs_up() -> None:
+    server = Server(FakeCloud()).start()
+    with requests.Session() as session:
+        assert session.get(server.url + "/_state", timeout=5).status_code == 200
+        server.stop()
+        with pytest.raises(requests.ConnectionError):
+            session.get(server.url + "/_state", timeout=5)
+
+
+def test_the_same_cloud_has_the_same_ids() -> None:
+    assert FakeCloud().add_image() == FakeCloud().add_image()
+
+
+def test_a_process_serves_the_demo_until_it_is_told_to_end() -> None:
+    command = [sys.executable, "-m", "tests.fakecloud", "--seed", "demo"]
+    root = Path(__file__).parents[2]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root, env={**os.environ}) as process:  # noqa: S603
+        assert process.stdout is not None
+        told = json.loads(process.stdout.readline())
+        state = requests.get(told["url"] + "/_state", timeout=5).json()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+    assert [image["name"] for image in state["images"]][4:7] == ["golden-debian-12", "web-base", "shared-toolbox"]
+    assert told["env"]["OS_AUTH_URL"] == told["url"] + "/identity/v3"
