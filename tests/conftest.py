@@ -1,0 +1,148 @@
+"""What the tests share: a fake cloud behind a real HTTP server, and a way to invoke the function against it."""
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from handler import app
+from tests.fakecloud import FakeCloud, Server
+
+EVENTS = Path(__file__).parent.parent / "events"
+UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
+
+
+class Context:
+    """Lambda's context, with as many seconds left as a test wants."""
+
+    aws_request_id = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
+
+    def __init__(self, seconds: float = 60.0) -> None:
+        self._end = time.monotonic() + seconds
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Milliseconds that the runtime still grants."""
+        return max(0, int((self._end - time.monotonic()) * 1000))
+
+
+@dataclass
+class Invocation:
+    """What one invocation gave and printed. `error` is what it raised, if anything."""
+
+    answer: dict[str, Any]
+    error: Exception | None
+    printed: str
+    logs: list[dict[str, Any]] = field(default_factory=list)
+    metrics: list[dict[str, Any]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        for line in self.printed.splitlines():
+            entry = json.loads(line)
+            (self.metrics if "_aws" in entry else self.logs).append(entry)
+
+    @property
+    def outcomes(self) -> dict[str, tuple[str, str]]:
+        """Outcome and reason of each image of the report."""
+        return {o["image_id"]: (o["outcome"], o["reason"]) for o in self.answer["outcomes"]}
+
+    @property
+    def returned(self) -> list[str]:
+        """The messages that the queue gets back."""
+        return [failure["itemIdentifier"] for failure in self.answer["batchItemFailures"]]
+
+    def logged(self, event: str) -> list[dict[str, Any]]:
+        """The log lines of one event."""
+        return [line for line in self.logs if line["message"] == event]
+
+    def metric(self, name: str) -> float:
+        """The sum of a metric's values, 0 if it was not written."""
+        return float(sum(sum(blob.get(name, [])) for blob in self.metrics))
+
+
+Invoke = Callable[..., Invocation]
+Auth = Literal["password", "v3applicationcredential", "v3token"]
+
+
+@pytest.fixture
+def cloud() -> FakeCloud:
+    """A cloud of its own for each test."""
+    return FakeCloud()
+
+
+@pytest.fixture
+def server(cloud: FakeCloud) -> Iterator[Server]:
+    """The cloud behind a real HTTP server."""
+    with Server(cloud) as running:
+        yield running
+
+
+@pytest.fixture
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """An environment without any setting of ours, and a function that has not been invoked yet."""
+    for name in list(os.environ):
+        if name.startswith(("OS_", "REAPER_", "POWERTOOLS_", "AWS_")) or name == "LOG_LEVEL":
+            monkeypatch.delenv(name)
+    app._identity.cache_clear()
+    return monkeypatch
+
+
+@pytest.fixture
+def invoke(
+    clean_environment: pytest.MonkeyPatch, server: Server, cloud: FakeCloud, capsys: pytest.CaptureFixture[str]
+) -> Invoke:
+    """Invoke the function in mode `delete` unless a setting says otherwise; settings are REAPER_* or OS_* variables."""
+
+    def invoke_once(event: object, *, seconds: float = 60.0, auth: Auth = "password", **settings: str) -> Invocation:
+        environment = cloud.env(server.url, auth=auth) | {"REAPER_MODE": "delete"} | settings
+        for name, value in environment.items():
+            clean_environment.setenv(name, value)
+        capsys.readouterr()
+        answer: dict[str, Any] = {}
+        error: Exception | None = None
+        try:
+            answer = app.lambda_handler(event, Context(seconds))
+        except Exception as exc:  # noqa: BLE001 (a test looks at it)
+            error = exc
+        return Invocation(answer, error, capsys.readouterr().out)
+
+    return invoke_once
+
+
+def queue(*bodies: object, fifo_groups: list[str] | None = None) -> dict[str, Any]:
+    """An SQS event: each body an object (written as JSON) or a string; the message ids are m0, m1, ..."""
+    arn = "arn:aws:sqs:eu-central-1:123456789012:image-reaper" + (".fifo" if fifo_groups else "")
+    records = []
+    for number, body in enumerate(bodies):
+        attributes = {
+            "ApproximateReceiveCount": "1",
+            "SentTimestamp": "1545082649183",
+            "SenderId": "AIDAIENQZJOLO23YVJ4VO",
+            "ApproximateFirstReceiveTimestamp": "1545082649185",
+        }
+        if fifo_groups:
+            attributes["MessageGroupId"] = fifo_groups[number]
+        records.append(
+            {
+                "messageId": f"m{number}",
+                "receiptHandle": "AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a",
+                "body": body if isinstance(body, str) else json.dumps(body),
+                "attributes": attributes,
+                "messageAttributes": {},
+                "md5OfBody": "e4e68fb7bd0e697a0ae8f1bb342846b3",
+                "eventSource": "aws:sqs",
+                "eventSourceARN": arn,
+                "awsRegion": "eu-central-1",
+            }
+        )
+    return {"Records": records}
+
+
+def load_event(name: str) -> dict[str, Any]:
+    """One of the files in `events/`."""
+    event: dict[str, Any] = json.loads((EVENTS / f"{name}.json").read_text())
+    return event
