@@ -59,6 +59,11 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() else "?" for character in text)
 
 
+def say(text: str) -> None:
+    """Print; what standard output has no sign for comes as its number in Unicode."""
+    print(text.encode(sys.stdout.encoding, "backslashreplace").decode(sys.stdout.encoding))
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; gives the exit code."""
     parser = argparse.ArgumentParser(prog="python -m handler", description="Run one event file against the cloud.")
@@ -72,7 +77,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (OSError, UnicodeDecodeError, InvalidSettings, UnknownEvent, InvalidRequest) as exc:
         print(f"{type(exc).__name__}: {exc}", file=sys.stderr)
         return 2
-    print(json.dumps(report.answer(), indent=2) if options.json else table(report, colour=sys.stdout.isatty()))
+    say(json.dumps(report.answer(), indent=2) if options.json else table(report, colour=sys.stdout.isatty()))
     return 0 if report.ok else 1
 
 

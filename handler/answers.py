@@ -108,6 +108,9 @@ TABLE = (
 
 _LONGEST_BODY = 20_000
 _LONGEST_MESSAGE = 300
+_MARKUP = re.compile(r"<(title|style|script)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
+_BREAK = re.compile(r"<br */?>")
+"""All the markup that Glance puts into JSON. What else stands in angle brackets there is text: `<class '...'>`."""
 _CODE_KEYS = ("error_code", "errorCode", "code")
 _MESSAGE_KEYS = ("error_msg", "errorMsg", "message")
 
@@ -127,15 +130,15 @@ def meaning_of(answer: Answer) -> Meaning:
     return row.meaning
 
 
-def read_answer(status: int, body: bytes) -> Answer:
+def read_answer(status: int, body: str) -> Answer:
     """Read an error body: JSON of any of the services, a web page, or plain text."""
-    text = body[:_LONGEST_BODY].decode(errors="replace")
+    text = body[:_LONGEST_BODY]
     payload = _json(text)
     for level in _levels(payload):
         code, message = _first(level, _CODE_KEYS), _first(level, _MESSAGE_KEYS)
         if code is not None or message is not None:
-            return Answer(status, _vendor_code(code), _plain(str(message or "")), empty=False)
-    return Answer(status, "", _plain(text), empty=not text.strip())
+            return Answer(status, _vendor_code(code), _folded(_BREAK.sub(" ", str(message or ""))), empty=False)
+    return Answer(status, "", _folded(_MARKUP.sub(" ", text)), empty=not body.strip())
 
 
 def _matches(row: Row, answer: Answer) -> bool:
@@ -180,7 +183,6 @@ def _vendor_code(code: str | int | None) -> str:
     return re.sub(r"^APIG\.", "APIGW.", text)
 
 
-def _plain(text: str) -> str:
-    """Strip the markup of a page and fold its white space."""
-    body = re.sub(r"(?is)<(title|style|script)\b.*?</\1>", " ", text)
-    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", body)).split())[:_LONGEST_MESSAGE]
+def _folded(text: str) -> str:
+    """One line, without entities, of a length that a log line can bear."""
+    return " ".join(html.unescape(text).split())[:_LONGEST_MESSAGE]

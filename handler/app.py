@@ -10,10 +10,18 @@ from typing import Any, Protocol
 from handler import aws, events
 from handler.auth import PLUGINS, Identity
 from handler.cloud import Cloud, Options
-from handler.config import Credentials, Settings
+from handler.config import NAMESPACE, SERVICE, Credentials, Settings
 from handler.deadline import Deadline
-from handler.deletion import Allowance, Run, carry_out
-from handler.errors import CloudError, DeadlineReached, ImagesFailed, InvalidRequest, InvalidSettings, Paused
+from handler.deletion import Allowance, Run, carry_out, project_of
+from handler.errors import (
+    CloudError,
+    DeadlineReached,
+    ImagesFailed,
+    InvalidRequest,
+    InvalidSettings,
+    Paused,
+    ReaperError,
+)
 from handler.model import DeletionRequest, Job, Result, Source
 from handler.report import Report, Reporter
 from handler.schema import read_json, read_request
@@ -53,12 +61,14 @@ def process(event: Any, context: Context, settings: Settings) -> Report:  # noqa
     deadline = Deadline(lambda: context.get_remaining_time_in_millis() / 1000)
     run = _build_run(settings, deadline, reporter, received.source, context.aws_request_id)
     try:
-        project_id = _connect(run, settings)
+        project_id = _connect(run, settings, received)
         admitted = replace(received, messages=tuple(_admit(m, settings, project_id) for m in received.messages))
         _raise_what_is_invalid(admitted, reporter, context.aws_request_id)
         results = _results(admitted, run)
     finally:
-        deadline.halt(DeadlineReached("the invocation has ended"))  # for whatever still runs beside it
+        if deadline.expired:  # what still runs keeps its connections, and its place in the queue for a token
+            _identity.cache_clear()
+        deadline.halt(DeadlineReached("the invocation has ended"))
     report = Report(received.source, _mode(settings, results), context.aws_request_id, project_id, results)
     reporter.finished(report)
     return report
@@ -71,9 +81,11 @@ def _handle_stack_event(event: Mapping[str, Any], context: Context) -> dict[str,
     try:
         report = process(event, context, Settings.from_env())
         answer, problem = report.answer(), "" if report.ok else report.summary()
-    except Exception as exc:  # noqa: BLE001 (the outermost edge: whatever it is, CloudFormation must be told)
+    except ReaperError as exc:
         problem = f"{type(exc).__name__}: {exc}"
-        _reporter(Settings.model_fields["service"].default, Settings.model_fields["namespace"].default).fault(exc)
+    except Exception as exc:  # noqa: BLE001 (the outermost edge: whatever it is, CloudFormation must be told)
+        problem = f"unexpected: {type(exc).__name__}"
+        _reporter(SERVICE, NAMESPACE).fault(exc)
     aws.answer_stack(call, events.physical_id(call, failed=bool(problem)), problem)
     return answer
 
@@ -128,13 +140,15 @@ def _build_run(settings: Settings, deadline: Deadline, reporter: Reporter, sourc
     )
 
 
-def _connect(run: Run, settings: Settings) -> str:
+def _connect(run: Run, settings: Settings, received: events.Received) -> str:
     """Get a token and the project that it is for. Where there is none to be had, every image fails for that reason."""
+    if not any(isinstance(message.request, DeletionRequest) for message in received.messages):
+        return ""
     if settings.mode == "paused":
         run.deadline.halt(Paused("REAPER_MODE is paused"))
         return ""
     try:
-        project_id = run.cloud.project_id
+        project_id = project_of(run)
     except CloudError as error:
         run.deadline.halt(error)
         return ""

@@ -1,5 +1,7 @@
 """Keystone tokens: made by keystoneauth1's plugins, put on requests by a `requests.auth.AuthBase`."""
 
+import html
+import json
 from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
 from typing import Any
@@ -48,7 +50,7 @@ class Identity:
     def __init__(self, plugin: v3.Auth, session: requests.Session, secrets: Sequence[str] = ()) -> None:
         self.session = session
         self._plugin = plugin
-        self._secrets = tuple(secret for secret in secrets if secret)
+        self._secrets = {form for secret in secrets if secret for form in _forms(secret)}
         self._lock = Lock()
         self._access: AccessInfoV3 | None = None
 
@@ -64,13 +66,16 @@ class Identity:
         with self._lock:
             if self._access is None or self._access.auth_token == stale:
                 self._access = None
-                self._access = self._authenticate(deadline)
+                try:
+                    self._access = self._authenticate(deadline)
+                except CloudError as error:
+                    error.ends_run = True  # without a token, nothing else will succeed
+                    raise
             return self._access
 
     def scrub(self, text: str) -> str:
-        """Take passwords, secrets and the token out of a text."""
-        token = (self._access.auth_token,) if self._access else ()
-        for secret in (*self._secrets, *token):
+        """Take passwords, secrets and tokens out of a text, also where it is JSON or HTML."""
+        for secret in sorted(self._secrets, key=len, reverse=True):  # one may be a part of another
             text = text.replace(secret, "***")
         return text
 
@@ -84,12 +89,13 @@ class Identity:
         )
         try:
             access = self._plugin.get_auth_ref(session)
-            access.will_expire_soon(0)  # reads the expiry, which a token body may lack
-        except (KeyError, TypeError, ValueError) as exc:
-            message = "Keystone's answer holds no token"
-            raise Unexpected(message) from exc
+            _read_whole(access)
+        except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as exc:
+            message = f"Keystone's answer can't be read as a token for a project: {exc!r}"
+            raise Unexpected(self.scrub(message)) from exc
         except keystone.ClientException as exc:
             raise self._translated(exc) from exc
+        self._secrets |= _forms(str(access.auth_token))
         return access
 
     def _translated(self, error: keystone.ClientException) -> CloudError:
@@ -97,16 +103,32 @@ class Identity:
         return ours(self.scrub(f"Keystone: {error}"), retry_after=getattr(error, "retry_after", None) or None)
 
 
-class KeystoneAuth(AuthBase):
-    """Puts the token on a request; after an answer that refuses it, gets a new one and sends the request once more."""
+def _forms(secret: str) -> set[str]:
+    """A secret as it may stand in an answer or in a message."""
+    quoted = {json.dumps(secret), json.dumps(secret, ensure_ascii=False), repr(secret)}
+    return {secret, html.escape(secret), html.escape(secret, quote=False), *(form[1:-1] for form in quoted)}
 
-    def __init__(self, identity: Identity, deadline: Deadline) -> None:
+
+def _read_whole(access: AccessInfoV3) -> None:
+    """Read all that we will want to know of a token, so that a body that can't be read is found out here."""
+    access.will_expire_soon(SHORTEST_LIFE)
+    access.service_catalog.get_endpoints_data()
+    if not access.auth_token or not isinstance(access.project_id, str) or not access.project_id:
+        message = "it names no project"
+        raise ValueError(message)
+
+
+class KeystoneAuth(AuthBase):
+    """Puts a token on a request; after an answer that refuses it, gets a new one and sends the request once more."""
+
+    def __init__(self, token: str, identity: Identity, deadline: Deadline) -> None:
+        self._token = token
         self._identity = identity
         self._deadline = deadline
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Put the token on a request."""
-        request.headers["X-Auth-Token"] = str(self._identity.access(self._deadline).auth_token)
+        request.headers["X-Auth-Token"] = self._token
         request.register_hook("response", self._once_more)  # type: ignore[no-untyped-call]  # the stubs lack it
         return request
 
@@ -115,8 +137,7 @@ class KeystoneAuth(AuthBase):
             return response
         request = response.request.copy()
         request.hooks = {"response": []}
-        stale = request.headers["X-Auth-Token"]
-        request.headers["X-Auth-Token"] = str(self._identity.renew(stale, self._deadline).auth_token)
+        request.headers["X-Auth-Token"] = str(self._identity.renew(self._token, self._deadline).auth_token)
         response.close()
         again: requests.Response = response.connection.send(request, **options | {"timeout": self._deadline.timeout()})
         again.history.append(response)
@@ -126,7 +147,10 @@ class KeystoneAuth(AuthBase):
 def _refuses_the_token(response: requests.Response) -> bool:
     if response.status_code < requests.codes.bad_request:
         return False
-    return meaning_of(read_answer(response.status_code, response.content)) is Meaning.UNAUTHENTICATED
+    return (
+        meaning_of(read_answer(response.status_code, response.content.decode(errors="replace")))
+        is Meaning.UNAUTHENTICATED
+    )
 
 
 def endpoint(access: AccessInfoV3, service_types: Sequence[str], interface: str, region: str | None) -> str | None:

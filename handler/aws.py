@@ -11,7 +11,8 @@ from handler.model import StackCall
 
 TIMEOUT = (2.0, 5.0)
 LONGEST_REASON = 1000
-"""Characters; CloudFormation takes 4096 bytes for the whole answer."""
+LONGEST_ANSWER = 4096
+"""Bytes that CloudFormation takes."""
 
 
 def answer_stack(call: StackCall, physical_resource_id: str, problem: str = "") -> None:
@@ -36,13 +37,22 @@ def answer_stack(call: StackCall, physical_resource_id: str, problem: str = "") 
             # The address is signed for an empty content type.
             response = session.put(
                 call.response_url,
-                data=json.dumps(answer).encode(),
+                data=_fitting(answer),
                 headers={"Content-Type": ""},
                 timeout=TIMEOUT,
                 allow_redirects=False,
             )
-            response.raise_for_status()
     except requests.RequestException as exc:
         # The address is a secret: whoever has it can answer in our place.
         message = f"CloudFormation did not take the answer: {type(exc).__name__}"
         raise AnswerNotDelivered(message) from None
+    if not requests.codes.ok <= response.status_code < requests.codes.multiple_choices:
+        message = f"CloudFormation did not take the answer: HTTP {response.status_code}"
+        raise AnswerNotDelivered(message)
+
+
+def _fitting(answer: dict[str, str]) -> bytes:
+    """The answer as JSON, its reason cut to what there is room for."""
+    while len(body := json.dumps(answer).encode()) > LONGEST_ANSWER and answer["Reason"]:
+        answer = {**answer, "Reason": answer["Reason"][:-50]}
+    return body

@@ -85,8 +85,8 @@ class Cloud:
             silent = silent or not origins
             for image_id in origins:
                 used.setdefault(image_id, []).append(f"server {records.label(server)}")
-        if silent and self._endpoints.volume:
-            for volume in self._pages(f"{self._endpoints.volume}/volumes/detail", "volumes"):
+        if silent:
+            for volume in self._pages(f"{self._volumes}/volumes/detail", "volumes"):
                 if origin := records.image_of_attached_volume(volume):
                     used.setdefault(origin, []).append(f"the server of volume {records.label(volume)}")
         return {image_id: tuple(users) for image_id, users in used.items()}
@@ -95,7 +95,7 @@ class Cloud:
         """Delete an image. Only DONE and UNCONFIRMED may have deleted it; a body is sent only for its backup."""
         body = {"delete_backup": True} if delete_backup else None
         answer, latency = self._transport.delete(self._deletion_url(image_id), body)
-        return Deletion(meaning_of(answer), self._transport.identity.scrub(str(answer)), latency)
+        return Deletion(meaning_of(answer), str(answer), latency)
 
     def confirm_gone(self, image_id: str) -> None:
         """Return once a GET says that the image is gone; raises Unavailable if it stays."""
@@ -111,7 +111,7 @@ class Cloud:
     def _endpoints(self) -> _Endpoints:
         access = self._transport.authenticate()
         pin, project_id = self._options.project_pin, access.project_id
-        if not project_id or (pin and project_id != pin):
+        if pin and project_id != pin:
             message = f"the token is for project {project_id}, REAPER_PROJECT_ID says {pin}"
             raise CredentialsRefused(message)
 
@@ -119,7 +119,7 @@ class Cloud:
             return endpoint(access, service_types, self._options.interface, self._options.region)
 
         return _Endpoints(
-            project_id=project_id,
+            project_id=str(project_id),
             image=self._options.image_endpoint or find("image"),
             compute=self._options.compute_endpoint or find("compute"),
             volume=find("volumev3", "block-storage"),
@@ -137,6 +137,13 @@ class Cloud:
             message = "the catalogue has no compute service: set REAPER_COMPUTE_ENDPOINT, or REAPER_IN_USE_CHECK=off"
             raise Unexpected(message)
         return re.sub(r"/v2(\.\d+)?(/[^/]+)?/?$", "", self._endpoints.compute).rstrip("/")
+
+    @property
+    def _volumes(self) -> str:
+        if self._endpoints.volume is None:
+            message = "a server names no image, and the catalogue has no volumes to ask: set REAPER_IN_USE_CHECK=off"
+            raise Unexpected(message)
+        return self._endpoints.volume
 
     @property
     def _compute(self) -> str:

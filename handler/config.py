@@ -12,6 +12,8 @@ from handler.model import Policy, parse_age
 
 Flag = Annotated[bool, BeforeValidator(lambda text: {"true": True, "false": False}.get(text, text)), Field(strict=True)]
 Url = Annotated[str, Field(pattern=r"^https?://[^\s/]+\S*$")]
+SERVICE = "image-reaper"
+NAMESPACE = "ImageReaper"
 NOT_YET = ("REAPER_CREDENTIALS_SECRET", "REAPER_BUDGET", "REAPER_BUDGET_TABLE", "REAPER_FANOUT_QUEUE_URL")
 """Settings whose meaning is fixed but not built: accepting one would promise a safety that is not there."""
 
@@ -51,8 +53,9 @@ class Credentials(BaseModel):
         if self.auth_type == "v3token":
             needed = (("token",), *project)
         elif self.auth_type == "v3applicationcredential":
-            by_name = () if self.application_credential_id else (("application_credential_name",), *user)
-            needed = (("application_credential_secret",), *by_name)
+            by_id = ("application_credential_id", "application_credential_name")
+            needed = (("application_credential_secret",), by_id)
+            needed += () if self.application_credential_id else user
         for alternatives in needed:
             if not any(getattr(self, field) for field in alternatives):
                 names = " or ".join(f"OS_{field.upper()}" for field in alternatives)
@@ -99,8 +102,8 @@ class Settings(BaseModel):
     max_images: int = Field(100, alias="REAPER_MAX_IMAGES", ge=0, le=10_000)
     concurrency: int = Field(16, alias="REAPER_CONCURRENCY", ge=1, le=128)
     scheduled_request: str = Field("", alias="REAPER_SCHEDULED_REQUEST")
-    service: str = Field("image-reaper", alias="POWERTOOLS_SERVICE_NAME")
-    namespace: str = Field("ImageReaper", alias="POWERTOOLS_METRICS_NAMESPACE")
+    service: str = Field(SERVICE, alias="POWERTOOLS_SERVICE_NAME")
+    namespace: str = Field(NAMESPACE, alias="POWERTOOLS_METRICS_NAMESPACE")
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] | None = None) -> Self:

@@ -28,6 +28,11 @@ class Deadline:
         """Seconds that work may still take; never negative."""
         return max(self._remaining() - RESERVE, 0.0)
 
+    @property
+    def expired(self) -> bool:
+        """Whether the run ended because there was no time left."""
+        return isinstance(self._halted_by, DeadlineReached)
+
     def halt(self, error: CloudError) -> None:
         """End the run: whatever is not done yet fails as `error` says. The first error stays."""
         self._halted_by = self._halted_by or error

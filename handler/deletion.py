@@ -71,21 +71,39 @@ def carry_out(jobs: Sequence[Job], run: Run) -> list[Outcome]:
     """
     done: dict[int, Outcome] = {}
 
+    def settle(number: int, outcome: Outcome) -> None:
+        if done.setdefault(number, outcome) is outcome:  # else it came too late, and was told as failed
+            run.tell(outcome, jobs[number])
+
     def work(numbers: Sequence[int]) -> None:
         for number in numbers:
-            done[number] = outcome_of(jobs[number], run)
-            run.tell(done[number], jobs[number])
+            settle(number, outcome_of(jobs[number], run))
 
     executor = ThreadPoolExecutor(run.concurrency, thread_name_prefix="image")
-    if run.check_use and run.usage is None:
-        run.usage = executor.submit(run.cloud.images_in_use)
+    _list_usage(jobs, run, executor)
     why_missing = _await([executor.submit(work, numbers) for numbers in _by_image(jobs)], run)
     executor.shutdown(wait=False, cancel_futures=True)
     for number, job in enumerate(jobs):
-        if number not in done:
-            done[number] = _failed(job, why_missing)
-            run.tell(done[number], job)
+        settle(number, _failed(job, why_missing))
     return [done[number] for number in range(len(jobs))]
+
+
+def project_of(run: Run) -> str:
+    """Give the project that the credentials are for; raises CloudError, and that by the deadline at the latest."""
+    executor = ThreadPoolExecutor(1, thread_name_prefix="image")
+    answer = executor.submit(lambda: run.cloud.project_id)
+    executor.shutdown(wait=False)
+    try:
+        return answer.result(run.deadline.left())
+    except TimeoutError:
+        message = "no token before the deadline of the invocation"
+        raise DeadlineReached(message) from None
+
+
+def _list_usage(jobs: Sequence[Job], run: Run, executor: ThreadPoolExecutor) -> None:
+    """Begin to list what the servers use, once for the whole run."""
+    if jobs and run.check_use and run.usage is None:
+        run.usage = executor.submit(run.cloud.images_in_use)
 
 
 def _by_image(jobs: Sequence[Job]) -> Iterable[list[int]]:
@@ -130,6 +148,7 @@ def _deal_with(image: Image, job: Job, run: Run) -> Outcome:
         return _gone(job)
     if refusal := judge(image, gathered, run.policy):
         return _outcome(image, "refused", refusal.reason, refusal.detail)
+    run.deadline.check()
     run.allowance.take()
     if job.request.dry_run or not run.armed:
         return _outcome(image, "would_delete")

@@ -57,7 +57,7 @@ class CloudError(ReaperError):
 
     reason: ClassVar[str]
     may_retry: ClassVar[bool] = False
-    ends_run: ClassVar[bool] = False
+    ends_run: bool = False
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)

@@ -4,11 +4,12 @@ Each envelope is one of Powertools' models, of which only what is read here is r
 (FIFO topics have no signature) and adds others, and neither makes a request wrong.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import zip_longest
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from aws_lambda_powertools.utilities.parser.models import (
     CloudFormationCustomResourceBaseModel,
@@ -17,13 +18,14 @@ from aws_lambda_powertools.utilities.parser.models import (
     SnsRecordModel,
     SqsRecordModel,
 )
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from handler.errors import InvalidRequest, UnknownEvent
 from handler.model import DeletionRequest, Source, StackCall
 from handler.schema import REQUEST_FIELDS, read_json, read_request, valid
 
 SCHEDULED = "Scheduled Event"
+_SIZE = re.compile(r"[0-9]{1,18}")
 NEVER_CREATED = "image-reaper/never-created"
 """The physical id of a resource whose creation failed: deleting it, as CloudFormation will, deletes no image."""
 
@@ -79,10 +81,18 @@ class _Notification(SnsNotificationModel):
     Timestamp: str = ""  # type: ignore[assignment]  # not read
 
 
+def _an_object(value: object) -> object:
+    """Powertools' own validator of notifications takes for granted that it gets one."""
+    if not isinstance(value, dict):
+        message = "must be an object"
+        raise ValueError(message)  # noqa: TRY004 (what pydantic turns into a problem of the field)
+    return value
+
+
 class _TopicRecord(SnsRecordModel):
     EventVersion: str = ""
     EventSubscriptionArn: str = ""
-    Sns: _Notification
+    Sns: Annotated[_Notification, BeforeValidator(_an_object)]
 
 
 class _BusEvent(EventBridgeModel):
@@ -200,29 +210,32 @@ def _bus_request(event: Mapping[str, Any], scheduled: str) -> DeletionRequest:
 
 
 def _stack_messages(event: Mapping[str, Any]) -> Iterator[Message]:
-    """The request of a deletion; of any other call only what is wrong with it, so that it fails early."""
+    """The request of a deletion. Any other call gets it without its images: what is wrong with it then fails early."""
     if event.get("PhysicalResourceId") == NEVER_CREATED:
         return
     message = _message(lambda: _stack_request(event))
     if event.get("RequestType") == "Delete" or isinstance(message.request, InvalidRequest):
         yield message
+    else:
+        yield replace(message, request=replace(message.request, targets=()))
 
 
 def _stack_request(event: Mapping[str, Any]) -> DeletionRequest:
     properties = valid(_StackEvent, event).resource_properties
-    return read_request({k: _typed(k, v) for k, v in properties.items() if k not in {"ServiceToken", "ServiceTimeout"}})
+    given = {key: value for key, value in properties.items() if key not in {"ServiceToken", "ServiceTimeout"}}
+    return read_request({key: _typed(key, value) for key, value in given.items()})
 
 
-def _typed(key: str, value: object) -> object:
-    """Give a property its type back: CloudFormation makes a string of every value."""
+def _typed(key: str, value: object, depth: int = 4) -> object:
+    """Give a property its type back: CloudFormation makes a string of every value. No request is nested deeper."""
     if key in {"delete_backup", "dry_run"} and value in ("true", "false"):
         return value == "true"
-    if key == "size" and isinstance(value, str) and value.isdecimal():
+    if key == "size" and isinstance(value, str) and _SIZE.fullmatch(value):
         return int(value)
-    if isinstance(value, dict):
-        return {k: _typed(k, v) for k, v in value.items()}
-    if isinstance(value, list):
-        return [_typed("", item) for item in value]
+    if isinstance(value, dict) and depth:
+        return {k: _typed(k, v, depth - 1) for k, v in value.items()}
+    if isinstance(value, list) and depth:
+        return [_typed("", item, depth - 1) for item in value]
     return value
 
 

@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 from handler.errors import Unexpected
 from handler.model import Image
@@ -76,20 +75,15 @@ def read_time(value: object) -> datetime | None:
 def read_accepted_members(payload: Record) -> tuple[str, ...]:
     """The projects that may use the image: all that did not turn the invitation down or leave it unanswered."""
     members = _objects(payload, "members")
-    return tuple(
-        _text(member, "member_id") for member in members if member.get("status") not in {"pending", "rejected"}
-    )
+    unused = ("pending", "rejected")
+    return tuple(_text(member, "member_id") for member in members if _text_or_none(member, "status") not in unused)
 
 
 def read_page(payload: Record, key: str) -> tuple[list[Record], bool]:
     """A page of servers or volumes, and whether the cloud names a next one."""
-    links = payload.get(f"{key}_links", [])
-    return _objects(payload, key), any(link.get("rel") == "next" for link in links if isinstance(link, dict))
-
-
-def next_marker(link: str) -> str | None:
-    """The marker that a `next` link carries."""
-    return next(iter(parse_qs(urlsplit(link).query).get("marker", [])), None)
+    links = f"{key}_links"
+    named = _objects(payload, links) if links in payload else []
+    return _objects(payload, key), any(link.get("rel") == "next" for link in named)
 
 
 def images_of_server(server: Record) -> Iterator[str]:
@@ -97,19 +91,18 @@ def images_of_server(server: Record) -> Iterator[str]:
 
     `image` is empty for a server that was booted from a volume; Open Telekom Cloud names the image in its metadata.
     """
-    image, metadata = server.get("image"), server.get("metadata")
-    if isinstance(image, dict) and image.get("id"):
-        yield str(image["id"])
-    if isinstance(metadata, dict) and metadata.get("metering.image_id"):
-        yield str(metadata["metering.image_id"])
+    if image := _object_or_none(server, "image"):
+        yield _text(image, "id")
+    if (metadata := _object_or_none(server, "metadata")) and metadata.get("metering.image_id"):
+        yield _text(metadata, "metering.image_id")
 
 
 def image_of_attached_volume(volume: Record) -> str | None:
     """The image that a volume was made from, if a server holds the volume."""
-    origin = volume.get("volume_image_metadata")
-    if not volume.get("attachments") or not isinstance(origin, dict):
+    origin = _object_or_none(volume, "volume_image_metadata")
+    if not origin or not volume.get("attachments") or not origin.get("image_id"):
         return None
-    return str(origin["image_id"]) if origin.get("image_id") else None
+    return _text(origin, "image_id")
 
 
 def label(thing: Record) -> str:
@@ -123,6 +116,16 @@ def _objects(payload: Record, key: str) -> list[Record]:
         message = f"the cloud's answer has no list of {key}"
         raise Unexpected(message)
     return found
+
+
+def _object_or_none(record: Record, key: str) -> Record | None:
+    """An object; None where it is missing or empty, which Nova writes as an empty text."""
+    value = record.get(key)
+    if not value:
+        return None
+    if not isinstance(value, dict):
+        raise _unreadable(key, value)
+    return value
 
 
 def _text(record: Record, key: str) -> str:

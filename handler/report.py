@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, TextIO
 
 from aws_lambda_powertools import Logger
+from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from handler.errors import Unexpected
@@ -98,15 +99,17 @@ class Reporter:
     def __init__(self, service: str, namespace: str) -> None:
         self._service = service
         self._namespace = namespace
-        self._log = Logger(
+        formatter = LambdaPowertoolsFormatter(
             service=service,
             utc=True,
             use_rfc3339=True,
             location=None,  # the event name says where a line comes from
-            logger_handler=_StandardOutput(),
             # Names of images may hold what standard output can't encode: plain ASCII always gets through.
             json_serializer=partial(json.dumps, default=str, separators=(",", ":")),
         )
+        self._output = _StandardOutput()
+        self._output.setFormatter(formatter)
+        self._log = Logger(service=service, logger_handler=self._output, logger_formatter=formatter, location=None)
 
     def deleting(self, request_id: str, source: Source, image: Image, job: Job) -> None:
         """Write the journal line: everything that is known of an image, before its deletion.
@@ -125,17 +128,11 @@ class Reporter:
         record = logging.makeLogRecord(
             {"levelname": "INFO", "levelno": logging.INFO, "msg": "image.deleting", **fields}
         )
-        line = self._log.registered_formatter.format(record)
-        handler = self._log.registered_handler
-        handler.acquire()
         try:
-            sys.stdout.write(line + "\n")
-            sys.stdout.flush()
+            self._output.write(record)
         except OSError as exc:
             message = "the journal could not be written"
             raise Unexpected(message) from exc
-        finally:
-            handler.release()
 
     def told(self, request_id: str, source: Source, outcome: Outcome, job: Job) -> None:
         """Write what became of an image."""
@@ -189,6 +186,16 @@ class _StandardOutput(logging.StreamHandler[TextIO]):
     def __init__(self) -> None:
         logging.Handler.__init__(self)
 
+    def write(self, record: logging.LogRecord) -> None:
+        """Write a line as `emit` does, but raise OSError where that would pass over it."""
+        line = self.format(record) + self.terminator
+        self.acquire()
+        try:
+            self.stream.write(line)
+            self.stream.flush()
+        finally:
+            self.release()
+
     @property
     def stream(self) -> TextIO:
         return sys.stdout
@@ -205,5 +212,13 @@ def _told(outcome: Outcome) -> dict[str, Any]:
 
 def _without_credentials(record: Mapping[str, Any]) -> dict[str, Any]:
     """The record, less the store credentials that the addresses of its data may carry."""
-    masked = {key: json.dumps(record[key], default=str) for key in ("direct_url", "locations") if key in record}
-    return {**record, **{key: json.loads(re.sub(r"//[^/@\"]+@", "//***@", text)) for key, text in masked.items()}}
+    return {**record, **{key: _masked(record[key]) for key in ("direct_url", "locations") if key in record}}
+
+
+def _masked(value: object) -> object:
+    """Mask all that stands before the last @ of an address: a key in it may hold a slash, or an @ itself."""
+    if isinstance(value, str):
+        return re.sub(r"//.*@", "//***@", value, flags=re.DOTALL)
+    if isinstance(value, dict):
+        return {key: _masked(item) for key, item in value.items()}
+    return [_masked(item) for item in value] if isinstance(value, list) else value

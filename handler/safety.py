@@ -1,6 +1,5 @@
 """The rules: why an image is not deleted. Pure: no clock, no network, no environment."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -61,7 +60,7 @@ def _changed(image: Image, facts: Facts, _policy: Policy) -> Refusal | None:
 
 
 def _kept(image: Image, facts: Facts, policy: Policy) -> Refusal | None:
-    if policy.keep_tag and policy.keep_tag in _names(image):
+    if policy.keep_tag and _values(image, policy.keep_tag):
         return Refusal("kept", f"marked {policy.keep_tag}")
     for mark in ("keep-until", f"{policy.keep_tag}-until"):
         for value in _values(image, mark):
@@ -119,13 +118,11 @@ def judge(image: Image, facts: Facts, policy: Policy, rules: tuple[Rule, ...] = 
     return next((refusal for rule in rules if (refusal := rule(image, facts, policy))), None)
 
 
-def _names(image: Image) -> frozenset[str]:
-    """The names of tags and properties; a tag may also be written `key=value`, or `key.value` on old IMS."""
-    return image.tags | image.properties | {re.split("[=.]", tag, maxsplit=1)[0] for tag in image.tags}
-
-
 def _values(image: Image, key: str) -> list[str]:
-    """The values that the tags and the property of this name carry."""
+    """The values that the tags and the property of this name carry, an empty one for a tag that is only a name.
+
+    A tag with a value is written `key=value`, or `key.value` on old IMS.
+    """
     values = [tag[len(key) + 1 :] for tag in sorted(image.tags) if tag.startswith((f"{key}=", f"{key}."))]
     if key in image.tags:
         values.append("")

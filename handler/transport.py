@@ -71,7 +71,6 @@ class Transport:
     def __init__(self, identity: Identity, deadline: Deadline) -> None:
         self.identity = identity
         self.deadline = deadline
-        self._auth = KeystoneAuth(identity, deadline)
 
     def authenticate(self) -> AccessInfoV3:
         """Give the token with its project and its catalogue."""
@@ -84,7 +83,8 @@ class Transport:
             return records.read_json(response.content)
         if meaning_of(answer) is Meaning.GONE:
             return None
-        raise Unexpected(self.identity.scrub(f"GET answered {answer}"))
+        message = f"GET answered {answer}"
+        raise Unexpected(message)
 
     def delete(self, url: str, body: Mapping[str, bool] | None) -> tuple[Answer, float | None]:
         """DELETE; gives the answer, and the milliseconds that it took, None if it was asked for with a second token."""
@@ -104,18 +104,22 @@ class Transport:
 
     def _ask(self, method: str, url: str, **options: Any) -> tuple[requests.Response, Answer]:  # noqa: ANN401
         """Send one request; raises what its answer means, unless that is an answer to our question."""
+        token = self.identity.access(self.deadline).auth_token  # first: a new one takes of the time that is left
+        auth = KeystoneAuth(str(token), self.identity, self.deadline)
         try:
             response = self.identity.session.request(
-                method, url, auth=self._auth, timeout=self.deadline.timeout(), allow_redirects=False, **options
+                method, url, auth=auth, timeout=self.deadline.timeout(), allow_redirects=False, **options
             )
         except wire.RequestException as exc:
             raise self._translated(exc) from exc
         if method == "GET" and response.status_code == requests.codes.ok:
             return response, Answer(response.status_code)
-        answer = read_answer(response.status_code, response.content)
+        body = self.identity.scrub(response.content.decode(errors="replace"))
+        answer = read_answer(response.status_code, body)
         error = ERRORS.get(meaning_of(answer))
         if error is not None:
-            raise error(self.identity.scrub(f"{method} answered {answer}"), retry_after=_retry_after(response))
+            message = f"{method} answered {answer}"
+            raise error(message, retry_after=_retry_after(response))
         return response, answer
 
     def _translated(self, error: wire.RequestException) -> CloudError:
@@ -131,5 +135,5 @@ def _retry_after(response: requests.Response) -> float | None:
     header = response.headers.get("Retry-After")
     try:
         return Retry().parse_retry_after(header) if header else None
-    except InvalidHeader:
+    except (InvalidHeader, ValueError, OverflowError):  # a number of 5000 digits, a date in the year 99999
         return None
