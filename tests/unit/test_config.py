@@ -1,0 +1,251 @@
+"""The settings: every default, every bad value refused by name, and no secret in any message."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from handler.config import NOT_YET, Settings
+from handler.errors import InvalidSettings
+from handler.model import Policy
+
+SECRET = "hunter2-never-to-be-seen"
+USER = {"OS_USERNAME": "reaper", "OS_USER_DOMAIN_NAME": "Default"}
+PROJECT = {"OS_PROJECT_NAME": "demo", "OS_PROJECT_DOMAIN_NAME": "Default"}
+KEYSTONE = {"OS_AUTH_URL": "https://keystone.example/v3"}
+PASSWORD = KEYSTONE | USER | PROJECT | {"OS_PASSWORD": SECRET}
+TOKEN = KEYSTONE | PROJECT | {"OS_AUTH_TYPE": "v3token", "OS_TOKEN": SECRET}
+APPLICATION = KEYSTONE | {"OS_AUTH_TYPE": "v3applicationcredential", "OS_APPLICATION_CREDENTIAL_SECRET": SECRET}
+BY_ID = APPLICATION | {"OS_APPLICATION_CREDENTIAL_ID": "ac1"}
+BY_NAME = APPLICATION | USER | {"OS_APPLICATION_CREDENTIAL_NAME": "ci"}
+
+
+def refusal(environment: dict[str, str]) -> str:
+    with pytest.raises(InvalidSettings) as caught:
+        Settings.from_env(environment)
+    return str(caught.value)
+
+
+def without(environment: dict[str, str], *names: str) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if name not in names}
+
+
+def test_what_is_not_set_has_its_default() -> None:
+    found = Settings.from_env(PASSWORD).model_dump(exclude={"credentials"})
+    assert found == {
+        "mode": "dry-run",
+        "image_api": "glance",
+        "project_pin": "",
+        "image_endpoint": "",
+        "compute_endpoint": "",
+        "in_use_check": "on",
+        "min_age": timedelta(0),
+        "keep_tag": "keep",
+        "require_tag": "",
+        "allow_names": "",
+        "allow_shared": False,
+        "max_images": 100,
+        "concurrency": 16,
+        "scheduled_request": "",
+        "service": "image-reaper",
+        "namespace": "ImageReaper",
+    }
+    assert Settings.from_env(PASSWORD).policy == Policy()
+
+
+def test_the_credentials_have_their_defaults() -> None:
+    credentials = Settings.from_env(PASSWORD).credentials
+    assert credentials.auth_type == "password"
+    assert credentials.interface == "public"
+    assert credentials.region_name is None
+    assert credentials.cacert is None
+
+
+GOOD = [
+    ("REAPER_MODE", "delete", "mode", "delete"),
+    ("REAPER_MODE", "paused", "mode", "paused"),
+    ("REAPER_MODE", "dry-run", "mode", "dry-run"),
+    ("REAPER_IMAGE_API", "ims", "image_api", "ims"),
+    ("REAPER_IMAGE_API", "ecs-v2.1", "image_api", "ecs-v2.1"),
+    ("REAPER_IMAGE_API", "ecs-v2", "image_api", "ecs-v2"),
+    ("REAPER_PROJECT_ID", "p1", "project_pin", "p1"),
+    ("REAPER_IMAGE_ENDPOINT", "http://glance:9292", "image_endpoint", "http://glance:9292"),
+    ("REAPER_COMPUTE_ENDPOINT", "https://nova/v2.1", "compute_endpoint", "https://nova/v2.1"),
+    ("REAPER_IN_USE_CHECK", "off", "in_use_check", "off"),
+    ("REAPER_MIN_AGE", "12h", "min_age", timedelta(hours=12)),
+    ("REAPER_KEEP_TAG", "hold", "keep_tag", "hold"),
+    ("REAPER_REQUIRE_TAG", "reap", "require_tag", "reap"),
+    ("REAPER_ALLOW_NAMES", "ci-*", "allow_names", "ci-*"),
+    ("REAPER_ALLOW_SHARED", "true", "allow_shared", True),
+    ("REAPER_ALLOW_SHARED", "false", "allow_shared", False),
+    ("REAPER_MAX_IMAGES", "0", "max_images", 0),
+    ("REAPER_MAX_IMAGES", "10000", "max_images", 10_000),
+    ("REAPER_CONCURRENCY", "1", "concurrency", 1),
+    ("REAPER_CONCURRENCY", "128", "concurrency", 128),
+    ("REAPER_SCHEDULED_REQUEST", '{"image_ids": []}', "scheduled_request", '{"image_ids": []}'),
+    ("POWERTOOLS_SERVICE_NAME", "cleaner", "service", "cleaner"),
+    ("POWERTOOLS_METRICS_NAMESPACE", "Cleaner", "namespace", "Cleaner"),
+]
+
+
+@pytest.mark.parametrize(("variable", "value", "setting", "expected"), GOOD)
+def test_a_setting_takes_what_it_is_set_to(variable: str, value: str, setting: str, expected: object) -> None:
+    assert getattr(Settings.from_env(PASSWORD | {variable: value}), setting) == expected
+
+
+BAD = {
+    "REAPER_MODE": ["Delete", "DELETE", "delete ", " delete", "delete\n", "dry_run", "dryrun", "true", "on", "armed"],
+    "REAPER_IMAGE_API": ["Glance", "ecs", "ecs-v3", "ecs-v2.1 ", "nova", "ims,glance"],
+    "REAPER_IMAGE_ENDPOINT": ["glance:9292", "ftp://glance", "http://", "http:///v2", "http://a b", "HTTP://glance"],
+    "REAPER_COMPUTE_ENDPOINT": ["nova", "https://nova\n", " https://nova"],
+    "REAPER_IN_USE_CHECK": ["On", "OFF", "off ", "false", "0", "no", "1"],
+    "REAPER_MIN_AGE": ["30D", "30 d", " 30d", "30d ", "30", "-1d", "1.5d", "P30D", "30d\n", "1m", "forever"],
+    "REAPER_ALLOW_NAMES": [",", " ", " , ,"],
+    "REAPER_ALLOW_SHARED": ["TRUE", "True", "1", "0", "yes", "on", "true ", "False", "t"],
+    "REAPER_MAX_IMAGES": ["-1", "10001", "ten", "1.5", "1e2", "0x10", "inf", "nan", "true", " "],
+    "REAPER_CONCURRENCY": ["0", "-1", "129", "many", "1.5", " "],
+    "OS_AUTH_URL": ["keystone", "ftp://keystone/v3", "https://", "https://key stone", "https://keystone\n"],
+    "OS_AUTH_TYPE": ["Password", "v2password", "token", "v3oidcpassword", "none", "password "],
+    "OS_INTERFACE": ["Public", "publicURL", "private"],
+}
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [(name, value) for name, values in BAD.items() for value in values], ids=repr
+)
+def test_a_bad_value_is_refused_by_the_name_of_its_variable(variable: str, value: str) -> None:
+    assert variable in refusal(PASSWORD | {variable: value})
+
+
+@pytest.mark.parametrize(
+    "variable", ["REAPER_", "REAPER_DRYRUN", "REAPER_DRY_RUN", "REAPER_MODES", "REAPER_mode", "REAPER_MAX_IMAGE"]
+)
+def test_an_unknown_setting_of_ours_is_refused_by_name(variable: str) -> None:
+    assert f"{variable}: unknown setting" in refusal(PASSWORD | {variable: "delete"})
+
+
+@pytest.mark.parametrize(
+    "variable", ["mode", "credentials", "OS_COMPUTE_API_VERSION", "AWS_REGION", "LOG_LEVEL", "PATH"]
+)
+def test_what_is_not_ours_is_left_alone(variable: str) -> None:
+    assert Settings.from_env(PASSWORD | {variable: "delete"}) == Settings.from_env(PASSWORD)
+
+
+def test_the_reserved_settings_are_those_of_the_contract_that_are_not_built() -> None:
+    assert set(NOT_YET) == {
+        "REAPER_CREDENTIALS_SECRET",
+        "REAPER_BUDGET",
+        "REAPER_BUDGET_TABLE",
+        "REAPER_FANOUT_QUEUE_URL",
+    }
+
+
+@pytest.mark.parametrize("variable", NOT_YET)
+def test_a_reserved_setting_is_refused_by_name(variable: str) -> None:
+    assert refusal(PASSWORD | {variable: "200/1d"}) == f"{variable}: not supported yet"
+
+
+@pytest.mark.parametrize("variable", sorted({name for name, *_ in GOOD} | set(NOT_YET) | {"REAPER_NO_SUCH_THING"}))
+def test_an_empty_variable_counts_as_not_set(variable: str) -> None:
+    assert Settings.from_env(PASSWORD | {variable: ""}) == Settings.from_env(PASSWORD)
+
+
+@pytest.mark.parametrize(
+    ("environment", "variable"),
+    [(given, name) for given in (PASSWORD, TOKEN, BY_ID, BY_NAME) for name in given if name != "OS_AUTH_TYPE"],
+)
+def test_each_part_of_the_credentials_is_needed(environment: dict[str, str], variable: str) -> None:
+    assert variable in refusal(without(environment, variable))
+    assert variable in refusal(environment | {variable: ""})
+
+
+@pytest.mark.parametrize("environment", [PASSWORD, TOKEN, BY_ID, BY_NAME], ids=["password", "token", "id", "name"])
+def test_complete_credentials_are_taken_and_their_secret_is_known_as_one(environment: dict[str, str]) -> None:
+    credentials = Settings.from_env(environment).credentials
+    assert credentials.secrets() == (SECRET,)
+    assert SECRET in credentials.plugin_arguments().values()
+    assert None not in credentials.plugin_arguments().values()
+
+
+@pytest.mark.parametrize(
+    ("left_out", "instead"),
+    [
+        (("OS_USERNAME", "OS_USER_DOMAIN_NAME"), {"OS_USER_ID": "u1"}),
+        (("OS_USER_DOMAIN_NAME",), {"OS_USER_DOMAIN_ID": "default"}),
+        (("OS_PROJECT_NAME", "OS_PROJECT_DOMAIN_NAME"), {"OS_PROJECT_ID": "p1"}),
+        (("OS_PROJECT_DOMAIN_NAME",), {"OS_PROJECT_DOMAIN_ID": "default"}),
+    ],
+)
+def test_an_id_stands_for_a_name_and_its_domain(left_out: tuple[str, ...], instead: dict[str, str]) -> None:
+    arguments = Settings.from_env(without(PASSWORD, *left_out) | instead).credentials.plugin_arguments()
+    for name, value in instead.items():
+        assert arguments[name.removeprefix("OS_").lower()] == value
+    assert not {name.removeprefix("OS_").lower() for name in left_out} & arguments.keys()
+
+
+def test_an_application_credential_is_never_scoped() -> None:
+    arguments = Settings.from_env(BY_ID | PROJECT).credentials.plugin_arguments()
+    assert arguments.keys() == {"auth_url", "application_credential_id", "application_credential_secret"}
+
+
+def test_no_secret_stands_in_a_description_of_the_settings() -> None:
+    found = Settings.from_env(PASSWORD | {"OS_TOKEN": SECRET + "2", "OS_APPLICATION_CREDENTIAL_SECRET": SECRET + "3"})
+    for text in (repr(found), str(found), repr(found.credentials), f"{found.model_dump()}", found.model_dump_json()):
+        assert SECRET not in text
+        assert "reaper" in text
+
+
+@pytest.mark.parametrize("environment", [PASSWORD, TOKEN, BY_ID, BY_NAME], ids=["password", "token", "id", "name"])
+@pytest.mark.parametrize("variable", ["OS_AUTH_URL", "OS_AUTH_TYPE", "OS_INTERFACE", "REAPER_MODE", "REAPER_FOO"])
+def test_no_secret_stands_in_a_refusal(environment: dict[str, str], variable: str) -> None:
+    with pytest.raises(InvalidSettings) as caught:
+        Settings.from_env(environment | {variable: f"x {SECRET}"})
+    assert SECRET not in str(caught.value)
+    assert SECRET not in repr(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize("variable", ["OS_AUTH_URL", "OS_USERNAME", "OS_PROJECT_NAME"])
+def test_no_secret_stands_in_a_refusal_of_incomplete_credentials(variable: str) -> None:
+    assert SECRET not in refusal(without(PASSWORD, variable))
+
+
+def test_every_bad_setting_is_named_at_once() -> None:
+    message = refusal(PASSWORD | {"REAPER_MODE": "Delete", "REAPER_MAX_IMAGES": "ten", "REAPER_DRYRUN": "true"})
+    for variable in ("REAPER_MODE", "REAPER_MAX_IMAGES", "REAPER_DRYRUN: unknown setting"):
+        assert variable in message
+
+
+def test_the_names_that_may_go_are_a_list_with_commas() -> None:
+    policy = Settings.from_env(PASSWORD | {"REAPER_ALLOW_NAMES": " ci-*, nightly-? ,,"}).policy
+    assert policy.allow_names == ("ci-*", "nightly-?")
+
+
+def test_the_rules_follow_the_settings() -> None:
+    environment = {"REAPER_MIN_AGE": "2w", "REAPER_KEEP_TAG": "hold", "REAPER_REQUIRE_TAG": "reap"}
+    found = Settings.from_env(PASSWORD | environment | {"REAPER_ALLOW_SHARED": "true"}).policy
+    assert found == Policy(timedelta(weeks=2), "hold", "reap", (), allow_shared=True)
+
+
+def test_the_environment_of_the_process_is_read_if_no_other_is_given(clean_environment: pytest.MonkeyPatch) -> None:
+    for name, value in (PASSWORD | {"REAPER_MODE": "paused"}).items():
+        clean_environment.setenv(name, value)
+    assert Settings.from_env().mode == "paused"
+
+
+NAMES = st.sampled_from([name for name, *_ in GOOD if name != "REAPER_MODE"] + ["OS_AUTH_TYPE", "REAPER_X"])
+ENVIRONMENTS = st.dictionaries(
+    NAMES, st.text(max_size=8) | st.sampled_from([value for _, value, *_ in GOOD]), max_size=4
+)
+
+
+@settings(deadline=None, max_examples=300, database=None)
+@given(given_settings=ENVIRONMENTS, mode=st.text() | st.sampled_from(["delete", "delete\0", "paused", "DELETE"]))
+def test_no_environment_arms_the_function_but_the_one_word(given_settings: dict[str, str], mode: str) -> None:
+    try:
+        found = Settings.from_env(PASSWORD | given_settings | {"REAPER_MODE": mode})
+    except InvalidSettings:
+        return
+    assert (found.mode == "delete") == (mode == "delete")

@@ -1,0 +1,107 @@
+"""The values: ages, and what images, outcomes and results say of themselves."""
+
+from dataclasses import FrozenInstanceError, fields, is_dataclass, replace
+from datetime import timedelta
+from typing import get_args
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from handler import model
+from handler.model import EXPECTABLE, DeletionRequest, Image, Outcome, OutcomeName, Result, Target, parse_age
+
+IMAGE = Image("i", "n", "o", "active", "private", False, frozenset(), frozenset(), None, None, 1, None, {})  # noqa: FBT003
+REQUEST = DeletionRequest((Target("i"),))
+
+
+@pytest.mark.parametrize(
+    ("text", "age"),
+    [
+        ("0d", timedelta(0)),
+        ("12h", timedelta(hours=12)),
+        ("30d", timedelta(days=30)),
+        ("2w", timedelta(days=14)),
+        ("007d", timedelta(days=7)),
+        ("99999w", timedelta(weeks=99_999)),
+    ],
+)
+def test_an_age_is_a_number_of_hours_days_or_weeks(text: str, age: timedelta) -> None:
+    assert parse_age(text) == age
+
+
+NO_AGES = ["", "d", "30", "30D", "30 d", " 30d", "30d ", "30d\n", "-1d", "+1d", "1.5d", "1,5d", "1m", "1y"]
+
+
+@pytest.mark.parametrize("text", [*NO_AGES, "30days", "1d12h", "1e3d", "0x1d", "100000d", "P30D"])
+def test_anything_else_is_no_age(text: str) -> None:
+    with pytest.raises(ValueError, match="such as 12h, 30d or 2w"):
+        parse_age(text)
+
+
+@settings(deadline=None, database=None)
+@given(text=st.text() | st.from_regex(r"\A\d{0,7}[hdwm]?\Z"))
+def test_no_text_becomes_a_negative_age_or_another_error(text: str) -> None:
+    try:
+        assert parse_age(text) >= timedelta(0)
+    except ValueError:
+        assert text[-1:] not in {"h", "d", "w"} or not text[:-1].isdecimal() or len(text) > 6
+
+
+@pytest.mark.parametrize(
+    ("visibility", "imagetype", "expected"),
+    [
+        ("private", "private", False),
+        ("private", None, False),
+        ("private", "shared", True),
+        ("shared", "private", True),
+        ("public", "gold", True),
+        ("community", None, True),
+    ],
+)
+def test_only_a_private_image_that_ims_does_not_call_shared_has_no_members(
+    visibility: str, imagetype: str | None, *, expected: bool
+) -> None:
+    image = replace(IMAGE, visibility=visibility, record={"__imagetype": imagetype})
+    assert image.may_be_shared is expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("true", True), ("True", True), (True, True), ("false", False), ("", False), (None, False)],
+    ids=repr,
+)
+def test_a_whole_image_has_a_backup(value: object, *, expected: bool) -> None:
+    assert replace(IMAGE, record={"__whole_image": value}).has_backup is expected
+    assert IMAGE.has_backup is False
+
+
+@pytest.mark.parametrize("name", get_args(OutcomeName))
+def test_only_the_outcome_failed_has_failed(name: OutcomeName) -> None:
+    assert Outcome("i", name).failed is (name == "failed")
+
+
+def test_a_message_failed_if_any_of_its_images_failed_or_it_had_a_problem() -> None:
+    gone, failed = Outcome("i", "already_gone"), Outcome("j", "failed", "denied")
+    assert not Result("m", REQUEST, (gone, Outcome("k", "refused", "kept"))).failed
+    assert Result("m", REQUEST, (gone, failed)).failed
+    assert Result("m", None, problem="not JSON").failed
+
+
+def test_the_values_are_frozen() -> None:
+    classes = [thing for thing in vars(model).values() if isinstance(thing, type) and is_dataclass(thing)]
+    assert len(classes) >= 8
+    assert all(thing.__dataclass_params__.frozen for thing in classes)  # type: ignore[attr-defined]  # dataclasses
+    with pytest.raises(FrozenInstanceError):
+        IMAGE.protected = True  # type: ignore[misc]  # that is what is tested
+
+
+def test_what_a_request_may_expect_are_attributes_of_an_image() -> None:
+    assert set(EXPECTABLE) == {"name", "owner", "checksum", "status", "updated_at", "size"}
+    assert set(EXPECTABLE) <= {field.name for field in fields(Image)}
+
+
+def test_a_description_of_an_image_shows_nothing_of_its_record() -> None:
+    image = replace(IMAGE, record={"direct_url": "swift+https://user:secret@store"})
+    assert "secret" not in repr(image)
+    assert "secret" not in repr(Outcome("i", "deleted", image=image))

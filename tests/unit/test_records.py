@@ -1,0 +1,332 @@
+"""What the cloud's bodies hold; what can't be read is Unexpected, never a guess."""
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from handler import records
+from handler.errors import Unexpected
+from handler.model import Image
+
+ID = "2932d747-9307-40a7-a47d-06f0504bd823"
+GLANCE: dict[str, Any] = {
+    "id": ID,
+    "name": "truth-1",
+    "disk_format": "raw",
+    "container_format": "bare",
+    "visibility": "shared",
+    "size": 16,
+    "virtual_size": 16,
+    "status": "active",
+    "checksum": "45ed9cc2f92b77cba7ef4cf5ebf9d1a6",
+    "protected": False,
+    "min_ram": 0,
+    "min_disk": 0,
+    "owner": "ca22e864e8a245eaaf7f4a4d2f1d0a11",
+    "os_hidden": False,
+    "os_hash_algo": "sha512",
+    "os_hash_value": "d6dd",
+    "created_at": "2026-11-23T09:51:55Z",
+    "updated_at": "2026-11-23T09:51:56Z",
+    "tags": ["ci", "keep=1"],
+    "self": f"/v2/images/{ID}",
+    "file": f"/v2/images/{ID}/file",
+    "schema": "/v2/schemas/image",
+    "stores": "fs",
+    "os_type": "linux",
+    "keep-until": "2027-01-31",
+}
+IMS = GLANCE | {"size": 0, "__image_size": "3221225472", "__whole_image": "true", "__imagetype": "shared"}
+
+
+def read(**changes: object) -> Image | None:
+    return records.read_image(GLANCE | changes, ID)
+
+
+def without(key: str) -> dict[str, Any]:
+    return {name: value for name, value in GLANCE.items() if name != key}
+
+
+def test_an_image_of_glance_is_read() -> None:
+    image = read()
+    assert image is not None
+    assert (image.id, image.name, image.owner, image.status) == (ID, "truth-1", GLANCE["owner"], "active")
+    assert (image.visibility, image.protected, image.size) == ("shared", False, 16)
+    assert image.tags == {"ci", "keep=1"}
+    assert image.created_at == datetime(2026, 11, 23, 9, 51, 55, tzinfo=UTC)
+    assert (image.updated_at, image.checksum) == (GLANCE["updated_at"], GLANCE["checksum"])
+    assert image.record == GLANCE
+
+
+def test_whatever_not_every_image_has_is_a_property() -> None:
+    image = read()
+    assert image is not None
+    assert image.properties == {"os_type", "keep-until"}
+
+
+def test_an_image_of_ims_is_read() -> None:
+    image = records.read_image(IMS, ID)
+    assert image is not None
+    assert image.size == 3_221_225_472
+    assert image.has_backup
+    assert image.may_be_shared
+
+
+@pytest.mark.parametrize("status", ["deleted", "pending_delete"])
+def test_an_image_that_is_said_to_be_deleted_is_absent(status: str) -> None:
+    assert read(status=status) is None
+    assert records.read_image({"id": ID, "status": status}, ID) is None
+
+
+@pytest.mark.parametrize("other", [None, "", ID.upper(), ID + " ", ID[:-1] + "4", 7, [ID]], ids=repr)
+def test_another_image_than_the_one_asked_for_is_unexpected(other: object) -> None:
+    with pytest.raises(Unexpected, match="the cloud answered with image"):
+        read(id=other)
+    with pytest.raises(Unexpected):
+        records.read_image({"id": other, "status": "deleted"}, ID)
+
+
+@pytest.mark.parametrize("key", ["id", "status", "visibility", "protected", "tags"])
+def test_an_image_without_what_the_rules_need_is_unexpected(key: str) -> None:
+    with pytest.raises(Unexpected):
+        records.read_image(without(key), ID)
+
+
+UNREADABLE: dict[str, list[object]] = {
+    "status": [None, "", 1, ["active"]],
+    "visibility": [None, "", "Private", "secret", True, ["private"]],
+    "protected": [None, "false", "true", 0, 1, ""],
+    "tags": [None, "keep", {"keep": True}, ["ci", None], [["keep"]], [1]],
+    "owner": [7, ["x"], {"id": "x"}, False],
+    "name": [7, ["x"], False],
+    "checksum": [7],
+    "updated_at": [7],
+}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [(key, value) for key, values in UNREADABLE.items() for value in values], ids=repr
+)
+def test_what_the_rules_need_and_cannot_read_is_unexpected(key: str, value: object) -> None:
+    with pytest.raises(Unexpected, match=key):
+        read(**{key: value})
+
+
+@pytest.mark.parametrize("key", ["name", "owner", "checksum", "updated_at", "size", "created_at"])
+def test_what_an_image_may_lack_is_none(key: str) -> None:
+    assert getattr(read(**{key: None}), key) is None
+    assert getattr(records.read_image(without(key), ID), key) is None
+
+
+def test_what_cannot_be_read_is_shown_shortened() -> None:
+    with pytest.raises(Unexpected) as raised:
+        read(status=["x" * 10_000])
+    assert len(str(raised.value)) < 200
+
+
+@pytest.mark.parametrize(
+    ("changes", "size"),
+    [
+        ({"size": 16}, 16),
+        ({"size": 0}, 0),
+        ({"size": None}, None),
+        ({"size": "16"}, None),
+        ({"size": None, "__image_size": "7"}, 7),
+        ({"size": 0, "__image_size": "999999999999999999"}, 999_999_999_999_999_999),
+        ({"size": 16, "__image_size": ""}, 16),
+        ({"size": 16, "__image_size": "seven"}, 16),
+        ({"size": 16, "__image_size": "9" * 5_000}, 16),
+        ({"size": 16, "__image_size": None}, 16),
+    ],
+    ids=str,
+)
+def test_the_size_is_that_of_glance_or_the_text_of_ims(changes: dict[str, Any], size: int | None) -> None:
+    image = read(**changes)
+    assert image is not None
+    assert image.size == size
+
+
+NINE = datetime(2026, 11, 23, 9, 51, 55, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        ("2026-11-23T09:51:55Z", NINE),
+        ("2026-11-23T09:51:55", NINE),
+        ("2026-11-23T10:51:55+01:00", NINE),
+        ("2026-11-23T09:51:55.000000Z", NINE),
+        ("2026-11-23 09:51:55", NINE),
+    ],
+)
+def test_a_time_is_in_utc_unless_it_says_otherwise(text: str, time: datetime) -> None:
+    assert records.read_time(text) == time
+
+
+@pytest.mark.parametrize("value", [None, "", "yesterday", "2026-13-01T00:00:00Z", 1_795_427_515, ["2026"]], ids=repr)
+def test_a_time_that_cannot_be_read_is_none(value: object) -> None:
+    assert records.read_time(value) is None
+
+
+@settings(deadline=None, database=None)
+@given(text=st.text())
+def test_every_time_that_is_read_knows_its_zone(text: str) -> None:
+    time = records.read_time(text)
+    assert time is None or time.tzinfo is not None
+
+
+def members(*pairs: tuple[str, str | None]) -> dict[str, Any]:
+    return {"members": [{"member_id": name, "status": status} for name, status in pairs]}
+
+
+def test_members_that_declined_or_did_not_answer_do_not_use_the_image() -> None:
+    assert records.read_accepted_members(members(("a", "pending"), ("b", "rejected"))) == ()
+    assert records.read_accepted_members({"members": []}) == ()
+
+
+def test_members_that_accepted_use_the_image() -> None:
+    assert records.read_accepted_members(members(("a", "accepted"), ("b", "pending"), ("c", "accepted"))) == ("a", "c")
+
+
+@pytest.mark.parametrize("status", [None, "", "Pending", "invited"])
+def test_a_member_of_unknown_status_counts_as_one_that_uses_the_image(status: str | None) -> None:
+    assert records.read_accepted_members(members(("a", status))) == ("a",)
+    assert records.read_accepted_members({"members": [{"member_id": "a"}]}) == ("a",)
+
+
+NO_MEMBERS: list[dict[str, Any]] = [
+    {},
+    {"members": None},
+    {"members": {}},
+    {"members": "a"},
+    {"members": ["a"]},
+    {"members": [None]},
+    {"members": [{"status": "accepted"}]},
+    {"members": [{"member_id": 7, "status": "accepted"}]},
+    {"members": [{"member_id": "a", "status": ["pending"]}]},
+    {"members": [{"member_id": "a", "status": {"pending": True}}]},
+    {"images": []},
+]
+
+
+@pytest.mark.parametrize("payload", NO_MEMBERS, ids=str)
+def test_a_list_of_members_that_cannot_be_read_is_unexpected(payload: dict[str, Any]) -> None:
+    with pytest.raises(Unexpected):
+        records.read_accepted_members(payload)
+
+
+NEXT = [{"rel": "next", "href": "http://nova/v2.1/servers/detail?marker=b"}]
+
+
+@pytest.mark.parametrize(
+    ("links", "more"), [({}, False), ({"servers_links": []}, False), ({"servers_links": NEXT}, True)], ids=str
+)
+def test_a_page_tells_whether_another_follows(links: dict[str, Any], *, more: bool) -> None:
+    servers = [{"id": "a"}, {"id": "b"}]
+    assert records.read_page({"servers": servers} | links, "servers") == (servers, more)
+
+
+def test_a_link_back_is_no_next_page() -> None:
+    links = [{"rel": "previous", "href": "x"}, {"rel": "self"}]
+    assert records.read_page({"volumes": [], "volumes_links": links}, "volumes") == ([], False)
+
+
+@pytest.mark.parametrize("servers", [None, {}, "", [None], ["a"], [{"id": "a"}, 7]], ids=repr)
+def test_a_page_that_cannot_be_read_is_unexpected(servers: object) -> None:
+    with pytest.raises(Unexpected, match="no list of servers"):
+        records.read_page({"servers": servers}, "servers")
+
+
+@pytest.mark.parametrize("links", [None, 7, "next", NEXT[0], ["next"], [None]], ids=repr)
+def test_a_page_whose_links_cannot_be_read_is_unexpected(links: object) -> None:
+    with pytest.raises(Unexpected):
+        records.read_page({"servers": [], "servers_links": links}, "servers")
+
+
+@pytest.mark.parametrize(
+    ("server", "images"),
+    [
+        ({"image": {"id": "i", "links": []}}, ["i"]),
+        ({"image": ""}, []),
+        ({"image": None}, []),
+        ({}, []),
+        ({"image": {}}, []),
+        ({"image": "", "metadata": {"metering.image_id": "m"}}, ["m"]),
+        ({"image": {"id": "i"}, "metadata": {"metering.image_id": "m"}}, ["i", "m"]),
+        ({"image": "", "metadata": {"metering.image_id": ""}}, []),
+        ({"image": "", "metadata": None}, []),
+        ({"image": "", "metadata": []}, []),
+    ],
+    ids=str,
+)
+def test_a_server_names_the_images_that_it_comes_from(server: dict[str, Any], images: list[str]) -> None:
+    assert list(records.images_of_server(server)) == images
+
+
+ORIGIN = {"volume_image_metadata": {"image_id": "i"}}
+
+
+@pytest.mark.parametrize(
+    ("volume", "image"),
+    [
+        (ORIGIN | {"attachments": [{"server_id": "s"}]}, "i"),
+        (ORIGIN | {"attachments": []}, None),
+        (ORIGIN, None),
+        ({"attachments": [{"server_id": "s"}]}, None),
+        ({"attachments": [{"server_id": "s"}], "volume_image_metadata": None}, None),
+        ({"attachments": [{"server_id": "s"}], "volume_image_metadata": {"image_name": "n"}}, None),
+    ],
+    ids=str,
+)
+def test_only_a_volume_that_a_server_holds_uses_its_image(volume: dict[str, Any], image: str | None) -> None:
+    assert records.image_of_attached_volume(volume) == image
+
+
+def test_a_server_is_told_by_name_and_id() -> None:
+    assert records.label({"name": "web", "id": "s1"}) == "web (s1)"
+    assert records.label({"name": "", "id": "s1"}) == "unnamed (s1)"
+
+
+def test_a_json_object_is_read() -> None:
+    assert records.read_json(json.dumps(GLANCE).encode()) == GLANCE
+
+
+NO_OBJECTS = [b"", b"null", b"[]", b'"a"', b"7", b"{", b"<html></html>", b"\xff", b'{"a":' * 100_000, b"[" * 100_000]
+
+
+@pytest.mark.parametrize("body", [*NO_OBJECTS, b'{"size":' + b"9" * 5_000 + b"}"], ids=range(len(NO_OBJECTS) + 1))
+def test_what_is_no_json_object_is_unexpected(body: bytes) -> None:
+    with pytest.raises(Unexpected, match=r"not (a )?JSON"):
+        records.read_json(body)
+
+
+NESTED = ["id", "rel", "status", "member_id", "image_id", "metering.image_id"]
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.sampled_from(["active", "private", ID]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(NESTED), inner),
+    max_leaves=4,
+)
+Reader = Callable[[dict[str, Any]], object]
+READERS: list[tuple[Reader, list[str]]] = [
+    (lambda record: records.read_image(record, ID), [*GLANCE, "__image_size"]),
+    (records.read_accepted_members, ["members"]),
+    (lambda record: records.read_page(record, "servers"), ["servers", "servers_links"]),
+    (lambda record: list(records.images_of_server(record)), ["image", "metadata"]),
+    (records.image_of_attached_volume, ["attachments", "volume_image_metadata"]),
+    (records.label, ["id", "name"]),
+]
+
+
+@pytest.mark.parametrize(("reader", "keys"), READERS, ids=["image", "members", "page", "server", "volume", "label"])
+@settings(deadline=None, max_examples=200, database=None)
+@given(data=st.data())
+def test_a_record_is_read_or_unexpected_and_nothing_else(reader: Reader, keys: list[str], data: st.DataObject) -> None:
+    changes = data.draw(st.dictionaries(st.sampled_from(keys), JSON, max_size=3))
+    with suppress(Unexpected):
+        reader(GLANCE | {"members": [{"member_id": "a"}], "servers": []} | changes)
