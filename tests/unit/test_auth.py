@@ -1,0 +1,296 @@
+import json
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from tests.conftest import Invoke
+from tests.fakecloud import APP_CREDENTIAL_SECRET, DEMO, OTHER, FakeCloud, Server
+from tests.fakecloud.cloud import FaultOptions
+from tests.faults import IMAGE_PATH, KINDS, TOKENS_PATH, Stage, closed_port
+
+REFUSALS = {
+    "401": FaultOptions(status=401),
+    "401 of the gateway": FaultOptions(status=401, body={"error_code": "APIGW.0307", "error_msg": "expired"}),
+    "400 IMG.0087": FaultOptions(status=400, body={"error": {"code": "IMG.0087", "message": "X-Auth-Token"}}),
+}
+NO_TOKEN = {
+    "429": (FaultOptions(status=429), "throttled"),
+    "500": (FaultOptions(status=500), "unavailable"),
+    "503": (FaultOptions(status=503, headers={"Retry-After": "30"}), "unavailable"),
+    "cut": (FaultOptions(cut=True), "unavailable"),
+    "401": (FaultOptions(status=401), "denied"),
+    "403": (FaultOptions(status=403), "denied"),
+    "web page": (FaultOptions(status=200, content_type="text/html", body="<h1>Welcome</h1>"), "unexpected"),
+    "no X-Subject-Token": (FaultOptions(status=201, body={"token": {"expires_at": "2099-01-01"}}), "unexpected"),
+    "not JSON": (FaultOptions(status=201, headers={"X-Subject-Token": "t"}, body="{"), "unexpected"),
+    "no token": (FaultOptions(status=201, headers={"X-Subject-Token": "t"}, body={}), "unexpected"),
+    "a list": (FaultOptions(status=201, headers={"X-Subject-Token": "t"}, body="[]"), "unexpected"),
+}
+TOKEN: dict[str, object] = {
+    "expires_at": "2099-01-01T00:00:00.000000Z",
+    "project": {"id": DEMO},
+    "user": {},
+    "catalog": [],
+}
+ENDPOINT = {"interface": "public", "region": "RegionOne"}
+ODD_TOKENS: dict[str, dict[str, object]] = {
+    "no catalogue": {"catalog": None},
+    "a catalogue of numbers": {"catalog": [1]},
+    "an endpoint without address": {"catalog": [{"type": "image", "endpoints": [ENDPOINT]}]},
+    "an address that is a number": {"catalog": [{"type": "image", "endpoints": [{**ENDPOINT, "url": 5}]}]},
+    "a project that is a text": {"project": "demo"},
+    "no project": {"project": None},
+    "no expiry": {"expires_at": None},
+    "an expiry that is no time": {"expires_at": "tomorrow"},
+}
+WRONG = {
+    "password": ("password", {"OS_PASSWORD": "guessed"}),
+    "project": ("password", {"OS_PROJECT_NAME": "nowhere"}),
+    "project without a role": ("password", {"OS_PROJECT_NAME": "other"}),
+    "credential": ("v3applicationcredential", {"OS_APPLICATION_CREDENTIAL_ID": "0" * 32}),
+    "credential secret": ("v3applicationcredential", {"OS_APPLICATION_CREDENTIAL_SECRET": "guessed"}),
+    "token": ("v3token", {"OS_TOKEN": "gAAAAABguessed"}),
+    "address": ("password", {"OS_AUTH_URL": "{url}/nowhere/v3"}),
+}
+
+
+@pytest.fixture
+def stage(cloud: FakeCloud, server: Server, clean_environment: pytest.MonkeyPatch) -> Stage:
+    stage = Stage(cloud, server, clean_environment)
+    stage.set_up()
+    return stage
+
+
+@pytest.fixture
+def other_server() -> Iterator[Server]:
+    with Server(FakeCloud()) as running:
+        yield running
+
+
+def logins(cloud: FakeCloud) -> int:
+    return len(cloud.calls_of("POST"))
+
+
+def scope_asked_for(cloud: FakeCloud) -> object:
+    return json.loads(cloud.calls_of("POST")[0].body)["auth"].get("scope")
+
+
+def looks(cloud: FakeCloud, image_id: str) -> int:
+    return sum(call.path.endswith(image_id) for call in cloud.calls_of("GET"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_credentials_deletes_an_image(kind: str, cloud: FakeCloud, invoke: Invoke) -> None:
+    image_id = cloud.add_image()
+    assert invoke({"image_ids": [image_id]}, auth=kind).outcomes == {image_id: ("deleted", "")}
+    assert list(cloud.dead) == [image_id]
+    method = {"v3applicationcredential": "application_credential", "v3token": "token"}.get(kind, kind)
+    assert json.loads(cloud.calls_of("POST")[0].body)["auth"]["identity"]["methods"] == [method]
+
+
+def test_a_password_asks_for_a_token_of_the_named_project(cloud: FakeCloud, invoke: Invoke) -> None:
+    invoke({"image_ids": [cloud.add_image()]})
+    assert scope_asked_for(cloud) == {"project": {"name": "demo", "domain": {"name": "Default"}}}
+
+
+def test_a_project_may_be_given_by_its_id(cloud: FakeCloud, invoke: Invoke) -> None:
+    image_id = cloud.add_image()
+    invoke({"image_ids": [image_id]}, OS_PROJECT_ID=DEMO, OS_PROJECT_NAME="", OS_PROJECT_DOMAIN_NAME="")
+    assert scope_asked_for(cloud) == {"project": {"id": DEMO}}
+    assert list(cloud.dead) == [image_id]
+
+
+def test_an_application_credential_asks_for_no_scope(cloud: FakeCloud, invoke: Invoke) -> None:
+    invoke({"image_ids": [cloud.add_image()]}, auth="v3applicationcredential")
+    assert scope_asked_for(cloud) is None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_token_of_another_project_than_the_pin_deletes_nothing(kind: str, cloud: FakeCloud, invoke: Invoke) -> None:
+    ours, theirs = cloud.add_image(), cloud.add_image(owner=OTHER)
+    report = invoke({"image_ids": [ours, theirs]}, auth=kind, REAPER_PROJECT_ID=OTHER)
+    assert set(report.outcomes.values()) == {("failed", "denied")}
+    assert not cloud.dead
+    assert [call.method for call in cloud.calls] == ["POST"]
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_a_refused_token_is_replaced_once_and_the_request_sent_once_more(
+    method: str, refusal: str, cloud: FakeCloud, invoke: Invoke
+) -> None:
+    image_id = cloud.add_image()
+    cloud.fault(method, IMAGE_PATH, **REFUSALS[refusal])
+    assert invoke({"image_ids": [image_id]}).outcomes == {image_id: ("deleted", "")}
+    assert list(cloud.dead) == [image_id]
+    assert logins(cloud) == 2
+    assert looks(cloud, image_id) + len(cloud.calls_of("DELETE")) == 3
+    first, second = [call for call in cloud.calls_of(method) if call.path.endswith(image_id)]
+    assert first.headers["X-Auth-Token"] != second.headers["X-Auth-Token"]
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_a_new_token_that_is_refused_too_is_the_end_and_no_loop(
+    method: str, refusal: str, cloud: FakeCloud, invoke: Invoke
+) -> None:
+    image_id = cloud.add_image()
+    cloud.fault(method, IMAGE_PATH, **REFUSALS[refusal] | FaultOptions(times=None))
+    assert invoke({"image_ids": [image_id]}).outcomes == {image_id: ("failed", "denied")}
+    assert image_id in cloud.images
+    assert logins(cloud) == 2
+    assert sum(call.path.endswith(image_id) for call in cloud.calls_of(method)) == 2
+
+
+def test_sixteen_workers_that_meet_a_revoked_token_together_make_one_new_one(cloud: FakeCloud, invoke: Invoke) -> None:
+    image_ids = [cloud.add_image() for _ in range(32)]
+    together = threading.Barrier(16, timeout=10)
+    cloud.fault("GET", IMAGE_PATH, status=401, times=16, then=together.wait)
+    assert set(invoke({"image_ids": image_ids}).outcomes.values()) == {("deleted", "")}
+    assert set(cloud.dead) == set(image_ids)
+    assert cloud.tokens_issued == logins(cloud) == 2
+
+
+def test_a_token_that_is_about_to_expire_is_replaced_before_it_is_used(cloud: FakeCloud, invoke: Invoke) -> None:
+    first, second = cloud.add_image(), cloud.add_image()
+    cloud.token_ttl = 100
+    invoke({"image_ids": [first]})
+    cloud.token_ttl = 3600
+    cloud.expire_tokens()
+    before = logins(cloud)
+    invoke({"image_ids": [second]})
+    assert set(cloud.dead) == {first, second}
+    assert logins(cloud) == before + 1
+    assert {call.status for call in cloud.calls} <= {200, 201, 204}
+
+
+def test_a_warm_function_uses_its_token_again(cloud: FakeCloud, invoke: Invoke) -> None:
+    image_ids = [cloud.add_image() for _ in range(3)]
+    for image_id in image_ids:
+        invoke({"image_ids": [image_id]})
+    assert set(cloud.dead) == set(image_ids)
+    assert logins(cloud) == 1
+
+
+@pytest.mark.parametrize("kind", ["password", "v3applicationcredential"])
+@pytest.mark.parametrize("loss", ["revoke_tokens", "expire_tokens"])
+def test_a_token_lost_between_invocations_is_replaced(loss: str, kind: str, cloud: FakeCloud, invoke: Invoke) -> None:
+    first, second = cloud.add_image(), cloud.add_image()
+    invoke({"image_ids": [first]}, auth=kind)
+    getattr(cloud, loss)()
+    assert invoke({"image_ids": [second]}, auth=kind).outcomes == {second: ("deleted", "")}
+    assert set(cloud.dead) == {first, second}
+    assert logins(cloud) == 2
+
+
+def test_a_rotated_password_is_refused_until_the_setting_follows(cloud: FakeCloud, invoke: Invoke) -> None:
+    first, second = cloud.add_image(), cloud.add_image()
+    invoke({"image_ids": [first]})
+    old = cloud.users["reaper"].password
+    cloud.rotate_password("br4nd-new")
+    assert invoke({"image_ids": [second]}, OS_PASSWORD=old).outcomes == {second: ("failed", "denied")}
+    assert second in cloud.images
+    assert invoke({"image_ids": [second]}).outcomes == {second: ("deleted", "")}
+    assert second in cloud.dead
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_wrong_credentials_fail_every_image_with_one_question(
+    what: str, cloud: FakeCloud, server: Server, invoke: Invoke
+) -> None:
+    image_ids = [cloud.add_image() for _ in range(3)]
+    kind, settings = WRONG[what]
+    report = invoke({"image_ids": image_ids}, auth=kind, **{k: v.format(url=server.url) for k, v in settings.items()})
+    assert report.outcomes == dict.fromkeys(image_ids, ("failed", "denied"))
+    assert not cloud.dead
+    assert [call.method for call in cloud.calls] == ["POST"]
+    invoke({"image_ids": image_ids}, auth=kind)
+    assert set(cloud.dead) == set(image_ids)
+
+
+def test_the_secret_that_was_sent_is_the_one_that_was_set(cloud: FakeCloud, invoke: Invoke) -> None:
+    invoke({"image_ids": [cloud.add_image()]}, auth="v3applicationcredential")
+    sent = json.loads(cloud.calls_of("POST")[0].body)["auth"]["identity"]["application_credential"]
+    assert sent["secret"] == APP_CREDENTIAL_SECRET
+
+
+@pytest.mark.parametrize("fault", NO_TOKEN)
+def test_without_a_token_every_image_fails_and_the_next_invocation_heals(
+    fault: str, cloud: FakeCloud, stage: Stage
+) -> None:
+    image_ids = [cloud.add_image() for _ in range(3)]
+    options, reason = NO_TOKEN[fault]
+    cloud.fault("POST", TOKENS_PATH, **options | FaultOptions(times=None))
+    assert stage.outcomes(image_ids) == dict.fromkeys(image_ids, ("failed", reason))
+    assert not cloud.dead
+    assert [call.method for call in cloud.calls] == ["POST"]
+    cloud.faults.clear()
+    assert stage.outcomes(image_ids) == dict.fromkeys(image_ids, ("deleted", ""))
+    assert set(cloud.dead) == set(image_ids)
+
+
+def test_a_keystone_that_refuses_connections_fails_every_image(cloud: FakeCloud, stage: Stage) -> None:
+    image_ids = [cloud.add_image() for _ in range(3)]
+    with closed_port() as port:
+        stage.set_up(OS_AUTH_URL=f"http://127.0.0.1:{port}/v3")
+        assert stage.outcomes(image_ids) == dict.fromkeys(image_ids, ("failed", "unavailable"))
+    assert not cloud.calls
+    stage.set_up()
+    assert stage.outcomes(image_ids) == dict.fromkeys(image_ids, ("deleted", ""))
+    assert set(cloud.dead) == set(image_ids)
+
+
+@pytest.mark.parametrize("oddity", ODD_TOKENS)
+def test_a_token_that_can_not_be_read_fails_the_image_and_the_next_invocation_heals(
+    oddity: str, cloud: FakeCloud, invoke: Invoke
+) -> None:
+    image_id = cloud.add_image()
+    body = {"token": TOKEN | ODD_TOKENS[oddity]}
+    cloud.fault("POST", TOKENS_PATH, status=201, headers={"X-Subject-Token": "gAAAAABodd"}, body=body)
+    report = invoke({"image_ids": [image_id]})
+    assert report.error is None
+    assert report.outcomes[image_id] in {("failed", "unexpected"), ("failed", "denied")}
+    assert image_id in cloud.images
+    assert invoke({"image_ids": [image_id]}).outcomes == {image_id: ("deleted", "")}
+
+
+@pytest.mark.parametrize("fault", ["401", "429", "500", "503", "cut", "web page"])
+def test_where_no_new_token_is_to_be_had_in_the_middle_the_rest_fails_at_once(
+    fault: str, cloud: FakeCloud, stage: Stage
+) -> None:
+    stage.outcomes([cloud.add_image()])
+    cloud.revoke_tokens()
+    options, reason = NO_TOKEN[fault]
+    cloud.fault("POST", TOKENS_PATH, **options | FaultOptions(times=None))
+    image_ids = [cloud.add_image() for _ in range(200)]
+    cloud.calls.clear()
+    assert stage.outcomes(image_ids) == dict.fromkeys(image_ids, ("failed", reason))
+    assert set(cloud.images) == set(image_ids)
+    assert logins(cloud) <= 2 * 16
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("place", [("POST", TOKENS_PATH), ("GET", IMAGE_PATH), ("DELETE", IMAGE_PATH)])
+def test_a_redirect_carries_neither_token_nor_password_elsewhere(
+    place: tuple[str, str], status: int, cloud: FakeCloud, invoke: Invoke, other_server: Server
+) -> None:
+    image_id = cloud.add_image()
+    location = {"Location": f"{other_server.url}/image/v2/images/{image_id}"}
+    cloud.fault(*place, status=status, headers=location, times=None)
+    assert invoke({"image_ids": [image_id]}).outcomes == {image_id: ("failed", "unexpected")}
+    assert isinstance(other_server.cloud, FakeCloud)
+    assert not other_server.cloud.calls
+    assert image_id in cloud.images
+
+
+def test_a_redirect_after_a_refused_token_is_not_followed_either(
+    cloud: FakeCloud, invoke: Invoke, other_server: Server
+) -> None:
+    image_id = cloud.add_image()
+    cloud.fault("GET", IMAGE_PATH, status=401)
+    cloud.fault("GET", IMAGE_PATH, status=307, headers={"Location": other_server.url}, times=None)
+    assert invoke({"image_ids": [image_id]}).outcomes == {image_id: ("failed", "unexpected")}
+    assert isinstance(other_server.cloud, FakeCloud)
+    assert not other_server.cloud.calls
+    assert image_id in cloud.images

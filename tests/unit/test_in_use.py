@@ -1,0 +1,312 @@
+"""Which images servers were made from: read to the end, or nothing is deleted."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from tests.conftest import Invoke, queue
+from tests.fakecloud import DEMO, OTHER, FakeCloud
+
+LATER = {"Retry-After": "3600"}
+"""Longer than any invocation: what is answered so fails at once."""
+SERVERS, VOLUMES = "/servers/detail$", "/volumes/detail$"
+PAGE = "<html><body>Welcome</body></html>"
+NEXT = [{"rel": "next", "href": "http://cloud.test/?marker=x"}]
+
+
+def lists(cloud: FakeCloud, kind: str) -> list[str]:
+    """The queries of the pages that were asked for."""
+    return [call.query for call in cloud.calls if call.path.endswith(f"/{kind}/detail")]
+
+
+def nothing_deleted(cloud: FakeCloud) -> bool:
+    return not cloud.dead and not cloud.calls_of("DELETE")
+
+
+# Servers
+
+
+@pytest.mark.parametrize("page_size", [1, 2, 3, 5, 6, 100])
+def test_an_image_that_only_the_last_server_uses_stays(invoke: Invoke, cloud: FakeCloud, page_size: int) -> None:
+    cloud.page_size = page_size
+    used, free, common = cloud.add_image(), cloud.add_image(), cloud.add_image()
+    for _ in range(5):
+        cloud.add_server(image=common)
+    cloud.add_server("last-1", image=used)
+    run = invoke({"image_ids": [used, free]})
+    assert run.outcomes == {used: ("refused", "in_use"), free: ("deleted", "")}
+    assert "last-1" in run.answer["outcomes"][0]["detail"]
+    assert set(cloud.dead) == {free}
+
+
+def test_every_page_is_asked_for_once(invoke: Invoke, cloud: FakeCloud) -> None:
+    cloud.page_size = 2
+    servers = [cloud.add_server(image=cloud.add_image()) for _ in range(5)]
+    invoke({"image_ids": [cloud.add_image()]})
+    assert lists(cloud, "servers") == [
+        "limit=1000",
+        f"limit=1000&marker={servers[1]}",
+        f"limit=1000&marker={servers[3]}",
+    ]
+
+
+def test_a_full_page_without_a_link_is_not_the_last(invoke: Invoke, cloud: FakeCloud) -> None:
+    marker, used = cloud.add_server(), cloud.add_image()
+    cloud.add_server(image=used)
+    others = [{"id": str(number), "image": {"id": "x"}} for number in range(999)]
+    cloud.fault("GET", SERVERS, status=200, body={"servers": [*others, {"id": marker, "image": ""}]})
+    assert invoke({"image_ids": [used]}).outcomes == {used: ("refused", "in_use")}
+    assert nothing_deleted(cloud)
+
+
+def test_the_servers_that_use_an_image_are_named(invoke: Invoke, cloud: FakeCloud) -> None:
+    image = cloud.add_image()
+    for number in range(5):
+        cloud.add_server(f"web-{number}", image=image)
+    detail = invoke({"image_ids": [image]}).answer["outcomes"][0]["detail"]
+    assert "web-0" in detail
+    assert "and 2 more" in detail
+
+
+@pytest.mark.parametrize("status", ["SHUTOFF", "ERROR", "BUILD", "SHELVED_OFFLOADED", "SOFT_DELETED"])
+def test_a_server_uses_its_image_whatever_its_state(invoke: Invoke, cloud: FakeCloud, status: str) -> None:
+    image = cloud.add_image()
+    cloud.servers[cloud.add_server(image=image)].status = status
+    assert invoke({"image_ids": [image]}).outcomes == {image: ("refused", "in_use")}
+
+
+@pytest.mark.parametrize("flavour", ["image and metadata", "metadata only"])
+def test_an_image_that_a_server_names_in_its_metadata_stays(invoke: Invoke, cloud: FakeCloud, flavour: str) -> None:
+    image, other = cloud.add_image(), cloud.add_image()
+    named = other if flavour == "image and metadata" else None
+    cloud.add_server(image=named, metadata={"metering.image_id": image, "role": "web"})
+    run = invoke({"image_ids": [image]})
+    assert (run.outcomes, lists(cloud, "volumes")) == ({image: ("refused", "in_use")}, [])
+
+
+def test_a_server_that_ended_uses_nothing(invoke: Invoke, cloud: FakeCloud) -> None:
+    image = cloud.add_image()
+    server = cloud.add_server(image=image)
+    assert invoke({"image_ids": [image]}).outcomes == {image: ("refused", "in_use")}
+    del cloud.servers[server]
+    assert invoke({"image_ids": [image]}).outcomes == {image: ("deleted", "")}
+
+
+def test_servers_of_other_projects_are_not_ours_to_see(invoke: Invoke, cloud: FakeCloud) -> None:
+    image = cloud.add_image()
+    cloud.add_server(image=image, project=OTHER)
+    assert invoke({"image_ids": [image]}).outcomes == {image: ("deleted", "")}
+
+
+def test_a_rehearsal_asks_for_servers_as_well(invoke: Invoke, cloud: FakeCloud) -> None:
+    image = cloud.add_image()
+    cloud.add_server(image=image)
+    assert invoke({"image_ids": [image], "dry_run": True}).outcomes == {image: ("refused", "in_use")}
+
+
+# Volumes
+
+
+@pytest.mark.parametrize("page_size", [1, 2, 5, 6, 100])
+def test_an_image_of_the_last_volume_that_a_server_booted_from_stays(
+    invoke: Invoke, cloud: FakeCloud, page_size: int
+) -> None:
+    cloud.page_size = page_size
+    used, free, common = cloud.add_image(), cloud.add_image(), cloud.add_image()
+    server = cloud.add_server("db-1", image=None)
+    for _ in range(5):
+        cloud.add_volume(image=common, server=server)
+    cloud.add_volume(image=used, server=server, name="db-1-root")
+    run = invoke({"image_ids": [used, free]})
+    assert run.outcomes == {used: ("refused", "in_use"), free: ("deleted", "")}
+    assert "db-1-root" in run.answer["outcomes"][0]["detail"]
+
+
+def test_one_silent_server_among_many_is_enough_to_ask_for_volumes(invoke: Invoke, cloud: FakeCloud) -> None:
+    cloud.page_size = 2
+    used = cloud.add_image()
+    servers = [cloud.add_server(image=None if number == 3 else cloud.add_image()) for number in range(6)]
+    cloud.add_volume(image=used, server=servers[3])
+    assert invoke({"image_ids": [used]}).outcomes == {used: ("refused", "in_use")}
+
+
+def test_volumes_are_not_asked_for_where_every_server_names_its_image(invoke: Invoke, cloud: FakeCloud) -> None:
+    image = cloud.add_image()
+    cloud.add_server(image=cloud.add_image())
+    cloud.add_volume(image=image, server=cloud.add_server(metadata={"metering.image_id": cloud.add_image()}))
+    assert (invoke({"image_ids": [image]}).outcomes, lists(cloud, "volumes")) == ({image: ("deleted", "")}, [])
+
+
+def test_a_volume_that_no_server_holds_uses_nothing(invoke: Invoke, cloud: FakeCloud) -> None:
+    image = cloud.add_image()
+    cloud.add_server(image=None)
+    cloud.add_volume(image=image)
+    cloud.add_volume()
+    assert invoke({"image_ids": [image]}).outcomes == {image: ("deleted", "")}
+    assert lists(cloud, "volumes") != []
+
+
+# Lists that can't be read to their end
+
+
+def server_page(cloud: FakeCloud) -> Mapping[str, Any]:
+    """A page with a server that exists, and the promise of another page."""
+    server = next(iter(cloud.servers))
+    return {"servers": [{"id": server, "name": "web", "image": {"id": "x"}}], "servers_links": NEXT}
+
+
+UNREADABLE: dict[str, dict[str, Any]] = {
+    "forbidden": {"status": 403, "body": {"forbidden": {"code": 403, "message": "Policy"}}},
+    "not found": {"status": 404, "body": {"message": "The resource could not be found."}},
+    "an image that is not found": {"status": 404, "body": {"message": "Image not found."}},
+    "bad request": {"status": 400, "body": {"badRequest": {"code": 400, "message": "marker [x] not found"}}},
+    "broken": {"status": 500, "headers": LATER},
+    "overloaded": {"status": 503, "headers": LATER},
+    "throttled": {"status": 429, "headers": LATER},
+    "moved": {"status": 302, "headers": {"Location": "/elsewhere"}},
+    "no content": {"status": 204},
+    "empty": {"status": 200, "body": ""},
+    "a web page": {"status": 200, "body": PAGE, "content_type": "text/html"},
+    "half a list": {"status": 200, "body": '{"servers": [{"id": "1", "image": ""}'},
+    "a list of nothing known": {"status": 200, "body": "[]"},
+    "an object without the list": {"status": 200, "body": {"server": []}},
+    "null for the list": {"status": 200, "body": '{"servers": null, "volumes": null}'},
+    "an object for the list": {"status": 200, "body": '{"servers": {}, "volumes": {}}'},
+    "a text in the list": {"status": 200, "body": '{"servers": ["x"], "volumes": ["x"]}'},
+}
+
+
+@pytest.mark.parametrize("fault", UNREADABLE.values(), ids=UNREADABLE)
+@pytest.mark.parametrize("skip", [0, 1, 2])
+def test_a_page_of_servers_that_cannot_be_read_deletes_nothing(
+    invoke: Invoke, cloud: FakeCloud, skip: int, fault: dict[str, Any]
+) -> None:
+    cloud.page_size = 2
+    for _ in range(5):
+        cloud.add_server(image=cloud.add_image())
+    cloud.fault("GET", SERVERS, skip=skip, times=None, **fault)
+    images = [cloud.add_image() for _ in range(3)]
+    run = invoke({"image_ids": images})
+    assert run.answer["counts"] == {"failed": 3}
+    assert nothing_deleted(cloud)
+
+
+@pytest.mark.parametrize("fault", UNREADABLE.values(), ids=UNREADABLE)
+@pytest.mark.parametrize("skip", [0, 1, 2])
+def test_a_page_of_volumes_that_cannot_be_read_deletes_nothing(
+    invoke: Invoke, cloud: FakeCloud, skip: int, fault: dict[str, Any]
+) -> None:
+    cloud.page_size = 2
+    for _ in range(5):
+        cloud.add_volume(server=cloud.add_server(image=None))
+    cloud.fault("GET", VOLUMES, skip=skip, times=None, **fault)
+    images = [cloud.add_image() for _ in range(3)]
+    run = invoke(queue(*({"image_ids": [image]} for image in images)))
+    assert run.returned == ["m0", "m1", "m2"]
+    assert nothing_deleted(cloud)
+
+
+@pytest.mark.parametrize("skip", [0, 1])
+def test_a_list_that_repeats_itself_deletes_nothing(invoke: Invoke, cloud: FakeCloud, skip: int) -> None:
+    cloud.page_size = 1
+    cloud.add_server(image=cloud.add_image())
+    cloud.add_server(image=cloud.add_image())
+    cloud.fault("GET", SERVERS, status=200, body=server_page(cloud), skip=skip, times=None)
+    image = cloud.add_image()
+    run = invoke({"image_ids": [image]})
+    assert (run.outcomes, nothing_deleted(cloud)) == ({image: ("failed", "unexpected")}, True)
+    assert "repeats itself" in run.answer["outcomes"][0]["detail"]
+    assert len(lists(cloud, "servers")) < 4
+
+
+def test_a_list_that_goes_round_in_a_circle_deletes_nothing(invoke: Invoke, cloud: FakeCloud) -> None:
+    pages = [{"servers": [{"id": name, "image": {"id": "x"}}], "servers_links": NEXT} for name in "abcab"]
+    for page in pages:
+        cloud.fault("GET", SERVERS, status=200, body=page)
+    image = cloud.add_image()
+    assert invoke({"image_ids": [image]}).outcomes == {image: ("failed", "unexpected")}
+    assert (len(lists(cloud, "servers")), nothing_deleted(cloud)) == (4, True)
+
+
+def test_a_page_whose_last_server_has_no_id_deletes_nothing(invoke: Invoke, cloud: FakeCloud) -> None:
+    cloud.fault("GET", SERVERS, status=200, body={"servers": [{"image": {"id": "x"}}], "servers_links": NEXT})
+    image = cloud.add_image()
+    assert invoke({"image_ids": [image]}).outcomes[image][0] == "failed"
+    assert nothing_deleted(cloud)
+
+
+def test_an_image_that_a_rule_refuses_is_refused_though_the_servers_are_unknown(
+    invoke: Invoke, cloud: FakeCloud
+) -> None:
+    cloud.fault("GET", SERVERS, status=403, times=None)
+    kept, other = cloud.add_image(tags=["keep"]), cloud.add_image()
+    assert invoke({"image_ids": [kept, other]}).outcomes == {kept: ("refused", "kept"), other: ("failed", "denied")}
+
+
+def test_a_list_that_cannot_be_read_is_asked_for_once_and_not_once_for_each_image(
+    invoke: Invoke, cloud: FakeCloud
+) -> None:
+    cloud.fault("GET", SERVERS, status=403, times=None)
+    run = invoke({"image_ids": [cloud.add_image() for _ in range(20)]})
+    assert (run.answer["counts"], len(lists(cloud, "servers"))) == ({"failed": 20}, 1)
+
+
+def test_the_next_invocation_reads_the_list_anew(invoke: Invoke, cloud: FakeCloud) -> None:
+    cloud.fault("GET", SERVERS, status=403)
+    image = cloud.add_image()
+    assert invoke({"image_ids": [image]}).outcomes == {image: ("failed", "denied")}
+    assert invoke({"image_ids": [image]}).outcomes == {image: ("deleted", "")}
+
+
+@pytest.mark.parametrize(
+    "silent",
+    [
+        {"id": "1", "image": {}},
+        {"id": "1", "image": None},
+        {"id": "1", "image": "", "metadata": None},
+        {"id": "1", "metadata": {"metering.image_id": ""}},
+        {"id": "1"},
+    ],
+)
+def test_a_server_that_does_not_name_its_image_makes_us_ask_for_volumes(
+    invoke: Invoke, cloud: FakeCloud, silent: Mapping[str, Any]
+) -> None:
+    image = cloud.add_image()
+    cloud.add_volume(image=image, server="1")
+    cloud.fault("GET", SERVERS, status=200, body={"servers": [silent]})
+    assert invoke({"image_ids": [image]}).outcomes == {image: ("refused", "in_use")}
+
+
+def test_a_server_without_image_where_volumes_cannot_be_asked_for_is_not_overlooked(
+    invoke: Invoke, cloud: FakeCloud
+) -> None:
+    cloud.catalog_without("volumev3")
+    image = cloud.add_image()
+    cloud.add_volume(image=image, server=cloud.add_server(image=None))
+    assert invoke({"image_ids": [image]}).outcomes[image][0] == "failed"
+    assert nothing_deleted(cloud)
+
+
+# The check is off
+
+
+def test_nobody_asks_for_servers_where_the_check_is_off(invoke: Invoke, cloud: FakeCloud) -> None:
+    image = cloud.add_image()
+    cloud.add_server(image=image)
+    run = invoke({"image_ids": [image]}, REAPER_IN_USE_CHECK="off")
+    assert (run.outcomes, lists(cloud, "servers")) == ({image: ("deleted", "")}, [])
+
+
+def test_the_cloud_may_still_call_an_image_in_use_where_the_check_is_off(invoke: Invoke, cloud: FakeCloud) -> None:
+    image = cloud.add_image()
+    message = f"Image {image} could not be deleted because it is in use: volume clone"
+    cloud.fault("DELETE", f"/v2/images/{image}", status=409, body={"message": message})
+    run = invoke({"image_ids": [image]}, REAPER_IN_USE_CHECK="off")
+    assert (run.outcomes, cloud.dead) == ({image: ("refused", "in_use")}, {})
+
+
+def test_the_servers_are_asked_for_in_the_token_s_project(invoke: Invoke, cloud: FakeCloud) -> None:
+    invoke({"image_ids": [cloud.add_image()]})
+    paths = {call.path for call in cloud.calls if call.path.endswith("/detail")}
+    assert paths == {f"/compute/v2.1/{DEMO}/servers/detail"}
