@@ -1,0 +1,164 @@
+import json
+
+import pytest
+
+from handler.deadline import RESERVE, SHORTEST_REQUEST
+from handler.errors import Unavailable
+from tests.conftest import Context, Invoke, queue
+from tests.fakecloud import DEMO, FakeCloud, Server
+from tests.faults import IMAGE_PATH, TOKENS_PATH, Clock, Stage, dripping, join_workers, new_run, new_transport, reap
+
+PLACES = {
+    "token": ("POST", TOKENS_PATH),
+    "image": ("GET", IMAGE_PATH),
+    "members": ("GET", r"/members$"),
+    "servers": ("GET", r"/servers/detail$"),
+    "delete": ("DELETE", IMAGE_PATH),
+}
+ALONE = {"REAPER_CONCURRENCY": "1"}
+UNLOOKED = {"REAPER_IN_USE_CHECK": "off"}
+
+
+@pytest.fixture
+def stage(cloud: FakeCloud, server: Server, clean_environment: pytest.MonkeyPatch) -> Stage:
+    stage = Stage(cloud, server, clean_environment)
+    stage.set_up()
+    return stage
+
+
+def log_starts(cloud: FakeCloud, clock: Clock, seconds: float) -> list[float]:
+    """Let every request take so many seconds; what was left when each began."""
+    starts: list[float] = []
+
+    def take_time() -> None:
+        starts.append(clock.remaining())
+        clock.pass_by(seconds)
+
+    cloud.fault(status=None, times=None, then=take_time)
+    return starts
+
+
+@pytest.mark.parametrize("seconds", [5, 9.5, 20, 33])
+def test_no_request_begins_that_could_not_end_in_time(seconds: float, cloud: FakeCloud, server: Server) -> None:
+    image_ids = [cloud.add_image() for _ in range(20)]
+    clock = Clock(seconds)
+    starts = log_starts(cloud, clock, 1.5)
+    outcomes = reap(new_run(cloud, server, clock, **ALONE), image_ids)
+    late = {image_id for image_id, outcome in outcomes.items() if outcome.reason == "deadline"}
+    assert starts
+    assert min(starts) >= RESERVE + SHORTEST_REQUEST
+    assert late == set(cloud.images)
+    assert {outcomes[image_id].outcome for image_id in cloud.dead} <= {"deleted"}
+
+
+def test_a_run_that_begins_too_late_begins_nothing(cloud: FakeCloud, server: Server) -> None:
+    image_ids = [cloud.add_image() for _ in range(3)]
+    outcomes = reap(new_run(cloud, server, Clock(RESERVE + SHORTEST_REQUEST - 0.1)), image_ids)
+    assert {(outcome.outcome, outcome.reason) for outcome in outcomes.values()} == {("failed", "deadline")}
+    assert not cloud.calls
+
+
+def test_a_new_token_costs_time_that_the_request_no_longer_has(cloud: FakeCloud, server: Server) -> None:
+    image_id = cloud.add_image()
+    cloud.token_ttl = 60  # so short that every request gets a token of its own
+    clock = Clock(RESERVE + SHORTEST_REQUEST + 0.4)
+    cloud.fault("POST", TOKENS_PATH, status=None, skip=2, then=lambda: clock.pass_by(0.6))
+    starts = []
+    cloud.fault("DELETE", status=None, times=None, then=lambda: starts.append(clock.remaining()))
+    outcome = reap(new_run(cloud, server, clock, **UNLOOKED), [image_id])[image_id]
+    assert outcome.reason == "deadline"
+    assert not starts
+    assert image_id in cloud.images
+
+
+def test_retries_end_where_the_next_one_would_not_end_in_time(cloud: FakeCloud, server: Server) -> None:
+    clock = Clock(RESERVE + SHORTEST_REQUEST + 0.6)
+    cloud.fault("GET", IMAGE_PATH, status=503, times=None)
+    transport = new_transport(cloud, server, clock)
+    with pytest.raises(Unavailable):
+        transport.read(f"{server.url}/image/v2/images/{cloud.add_image()}")
+    assert clock.remaining() >= RESERVE + SHORTEST_REQUEST
+    assert len(cloud.calls_of("GET")) == 2
+
+
+def test_a_wait_for_a_deletion_ends_at_the_deadline_as_well(cloud: FakeCloud, server: Server) -> None:
+    image_id = cloud.add_image()
+    cloud.fault("DELETE", IMAGE_PATH, status=202, times=None)
+    clock = Clock(RESERVE + SHORTEST_REQUEST + 1.6)
+    outcome = reap(new_run(cloud, server, clock), [image_id])[image_id]
+    assert (outcome.outcome, outcome.reason) == ("failed", "unavailable")
+    assert clock.remaining() >= RESERVE + SHORTEST_REQUEST
+    assert image_id in cloud.images
+
+
+def test_messages_that_were_not_reached_go_back_to_the_queue(cloud: FakeCloud, invoke: Invoke) -> None:
+    image_ids = [cloud.add_image() for _ in range(40)]
+    cloud.delay = 0.1
+    event = queue(*({"image_ids": [image_id]} for image_id in image_ids))
+    invocation = invoke(event, seconds=3.0, **ALONE)
+    assert 0 < len(cloud.dead) < 40
+    alive = {f"m{number}" for number, image_id in enumerate(image_ids) if image_id in cloud.images}
+    assert alive <= set(invocation.returned)
+    assert len(invocation.returned) <= len(alive) + 1  # the one that was under way
+    assert {line["reason"] for line in invocation.logged("image.failed")} == {"deadline"}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_the_invocation_ends_before_its_deadline_however_slow_the_cloud(
+    place: str, cloud: FakeCloud, stage: Stage
+) -> None:
+    image_ids = [cloud.add_image(visibility="shared") for _ in range(40)]
+    cloud.fault(*PLACES[place], status=500, delay=30, times=None)
+    context = Context(2.5)
+    outcomes = stage.outcomes(image_ids, context)
+    assert context.get_remaining_time_in_millis() > 0
+    join_workers()
+    assert set(outcomes.values()) <= {("failed", "deadline"), ("failed", "unavailable")}
+    assert set(cloud.images) == set(image_ids) == set(outcomes)
+
+
+@pytest.mark.parametrize("setting", ["REAPER_IMAGE_ENDPOINT", "REAPER_COMPUTE_ENDPOINT", "OS_AUTH_URL"])
+def test_the_invocation_ends_before_its_deadline_where_answers_never_end(
+    setting: str, cloud: FakeCloud, stage: Stage
+) -> None:
+    image_ids = [cloud.add_image() for _ in range(3)]
+    context = Context(2.5)
+    with dripping() as slow:
+        stage.set_up(**{setting: f"{slow.url}/v3"})
+        outcomes = stage.outcomes(image_ids, context)
+        assert context.get_remaining_time_in_millis() > 0
+    assert {outcome for outcome, _ in outcomes.values()} == {"failed"}
+    assert set(cloud.images) == set(image_ids)
+
+
+def leave_work_behind(cloud: FakeCloud, stage: Stage) -> list[str]:
+    """End an invocation while an image is being read, and then let the answer arrive; the requests that were sent."""
+    image_id = cloud.new_id()
+    record = {"id": image_id, "status": "active", "owner": DEMO, "visibility": "private", "tags": []}
+    with dripping(json.dumps({**record, "protected": False}).encode()) as slow:
+        stage.set_up(REAPER_IMAGE_ENDPOINT=slow.url)
+        assert stage.outcomes([image_id], Context(2.5)) == {image_id: ("failed", "deadline")}
+        slow.over.set()
+        join_workers()
+        return slow.methods
+
+
+def test_what_is_left_of_an_invocation_sends_nothing_any_more(cloud: FakeCloud, stage: Stage) -> None:
+    assert leave_work_behind(cloud, stage) == ["GET"]
+    assert not cloud.calls_of("DELETE")
+
+
+def test_what_is_left_of_an_invocation_tells_nothing_any_more(
+    cloud: FakeCloud, stage: Stage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    leave_work_behind(cloud, stage)
+    assert capsys.readouterr().out.count('"message":"image.') == 1
+
+
+def test_an_invocation_after_one_that_ran_out_of_time_does_the_rest(cloud: FakeCloud, invoke: Invoke) -> None:
+    image_ids = [cloud.add_image() for _ in range(3)]
+    cloud.fault("GET", IMAGE_PATH, status=500, delay=30, times=16)
+    assert invoke({"image_ids": image_ids}, seconds=2.2).answer["counts"] == {"failed": 3}
+    cloud.faults.clear()
+    assert set(invoke({"image_ids": image_ids}).outcomes.values()) == {("deleted", "")}
+    assert set(cloud.dead) == set(image_ids)
