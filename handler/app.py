@@ -1,10 +1,9 @@
 """The entry point, and the composition root: everything is built here, and only here."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache, partial
-from itertools import islice
 from typing import Any, Protocol
 
 from handler import aws, events
@@ -12,7 +11,7 @@ from handler.auth import PLUGINS, Identity
 from handler.cloud import Cloud, Options
 from handler.config import NAMESPACE, SERVICE, Credentials, Settings
 from handler.deadline import Deadline
-from handler.deletion import Allowance, Run, carry_out, project_of
+from handler.deletion import Allowance, Run, project_of
 from handler.errors import (
     CloudError,
     DeadlineReached,
@@ -22,7 +21,8 @@ from handler.errors import (
     Paused,
     ReaperError,
 )
-from handler.model import DeletionRequest, Job, Result, Source
+from handler.messages import admit, results
+from handler.model import DeletionRequest, Result, Source
 from handler.report import Report, Reporter
 from handler.schema import read_json, read_request
 from handler.transport import Transport, new_session
@@ -62,14 +62,14 @@ def process(event: Any, context: Context, settings: Settings) -> Report:  # noqa
     run = _build_run(settings, deadline, reporter, received.source, context.aws_request_id)
     try:
         project_id = _connect(run, settings, received)
-        admitted = replace(received, messages=tuple(_admit(m, settings, project_id) for m in received.messages))
+        admitted = replace(received, messages=tuple(admit(m, settings, project_id) for m in received.messages))
         _raise_what_is_invalid(admitted, reporter, context.aws_request_id)
-        results = _results(admitted, run)
+        done = results(admitted, run)
     finally:
         if deadline.expired:  # what still runs keeps its connections, and its place in the queue for a token
             _identity.cache_clear()
         deadline.halt(DeadlineReached("the invocation has ended"))
-    report = Report(received.source, _mode(settings, results), context.aws_request_id, project_id, results)
+    report = Report(received.source, _mode(settings, done), context.aws_request_id, project_id, done)
     reporter.finished(report)
     return report
 
@@ -155,20 +155,6 @@ def _connect(run: Run, settings: Settings, received: events.Received) -> str:
     return project_id
 
 
-def _admit(message: events.Message, settings: Settings, project_id: str) -> events.Message:
-    """Turn a request down that asks for what these settings or credentials can't give."""
-    request = message.request
-    if isinstance(request, InvalidRequest):
-        return message
-    if request.delete_backup and settings.image_api != "ims":
-        problem = f"delete_backup: needs REAPER_IMAGE_API=ims, not {settings.image_api}"
-        return replace(message, request=InvalidRequest(problem))
-    if project_id and request.project_id not in {"", project_id}:
-        problem = f"project_id: the credentials are for project {project_id}, not {request.project_id}"
-        return replace(message, request=InvalidRequest(problem))
-    return message
-
-
 def _raise_what_is_invalid(received: events.Received, reporter: Reporter, request_id: str) -> None:
     """Log each request that is turned down. Only a queue can get it back alone: elsewhere the whole event fails."""
     problems = [message for message in received.messages if isinstance(message.request, InvalidRequest)]
@@ -179,34 +165,8 @@ def _raise_what_is_invalid(received: events.Received, reporter: Reporter, reques
         raise InvalidRequest("; ".join(str(message.request) for message in problems))
 
 
-def _results(received: events.Received, run: Run) -> tuple[Result, ...]:
-    """Carry the requests out, wave after wave; a message group whose message failed is left alone from there on."""
-    results: list[Result] = []
-    broken: set[str] = set()
-    for wave in received.waves():
-        held = [message for message in wave if message.group in broken]
-        results += [Result(message.id, None, problem="an earlier message of its group failed") for message in held]
-        for message, result in _wave([message for message in wave if message not in held], run):
-            results.append(result)
-            if result.failed and message.group is not None:
-                broken.add(message.group)
-    return tuple(results)
-
-
-def _wave(messages: list[events.Message], run: Run) -> Iterator[tuple[events.Message, Result]]:
-    """Deal with messages side by side: the images of all of them at once."""
-    readable = [(m.request, m.id) for m in messages if isinstance(m.request, DeletionRequest)]
-    jobs = [Job(target, request, message_id) for request, message_id in readable for target in request.targets]
-    outcomes = iter(carry_out(jobs, run))
-    for message in messages:
-        if isinstance(message.request, InvalidRequest):
-            yield message, Result(message.id, None, problem=str(message.request))
-        else:
-            yield message, Result(message.id, message.request, tuple(islice(outcomes, len(message.request.targets))))
-
-
-def _mode(settings: Settings, results: tuple[Result, ...]) -> str:
+def _mode(settings: Settings, done: tuple[Result, ...]) -> str:
     """The mode that the images met: a request may rehearse where the function is armed."""
-    asked = [result.request for result in results if result.request]
+    asked = [result.request for result in done if result.request]
     rehearsed = settings.mode == "delete" and asked and all(request.dry_run for request in asked)
     return "dry-run" if rehearsed else settings.mode

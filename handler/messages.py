@@ -1,0 +1,51 @@
+"""Messages to results: what may be carried out, in which order, and what became of it."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+
+from handler.config import Settings
+from handler.deletion import Run, carry_out
+from handler.errors import InvalidRequest
+from handler.events import Message, Received
+from handler.model import DeletionRequest, Job, Result
+
+
+def admit(message: Message, settings: Settings, project_id: str) -> Message:
+    """Turn a request down that asks for what these settings or credentials can't give."""
+    request = message.request
+    if isinstance(request, InvalidRequest):
+        return message
+    if request.delete_backup and settings.image_api != "ims":
+        problem = f"delete_backup: needs REAPER_IMAGE_API=ims, not {settings.image_api}"
+        return replace(message, request=InvalidRequest(problem))
+    if project_id and request.project_id not in {"", project_id}:
+        problem = f"project_id: the credentials are for project {project_id}, not {request.project_id}"
+        return replace(message, request=InvalidRequest(problem))
+    return message
+
+
+def results(received: Received, run: Run) -> tuple[Result, ...]:
+    """Carry the requests out, wave after wave; a message group whose message failed is left alone from there on."""
+    told: list[Result] = []
+    broken: set[str] = set()
+    for wave in received.waves():
+        held = [message for message in wave if message.group in broken]
+        told += [Result(message.id, None, problem="an earlier message of its group failed") for message in held]
+        for message, result in _wave([message for message in wave if message not in held], run):
+            told.append(result)
+            if result.failed and message.group is not None:
+                broken.add(message.group)
+    return tuple(told)
+
+
+def _wave(messages: list[Message], run: Run) -> Iterator[tuple[Message, Result]]:
+    """Deal with messages side by side: the images of all of them at once."""
+    readable = [(m.request, m.id) for m in messages if isinstance(m.request, DeletionRequest)]
+    jobs = [Job(target, request, message_id) for request, message_id in readable for target in request.targets]
+    outcomes = iter(carry_out(jobs, run))
+    for message in messages:
+        if isinstance(message.request, InvalidRequest):
+            yield message, Result(message.id, None, problem=str(message.request))
+        else:
+            yield message, Result(message.id, message.request, tuple(islice(outcomes, len(message.request.targets))))
