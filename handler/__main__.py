@@ -13,8 +13,7 @@ import uuid
 from contextlib import redirect_stdout
 from pathlib import Path
 
-from handler.app import process
-from handler.config import Settings
+from handler.app import load_settings, process
 from handler.errors import InvalidRequest, InvalidSettings, UnknownEvent
 from handler.report import Report
 from handler.schema import read_json
@@ -73,7 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         event = read_json(options.event.read_text(encoding="utf-8"), str(options.event))
         with redirect_stdout(sys.stderr):
-            report = process(event, ShellContext(), Settings.from_env())
+            report = process(event, ShellContext(), load_settings())
     except (OSError, UnicodeDecodeError, InvalidSettings, UnknownEvent, InvalidRequest) as exc:
         print(f"{type(exc).__name__}: {exc}", file=sys.stderr)
         return 2

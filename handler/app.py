@@ -1,19 +1,23 @@
 """The entry point, and the composition root: everything is built here, and only here."""
 
+import random
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from typing import Any, Protocol
 
+from snapshot_restore_py import register_after_restore
+
 from handler import aws, events
-from handler.auth import PLUGINS, Identity
+from handler.auth import PLUGINS, Identity, Login
 from handler.cloud import Cloud, Options
 from handler.config import NAMESPACE, SERVICE, Credentials, Settings
 from handler.deadline import Deadline
 from handler.deletion import Allowance, Run, project_of
 from handler.errors import (
     CloudError,
+    CredentialsRefused,
     DeadlineReached,
     ImagesFailed,
     InvalidRequest,
@@ -22,7 +26,7 @@ from handler.errors import (
     ReaperError,
 )
 from handler.messages import admit, results
-from handler.model import DeletionRequest, Result, Source
+from handler.model import AwsAccess, DeletionRequest, Result, Source
 from handler.report import Report, Reporter
 from handler.schema import read_json, read_request
 from handler.transport import Transport, new_session
@@ -45,12 +49,20 @@ def lambda_handler(event: Any, context: Context) -> dict[str, Any]:  # noqa: ANN
     """
     if events.is_stack_event(event):
         return _handle_stack_event(event, context)
-    report = process(event, context, Settings.from_env())
+    settings = load_settings()
+    report = process(event, context, settings)
     if report.source == "queue":
         return report.failures()
     if report.source != "direct" and not report.ok:
         raise ImagesFailed(report.summary())
+    if settings.complete_lifecycle_action == "on":
+        _complete_lifecycle_action(event, settings)
     return report.answer()
+
+
+def load_settings() -> Settings:
+    """Read the settings, with the credentials that the secret held when it was first read."""
+    return Settings.from_env(read=_secret)
 
 
 def process(event: Any, context: Context, settings: Settings) -> Report:  # noqa: ANN401 (an event may be any JSON)
@@ -79,7 +91,7 @@ def _handle_stack_event(event: Mapping[str, Any], context: Context) -> dict[str,
     call = events.read_stack_call(event)
     answer: dict[str, Any] = {}
     try:
-        report = process(event, context, Settings.from_env())
+        report = process(event, context, load_settings())
         answer, problem = report.answer(), "" if report.ok else report.summary()
     except ReaperError as exc:
         problem = f"{type(exc).__name__}: {exc}"
@@ -88,6 +100,13 @@ def _handle_stack_event(event: Mapping[str, Any], context: Context) -> dict[str,
         _reporter(SERVICE, NAMESPACE).fault(exc)
     aws.answer_stack(call, events.physical_id(call, failed=bool(problem)), problem)
     return answer
+
+
+def _complete_lifecycle_action(event: Mapping[str, Any], settings: Settings) -> None:
+    """Let Auto Scaling go on with the instance, now that everything is done that its event asked for."""
+    action = events.lifecycle_action(event)
+    if action and not aws.complete_lifecycle_action(action, settings.aws):
+        _reporter(settings.service, settings.namespace).warn("lifecycle.over", hook=action.hook, group=action.group)
 
 
 def _check_scheduled_request(settings: Settings) -> None:
@@ -101,20 +120,50 @@ def _check_scheduled_request(settings: Settings) -> None:
 
 
 @lru_cache(maxsize=1)
+def _secret(name: str, access: AwsAccess) -> dict[str, Any]:
+    """The secret, which is read once in the life of the environment, and once more when it is refused."""
+    return aws.read_secret(name, access)
+
+
+@lru_cache(maxsize=1)
 def _reporter(service: str, namespace: str) -> Reporter:
     return Reporter(service, namespace)
 
 
 @lru_cache(maxsize=1)
-def _identity(credentials: Credentials, connections: int) -> Identity:
+def _identity(credentials: Credentials, connections: int, rotates: bool) -> Identity:  # noqa: FBT001 (a fact)
     """The token and the connections, which outlive an invocation and are dropped when the settings change."""
-    plugin = PLUGINS[credentials.auth_type](**credentials.plugin_arguments())
-    return Identity(plugin, new_session(connections, credentials.cacert or True), credentials.secrets())
+    session = new_session(connections, credentials.cacert or True)
+    return Identity(_login(credentials), session, partial(_rotated, credentials) if rotates else lambda: None)
 
 
-def _build_run(settings: Settings, deadline: Deadline, reporter: Reporter, source: Source, request_id: str) -> Run:
+def _login(credentials: Credentials) -> Login:
+    return Login(PLUGINS[credentials.auth_type](**credentials.plugin_arguments()), credentials.secrets())
+
+
+def _rotated(refused: Credentials) -> Login | None:
+    """Read the secret again; None if it holds nothing else than what was refused."""
+    _secret.cache_clear()
+    try:
+        credentials = load_settings().credentials
+    except InvalidSettings as exc:
+        message = f"the credentials were refused, and there are no others: {exc}"
+        raise CredentialsRefused(message) from exc
+    return None if credentials == refused else _login(credentials)
+
+
+def forget() -> None:
+    """Begin anew after a snapshot was restored: what was made before it is out of date, and random numbers repeat."""
+    _secret.cache_clear()
+    _identity.cache_clear()
+    random.seed()
+
+
+register_after_restore(forget)
+
+
+def _build_cloud(settings: Settings, deadline: Deadline) -> Cloud:
     credentials = settings.credentials
-    identity = _identity(credentials, settings.concurrency)
     options = Options(
         image_api=settings.image_api,
         project_pin=settings.project_pin,
@@ -123,10 +172,16 @@ def _build_run(settings: Settings, deadline: Deadline, reporter: Reporter, sourc
         interface=credentials.interface,
         region=credentials.region_name,
     )
+    return Cloud(
+        Transport(_identity(credentials, settings.concurrency, bool(settings.credentials_secret)), deadline), options
+    )
+
+
+def _build_run(settings: Settings, deadline: Deadline, reporter: Reporter, source: Source, request_id: str) -> Run:
     if settings.image_api.startswith("ecs-"):
         reporter.warn("api.discarded", image_api=settings.image_api, advice="REAPER_IMAGE_API=glance or ims")
     return Run(
-        cloud=Cloud(Transport(identity, deadline), options),
+        cloud=_build_cloud(settings, deadline),
         deadline=deadline,
         policy=settings.policy,
         now=datetime.now(UTC),
@@ -148,11 +203,10 @@ def _connect(run: Run, settings: Settings, received: events.Received) -> str:
         run.deadline.halt(Paused("REAPER_MODE is paused"))
         return ""
     try:
-        project_id = project_of(run)
+        return project_of(run)
     except CloudError as error:
         run.deadline.halt(error)
         return ""
-    return project_id
 
 
 def _raise_what_is_invalid(received: events.Received, reporter: Reporter, request_id: str) -> None:

@@ -3,6 +3,7 @@
 import html
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
@@ -41,16 +42,27 @@ KEYSTONE_ERRORS: tuple[tuple[type[Exception], type[CloudError]], ...] = (
 """keystoneauth1's errors in ours; the first class that fits decides."""
 
 
+@dataclass(frozen=True, slots=True)
+class Login:
+    """How a token is made; `secrets` may stand in no message."""
+
+    plugin: v3.Auth
+    secrets: tuple[str, ...] = ()
+
+
 class Identity:
     """One set of credentials, the token made from it and the connections that it is used on. Safe for threads.
 
-    It outlives an invocation. `secrets` are kept out of every message that it passes on.
+    It outlives an invocation. `rotate` is asked for another login when this one is refused; it may know of none.
     """
 
-    def __init__(self, plugin: v3.Auth, session: requests.Session, secrets: Sequence[str] = ()) -> None:
+    def __init__(
+        self, login: Login, session: requests.Session, rotate: Callable[[], Login | None] = lambda: None
+    ) -> None:
         self.session = session
-        self._plugin = plugin
-        self._secrets = {form for secret in secrets if secret for form in _forms(secret)}
+        self._login = login
+        self._rotate = rotate
+        self._secrets = _forms(*login.secrets)
         self._lock = Lock()
         self._access: AccessInfoV3 | None = None
 
@@ -67,9 +79,11 @@ class Identity:
             if self._access is None or self._access.auth_token == stale:
                 self._access = None
                 try:
-                    self._access = self._authenticate(deadline)
+                    self._access = self._log_in(deadline)
                 except CloudError as error:
                     error.ends_run = True  # without a token, nothing else will succeed
+                    if isinstance(error, CredentialsRefused):
+                        deadline.halt(error)  # here: who waits for the lock would be refused as well, and be locked out
                     raise
             return self._access
 
@@ -78,6 +92,18 @@ class Identity:
         for secret in sorted(self._secrets, key=len, reverse=True):  # one may be a part of another
             text = text.replace(secret, "***")
         return text
+
+    def _log_in(self, deadline: Deadline) -> AccessInfoV3:
+        """Make a token; where the credentials are refused, with those that took their place, if there are such."""
+        try:
+            return self._authenticate(deadline)
+        except CredentialsRefused:
+            rotated = self._rotate()
+            if rotated is None:
+                raise
+            self._login = rotated
+            self._secrets |= _forms(*rotated.secrets)
+            return self._authenticate(deadline)
 
     def _authenticate(self, deadline: Deadline) -> AccessInfoV3:
         session = KeystoneSession(
@@ -88,7 +114,7 @@ class Identity:
             user_agent=USER_AGENT,
         )
         try:
-            access = self._plugin.get_auth_ref(session)
+            access = self._login.plugin.get_auth_ref(session)
             _read_whole(access)
         except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as exc:
             message = f"Keystone's answer can't be read as a token for a project: {exc!r}"
@@ -103,10 +129,13 @@ class Identity:
         return ours(self.scrub(f"Keystone: {error}"), retry_after=getattr(error, "retry_after", None) or None)
 
 
-def _forms(secret: str) -> set[str]:
-    """A secret as it may stand in an answer or in a message."""
-    quoted = {json.dumps(secret), json.dumps(secret, ensure_ascii=False), repr(secret)}
-    return {secret, html.escape(secret), html.escape(secret, quote=False), *(form[1:-1] for form in quoted)}
+def _forms(*secrets: str) -> set[str]:
+    """Secrets as they may stand in an answer or in a message."""
+    forms: set[str] = set()
+    for secret in filter(None, secrets):
+        quoted = {json.dumps(secret), json.dumps(secret, ensure_ascii=False), repr(secret)}
+        forms |= {secret, html.escape(secret), html.escape(secret, quote=False), *(form[1:-1] for form in quoted)}
+    return forms
 
 
 def _read_whole(access: AccessInfoV3) -> None:

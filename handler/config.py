@@ -1,20 +1,24 @@
 """The settings: the one place that reads the environment, and refuses what it does not understand."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
-from handler.errors import InvalidSettings
-from handler.model import Policy, parse_age
+from handler.aws import read_secret
+from handler.errors import AwsFault, InvalidSettings
+from handler.model import AwsAccess, Policy, parse_age
 
 Flag = Annotated[bool, BeforeValidator(lambda text: {"true": True, "false": False}.get(text, text)), Field(strict=True)]
+ReadSecret = Callable[[str, AwsAccess], Mapping[str, Any]]
+"""What reads a secret by its name or ARN: the JSON object that it holds. May raise AwsFault."""
+SECRET = "REAPER_CREDENTIALS_SECRET"  # noqa: S105 (the name of a variable)
 Url = Annotated[str, Field(pattern=r"^https?://[^\s/]+\S*$")]
 SERVICE = "image-reaper"
 NAMESPACE = "ImageReaper"
-NOT_YET = ("REAPER_CREDENTIALS_SECRET", "REAPER_BUDGET", "REAPER_BUDGET_TABLE", "REAPER_FANOUT_QUEUE_URL")
+NOT_YET = ("REAPER_BUDGET", "REAPER_BUDGET_TABLE", "REAPER_FANOUT_QUEUE_URL")
 """Settings whose meaning is fixed but not built: accepting one would promise a safety that is not there."""
 
 
@@ -88,6 +92,8 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     credentials: Credentials
+    credentials_secret: str = Field("", alias="REAPER_CREDENTIALS_SECRET")
+    aws: AwsAccess = Field(default=AwsAccess(), exclude=True)
     mode: Literal["dry-run", "delete", "paused"] = Field("dry-run", alias="REAPER_MODE")
     image_api: Literal["glance", "ims", "ecs-v2.1", "ecs-v2"] = Field("glance", alias="REAPER_IMAGE_API")
     project_pin: str = Field("", alias="REAPER_PROJECT_ID")
@@ -102,12 +108,13 @@ class Settings(BaseModel):
     max_images: int = Field(100, alias="REAPER_MAX_IMAGES", ge=0, le=10_000)
     concurrency: int = Field(16, alias="REAPER_CONCURRENCY", ge=1, le=128)
     scheduled_request: str = Field("", alias="REAPER_SCHEDULED_REQUEST")
+    complete_lifecycle_action: Literal["on", "off"] = Field("off", alias="REAPER_COMPLETE_LIFECYCLE_ACTION")
     service: str = Field(SERVICE, alias="POWERTOOLS_SERVICE_NAME")
     namespace: str = Field(NAMESPACE, alias="POWERTOOLS_METRICS_NAMESPACE")
 
     @classmethod
-    def from_env(cls, environment: Mapping[str, str] | None = None) -> Self:
-        """Read the settings; an empty variable counts as not set.
+    def from_env(cls, environment: Mapping[str, str] | None = None, read: ReadSecret = read_secret) -> Self:
+        """Read the settings; an empty variable counts as not set. What stands in the secret wins.
 
         Raises InvalidSettings, naming each variable that is unknown, unusable or missing, and never its secret.
         """
@@ -117,8 +124,11 @@ class Settings(BaseModel):
         if early := [name for name in NOT_YET if name in ours]:
             message = f"{', '.join(early)}: not supported yet"
             raise InvalidSettings(message)
+        access = _aws_access(given)
+        if name := given.get(SECRET):
+            given |= _credentials_in(name, access, read)
         try:
-            return cls.model_validate({**ours, "credentials": Credentials.model_validate(given)})
+            return cls.model_validate({**ours, "aws": access, "credentials": Credentials.model_validate(given)})
         except ValidationError as exc:
             problems = "; ".join(_problem(error) for error in exc.errors(include_url=False, include_input=False))
             raise InvalidSettings(problems) from None
@@ -135,6 +145,37 @@ class Settings(BaseModel):
         )
 
 
+def _aws_access(given: Mapping[str, str]) -> AwsAccess:
+    """AWS's own variables, as its SDKs understand them."""
+    return AwsAccess(
+        region=given.get("AWS_REGION") or given.get("AWS_DEFAULT_REGION", ""),
+        access_key_id=given.get("AWS_ACCESS_KEY_ID", ""),
+        secret_access_key=given.get("AWS_SECRET_ACCESS_KEY", ""),
+        session_token=given.get("AWS_SESSION_TOKEN", ""),
+        container_credentials_uri=given.get("AWS_CONTAINER_CREDENTIALS_FULL_URI", ""),
+        container_token=given.get("AWS_CONTAINER_AUTHORIZATION_TOKEN", ""),
+        endpoints=tuple((service, given[name]) for service, name in _ENDPOINTS.items() if name in given),
+    )
+
+
+def _credentials_in(name: str, access: AwsAccess, read: ReadSecret) -> dict[str, str]:
+    """The `OS_*` variables that a secret holds."""
+    try:
+        secret = read(name, access)
+    except AwsFault as exc:
+        message = f"{SECRET}: {exc}"
+        raise InvalidSettings(message) from exc
+    if unusable := [key for key, value in secret.items() if not key.startswith("OS_") or not isinstance(value, str)]:
+        message = f"{SECRET}: must hold OS_* variables, all of them texts, and not {', '.join(sorted(unusable))}"
+        raise InvalidSettings(message)
+    return {key: value for key, value in secret.items() if value}
+
+
+_ENDPOINTS = {
+    "": "AWS_ENDPOINT_URL",
+    "secretsmanager": "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+    "autoscaling": "AWS_ENDPOINT_URL_AUTO_SCALING",
+}
 _POWERTOOLS = ("POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE")
 
 

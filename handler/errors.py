@@ -5,7 +5,8 @@ ReaperError
 ├── UnknownEvent                 not one of the shapes that this function reads
 ├── InvalidRequest               an event whose request can't be read or may not be carried out; names the fields
 ├── ImagesFailed                 what an asynchronous caller gets when an image failed, so that it sends the event again
-├── AnswerNotDelivered           CloudFormation could not be told how its request ended
+├── AnswerNotDelivered           CloudFormation or Auto Scaling could not be told how its request ended
+├── AwsFault                     a call to AWS that was not answered, or turned down
 └── CloudError                   an image that could not be dealt with: outcome `failed`, with the class's `reason`
     ├── Denied                   the cloud does not let these credentials do it
     │   └── CredentialsRefused   ... or does not accept them at all
@@ -45,7 +46,11 @@ class ImagesFailed(ReaperError):
 
 
 class AnswerNotDelivered(ReaperError):
-    """CloudFormation's answer address did not take the answer."""
+    """CloudFormation or Auto Scaling, which wait for an answer, did not take it."""
+
+
+class AwsFault(ReaperError):
+    """A call to AWS was not answered, or turned down. Who made it turns it into what it means there."""
 
 
 class CloudError(ReaperError):

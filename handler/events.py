@@ -1,27 +1,15 @@
-"""Wire formats to requests: the only place that knows what an event of AWS looks like.
-
-Each envelope is one of Powertools' models, of which only what is read here is required: AWS leaves fields out
-(FIFO topics have no signature) and adds others, and neither makes a request wrong.
-"""
+"""Wire formats to requests: where in an event its requests stand, and what the source will do with our answer."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import zip_longest
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from aws_lambda_powertools.utilities.parser.models import (
-    CloudFormationCustomResourceBaseModel,
-    EventBridgeModel,
-    SnsNotificationModel,
-    SnsRecordModel,
-    SqsRecordModel,
-)
-from pydantic import BeforeValidator, Field
-
+from handler.envelopes import BusEvent, Notification, QueueRecord, StackEvent, TopicRecord
 from handler.errors import InvalidRequest, UnknownEvent
-from handler.model import DeletionRequest, Source, StackCall
+from handler.model import DeletionRequest, LifecycleAction, Source, StackCall
 from handler.schema import REQUEST_FIELDS, read_json, read_request, valid
 
 SCHEDULED = "Scheduled Event"
@@ -64,60 +52,6 @@ class Received:
             yield [message for message in wave if message is not None]
 
 
-class _QueueRecord(SqsRecordModel):
-    receiptHandle: str = ""
-    attributes: dict[str, Any] = Field(default_factory=dict)  # type: ignore[assignment]  # only MessageGroupId is read
-    messageAttributes: dict[str, Any] = Field(default_factory=dict)
-    md5OfBody: str = ""
-    eventSourceARN: str = ""
-    awsRegion: str = ""
-
-
-class _Notification(SnsNotificationModel):
-    TopicArn: str = ""
-    UnsubscribeUrl: str | None = None  # type: ignore[assignment]  # not read
-    SigningCertUrl: str | None = None  # type: ignore[assignment]  # not read
-    MessageId: str = ""
-    Timestamp: str = ""  # type: ignore[assignment]  # not read
-
-
-def _an_object(value: object) -> object:
-    """Powertools' own validator of notifications takes for granted that it gets one."""
-    if not isinstance(value, dict):
-        message = "must be an object"
-        raise ValueError(message)  # noqa: TRY004 (what pydantic turns into a problem of the field)
-    return value
-
-
-class _TopicRecord(SnsRecordModel):
-    EventVersion: str = ""
-    EventSubscriptionArn: str = ""
-    Sns: Annotated[_Notification, BeforeValidator(_an_object)]
-
-
-class _BusEvent(EventBridgeModel):
-    version: str = ""
-    id: str = ""
-    source: str = ""
-    account: str = ""
-    time: str = ""  # type: ignore[assignment]  # not read
-    region: str = ""
-    resources: list[str] = Field(default_factory=list)
-    detail: dict[str, Any] | str  # type: ignore[assignment]  # EventBridge Scheduler sends a string
-
-
-class _StackEvent(CloudFormationCustomResourceBaseModel):
-    request_type: Literal["Create", "Update", "Delete"] = Field(alias="RequestType")
-    service_token: str = Field("", alias="ServiceToken")
-    response_url: str = Field(alias="ResponseURL")  # type: ignore[assignment]  # signed: not one character may change
-    stack_id: str = Field("", alias="StackId")
-    request_id: str = Field("", alias="RequestId")
-    logical_resource_id: str = Field("", alias="LogicalResourceId")
-    physical_resource_id: str = Field("", alias="PhysicalResourceId")
-    resource_type: str = Field("", alias="ResourceType")
-    resource_properties: dict[str, Any] = Field(default_factory=dict, alias="ResourceProperties")
-
-
 def read_event(event: object, scheduled_request: str = "") -> Received:
     """Read an event of any source; `scheduled_request` is what a schedule without a detail stands for.
 
@@ -151,6 +85,16 @@ def read_stack_call(event: Mapping[str, Any]) -> StackCall:
     return StackCall(url, stack, request, logical, str(event.get("PhysicalResourceId") or ""))
 
 
+def lifecycle_action(event: Mapping[str, Any]) -> LifecycleAction | None:
+    """What Auto Scaling waits for, if this is an event of a lifecycle hook of its own."""
+    detail = event.get("detail")
+    if event.get("source") != "aws.autoscaling" or not isinstance(detail, dict):
+        return None
+    known = [detail.get(key) for key in ("AutoScalingGroupName", "LifecycleHookName", "LifecycleActionToken")]
+    group, hook, token = (value if isinstance(value, str) else "" for value in known)
+    return LifecycleAction(group, hook, token) if group and hook and token else None
+
+
 def physical_id(call: StackCall, *, failed: bool) -> str:
     """The id that a resource has from its creation on. It never changes: CloudFormation deletes what changes its id."""
     created = NEVER_CREATED if failed else f"image-reaper/{call.logical_resource_id}/{call.request_id}"
@@ -177,25 +121,25 @@ def _queue_message(record: Mapping[str, Any], fifo: bool, scheduled: str) -> Mes
         message = "Records: a record without messageId could not be given back to the queue alone"
         raise UnknownEvent(message)
     group = str(attributes.get("MessageGroupId", "")) if isinstance(attributes, dict) else ""
-    read = _message(lambda: _request_in(read_json(valid(_QueueRecord, record).body, "body"), scheduled))
+    read = _message(lambda: _request_in(read_json(valid(QueueRecord, record).body, "body"), scheduled))
     return Message(read.request, message_id, group if fifo else None)
 
 
 def _topic_request(record: Mapping[str, Any], scheduled: str) -> DeletionRequest:
-    return _request_in(read_json(valid(_TopicRecord, record).Sns.Message, "Sns.Message"), scheduled)
+    return _request_in(read_json(valid(TopicRecord, record).Sns.Message, "Sns.Message"), scheduled)
 
 
 def _request_in(payload: Mapping[str, Any], scheduled: str) -> DeletionRequest:
     """A request, or the one in an SNS notification or an EventBridge event."""
     if payload.get("Type") == "Notification":
-        return _request_in(read_json(valid(_Notification, payload).Message, "Message"), scheduled)
+        return _request_in(read_json(valid(Notification, payload).Message, "Message"), scheduled)
     if "detail-type" in payload:
         return _bus_request(payload, scheduled)
     return read_request(payload)
 
 
 def _bus_request(event: Mapping[str, Any], scheduled: str) -> DeletionRequest:
-    bus_event = valid(_BusEvent, event)
+    bus_event = valid(BusEvent, event)
     detail = bus_event.detail
     if isinstance(detail, str):
         detail = read_json(detail, "detail")
@@ -221,7 +165,7 @@ def _stack_messages(event: Mapping[str, Any]) -> Iterator[Message]:
 
 
 def _stack_request(event: Mapping[str, Any]) -> DeletionRequest:
-    properties = valid(_StackEvent, event).resource_properties
+    properties = valid(StackEvent, event).resource_properties
     given = {key: value for key, value in properties.items() if key not in {"ServiceToken", "ServiceTimeout"}}
     return read_request({key: _typed(key, value) for key, value in given.items()})
 

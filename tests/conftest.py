@@ -87,7 +87,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     for name in list(os.environ):
         if name.startswith(("OS_", "REAPER_", "POWERTOOLS_", "AWS_")) or name == "LOG_LEVEL":
             monkeypatch.delenv(name)
-    app._identity.cache_clear()
+    app.forget()
     return monkeypatch
 
 

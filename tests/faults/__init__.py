@@ -15,7 +15,7 @@ from typing import Any, Literal
 import pytest
 
 from handler import app
-from handler.auth import PLUGINS, Identity
+from handler.auth import PLUGINS, Identity, Login
 from handler.cloud import Cloud, Options
 from handler.config import Settings
 from handler.deadline import Deadline
@@ -216,8 +216,8 @@ def _settings(cloud: FakeCloud, server: Server, **settings: str) -> Settings:
 
 def _transport(settings: Settings, clock: Clock) -> Transport:
     credentials = settings.credentials
-    plugin = PLUGINS[credentials.auth_type](**credentials.plugin_arguments())
-    identity = Identity(plugin, new_session(settings.concurrency, verify=True), credentials.secrets())
+    login = Login(PLUGINS[credentials.auth_type](**credentials.plugin_arguments()), credentials.secrets())
+    identity = Identity(login, new_session(settings.concurrency, verify=True))
     return Transport(identity, clock.deadline())
 
 

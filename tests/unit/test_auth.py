@@ -152,6 +152,17 @@ def test_sixteen_workers_that_meet_a_revoked_token_together_make_one_new_one(clo
     assert cloud.tokens_issued == logins(cloud) == 2
 
 
+def test_sixteen_workers_whose_credentials_are_refused_together_ask_once(cloud: FakeCloud, invoke: Invoke) -> None:
+    images = [cloud.add_image() for _ in range(40)]
+    invoke({"image_ids": images[:1]})
+    together = threading.Barrier(16, timeout=10)
+    cloud.fault("GET", IMAGE_PATH, status=401, times=16, then=together.wait)
+    cloud.fault("POST", TOKENS_PATH, status=401, times=None)
+    cloud.calls.clear()
+    assert set(invoke({"image_ids": images[1:]}).outcomes.values()) == {("failed", "denied")}
+    assert len(cloud.calls_of("POST")) == 1  # more of them would lock the account
+
+
 def test_a_token_that_is_about_to_expire_is_replaced_before_it_is_used(cloud: FakeCloud, invoke: Invoke) -> None:
     first, second = cloud.add_image(), cloud.add_image()
     cloud.token_ttl = 100

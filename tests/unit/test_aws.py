@@ -1,0 +1,352 @@
+"""What we say to AWS: signed plain HTTP, against moto's server and against a server that keeps what it was sent."""
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import parse_qsl
+
+import boto3
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from moto.server import ThreadedMotoServer
+
+from handler import app
+from handler.errors import AnswerNotDelivered, InvalidSettings
+from tests.conftest import Invocation, Invoke, load_event, queue
+from tests.fakecloud import FakeCloud, Server
+from tests.fakecloud.records import Call
+from tests.faults import closed_port
+
+REGION = "eu-central-1"
+KEYS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG", "AWS_REGION": REGION}
+TOKEN = "IQoJb3JpZ2luX2VjEXAMPLE"
+NAME = "image-reaper/otc"
+WRONG_PASSWORD = {"OS_PASSWORD": "wr0ng-passw0rd"}
+
+Client = Any  # boto3 makes its clients at run time
+Store = Callable[[object], str]
+Reap = Callable[..., Invocation]
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[str]:
+    logging.getLogger("werkzeug").disabled = True
+    server = ThreadedMotoServer("127.0.0.1", 0)
+    server.start()
+    yield "http://{}:{}".format(*server.get_host_and_port())
+    server.stop()
+
+
+@pytest.fixture
+def vault(moto: str) -> Iterator[Client]:
+    client = boto3.client("secretsmanager", REGION, endpoint_url=moto, aws_access_key_id="x", aws_secret_access_key="x")
+    yield client
+    for secret in client.list_secrets()["SecretList"]:
+        client.delete_secret(SecretId=secret["ARN"], ForceDeleteWithoutRecovery=True)
+
+
+@pytest.fixture
+def store(vault: Client) -> Store:
+    """Store a secret: an object as JSON, or a text as it is. Gives its ARN."""
+
+    def store_once(secret: object) -> str:
+        text = secret if isinstance(secret, str) else json.dumps(secret)
+        if vault.list_secrets()["SecretList"]:
+            return str(vault.put_secret_value(SecretId=NAME, SecretString=text)["ARN"])
+        return str(vault.create_secret(Name=NAME, SecretString=text)["ARN"])
+
+    return store_once
+
+
+@pytest.fixture
+def reap(invoke: Invoke, cloud: FakeCloud, moto: str) -> Reap:
+    """Let an image be deleted by a function that knows no password but the secret's."""
+
+    def reap_once(**settings: str) -> Invocation:
+        secret = {"REAPER_CREDENTIALS_SECRET": NAME, "OS_PASSWORD": "", "AWS_ENDPOINT_URL": moto}
+        return invoke({"image_ids": [cloud.add_image()]}, **KEYS | secret | settings)
+
+    return reap_once
+
+
+def password_of(cloud: FakeCloud) -> dict[str, str]:
+    return {"OS_PASSWORD": cloud.users["reaper"].password}
+
+
+def tokens_asked_for(cloud: FakeCloud) -> int:
+    return sum(call.path.endswith("/auth/tokens") for call in cloud.calls_of("POST"))
+
+
+# The secret
+
+
+def test_the_credentials_come_from_the_secret(cloud: FakeCloud, store: Store, reap: Reap) -> None:
+    store(password_of(cloud))
+    assert reap().answer["counts"] == {"deleted": 1}
+
+
+def test_a_secret_may_be_named_by_its_arn_in_another_region(cloud: FakeCloud, store: Store, reap: Reap) -> None:
+    arn = store(password_of(cloud))
+    run = reap(REAPER_CREDENTIALS_SECRET=arn, AWS_REGION="us-east-1")
+    assert run.answer["counts"] == {"deleted": 1}
+
+
+def test_what_stands_in_the_secret_wins_over_the_environment(cloud: FakeCloud, store: Store, reap: Reap) -> None:
+    store(password_of(cloud))
+    assert reap(**WRONG_PASSWORD).answer["counts"] == {"deleted": 1}
+
+
+def test_the_secret_is_read_once_in_the_life_of_an_environment(
+    cloud: FakeCloud, store: Store, reap: Reap, vault: Client
+) -> None:
+    store(password_of(cloud))
+    reap()
+    vault.delete_secret(SecretId=NAME, ForceDeleteWithoutRecovery=True)
+    assert reap().answer["counts"] == {"deleted": 1}
+
+
+def test_a_secret_that_was_rotated_is_read_again_in_the_middle_of_a_run(
+    cloud: FakeCloud, store: Store, reap: Reap
+) -> None:
+    store(password_of(cloud))
+    reap()
+    store({"OS_PASSWORD": "new-passw0rd"})
+    cloud.users["reaper"].password = "new-passw0rd"
+    cloud.revoke_tokens()
+    assert [reap().answer["counts"] for _ in range(2)] == [{"deleted": 1}] * 2
+
+
+def test_a_rotation_between_two_runs_costs_no_image(cloud: FakeCloud, store: Store, reap: Reap) -> None:
+    store(WRONG_PASSWORD)
+    reap()
+    store(password_of(cloud))
+    assert reap().answer["counts"] == {"deleted": 1}
+
+
+def test_credentials_that_stay_wrong_are_tried_once_for_each_run(cloud: FakeCloud, store: Store, reap: Reap) -> None:
+    store(WRONG_PASSWORD)
+    for runs in (1, 2, 3):
+        assert reap().outcomes.popitem()[1] == ("failed", "denied")
+        assert tokens_asked_for(cloud) == runs
+
+
+def test_new_credentials_that_are_wrong_as_well_are_the_end(cloud: FakeCloud, store: Store, reap: Reap) -> None:
+    store(WRONG_PASSWORD)
+    reap()
+    store({"OS_PASSWORD": "as wrong"})
+    assert reap().outcomes.popitem()[1] == ("failed", "denied")
+    assert tokens_asked_for(cloud) == 3
+
+
+@pytest.mark.parametrize(
+    ("secret", "words"),
+    [
+        ("s3cret-passw0rd", "is not a JSON object"),
+        ('["s3cret-passw0rd"]', "is not a JSON object"),
+        ("[" * 100_000, "is not a JSON object"),
+        ({"password": "s3cret-passw0rd"}, "must hold OS_[*] variables, all of them texts, and not password"),
+        ({"OS_PASSWORD": ["s3cret-passw0rd"]}, "all of them texts, and not OS_PASSWORD"),
+        ({"OS_USERNAME": "reaper"}, "needs OS_PASSWORD"),
+        ({"OS_AUTH_TYPE": "s3cret-passw0rd"}, "OS_AUTH_TYPE: "),
+    ],
+    ids=["text", "list", "deep", "name", "type", "incomplete", "unusable"],
+)
+def test_a_secret_that_holds_no_credentials_refuses_to_start(
+    secret: object, words: str, cloud: FakeCloud, store: Store, reap: Reap
+) -> None:
+    store(secret)
+    run = reap()
+    assert isinstance(run.error, InvalidSettings)
+    with pytest.raises(InvalidSettings, match=words):
+        raise run.error
+    assert "s3cret" not in str(run.error) + run.printed
+    assert not cloud.calls
+
+
+def test_a_secret_that_is_not_there_refuses_to_start(cloud: FakeCloud, reap: Reap) -> None:
+    run = reap()
+    assert isinstance(run.error, InvalidSettings)
+    assert str(run.error).startswith("REAPER_CREDENTIALS_SECRET: secretsmanager answered HTTP 4")
+    assert "ResourceNotFoundException" in str(run.error)
+    assert not cloud.calls
+
+
+def test_without_keys_for_aws_nothing_starts(cloud: FakeCloud, reap: Reap) -> None:
+    assert "there are no AWS credentials" in str(reap(AWS_ACCESS_KEY_ID="").error)
+    assert not cloud.calls
+
+
+def test_an_aws_that_cannot_be_reached_refuses_to_start(cloud: FakeCloud, reap: Reap) -> None:
+    with closed_port() as port:
+        run = reap(AWS_ENDPOINT_URL=f"http://127.0.0.1:{port}")
+    assert "secretsmanager can't be reached: ConnectionError" in str(run.error)
+    assert not cloud.calls
+
+
+def test_a_fault_of_aws_is_tried_again(cloud: FakeCloud, server: Server, reap: Reap) -> None:
+    answer = {"SecretString": json.dumps(password_of(cloud))}
+    cloud.fault("POST", "/sink/vault", status=503)
+    cloud.fault("POST", "/sink/vault", status=200, body=answer)
+    run = reap(AWS_ENDPOINT_URL_SECRETS_MANAGER=f"{server.url}/sink/vault")
+    assert run.answer["counts"] == {"deleted": 1}
+
+
+# Signatures
+
+
+def signature_by_botocore(call: Call, url: str, service: str, token: str | None = None) -> str:
+    """The Authorization that AWS's own library gives the same request."""
+    headers = {name.lower(): value for name, value in call.headers.items()}
+    signed = headers["authorization"].split("SignedHeaders=")[1].split(",")[0].split(";")
+    request = AWSRequest("POST", url + call.path, {name: headers[name] for name in signed}, call.body)
+    request.context["timestamp"] = headers["x-amz-date"]
+    keys = Credentials(KEYS["AWS_ACCESS_KEY_ID"], KEYS["AWS_SECRET_ACCESS_KEY"], token)
+    auth = SigV4Auth(keys, service, REGION)
+    canonical = auth.canonical_request(request)
+    return str(auth.signature(auth.string_to_sign(request, canonical), request))
+
+
+@pytest.mark.parametrize("token", ["", TOKEN])
+def test_the_signature_is_that_of_aws_s_own_library(token: str, cloud: FakeCloud, server: Server, reap: Reap) -> None:
+    cloud.fault("POST", "/sink/vault", status=200, body={"SecretString": json.dumps(password_of(cloud))})
+    reap(AWS_ENDPOINT_URL=f"{server.url}/sink/vault", AWS_SESSION_TOKEN=token)
+    call = next(call for call in cloud.calls_of("POST") if call.path == "/sink/vault")
+    headers = {name.lower(): value for name, value in call.headers.items()}
+    assert headers["x-amz-target"] == "secretsmanager.GetSecretValue"
+    assert json.loads(call.body) == {"SecretId": NAME}
+    assert headers.get("x-amz-security-token", "") == token
+    signature = signature_by_botocore(call, server.url, "secretsmanager", token or None)
+    assert headers["authorization"].endswith(f"Signature={signature}")
+
+
+def test_with_snapstart_the_keys_come_from_the_runtime(cloud: FakeCloud, server: Server, reap: Reap) -> None:
+    keys = {"AccessKeyId": KEYS["AWS_ACCESS_KEY_ID"], "SecretAccessKey": KEYS["AWS_SECRET_ACCESS_KEY"], "Token": TOKEN}
+    cloud.fault("GET", "/keys", status=200, body=keys)
+    cloud.fault("POST", "/sink/vault", status=200, body={"SecretString": json.dumps(password_of(cloud))})
+    runtime = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{server.url}/keys", "AWS_ACCESS_KEY_ID": ""}
+    run = reap(AWS_CONTAINER_AUTHORIZATION_TOKEN="t0ken", AWS_ENDPOINT_URL=f"{server.url}/sink/vault", **runtime)
+    assert run.answer["counts"] == {"deleted": 1}
+    asked, signed = cloud.calls[0].headers, {k.lower(): v for k, v in cloud.calls[1].headers.items()}
+    assert asked["Authorization"] == "t0ken"
+    assert signed["x-amz-security-token"] == TOKEN
+
+
+@pytest.mark.parametrize("body", ["", "[]", "{}", '{"AccessKeyId": "x"}'])
+def test_a_runtime_that_gives_no_keys_refuses_to_start(body: str, cloud: FakeCloud, server: Server, reap: Reap) -> None:
+    cloud.fault("GET", "/keys", status=200, body=body)
+    run = reap(AWS_CONTAINER_CREDENTIALS_FULL_URI=f"{server.url}/keys")
+    assert isinstance(run.error, InvalidSettings)
+    assert "the runtime gave no AWS credentials" in str(run.error)
+
+
+def test_what_was_made_before_a_snapshot_is_forgotten_after_it(cloud: FakeCloud, store: Store, reap: Reap) -> None:
+    store(password_of(cloud))
+    reap()
+    before = tokens_asked_for(cloud)
+    for hook, arguments, options in snapshot_restore_py_hooks():
+        hook(*arguments, **options)
+    assert app._secret.cache_info().currsize == 0
+    reap()
+    assert tokens_asked_for(cloud) == before + 1
+
+
+def snapshot_restore_py_hooks() -> Any:  # noqa: ANN401 (the package has no types)
+    import snapshot_restore_py  # noqa: PLC0415
+
+    hooks = snapshot_restore_py.get_after_restore()
+    assert hooks
+    return hooks
+
+
+# Auto Scaling
+
+
+@pytest.fixture
+def terminate(invoke: Invoke, cloud: FakeCloud, server: Server) -> Reap:
+    """Let Auto Scaling wait for the image of an instance to be deleted."""
+
+    def terminate_once(image: str | None = None, **settings: str) -> Invocation:
+        event = load_event("lifecycle")
+        event["detail"]["NotificationMetadata"] = json.dumps({"image_ids": [image or cloud.add_image()]})
+        address = {"AWS_ENDPOINT_URL_AUTO_SCALING": f"{server.url}/sink/autoscaling"}
+        return invoke(event, **{"REAPER_COMPLETE_LIFECYCLE_ACTION": "on"} | KEYS | address | settings)
+
+    return terminate_once
+
+
+def forms(cloud: FakeCloud) -> list[dict[str, str]]:
+    return [dict(parse_qsl(body.decode())) for body in cloud.sink.get("autoscaling", [])]
+
+
+def test_a_lifecycle_action_is_completed_once_its_images_are_gone(
+    cloud: FakeCloud, server: Server, terminate: Reap
+) -> None:
+    assert terminate().answer["counts"] == {"deleted": 1}
+    detail = load_event("lifecycle")["detail"]
+    assert forms(cloud) == [
+        {
+            "Action": "CompleteLifecycleAction",
+            "Version": "2011-01-01",
+            "AutoScalingGroupName": detail["AutoScalingGroupName"],
+            "LifecycleHookName": detail["LifecycleHookName"],
+            "LifecycleActionToken": detail["LifecycleActionToken"],
+            "LifecycleActionResult": "CONTINUE",
+        }
+    ]
+    call = next(call for call in cloud.calls_of("POST") if call.path == "/sink/autoscaling")
+    signature = signature_by_botocore(call, server.url, "autoscaling")
+    assert {k.lower(): v for k, v in call.headers.items()}["authorization"].endswith(signature)
+
+
+def test_a_refused_image_does_not_hold_an_instance_up(cloud: FakeCloud, terminate: Reap) -> None:
+    assert terminate(cloud.add_image(protected=True)).answer["counts"] == {"refused": 1}
+    assert len(forms(cloud)) == 1
+
+
+def test_a_rehearsal_does_not_hold_an_instance_up(cloud: FakeCloud, terminate: Reap) -> None:
+    assert terminate(REAPER_MODE="dry-run").answer["counts"] == {"would_delete": 1}
+    assert len(forms(cloud)) == 1
+
+
+def test_an_action_whose_image_failed_is_left_open(cloud: FakeCloud, terminate: Reap) -> None:
+    cloud.fault("DELETE", status=403)
+    assert terminate().error is not None
+    assert not forms(cloud)
+
+
+def test_without_the_setting_no_action_is_completed(cloud: FakeCloud, terminate: Reap) -> None:
+    assert terminate(REAPER_COMPLETE_LIFECYCLE_ACTION="").error is None
+    assert not forms(cloud)
+
+
+def test_an_action_that_is_over_is_no_failure(cloud: FakeCloud, terminate: Reap) -> None:
+    words = "No active Lifecycle Action found with token x"
+    cloud.fault("POST", "/sink/", status=400, body={"Error": {"Code": "ValidationError", "Message": words}})
+    run = terminate()
+    assert run.error is None
+    assert len(run.logged("lifecycle.over")) == 1
+
+
+@pytest.mark.parametrize("status", [302, 400, 403])
+def test_an_action_that_could_not_be_completed_is_an_error(status: int, cloud: FakeCloud, terminate: Reap) -> None:
+    cloud.fault("POST", "/sink/", status=status, body={"Error": {"Code": "AccessDenied", "Message": "no"}})
+    run = terminate()
+    assert isinstance(run.error, AnswerNotDelivered)
+    assert f"HTTP {status}" in str(run.error)
+
+
+def test_an_auto_scaling_that_cannot_be_reached_is_an_error(terminate: Reap) -> None:
+    with closed_port() as port:
+        run = terminate(AWS_ENDPOINT_URL_AUTO_SCALING=f"http://127.0.0.1:{port}")
+    assert isinstance(run.error, AnswerNotDelivered)
+
+
+def test_a_queue_completes_no_action(cloud: FakeCloud, invoke: Invoke, server: Server) -> None:
+    event = load_event("lifecycle")
+    event["detail"]["NotificationMetadata"] = json.dumps({"image_ids": [cloud.add_image()]})
+    settings = {"AWS_ENDPOINT_URL": f"{server.url}/sink/autoscaling", "REAPER_COMPLETE_LIFECYCLE_ACTION": "on"}
+    assert invoke(queue(event), **KEYS | settings).returned == []
+    assert not forms(cloud)
