@@ -19,7 +19,7 @@ class Meaning(Enum):
 
     DONE = auto()
     UNCONFIRMED = auto()
-    """Taken on, or answered in words that we do not know: only a look at the image tells."""
+    """Accepted, or a success with a body that we do not know: a GET must confirm it."""
     GONE = auto()
     """There is no such image. Never said by a wrong address, host or API version."""
     PROTECTED = auto()
@@ -62,7 +62,7 @@ class Row:
 
 TABLE = (
     # Vendor codes say more than the status that they come with.
-    Row(Meaning.GONE, codes="IMG.0027 IMG.0086 IMG.0121 IMG.0144 Ecs.0031"),
+    Row(Meaning.GONE, statuses="400 404", codes="IMG.0027 IMG.0086 IMG.0121 IMG.0144 Ecs.0031"),
     Row(Meaning.PROTECTED, codes="IMG.0028"),
     Row(Meaning.PUBLIC, codes="IMG.0083 IMG.0094"),
     Row(Meaning.NOT_OWNER, codes="IMG.0047 IMG.0092 IMG.0106"),

@@ -11,9 +11,9 @@ from snapshot_restore_py import register_after_restore
 
 from handler import aws, events
 from handler.auth import PLUGINS, Identity, Login
-from handler.cloud import Cloud, Options
+from handler.cloud import Cloud, Options, Usage
 from handler.config import NAMESPACE, SERVICE, Credentials, Settings
-from handler.deadline import Deadline
+from handler.deadline import RESERVE, Deadline
 from handler.deletion import Allowance, Run, project_of
 from handler.errors import (
     CloudError,
@@ -30,6 +30,9 @@ from handler.model import AwsAccess, DeletionRequest, Result, Source
 from handler.report import Report, Reporter
 from handler.schema import read_json, read_request
 from handler.transport import Transport, new_session
+
+STACK_RESERVE = 10.0
+"""Seconds kept back to answer CloudFormation, which waits for an hour where it gets no answer."""
 
 
 class Context(Protocol):
@@ -70,15 +73,16 @@ def process(event: Any, context: Context, settings: Settings) -> Report:  # noqa
     _check_scheduled_request(settings)
     received = events.read_event(event, settings.scheduled_request)
     reporter = _reporter(settings.service, settings.namespace)
-    deadline = Deadline(lambda: context.get_remaining_time_in_millis() / 1000)
+    reserve = STACK_RESERVE if received.source == "stack" else RESERVE
+    deadline = Deadline(lambda: context.get_remaining_time_in_millis() / 1000, reserve=reserve)
     run = _build_run(settings, deadline, reporter, received.source, context.aws_request_id)
     try:
         project_id = _connect(run, settings, received)
         admitted = replace(received, messages=tuple(admit(m, settings, project_id) for m in received.messages))
-        _raise_what_is_invalid(admitted, reporter, context.aws_request_id)
+        _turn_down(admitted, reporter, context.aws_request_id)
         done = results(admitted, run)
     finally:
-        if deadline.expired:  # what still runs keeps its connections, and its place in the queue for a token
+        if run.late:  # what still runs keeps its connections, and its place in the queue for a token
             _identity.cache_clear()
         deadline.halt(DeadlineReached("the invocation has ended"))
     report = Report(received.source, _mode(settings, done), context.aws_request_id, project_id, done)
@@ -90,15 +94,18 @@ def _handle_stack_event(event: Mapping[str, Any], context: Context) -> dict[str,
     """Do what CloudFormation asks for, and answer it whatever happens: it waits for an hour otherwise."""
     call = events.read_stack_call(event)
     answer: dict[str, Any] = {}
+    problem = ""
     try:
-        report = process(event, context, load_settings())
-        answer, problem = report.answer(), "" if report.ok else report.summary()
+        if call.physical_resource_id != events.NEVER_CREATED:  # else there is nothing, whatever the settings are
+            report = process(event, context, load_settings())
+            answer, problem = report.answer(), "" if report.ok else report.summary()
     except ReaperError as exc:
         problem = f"{type(exc).__name__}: {exc}"
     except Exception as exc:  # noqa: BLE001 (the outermost edge: whatever it is, CloudFormation must be told)
         problem = f"unexpected: {type(exc).__name__}"
         _reporter(SERVICE, NAMESPACE).fault(exc)
-    aws.answer_stack(call, events.physical_id(call, failed=bool(problem)), problem)
+    seconds = context.get_remaining_time_in_millis() / 1000 - 1
+    aws.answer_stack(call, events.physical_id(call, failed=bool(problem)), problem, seconds)
     return answer
 
 
@@ -178,15 +185,16 @@ def _build_cloud(settings: Settings, deadline: Deadline) -> Cloud:
 
 
 def _build_run(settings: Settings, deadline: Deadline, reporter: Reporter, source: Source, request_id: str) -> Run:
+    cloud = _build_cloud(settings, deadline)
     if settings.image_api.startswith("ecs-"):
         reporter.warn("api.discarded", image_api=settings.image_api, advice="REAPER_IMAGE_API=glance or ims")
     return Run(
-        cloud=_build_cloud(settings, deadline),
+        cloud=cloud,
         deadline=deadline,
         policy=settings.policy,
         now=datetime.now(UTC),
         armed=settings.mode == "delete",
-        check_use=settings.in_use_check == "on",
+        usage=Usage(cloud, deadline) if settings.in_use_check == "on" else None,
         concurrency=settings.concurrency,
         allowance=Allowance(settings.max_images),
         journal=partial(reporter.deleting, request_id, source),
@@ -196,20 +204,23 @@ def _build_run(settings: Settings, deadline: Deadline, reporter: Reporter, sourc
 
 
 def _connect(run: Run, settings: Settings, received: events.Received) -> str:
-    """Get a token and the project that it is for. Where there is none to be had, every image fails for that reason."""
-    if not any(isinstance(message.request, DeletionRequest) for message in received.messages):
-        return ""
-    if settings.mode == "paused":
-        run.deadline.halt(Paused("REAPER_MODE is paused"))
+    """Give the project that we act for. If that can't be found out, every image of the run fails for that reason."""
+    requests = [message.request for message in received.messages if isinstance(message.request, DeletionRequest)]
+    if not requests:
         return ""
     try:
+        if settings.mode == "paused":
+            message = "REAPER_MODE is paused"
+            raise Paused(message)
         return project_of(run)
     except CloudError as error:
+        if not any(request.targets for request in requests):
+            raise  # with no image to fail, this is the only way to tell
         run.deadline.halt(error)
         return ""
 
 
-def _raise_what_is_invalid(received: events.Received, reporter: Reporter, request_id: str) -> None:
+def _turn_down(received: events.Received, reporter: Reporter, request_id: str) -> None:
     """Log each request that is turned down. Only a queue can get it back alone: elsewhere the whole event fails."""
     problems = [message for message in received.messages if isinstance(message.request, InvalidRequest)]
     for message in problems:

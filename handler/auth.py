@@ -35,7 +35,10 @@ KEYSTONE_ERRORS: tuple[tuple[type[Exception], type[CloudError]], ...] = (
     (keystone.RequestEntityTooLarge, Throttled),
     (keystone.RequestTimeout, Unavailable),
     (keystone.HttpServerError, Unavailable),
-    (keystone.HTTPClientError, CredentialsRefused),
+    (
+        keystone.HTTPClientError,
+        CredentialsRefused,
+    ),  # 404 too: Keystone's word for an application credential that is gone
     (keystone.ConnectionError, Unreachable),
     (keystone.ClientException, Unexpected),
 )
@@ -82,8 +85,8 @@ class Identity:
                     self._access = self._log_in(deadline)
                 except CloudError as error:
                     error.ends_run = True  # without a token, nothing else will succeed
-                    if isinstance(error, CredentialsRefused):
-                        deadline.halt(error)  # here: who waits for the lock would be refused as well, and be locked out
+                    if not error.may_retry:
+                        deadline.halt(error)  # here: all who wait for the lock would be refused, and the account locked
                     raise
             return self._access
 

@@ -14,15 +14,24 @@ from handler.model import AwsAccess, LifecycleAction, StackCall
 
 TIMEOUT = (2.0, 4.0)
 """Seconds to connect, and to wait."""
-RETRIES = Retry(2, backoff_factor=0.2, status_forcelist=(429, 500, 502, 503, 504), allowed_methods=None)
+TRIES = 3
+PAUSE = 0.2
+"""Seconds before the second try; twice as long before the third."""
+RETRIES = Retry(
+    TRIES - 1,
+    backoff_factor=PAUSE,
+    status_forcelist=(429, 500, 502, 503, 504),
+    allowed_methods=None,
+    respect_retry_after_header=False,  # it may ask for more time than there is
+)
 LONGEST_REASON = 1000
 LONGEST_ANSWER = 4096
 """Bytes that CloudFormation takes."""
 LONGEST_MESSAGE = 300
 
 
-def answer_stack(call: StackCall, physical_resource_id: str, problem: str = "") -> None:
-    """Tell CloudFormation how its request ended: SUCCESS, or FAILED with the problem.
+def answer_stack(call: StackCall, physical_resource_id: str, problem: str = "", seconds: float = 10.0) -> None:
+    """Tell CloudFormation how its request ended: SUCCESS, or FAILED with the problem. Takes `seconds` at the most.
 
     Raises AnswerNotDelivered if the address does not take the answer. Source: AWS CloudFormation user guide, "Custom
     resource response objects".
@@ -35,16 +44,9 @@ def answer_stack(call: StackCall, physical_resource_id: str, problem: str = "") 
         "RequestId": call.request_id,
         "LogicalResourceId": call.logical_resource_id,
     }
+    share = max((seconds / TRIES - 2 * PAUSE) / 2, 0.1)  # each try may take one to connect and one to wait
     try:
-        with _session() as session:
-            # The address is signed for an empty content type.
-            response = session.put(
-                call.response_url,
-                data=_fitting(answer),
-                headers={"Content-Type": ""},
-                timeout=TIMEOUT,
-                allow_redirects=False,
-            )
+        response = _put(call.response_url, _fitting(answer), (share, share))
     except requests.RequestException as exc:
         # The address is a secret: whoever has it can answer in our place.
         message = f"CloudFormation did not take the answer: {type(exc).__name__}"
@@ -116,6 +118,11 @@ def _post(
     except requests.RequestException as exc:
         message = f"{service} can't be reached: {type(exc).__name__}"
         raise AwsFault(message) from exc
+
+
+def _put(url: str, data: bytes, timeout: tuple[float, float]) -> requests.Response:
+    with _session() as session:  # the address is signed for an empty content type
+        return session.put(url, data=data, headers={"Content-Type": ""}, timeout=timeout, allow_redirects=False)
 
 
 def _session() -> requests.Session:

@@ -1,15 +1,16 @@
 """The few calls that we make to the cloud, paged to the end."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Literal
+from threading import Lock
+from typing import Literal, TypeVar
 
 from handler import records
 from handler.answers import Meaning, meaning_of
 from handler.auth import endpoint
-from handler.errors import CredentialsRefused, Unavailable, Unexpected
+from handler.deadline import Deadline
+from handler.errors import CloudError, CredentialsRefused, Unavailable, Unexpected
 from handler.model import Image
 from handler.transport import Transport
 
@@ -17,6 +18,14 @@ ImageApi = Literal["glance", "ims", "ecs-v2.1", "ecs-v2"]
 
 PAGE = 1000
 """Servers or volumes asked for at once; the cloud may give fewer."""
+SMALLEST_CAP = 20
+"""A page as long as this may have been cut without a word: only an empty one after it is the end of the list."""
+LOOKS = (0.5, 1.0, 2.0, *[5.0] * 12)
+"""Seconds between the looks for an image whose deletion was taken on."""
+USAGE_LIFE = 60.0
+"""Seconds after which it is asked again which images are used."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +57,44 @@ class _Endpoints:
     volume: str | None
 
 
+class Usage:
+    """Which images are used, by whom: asked once, and again when the answer is a minute old. Safe for threads."""
+
+    def __init__(self, cloud: "Cloud", deadline: Deadline) -> None:
+        self._cloud = cloud
+        self._deadline = deadline
+        self._lock = Lock()
+        self._answer: Mapping[str, tuple[str, ...]] | CloudError = {}
+        self._asked_at: float | None = None
+        """What was left of the run then."""
+
+    def ask(self) -> None:
+        """Ask, unless it is known. An error is kept for those who want to know of an image."""
+        with self._lock:
+            if self._asked_at is not None and self._asked_at - self._deadline.left() <= USAGE_LIFE:
+                return
+            try:
+                self._answer = self._cloud.images_in_use()
+            except CloudError as error:
+                self._answer = error
+            self._asked_at = self._deadline.left()
+
+    def of(self, image: Image) -> tuple[str, ...]:
+        """Who uses an image; raises the CloudError that kept us from knowing."""
+        self.ask()
+        answer = self._answer
+        if isinstance(answer, CloudError):
+            raise type(answer)(str(answer))
+        return tuple(user for key in (image.id, image.server_id) if key for user in answer.get(key, ()))
+
+
 class Cloud:
     """The cloud as one run sees it. Every method may raise CloudError; None always means that there is no image."""
 
     def __init__(self, transport: Transport, options: Options) -> None:
         self._transport = transport
         self._options = options
+        self._found: _Endpoints | None = None
 
     @property
     def project_id(self) -> str:
@@ -76,15 +117,16 @@ class Cloud:
     def images_in_use(self) -> Mapping[str, tuple[str, ...]]:
         """Every image that a server of the project was made from, with those servers.
 
-        Volumes are asked about only where a server does not say which image it was booted from.
+        A shelved server stands under its own id: its disk is an image that names it as `instance_uuid`. Volumes are
+        asked about only where a server does not say which image it was booted from.
         """
         used: dict[str, list[str]] = {}
         silent = False
         for server in self._pages(f"{self._compute}/servers/detail", "servers"):
             origins = set(records.images_of_server(server))
             silent = silent or not origins
-            for image_id in origins:
-                used.setdefault(image_id, []).append(f"server {records.label(server)}")
+            for key in (*origins, *records.shelf_of_server(server)):
+                used.setdefault(key, []).append(f"server {records.label(server)}")
         if silent:
             for volume in self._pages(f"{self._volumes}/volumes/detail", "volumes"):
                 if origin := records.image_of_attached_volume(volume):
@@ -92,23 +134,35 @@ class Cloud:
         return {image_id: tuple(users) for image_id, users in used.items()}
 
     def delete(self, image_id: str, *, delete_backup: bool) -> Deletion:
-        """Delete an image. Only DONE and UNCONFIRMED may have deleted it; a body is sent only for its backup."""
+        """Ask once for an image to be deleted. Only DONE and UNCONFIRMED may have done it.
+
+        A body is sent only where its backup is to go as well: Glance turns down any.
+        """
         body = {"delete_backup": True} if delete_backup else None
         answer, latency = self._transport.delete(self._deletion_url(image_id), body)
         return Deletion(meaning_of(answer), str(answer), latency)
 
     def confirm_gone(self, image_id: str) -> None:
         """Return once a GET says that the image is gone; raises Unavailable if it stays."""
+        error = Unavailable("the cloud took the DELETE on, but the image is still there")
+        error.may_retry = False  # what was taken on is not asked for again
+        for pause in LOOKS:
+            if self.image(image_id) is None:
+                return
+            self._transport.deadline.pause(pause, error)
+        raise error
 
-        def look() -> None:
-            if self.image(image_id) is not None:
-                message = "the cloud took the DELETE on, but the image is still there"
-                raise Unavailable(message)
+    def persist(self, attempt: Callable[[], T]) -> T:
+        """Repeat an attempt as long as its error and the deadline allow it."""
+        return self._transport.persist(attempt)
 
-        self._transport.persist(look)
-
-    @cached_property
+    @property
     def _endpoints(self) -> _Endpoints:
+        # Not a cached_property: that of Python 3.11 lets one run that is stuck hold up every other.
+        self._found = self._found or self._find_endpoints()
+        return self._found
+
+    def _find_endpoints(self) -> _Endpoints:
         access = self._transport.authenticate()
         pin, project_id = self._options.project_pin, access.project_id
         if pin and project_id != pin:
@@ -176,7 +230,7 @@ class Cloud:
                 raise Unexpected(message)
             page, more = records.read_page(payload, key)
             yield from page
-            if not page or not (more or len(page) >= PAGE):
+            if not page or not (more or len(page) >= SMALLEST_CAP):
                 return
             marker = str(page[-1].get("id"))
             if marker in seen:

@@ -1,11 +1,23 @@
 """The settings: the one place that reads the environment, and refuses what it does not understand."""
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 
 from handler.aws import read_secret
 from handler.errors import AwsFault, InvalidSettings
@@ -15,7 +27,33 @@ Flag = Annotated[bool, BeforeValidator(lambda text: {"true": True, "false": Fals
 ReadSecret = Callable[[str, AwsAccess], Mapping[str, Any]]
 """What reads a secret by its name or ARN: the JSON object that it holds. May raise AwsFault."""
 SECRET = "REAPER_CREDENTIALS_SECRET"  # noqa: S105 (the name of a variable)
-Url = Annotated[str, Field(pattern=r"^https?://[^\s/]+\S*$")]
+
+
+def _address(text: str) -> str:
+    """An HTTP address that can be connected to: what is wrong with it must not come out in the middle of a run."""
+    try:
+        parts = urlsplit(text)
+        host = (parts.hostname or "").strip(".")
+        usable = bool(host) and parts.port != 0 and (":" in host or bool(host.encode("idna")))
+    except ValueError:
+        usable = False
+    if not usable or re.fullmatch(r"https?://[^\s/]+\S*", text) is None:
+        message = "must be an address such as https://host:port/path"
+        raise ValueError(message)
+    return text
+
+
+def _file(text: str) -> str:
+    """A file that can be read."""
+    try:
+        with Path(text).open("rb"):
+            return text
+    except OSError as exc:
+        message = f"can't be read: {exc.strerror}"
+        raise ValueError(message) from exc
+
+
+Url = Annotated[str, AfterValidator(_address)]
 SERVICE = "image-reaper"
 NAMESPACE = "ImageReaper"
 NOT_YET = ("REAPER_BUDGET", "REAPER_BUDGET_TABLE", "REAPER_FANOUT_QUEUE_URL")
@@ -46,7 +84,7 @@ class Credentials(BaseModel):
     token: SecretStr | None = None
     region_name: str | None = None
     interface: Literal["public", "internal", "admin"] = "public"
-    cacert: str | None = None
+    cacert: Annotated[str, AfterValidator(_file)] | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

@@ -1,7 +1,7 @@
 """How long a run may still go on, and whether going on makes sense."""
 
-import time
 from collections.abc import Callable
+from threading import Event
 
 from handler.errors import CloudError, DeadlineReached
 
@@ -16,26 +16,27 @@ LONGEST_CONNECT = 5.0
 class Deadline:
     """The end of a run: `remaining` tells the seconds that the runtime still grants.
 
-    A run may also end before its time, by `halt`: then every further step raises the error that ended it.
+    A run may also end before its time, by `halt`: then every further step raises the error that ended it, and who
+    pauses wakes up.
     """
 
-    def __init__(self, remaining: Callable[[], float], sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self, remaining: Callable[[], float], sleep: Callable[[float], object] | None = None, reserve: float = RESERVE
+    ) -> None:
         self._remaining = remaining
-        self._sleep = sleep
+        self._reserve = reserve
+        self._halted = Event()
+        self._sleep = sleep or self._halted.wait
         self._halted_by: CloudError | None = None
 
     def left(self) -> float:
         """Seconds that work may still take; never negative."""
-        return max(self._remaining() - RESERVE, 0.0)
-
-    @property
-    def expired(self) -> bool:
-        """Whether the run ended because there was no time left."""
-        return isinstance(self._halted_by, DeadlineReached)
+        return max(self._remaining() - self._reserve, 0.0)
 
     def halt(self, error: CloudError) -> None:
         """End the run: whatever is not done yet fails as `error` says. The first error stays."""
         self._halted_by = self._halted_by or error
+        self._halted.set()
 
     def check(self) -> None:
         """Raise what ended the run, or DeadlineReached if a request could no longer end in time."""

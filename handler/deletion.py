@@ -4,12 +4,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import count
 from threading import Lock
 
 from handler.answers import Meaning
-from handler.cloud import Cloud, Deletion
+from handler.cloud import Cloud, Deletion, Usage
 from handler.deadline import Deadline
-from handler.errors import BackupLeft, CloudError, DeadlineReached, OverLimit, Unexpected
+from handler.errors import BackupLeft, CloudError, DeadlineReached, OverLimit, Unanswered, Unexpected
 from handler.model import Image, Job, Outcome, OutcomeName, Policy
 from handler.safety import RULES_OF_RECORD, Facts, judge
 
@@ -21,8 +22,8 @@ REFUSALS: Mapping[Meaning, str] = {
     Meaning.NOT_READY: "not_ready",
 }
 """What the cloud may say no with, and the reason that it becomes."""
-
-Usage = Mapping[str, tuple[str, ...]]
+MOST_SILENCES = 3
+"""Images in a row for which no answer came in time; then the rest of the run is not tried any more."""
 
 
 class Allowance:
@@ -46,8 +47,9 @@ class Allowance:
 class Run:
     """What the images of one invocation share.
 
-    Without `armed` everything is a rehearsal. `journal` returns when what is about to be deleted has been written down,
-    `tell` is told each outcome as soon as it is known, `unforeseen` each error that is a fault of ours.
+    Without `armed` everything is a rehearsal, without `usage` nobody asks whether an image is used. `journal` returns
+    when what is about to be deleted has been written down, `tell` is told each outcome as soon as it is known,
+    `unforeseen` each error that is a fault of ours. `late` is set when work was still going on at the deadline.
     """
 
     cloud: Cloud
@@ -55,13 +57,14 @@ class Run:
     policy: Policy
     now: datetime
     armed: bool
-    check_use: bool
+    usage: Usage | None
     concurrency: int
     allowance: Allowance
     journal: Callable[[Image, Job], None]
     tell: Callable[[Outcome, Job], None]
     unforeseen: Callable[[BaseException], None]
-    usage: Future[Usage] | None = field(default=None, init=False)
+    late: bool = field(default=False, init=False)
+    silences: int = field(default=0, init=False)
 
 
 def carry_out(jobs: Sequence[Job], run: Run) -> list[Outcome]:
@@ -80,7 +83,6 @@ def carry_out(jobs: Sequence[Job], run: Run) -> list[Outcome]:
             settle(number, outcome_of(jobs[number], run))
 
     executor = ThreadPoolExecutor(run.concurrency, thread_name_prefix="image")
-    _list_usage(jobs, run, executor)
     why_missing = _await([executor.submit(work, numbers) for numbers in _by_image(jobs)], run)
     executor.shutdown(wait=False, cancel_futures=True)
     for number, job in enumerate(jobs):
@@ -96,14 +98,9 @@ def project_of(run: Run) -> str:
     try:
         return answer.result(run.deadline.left())
     except TimeoutError:
+        run.late = True
         message = "no token before the deadline of the invocation"
         raise DeadlineReached(message) from None
-
-
-def _list_usage(jobs: Sequence[Job], run: Run, executor: ThreadPoolExecutor) -> None:
-    """Begin to list what the servers use, once for the whole run."""
-    if jobs and run.check_use and run.usage is None:
-        run.usage = executor.submit(run.cloud.images_in_use)
 
 
 def _by_image(jobs: Sequence[Job]) -> Iterable[list[int]]:
@@ -115,13 +112,14 @@ def _by_image(jobs: Sequence[Job]) -> Iterable[list[int]]:
 
 
 def _await(futures: Sequence[Future[None]], run: Run) -> CloudError:
-    """Wait for the work, but not past the deadline; gives the error of what has no outcome by then."""
+    """Wait for the work, but not past the deadline. Gives the error of the jobs that have no outcome then."""
     finished, late = wait(futures, timeout=run.deadline.left())
     for future in finished:
         if error := future.exception():
             run.unforeseen(error)
     if not late:
         return Unexpected("a fault of image-reaper: see the log")
+    run.late = True
     error = DeadlineReached("not ended before the deadline of the invocation")
     run.deadline.halt(error)
     return error
@@ -131,15 +129,26 @@ def outcome_of(job: Job, run: Run) -> Outcome:
     """Deal with one image; a CloudError becomes an outcome, and ends the run where every image would meet it."""
     image = None
     try:
+        if run.usage:
+            run.usage.ask()  # first: the record that is judged must be newer than the list
         image = run.cloud.image(job.target.image_id)
-        return _gone(job) if image is None else _deal_with(image, job, run)
+        outcome = _gone(job) if image is None else _refused(image, job, run) or _reap(image, job, run)
     except CloudError as error:
-        if error.ends_run:
-            run.deadline.halt(error)
+        _heed(error, run)
         return _failed(job, error, image)
+    run.silences = 0
+    return outcome
 
 
-def _deal_with(image: Image, job: Job, run: Run) -> Outcome:
+def _heed(error: CloudError, run: Run) -> None:
+    """End the run where the other images would meet the same error."""
+    run.silences = run.silences + 1 if isinstance(error, Unanswered) else 0
+    if error.ends_run or run.silences >= MOST_SILENCES:
+        run.deadline.halt(error)
+
+
+def _refused(image: Image, job: Job, run: Run) -> Outcome | None:
+    """The outcome of an image that must stay, or is gone meanwhile; None if nothing speaks against its deletion."""
     facts = Facts(run.cloud.project_id, run.now, job.target.expect)
     if refusal := judge(image, facts, run.policy, RULES_OF_RECORD):
         return _outcome(image, "refused", refusal.reason, refusal.detail)
@@ -148,32 +157,54 @@ def _deal_with(image: Image, job: Job, run: Run) -> Outcome:
         return _gone(job)
     if refusal := judge(image, gathered, run.policy):
         return _outcome(image, "refused", refusal.reason, refusal.detail)
+    return None
+
+
+def _gather(image: Image, facts: Facts, run: Run) -> Facts | None:
+    """Find out what only the cloud knows; None if the image is gone meanwhile."""
+    matters = image.may_be_shared and not run.policy.allow_shared
+    accepted_by = run.cloud.accepted_members(image.id) if matters else ()
+    if accepted_by is None:
+        return None
+    return replace(facts, accepted_by=accepted_by, used_by=run.usage.of(image) if run.usage else ())
+
+
+def _reap(image: Image, job: Job, run: Run) -> Outcome:
+    """Delete an image that passed every rule, or rehearse that."""
     run.deadline.check()
     run.allowance.take()
     if job.request.dry_run or not run.armed:
         return _outcome(image, "would_delete")
     run.journal(image, job)
-    return _concluded(image, job, _delete(image, job, run), run)
+    attempts = count()
+
+    def attempt() -> Outcome:
+        if next(attempts) and (objection := _look_again(job, run)):
+            return objection
+        return _concluded(image, job, _delete(image, job, run), run)
+
+    return run.cloud.persist(attempt)
 
 
-def _gather(image: Image, facts: Facts, run: Run) -> Facts | None:
-    """Ask the cloud what the image's own description does not tell; None if the image is gone meanwhile."""
-    accepted_by: tuple[str, ...] | None = ()
-    if image.may_be_shared and not run.policy.allow_shared:
-        accepted_by = run.cloud.accepted_members(image.id)
-    if accepted_by is None:
-        return None
-    used_by = run.usage.result().get(image.id, ()) if run.usage else ()
-    return replace(facts, accepted_by=accepted_by, used_by=used_by)
+def _look_again(job: Job, run: Run) -> Outcome | None:
+    """Judge anew before a DELETE is repeated: it may have been done, and the image may have changed meanwhile."""
+    image = run.cloud.image(job.target.image_id)
+    return _gone(job) if image is None else _refused(image, job, run)
 
 
 def _delete(image: Image, job: Job, run: Run) -> Deletion:
     try:
         return run.cloud.delete(image.id, delete_backup=job.request.delete_backup)
     except BackupLeft as error:
-        state = "gone" if run.cloud.image(image.id) is None else "still there"
-        message = f"{error}; the image is {state}"
+        message = f"{error}; the image is {_state_of(image, run)}"
         raise BackupLeft(message) from error
+
+
+def _state_of(image: Image, run: Run) -> str:
+    try:
+        return "gone" if run.cloud.image(image.id) is None else "still there"
+    except CloudError:
+        return "in an unknown state"
 
 
 def _concluded(image: Image, job: Job, deletion: Deletion, run: Run) -> Outcome:

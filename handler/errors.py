@@ -12,14 +12,16 @@ ReaperError
     │   └── CredentialsRefused   ... or does not accept them at all
     ├── Throttled                too many requests
     ├── Unavailable              a fault of the cloud's, or an answer that got lost
-    │   └── Unreachable          no connection, or no answer in time
+    │   ├── Unanswered           no answer in time
+    │   └── Unreachable          no connection
     ├── DeadlineReached          not enough time left to end what would have been started
     ├── OverLimit                more images than one invocation may delete
     ├── BackupLeft               the cloud could not delete the backup of a full-ECS image
     ├── Paused                   the function is switched off
     └── Unexpected               anything that we do not understand
 
-Whether an error may be retried, and whether it ends the whole run, is a property of its class.
+Whether an error may be retried, and whether it ends the whole run, is a property of its class; where it was met can
+only take the first away and add the second.
 """
 
 from typing import ClassVar
@@ -61,7 +63,7 @@ class CloudError(ReaperError):
     """
 
     reason: ClassVar[str]
-    may_retry: ClassVar[bool] = False
+    may_retry: bool = False
     ends_run: bool = False
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
@@ -95,8 +97,12 @@ class Unavailable(CloudError):
     may_retry = True
 
 
+class Unanswered(Unavailable):
+    """No answer in time: from a service that hangs, or that has much to do for this one image."""
+
+
 class Unreachable(Unavailable):
-    """No connection to the endpoint, or no answer from it in time."""
+    """No connection to the endpoint."""
 
     ends_run = True
 

@@ -96,7 +96,7 @@ def lifecycle_action(event: Mapping[str, Any]) -> LifecycleAction | None:
 
 
 def physical_id(call: StackCall, *, failed: bool) -> str:
-    """The id that a resource has from its creation on. It never changes: CloudFormation deletes what changes its id."""
+    """The id that a resource has from its creation on. If it changed, CloudFormation would delete the old resource."""
     created = NEVER_CREATED if failed else f"image-reaper/{call.logical_resource_id}/{call.request_id}"
     return call.physical_resource_id or created
 

@@ -27,16 +27,16 @@ def admit(message: Message, settings: Settings, project_id: str) -> Message:
 
 def results(received: Received, run: Run) -> tuple[Result, ...]:
     """Carry the requests out, wave after wave; a message group whose message failed is left alone from there on."""
-    told: list[Result] = []
+    done: list[Result] = []
     broken: set[str] = set()
     for wave in received.waves():
         held = [message for message in wave if message.group in broken]
-        told += [Result(message.id, None, problem="an earlier message of its group failed") for message in held]
+        done += [Result(message.id, None, held=True) for message in held]
         for message, result in _wave([message for message in wave if message not in held], run):
-            told.append(result)
+            done.append(result)
             if result.failed and message.group is not None:
                 broken.add(message.group)
-    return tuple(told)
+    return tuple(done)
 
 
 def _wave(messages: list[Message], run: Run) -> Iterator[tuple[Message, Result]]:

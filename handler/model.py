@@ -78,6 +78,11 @@ class Image:
         return self.visibility != "private" or self.record.get("__imagetype") == "shared"
 
     @property
+    def server_id(self) -> str:
+        """The server that the image is a snapshot of, empty if it is none."""
+        return str(self.record.get("instance_uuid") or "")
+
+    @property
     def has_backup(self) -> bool:
         """Whether the image is a full-ECS image, whose backup outlives it unless it is deleted as well."""
         return str(self.record.get("__whole_image", "")).lower() == "true"
@@ -124,17 +129,21 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one message: the outcomes of its request, or the problem that kept it from being carried out."""
+    """What became of one message: the outcomes of its request, or the problem that kept it from being carried out.
+
+    A message is `held` back untouched after another of its group failed.
+    """
 
     message_id: str
     request: DeletionRequest | None
     outcomes: tuple[Outcome, ...] = ()
     problem: str = ""
+    held: bool = False
 
     @property
     def failed(self) -> bool:
         """Whether the message must come again."""
-        return bool(self.problem) or any(outcome.failed for outcome in self.outcomes)
+        return self.held or bool(self.problem) or any(outcome.failed for outcome in self.outcomes)
 
 
 @dataclass(frozen=True, slots=True)

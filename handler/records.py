@@ -16,6 +16,7 @@ CORE = frozenset(
 )
 """The attributes that every image has (Glance API v2); whatever else stands in a record is a property."""
 VISIBILITIES = frozenset({"private", "shared", "public", "community"})
+SHELVED = ("SHELVED", "SHELVED_OFFLOADED")
 GONE_STATUSES = frozenset({"deleted", "pending_delete"})
 
 Record = Mapping[str, Any]
@@ -73,7 +74,7 @@ def read_time(value: object) -> datetime | None:
 
 
 def read_accepted_members(payload: Record) -> tuple[str, ...]:
-    """The projects that may use the image: all that did not turn the invitation down or leave it unanswered."""
+    """The projects that may use the image: members whose status is anything but pending or rejected."""
     members = _objects(payload, "members")
     unused = ("pending", "rejected")
     return tuple(_text(member, "member_id") for member in members if _text_or_none(member, "status") not in unused)
@@ -90,11 +91,21 @@ def images_of_server(server: Record) -> Iterator[str]:
     """The images that a server is known to come from.
 
     `image` is empty for a server that was booted from a volume; Open Telekom Cloud names the image in its metadata.
+    Nova leaves it out, and calls the status unknown, where the cell of the server can't be asked: that is Unexpected.
     """
+    if "image" not in server or server.get("status") == "UNKNOWN":
+        message = f"the cloud does not say from which image server {label(server)} comes"
+        raise Unexpected(message)
     if image := _object_or_none(server, "image"):
         yield _text(image, "id")
     if (metadata := _object_or_none(server, "metadata")) and metadata.get("metering.image_id"):
         yield _text(metadata, "metering.image_id")
+
+
+def shelf_of_server(server: Record) -> Iterator[str]:
+    """The id of a server whose disk is kept in an image, so that it can be started again."""
+    if server.get("status") in SHELVED:
+        yield _text(server, "id")
 
 
 def image_of_attached_volume(volume: Record) -> str | None:

@@ -11,10 +11,11 @@ from functools import partial
 from typing import Any, TextIO
 
 from aws_lambda_powertools import Logger
+from aws_lambda_powertools.logging.exceptions import InvalidLoggerSamplingRateError
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
-from handler.errors import Unexpected
+from handler.errors import InvalidSettings, Unexpected
 from handler.model import EXPECTABLE, Image, Job, Outcome, Result, Source
 
 METRICS: Mapping[str, str] = {
@@ -79,7 +80,8 @@ class Report:
     def _plan(self) -> dict[str, Any]:
         """The rehearsed deletions as a request that deletes just these, and only as they are now."""
         requests = [result.request for result in self.results if result.request]
-        images = [outcome.image for outcome in self.outcomes if outcome.outcome == "would_delete" and outcome.image]
+        rehearsed = [outcome.image for outcome in self.outcomes if outcome.outcome == "would_delete" and outcome.image]
+        images = {image.id: image for image in rehearsed}.values()  # each once, whoever asked for it
         plan: dict[str, Any] = {
             "images": [
                 {"id": image.id, "expect": {key: getattr(image, key) for key in EXPECTABLE}} for image in images
@@ -97,19 +99,24 @@ class Reporter:
     """Writes the log and the metrics of a service."""
 
     def __init__(self, service: str, namespace: str) -> None:
+        """Raises InvalidSettings if a variable of Powertools' is unusable: it reads those itself."""
         self._service = service
         self._namespace = namespace
-        formatter = LambdaPowertoolsFormatter(
-            service=service,
-            utc=True,
-            use_rfc3339=True,
-            location=None,  # the event name says where a line comes from
-            # Names of images may hold what standard output can't encode: plain ASCII always gets through.
-            json_serializer=partial(json.dumps, default=str, separators=(",", ":")),
-        )
         self._output = _StandardOutput()
-        self._output.setFormatter(formatter)
-        self._log = Logger(service=service, logger_handler=self._output, logger_formatter=formatter, location=None)
+        try:
+            formatter = LambdaPowertoolsFormatter(
+                service=service,
+                utc=True,
+                use_rfc3339=True,
+                location=None,  # the event name says where a line comes from
+                # Names of images may hold what standard output can't encode: plain ASCII always gets through.
+                json_serializer=partial(json.dumps, default=str, separators=(",", ":")),
+            )
+            self._output.setFormatter(formatter)
+            self._log = Logger(service=service, logger_handler=self._output, logger_formatter=formatter, location=None)
+        except (ValueError, InvalidLoggerSamplingRateError) as exc:
+            message = f"LOG_LEVEL or POWERTOOLS_*: {exc}"
+            raise InvalidSettings(message) from exc
 
     def deleting(self, request_id: str, source: Source, image: Image, job: Job) -> None:
         """Write the journal line: everything that is known of an image, before its deletion.
@@ -157,9 +164,12 @@ class Reporter:
 
     def finished(self, report: Report) -> None:
         """Write what became of the whole run, in the log and in the metrics."""
+        for result in report.results:
+            if result.held:
+                self._log.warning("message.held", extra={"message_id": result.message_id, **_origin(report)})
         rejected = sum(bool(result.problem) for result in report.results)
-        fields = {"source": report.source, "mode": report.mode, "request_id": report.request_id, "ok": report.ok}
-        self._log.info("run.finished", extra=fields | {"counts": report.counts, "rejected": rejected})
+        fields = {"mode": report.mode, "ok": report.ok, "counts": report.counts, "rejected": rejected}
+        self._log.info("run.finished", extra=fields | _origin(report))
         self.count(report.source, report.outcomes, rejected)
 
     def count(self, source: Source, outcomes: Sequence[Outcome], rejected: int) -> None:
@@ -181,13 +191,13 @@ class Reporter:
 
 
 class _StandardOutput(logging.StreamHandler[TextIO]):
-    """Writes to what standard output is at the time, not at the time of the import."""
+    """Looks sys.stdout up at each write, so that it may be replaced."""
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)
 
     def write(self, record: logging.LogRecord) -> None:
-        """Write a line as `emit` does, but raise OSError where that would pass over it."""
+        """Like `emit`, but raises OSError instead of ignoring it."""
         line = self.format(record) + self.terminator
         self.acquire()
         try:
@@ -203,6 +213,10 @@ class _StandardOutput(logging.StreamHandler[TextIO]):
     @stream.setter
     def stream(self, stream: TextIO) -> None:
         pass
+
+
+def _origin(report: Report) -> dict[str, str]:
+    return {"source": report.source, "request_id": report.request_id}
 
 
 def _told(outcome: Outcome) -> dict[str, Any]:

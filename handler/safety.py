@@ -119,7 +119,7 @@ def judge(image: Image, facts: Facts, policy: Policy, rules: tuple[Rule, ...] = 
 
 
 def _values(image: Image, key: str) -> list[str]:
-    """The values that the tags and the property of this name carry, an empty one for a tag that is only a name.
+    """The values that the tags and the property of this name carry; a tag without a value counts as an empty text.
 
     A tag with a value is written `key=value`, or `key.value` on old IMS.
     """

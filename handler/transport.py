@@ -8,7 +8,7 @@ import requests
 from keystoneauth1.access import AccessInfoV3
 from requests import exceptions as wire
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import InvalidHeader, NewConnectionError
+from urllib3.exceptions import HTTPError, InvalidHeader, NewConnectionError
 from urllib3.util import Retry
 
 from handler import records
@@ -21,6 +21,7 @@ from handler.errors import (
     CredentialsRefused,
     Denied,
     Throttled,
+    Unanswered,
     Unavailable,
     Unexpected,
     Unreachable,
@@ -43,11 +44,12 @@ ERRORS: Mapping[Meaning, type[CloudError]] = {
 WIRE_ERRORS: tuple[tuple[type[Exception], type[CloudError]], ...] = (
     (wire.ProxyError, Unreachable),
     (wire.SSLError, Unreachable),
-    (wire.Timeout, Unreachable),
+    (wire.ConnectTimeout, Unreachable),
+    (wire.Timeout, Unanswered),
     (wire.ConnectionError, Unavailable),
     (wire.ChunkedEncodingError, Unavailable),
     (wire.ContentDecodingError, Unavailable),
-    (wire.RequestException, Unexpected),
+    (Exception, Unexpected),
 )
 """requests' errors in ours; the first class that fits decides. A refused connection is told apart below."""
 
@@ -87,12 +89,15 @@ class Transport:
         raise Unexpected(message)
 
     def delete(self, url: str, body: Mapping[str, bool] | None) -> tuple[Answer, float | None]:
-        """DELETE; gives the answer, and the milliseconds that it took, None if it was asked for with a second token."""
-        response, answer = self.persist(lambda: self._ask("DELETE", url, json=body))
+        """DELETE, once; gives the answer, and the milliseconds that it took, None if they include a second token."""
+        response, answer = self._ask("DELETE", url, json=body)
         return answer, None if response.history else response.elapsed.total_seconds() * 1000
 
     def persist(self, attempt: Callable[[], T]) -> T:
-        """Try again, ever more slowly and at no fixed beat, as long as the error and the deadline allow it."""
+        """Retry with exponential back-off and jitter, while the error allows it and there is time.
+
+        The last error may not be retried any more: an attempt that persists inside another is not multiplied.
+        """
         for pause in (FIRST_PAUSE * 2**n for n in range(ATTEMPTS - 1)):
             try:
                 return attempt()
@@ -100,7 +105,11 @@ class Transport:
                 if not error.may_retry:
                     raise
                 self.deadline.pause(max(error.retry_after or 0.0, random.uniform(pause / 2, pause)), error)  # noqa: S311
-        return attempt()
+        try:
+            return attempt()
+        except CloudError as error:
+            error.may_retry = False
+            raise
 
     def _ask(self, method: str, url: str, **options: Any) -> tuple[requests.Response, Answer]:  # noqa: ANN401
         """Send one request; raises what its answer means, unless that is an answer to our question."""
@@ -110,7 +119,7 @@ class Transport:
             response = self.identity.session.request(
                 method, url, auth=auth, timeout=self.deadline.timeout(), allow_redirects=False, **options
             )
-        except wire.RequestException as exc:
+        except (wire.RequestException, HTTPError) as exc:  # urllib3's own where an address can't be parsed
             raise self._translated(exc) from exc
         if method == "GET" and response.status_code == requests.codes.ok:
             return response, Answer(response.status_code)
@@ -122,7 +131,7 @@ class Transport:
             raise error(message, retry_after=_retry_after(response))
         return response, answer
 
-    def _translated(self, error: wire.RequestException) -> CloudError:
+    def _translated(self, error: wire.RequestException | HTTPError) -> CloudError:
         ours = next(ours for theirs, ours in WIRE_ERRORS if isinstance(error, theirs))
         cause = getattr(error.args[0], "reason", None) if error.args else None
         if isinstance(cause, NewConnectionError):

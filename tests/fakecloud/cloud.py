@@ -108,17 +108,18 @@ class FakeCloud(CloudState):
             self.backups |= {image.backup} if image.backup else set()
         return image_id
 
-    def add_server(
+    def add_server(  # noqa: PLR0913 (a server has that many fields)
         self,
         name: str = "web-1",
         *,
         image: str | None = None,
         metadata: Mapping[str, str] | None = None,
         project: str = DEMO,
+        status: str = "ACTIVE",
         id: str | None = None,  # noqa: A002 (its name in the API)
     ) -> str:
         """Start a server; without an image it was booted from a volume."""
-        server = ServerRecord(id or self.new_id(), name, project, image, dict(metadata or {}))
+        server = ServerRecord(id or self.new_id(), name, project, image, dict(metadata or {}), status)
         self._meter(server, image)
         with self.lock:
             self.servers[server.id] = server

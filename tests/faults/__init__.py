@@ -16,7 +16,7 @@ import pytest
 
 from handler import app
 from handler.auth import PLUGINS, Identity, Login
-from handler.cloud import Cloud, Options
+from handler.cloud import Cloud, Options, Usage
 from handler.config import Settings
 from handler.deadline import Deadline
 from handler.deletion import Allowance, Run, carry_out
@@ -97,13 +97,14 @@ def new_run(cloud: FakeCloud, server: Server, clock: Clock, **settings: str) -> 
     chosen = _settings(cloud, server, **settings)
     transport = _transport(chosen, clock)
     options = Options(image_endpoint=chosen.image_endpoint, compute_endpoint=chosen.compute_endpoint)
+    cloud_seen = Cloud(transport, options)
     return Run(
-        cloud=Cloud(transport, options),
+        cloud=cloud_seen,
         deadline=transport.deadline,
         policy=chosen.policy,
         now=datetime.now(UTC),
         armed=True,
-        check_use=chosen.in_use_check == "on",
+        usage=Usage(cloud_seen, transport.deadline) if chosen.in_use_check == "on" else None,
         concurrency=chosen.concurrency,
         allowance=Allowance(chosen.max_images),
         journal=lambda *_: None,

@@ -3,10 +3,25 @@ import json
 import pytest
 
 from handler.deadline import RESERVE, SHORTEST_REQUEST
+from handler.deletion import carry_out
 from handler.errors import Unavailable
+from handler.model import DeletionRequest, Job, Target
 from tests.conftest import Context, Invoke, queue
 from tests.fakecloud import DEMO, FakeCloud, Server
-from tests.faults import IMAGE_PATH, TOKENS_PATH, Clock, Stage, dripping, join_workers, new_run, new_transport, reap
+from tests.faults import (
+    IMAGE_PATH,
+    TOKENS_PATH,
+    Clock,
+    Stage,
+    debug_urllib3,
+    dripping,
+    join_workers,
+    new_connections,
+    new_run,
+    new_transport,
+    reap,
+    silent_port,
+)
 
 PLACES = {
     "token": ("POST", TOKENS_PATH),
@@ -162,3 +177,80 @@ def test_an_invocation_after_one_that_ran_out_of_time_does_the_rest(cloud: FakeC
     cloud.faults.clear()
     assert set(invoke({"image_ids": image_ids}).outcomes.values()) == {("deleted", "")}
     assert set(cloud.dead) == set(image_ids)
+
+
+def test_an_image_that_takes_too_long_does_not_end_the_run_for_the_others(cloud: FakeCloud, stage: Stage) -> None:
+    slow, *others = (cloud.add_image() for _ in range(30))
+    stage.set_up(REAPER_CONCURRENCY="2")
+    cloud.fault("GET", f"{slow}$", status=500, delay=30, times=None)
+    outcomes = stage.outcomes([slow, *others], Context(4.0))
+    assert outcomes.pop(slow)[0] == "failed"
+    assert set(outcomes.values()) == {("deleted", "")}
+    join_workers()
+
+
+def test_after_three_images_without_an_answer_the_rest_is_not_tried(
+    cloud: FakeCloud, server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    image_ids = [cloud.add_image() for _ in range(30)]
+    debug_urllib3(caplog)
+    with silent_port() as port:
+        endpoint = {"REAPER_IMAGE_ENDPOINT": f"http://127.0.0.1:{port}"}
+        clock = Clock(RESERVE + SHORTEST_REQUEST + 0.2)
+        run = new_run(cloud, server, clock, **ALONE, **UNLOOKED, **endpoint)
+        outcomes = [reap(run, [image_id])[image_id] for image_id in image_ids]
+    assert {outcome.reason for outcome in outcomes} == {"unavailable"}
+    assert new_connections(caplog, port) == 3
+
+
+def test_who_pauses_wakes_up_when_the_run_ends(cloud: FakeCloud, stage: Stage) -> None:
+    waiting, refused = cloud.add_image(), cloud.add_image()
+    cloud.fault("GET", f"{waiting}$", status=429, headers={"Retry-After": "30"})
+    cloud.fault("GET", f"{refused}$", status=401, delay=0.3, times=None)
+    cloud.fault("POST", TOKENS_PATH, status=401, skip=1, times=None)
+    context = Context(60)
+    assert set(stage.outcomes([waiting, refused], context).values()) == {("failed", "denied")}
+    assert context.get_remaining_time_in_millis() > 30_000
+
+
+def test_what_got_stuck_in_an_invocation_does_not_hold_up_the_next(cloud: FakeCloud, stage: Stage) -> None:
+    image_id = cloud.add_image()
+    with dripping() as slow:
+        stage.set_up(OS_AUTH_URL=f"{slow.url}/v3")
+        assert stage.outcomes([image_id], Context(2.5)) == {image_id: ("failed", "deadline")}
+        assert stage.outcomes([image_id], Context(2.5)) == {image_id: ("failed", "deadline")}
+        assert slow.methods == ["POST", "POST"]  # the second did not wait for the first
+
+
+def test_images_that_were_listed_as_unused_a_minute_ago_are_asked_about_again(cloud: FakeCloud, server: Server) -> None:
+    first, second, third = (cloud.add_image() for _ in range(3))
+    clock = Clock(300)
+    run = new_run(cloud, server, clock)
+    reap(run, [first])
+    cloud.add_server(image=third)
+    clock.pass_by(59)
+    assert reap(run, [second])[second].outcome == "deleted"
+    clock.pass_by(2)
+    assert reap(run, [third])[third].reason == "in_use"
+    assert sum(call.path.endswith("/servers/detail") for call in cloud.calls) == 2
+
+
+def test_an_image_is_read_after_the_list_of_what_is_used(cloud: FakeCloud, server: Server) -> None:
+    image_id = cloud.add_image("ci-1")
+    rename = lambda: setattr(cloud.images[image_id], "name", "golden")  # noqa: E731 (a fault wants to be told in a word)
+    cloud.fault("GET", r"/servers/detail$", status=503, then=rename)
+    request = DeletionRequest((Target(image_id, (("name", "ci-1"),)),))
+    (outcome,) = carry_out([Job(request.targets[0], request)], new_run(cloud, server, Clock()))
+    assert (outcome.outcome, outcome.reason) == ("refused", "changed")
+    assert image_id in cloud.images
+
+
+def test_a_deletion_that_was_taken_on_is_waited_for_up_to_a_minute(cloud: FakeCloud, server: Server) -> None:
+    image_id, stays = cloud.add_image(), cloud.add_image()
+    cloud.fault("DELETE", IMAGE_PATH, status=202, times=None)
+    cloud.fault("GET", f"{image_id}$", status=None, skip=12, then=lambda: cloud.kill(image_id))
+    clock = Clock(300)
+    outcomes = reap(new_run(cloud, server, clock, **ALONE), [image_id, stays])
+    assert outcomes[image_id].outcome == "deleted"
+    assert (outcomes[stays].outcome, outcomes[stays].reason) == ("failed", "unavailable")
+    assert 100 < sum(clock.pauses) < 120

@@ -293,10 +293,16 @@ def test_every_fault_of_nova_has_a_meaning(status: int, name: str, meaning: Mean
 @pytest.mark.parametrize("status", [200, 400, 404, 409, 500, 599])
 @pytest.mark.parametrize(
     ("code", "meaning"),
-    [("IMG.0028", Meaning.PROTECTED), ("Ecs.0031", Meaning.GONE), ("Common.0024", Meaning.THROTTLED)],
+    [("IMG.0028", Meaning.PROTECTED), ("Ecs.0032", Meaning.NOT_READY), ("Common.0024", Meaning.THROTTLED)],
 )
 def test_a_vendor_code_says_more_than_its_status(status: int, code: str, meaning: Meaning) -> None:
     assert meaning_of(read_answer(status, vendor(code, "Image not found."))) is meaning
+
+
+@pytest.mark.parametrize("status", [200, 401, 403, 409, 429, 500, 503])
+@pytest.mark.parametrize("code", ["IMG.0027", "IMG.0086", "IMG.0121", "IMG.0144", "Ecs.0031"])
+def test_an_image_is_not_gone_for_an_answer_that_says_more_than_one_thing(status: int, code: str) -> None:
+    assert meaning_of(read_answer(status, vendor(code, "It does not exist."))) is not Meaning.GONE
 
 
 @pytest.mark.parametrize(("status", "body", "message", "meaning"), GLANCE_BODIES)

@@ -253,6 +253,8 @@ def test_after_the_first_failure_the_rest_of_a_group_is_given_back_untouched(
     assert sorted(run.returned) == ["m1", "m3"]
     assert set(cloud.dead) == {images[0], images[2], images[4]}
     assert not any(images[3] in call.path for call in cloud.calls)
+    assert [line["message_id"] for line in run.logged("message.held")] == ["m3"]
+    assert run.metric("RequestsRejected") == (broken != "failed")
 
 
 def test_a_refused_image_does_not_hold_its_group_up(invoke: Invoke, cloud: FakeCloud) -> None:

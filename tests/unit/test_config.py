@@ -74,6 +74,7 @@ GOOD = [
     ("REAPER_PROJECT_ID", "p1", "project_pin", "p1"),
     ("REAPER_IMAGE_ENDPOINT", "http://glance:9292", "image_endpoint", "http://glance:9292"),
     ("REAPER_COMPUTE_ENDPOINT", "https://nova/v2.1", "compute_endpoint", "https://nova/v2.1"),
+    ("REAPER_COMPUTE_ENDPOINT", "http://[::1]:8774", "compute_endpoint", "http://[::1]:8774"),
     ("REAPER_IN_USE_CHECK", "off", "in_use_check", "off"),
     ("REAPER_MIN_AGE", "12h", "min_age", timedelta(hours=12)),
     ("REAPER_KEEP_TAG", "hold", "keep_tag", "hold"),
@@ -100,7 +101,15 @@ def test_a_setting_takes_what_it_is_set_to(variable: str, value: str, setting: s
 BAD = {
     "REAPER_MODE": ["Delete", "DELETE", "delete ", " delete", "delete\n", "dry_run", "dryrun", "true", "on", "armed"],
     "REAPER_IMAGE_API": ["Glance", "ecs", "ecs-v3", "ecs-v2.1 ", "nova", "ims,glance"],
-    "REAPER_IMAGE_ENDPOINT": ["glance:9292", "ftp://glance", "http://", "http:///v2", "http://a b", "HTTP://glance"],
+    "REAPER_IMAGE_ENDPOINT": [
+        "glance:9292",
+        "ftp://glance",
+        "http://",
+        "http:///v2",
+        "http://a b",
+        "HTTP://glance",
+        "http://" + 64 * "x",
+    ],
     "REAPER_COMPUTE_ENDPOINT": ["nova", "https://nova\n", " https://nova"],
     "REAPER_IN_USE_CHECK": ["On", "OFF", "off ", "false", "0", "no", "1"],
     "REAPER_MIN_AGE": ["30D", "30 d", " 30d", "30d ", "30", "-1d", "1.5d", "P30D", "30d\n", "1m", "forever"],
@@ -109,8 +118,17 @@ BAD = {
     "REAPER_MAX_IMAGES": ["-1", "10001", "ten", "1.5", "1e2", "0x10", "inf", "nan", "true", " "],
     "REAPER_CONCURRENCY": ["0", "-1", "129", "many", "1.5", " "],
     "REAPER_COMPLETE_LIFECYCLE_ACTION": ["On", "true", "CONTINUE"],
-    "OS_AUTH_URL": ["keystone", "ftp://keystone/v3", "https://", "https://key stone", "https://keystone\n"],
+    "OS_AUTH_URL": [
+        "keystone",
+        "ftp://keystone/v3",
+        "https://",
+        "https://key stone",
+        "https://keystone\n",
+        "http://[",
+        "http://k:99999",
+    ],
     "OS_AUTH_TYPE": ["Password", "v2password", "token", "v3oidcpassword", "none", "password "],
+    "OS_CACERT": ["/no/such/file.pem", "/"],
     "OS_INTERFACE": ["Public", "publicURL", "private"],
 }
 

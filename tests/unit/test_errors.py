@@ -49,7 +49,12 @@ def test_every_cloud_error_has_a_reason_of_the_contract(error: type[CloudError])
 
 
 def test_only_what_may_pass_by_itself_may_be_retried() -> None:
-    assert {error.__name__ for error in CLOUD_ERRORS if error.may_retry} == {"Throttled", "Unavailable", "Unreachable"}
+    assert {error.__name__ for error in CLOUD_ERRORS if error.may_retry} == {
+        "Throttled",
+        "Unanswered",
+        "Unavailable",
+        "Unreachable",
+    }
 
 
 def test_only_what_every_image_would_meet_ends_the_run() -> None:

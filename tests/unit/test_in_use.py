@@ -265,8 +265,7 @@ def test_the_next_invocation_reads_the_list_anew(invoke: Invoke, cloud: FakeClou
         {"id": "1", "image": {}},
         {"id": "1", "image": None},
         {"id": "1", "image": "", "metadata": None},
-        {"id": "1", "metadata": {"metering.image_id": ""}},
-        {"id": "1"},
+        {"id": "1", "image": "", "metadata": {"metering.image_id": ""}},
     ],
 )
 def test_a_server_that_does_not_name_its_image_makes_us_ask_for_volumes(
@@ -275,6 +274,35 @@ def test_a_server_that_does_not_name_its_image_makes_us_ask_for_volumes(
     image = cloud.add_image()
     cloud.add_volume(image=image, server="1")
     cloud.fault("GET", SERVERS, status=200, body={"servers": [silent]})
+    assert invoke({"image_ids": [image]}).outcomes == {image: ("refused", "in_use")}
+
+
+@pytest.mark.parametrize("hidden", [{"id": "1", "status": "UNKNOWN"}, {"id": "1", "image": "", "status": "UNKNOWN"}])
+def test_a_server_in_a_cell_that_cannot_be_asked_saves_every_image(
+    invoke: Invoke, cloud: FakeCloud, hidden: Mapping[str, Any]
+) -> None:
+    image = cloud.add_image()
+    cloud.fault("GET", SERVERS, status=200, body={"servers": [hidden]})
+    assert invoke({"image_ids": [image]}).outcomes == {image: ("failed", "unexpected")}
+    assert nothing_deleted(cloud)
+
+
+@pytest.mark.parametrize("status", ["SHELVED", "SHELVED_OFFLOADED"])
+def test_the_disk_of_a_shelved_server_is_in_use(invoke: Invoke, cloud: FakeCloud, status: str) -> None:
+    base = cloud.add_image()
+    shelved, running = cloud.add_server(image=base, status=status), cloud.add_server(image=base)
+    disk = cloud.add_image("web-1-shelved", instance_uuid=shelved, image_type="snapshot")
+    backup = cloud.add_image("web-2-backup", instance_uuid=running, image_type="snapshot")
+    outcomes = invoke({"image_ids": [disk, backup]}).outcomes
+    assert outcomes == {disk: ("refused", "in_use"), backup: ("deleted", "")}
+
+
+def test_a_page_that_was_cut_without_a_word_is_not_the_end_of_the_list(invoke: Invoke, cloud: FakeCloud) -> None:
+    image = cloud.add_image()
+    cut = [{"id": str(number), "image": {"id": cloud.add_image()}} for number in range(20)]
+    rest = [{"id": "last", "image": {"id": image}}]
+    for page in (cut, rest):
+        cloud.fault("GET", SERVERS, status=200, body={"servers": page})
     assert invoke({"image_ids": [image]}).outcomes == {image: ("refused", "in_use")}
 
 

@@ -255,7 +255,6 @@ def test_a_page_whose_links_cannot_be_read_is_unexpected(links: object) -> None:
         ({"image": {"id": "i", "links": []}}, ["i"]),
         ({"image": ""}, []),
         ({"image": None}, []),
-        ({}, []),
         ({"image": {}}, []),
         ({"image": "", "metadata": {"metering.image_id": "m"}}, ["m"]),
         ({"image": {"id": "i"}, "metadata": {"metering.image_id": "m"}}, ["i", "m"]),
@@ -267,6 +266,12 @@ def test_a_page_whose_links_cannot_be_read_is_unexpected(links: object) -> None:
 )
 def test_a_server_names_the_images_that_it_comes_from(server: dict[str, Any], images: list[str]) -> None:
     assert list(records.images_of_server(server)) == images
+
+
+@pytest.mark.parametrize("server", [{}, {"id": "1", "status": "UNKNOWN"}, {"image": "", "status": "UNKNOWN"}], ids=str)
+def test_a_server_of_which_nova_knows_too_little_is_unexpected(server: dict[str, Any]) -> None:
+    with pytest.raises(Unexpected, match="does not say from which image"):
+        list(records.images_of_server(server))
 
 
 ORIGIN = {"volume_image_metadata": {"image_id": "i"}}

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from handler import app
 from handler.errors import AnswerNotDelivered
-from tests.conftest import UNKNOWN_ID, Invocation, Invoke
+from tests.conftest import UNKNOWN_ID, Context, Invocation, Invoke
 from tests.fakecloud import DEMO, OTHER, FakeCloud, Server
 
 Call = Callable[..., Invocation]
@@ -147,9 +148,9 @@ def test_a_resource_that_could_not_be_created_is_deleted_without_deleting_images
     call("Create", {"image_ids": [image], "dryrun": "true"})
     failed = answered(cloud)
     assert (failed["Status"], failed["PhysicalResourceId"]) == ("FAILED", NEVER_CREATED)
-    for properties in ({"image_ids": [image], "dryrun": "true"}, {"image_ids": [image]}):
-        call("Delete", properties, changed={"PhysicalResourceId": failed["PhysicalResourceId"]})
-        assert answered(cloud)["Status"] == "SUCCESS"
+    for settings in ({}, {"REAPER_MODE": "armed"}, {"OS_PASSWORD": "wr0ng-passw0rd"}):
+        call("Delete", {"image_ids": [image]}, changed={"PhysicalResourceId": NEVER_CREATED}, **settings)
+        assert answered(cloud)["Status"] == "SUCCESS"  # or the stack could not be rolled back
     assert (cloud.dead, cloud.calls_of("DELETE")) == ({}, [])
 
 
@@ -211,6 +212,25 @@ def test_wrong_settings_fail_and_are_named(call: Call, cloud: FakeCloud, kind: s
     assert (run.error, answer["Status"]) == (None, "FAILED")
     assert name in answer["Reason"]
     assert [call.method for call in cloud.calls] == ["PUT"]
+
+
+@pytest.mark.parametrize("kind", ["Create", "Update"])
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"OS_PASSWORD": "wr0ng-passw0rd"}, "CredentialsRefused: "),
+        ({"REAPER_PROJECT_ID": OTHER}, "CredentialsRefused: the token is for project"),
+        ({"OS_AUTH_URL": "http://127.0.0.1:1/v3"}, "Unreachable: "),
+        ({"REAPER_MODE": "paused"}, "Paused: "),
+    ],
+)
+def test_a_function_that_could_delete_nothing_fails_as_early_as_the_creation(
+    call: Call, cloud: FakeCloud, kind: str, settings: dict[str, str], words: str
+) -> None:
+    call(kind, {"image_ids": [UNKNOWN_ID]}, seconds=12, **settings)
+    answer = answered(cloud)
+    assert answer["Status"] == "FAILED"
+    assert answer["Reason"].startswith(words)
 
 
 def test_a_request_of_an_unknown_type_fails(call: Call, cloud: FakeCloud) -> None:
@@ -322,3 +342,16 @@ def test_an_address_that_takes_nothing_is_an_error_that_does_not_give_it_away(in
     run = invoke(stack_event("Create", url, {"image_ids": [UNKNOWN_ID]}))
     assert isinstance(run.error, AnswerNotDelivered)
     assert "SECRET" not in "".join(traceback.format_exception(run.error)) + run.printed
+
+
+def test_a_slow_address_is_given_no_more_time_than_there_is(
+    cloud: FakeCloud, server: Server, clean_environment: pytest.MonkeyPatch
+) -> None:
+    for name, value in (cloud.env(server.url) | {"REAPER_MODE": "delete"}).items():
+        clean_environment.setenv(name, value)
+    cloud.fault("PUT", "/sink/", delay=30, times=None)
+    context = Context(10.5)
+    with pytest.raises(AnswerNotDelivered):
+        app.lambda_handler(stack_event("Delete", f"{server.url}/sink/cfn", {"image_ids": [UNKNOWN_ID]}), context)
+    assert context.get_remaining_time_in_millis() > 0
+    assert len(cloud.calls_of("PUT")) == 3

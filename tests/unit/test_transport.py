@@ -55,9 +55,9 @@ UNREACHABLE, UNAVAILABLE, UNEXPECTED = errors.Unreachable, errors.Unavailable, e
 WIRE = {
     "ProxyError": UNREACHABLE,
     "SSLError": UNREACHABLE,
-    "Timeout": UNREACHABLE,
+    "Timeout": errors.Unanswered,
     "ConnectTimeout": UNREACHABLE,
-    "ReadTimeout": UNREACHABLE,
+    "ReadTimeout": errors.Unanswered,
     "ConnectionError": UNAVAILABLE,
     "ChunkedEncodingError": UNAVAILABLE,
     "ContentDecodingError": UNAVAILABLE,
@@ -151,8 +151,7 @@ def test_a_success_of_which_only_a_part_arrives_is_asked_for_again(
 def test_a_delete_is_tried_again_after_what_passes(fault: str, cloud: FakeCloud, server: Server, clock: Clock) -> None:
     image_id = cloud.add_image()
     cloud.fault("DELETE", IMAGE_PATH, **PASSING[fault] | FaultOptions(times=2))
-    answer, _ = transport_of(cloud, server, clock).delete(address(server, image_id), None)
-    assert answer.status == 204
+    assert reap(new_run(cloud, server, clock), [image_id])[image_id].outcome == "deleted"
     assert list(cloud.dead) == [image_id]
     assert len(cloud.calls_of("DELETE")) == 3
     assert within_bounds(clock.pauses)
@@ -164,8 +163,8 @@ def test_a_fault_that_does_not_pass_is_met_four_times(
 ) -> None:
     image_id = cloud.add_image()
     cloud.fault("DELETE", IMAGE_PATH, **PASSING[fault] | FaultOptions(times=None))
-    with pytest.raises(errors.Throttled if "429" in fault else errors.Unavailable):
-        transport_of(cloud, server, clock).delete(address(server, image_id), None)
+    outcome = reap(new_run(cloud, server, clock), [image_id])[image_id]
+    assert (outcome.outcome, outcome.reason) == ("failed", "throttled" if "429" in fault else "unavailable")
     assert len(cloud.calls_of("DELETE")) == ATTEMPTS
     assert image_id in cloud.images
     assert within_bounds(clock.pauses)
@@ -252,7 +251,33 @@ def test_a_delete_whose_answer_is_lost_ends_as_already_gone(
     cloud.fault("DELETE", IMAGE_PATH, **lost | FaultOptions(apply=True))
     assert reap(new_run(cloud, server, clock), [image_id])[image_id].outcome == "already_gone"
     assert list(cloud.dead) == [image_id]
-    assert len(cloud.calls_of("DELETE")) == 2
+    assert len(cloud.calls_of("DELETE")) == 1  # a look is enough
+
+
+@pytest.mark.parametrize("fault", ["503", "429", "cut"])
+def test_an_image_that_changed_before_a_delete_is_repeated_stays(
+    fault: str, cloud: FakeCloud, server: Server, clock: Clock
+) -> None:
+    image_id = cloud.add_image()
+    cloud.fault(
+        "DELETE", IMAGE_PATH, **PASSING[fault] | FaultOptions(then=lambda: cloud.images[image_id].tags.append("keep"))
+    )
+    outcome = reap(new_run(cloud, server, clock), [image_id])[image_id]
+    assert (outcome.outcome, outcome.reason) == ("refused", "kept")
+    assert len(cloud.calls_of("DELETE")) == 1
+    assert image_id in cloud.images
+
+
+@pytest.mark.parametrize("place", ["GET", "DELETE"])
+def test_a_fault_inside_a_repeated_attempt_is_not_multiplied(
+    place: str, cloud: FakeCloud, server: Server, clock: Clock
+) -> None:
+    image_id = cloud.add_image()
+    cloud.fault("GET", IMAGE_PATH, status=503, times=None, skip=1)
+    cloud.fault("DELETE", IMAGE_PATH, status=503 if place == "GET" else 202, times=None)
+    assert reap(new_run(cloud, server, clock), [image_id])[image_id].reason == "unavailable"
+    assert len([call for call in cloud.calls_of("GET") if call.path.endswith(image_id)]) == 1 + ATTEMPTS
+    assert len(cloud.calls_of("DELETE")) == 1
 
 
 def test_a_refusal_is_an_answer_and_asked_for_once(cloud: FakeCloud, server: Server, clock: Clock) -> None:
