@@ -56,7 +56,6 @@ class Report:
 
     def answer(self) -> dict[str, Any]:
         """The report as a caller gets it: JSON values only."""
-        plan = {"plan": self._plan()} if self.mode == "dry-run" else {}
         return {
             "ok": self.ok,
             "mode": self.mode,
@@ -64,7 +63,7 @@ class Report:
             "request_id": self.request_id,
             "counts": self.counts,
             "outcomes": [_told(outcome) for outcome in self.outcomes],
-            **plan,
+            **self.plan(),
         }
 
     def failures(self) -> dict[str, Any]:
@@ -77,8 +76,10 @@ class Report:
         told = "; ".join(f"{outcome.image_id} {outcome.reason}: {outcome.detail}" for outcome in failed[:3])
         return f"{len(failed)} of {len(self.outcomes)} images failed: {told}"
 
-    def _plan(self) -> dict[str, Any]:
-        """The rehearsed deletions as a request that deletes just these, and only as they are now."""
+    def plan(self) -> dict[str, Any]:
+        """Give a rehearsal's `plan`: the request that deletes just what was rehearsed, and only as it is now."""
+        if self.mode != "dry-run":
+            return {}
         requests = [result.request for result in self.results if result.request]
         rehearsed = [outcome.image for outcome in self.outcomes if outcome.outcome == "would_delete" and outcome.image]
         images = {image.id: image for image in rehearsed}.values()  # each once, whoever asked for it
@@ -92,7 +93,7 @@ class Report:
             plan["delete_backup"] = True
         if requests and requests[0].reason:
             plan["reason"] = requests[0].reason
-        return plan
+        return {"plan": plan}
 
 
 class Reporter:
@@ -169,7 +170,7 @@ class Reporter:
                 self._log.warning("message.held", extra={"message_id": result.message_id, **_origin(report)})
         rejected = sum(bool(result.problem) for result in report.results)
         fields = {"mode": report.mode, "ok": report.ok, "counts": report.counts, "rejected": rejected}
-        self._log.info("run.finished", extra=fields | _origin(report))
+        self._log.info("run.finished", extra=fields | _origin(report) | report.plan())
         self.count(report.source, report.outcomes, rejected)
 
     def count(self, source: Source, outcomes: Sequence[Outcome], rejected: int) -> None:

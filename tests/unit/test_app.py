@@ -658,3 +658,11 @@ def test_an_event_file_shows_why_images_stay(invoke: Invoke, demo: FakeCloud, na
 def test_a_stack_file_is_answered(invoke: Invoke, demo: FakeCloud, server: Server, name: str, status: str) -> None:
     invoke(load_event(name) | {"ResponseURL": f"{server.url}/sink/{name}"})
     assert [json.loads(body)["Status"] for body in demo.sink[name]] == [status]
+
+
+def test_the_plan_of_a_queue_that_rehearses_stands_in_the_log_and_can_be_sent(invoke: Invoke, cloud: FakeCloud) -> None:
+    image, other = cloud.add_image(), cloud.add_image(protected=True)
+    rehearsal = invoke(queue({"image_ids": [image, other]}), REAPER_MODE="dry-run")
+    (finished,) = rehearsal.logged("run.finished")
+    assert invoke(queue(finished["plan"])).returned == []
+    assert set(cloud.dead) == {image}

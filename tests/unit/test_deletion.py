@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from typing import Any
 
 import pytest
@@ -635,6 +636,25 @@ def test_there_is_a_journal_line_for_each_delete_and_for_nothing_else(invoke: In
     run = invoke({"image_ids": [*images, *stay]})
     assert sorted(line["image_id"] for line in run.logged("image.deleting")) == sorted(images)
     assert run.logged("image.deleting")[0]["level"] == "INFO"
+
+
+class Kept(io.StringIO):
+    """Standard output that keeps to itself what nobody flushes."""
+
+    out = ""
+
+    def flush(self) -> None:
+        self.out = self.getvalue()
+
+
+@pytest.mark.usefixtures("armed")
+def test_the_journal_has_left_the_process_before_the_delete(cloud: FakeCloud) -> None:
+    image, output = cloud.add_image(), Kept()
+    seen: list[str] = []
+    cloud.fault("DELETE", image, status=None, then=lambda: seen.append(output.out))
+    with redirect_stdout(output):
+        app.lambda_handler({"image_ids": [image]}, Context())
+    assert ["image.deleting" in text for text in seen] == [True]
 
 
 def test_a_rehearsal_writes_no_journal(invoke: Invoke, cloud: FakeCloud) -> None:

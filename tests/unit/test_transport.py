@@ -5,13 +5,14 @@ from time import time
 
 import keystoneauth1.exceptions
 import pytest
+import requests
 import requests.exceptions
 from keystoneauth1.exceptions import ClientException, HTTPClientError, HttpServerError
 
 from handler import errors
 from handler.answers import Meaning, meaning_of
 from handler.auth import KEYSTONE_ERRORS
-from handler.transport import ATTEMPTS, FIRST_PAUSE, WIRE_ERRORS
+from handler.transport import ATTEMPTS, FIRST_PAUSE, WIRE_ERRORS, new_session
 from tests.conftest import Invoke
 from tests.fakecloud import FakeCloud, Server
 from tests.fakecloud.api import Reply, Request
@@ -363,3 +364,12 @@ def test_connections_are_used_again_by_the_next_invocation_too(
     invoke({"image_ids": second}, REAPER_CONCURRENCY="4")
     assert len(cloud.dead) == 80
     assert new_connections(caplog) == opened <= 4 + 1
+
+
+def test_the_proxies_of_the_environment_are_those_of_requests_for_each_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
+    monkeypatch.setenv("NO_PROXY", "inside")
+    ours, plain = new_session(1, verify=True), requests.Session()
+    for url in ("https://glance/v2", "https://inside/v2", "https://glance/v2/images", "http://glance/v2"):
+        found = [session.merge_environment_settings(url, {}, None, None, None) for session in (ours, plain)]
+        assert found[0] == found[1]
