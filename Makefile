@@ -10,6 +10,7 @@ VENV := .venv/bin/python
 READY := .venv/ready
 SAM := .venv-sam/bin/sam
 SAM_READY := .venv-sam/ready
+OPENSTACK_READY := .venv-openstack/ready
 STAGE := build/$(ARCH)-$(PYTHON_VERSION)
 MACHINE := $(if $(filter arm64,$(ARCH)),aarch64,$(ARCH))
 
@@ -20,14 +21,17 @@ LOCKED := install --no-deps --require-hashes
 OFFLINE := SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=eu-central-1 AWS_ACCESS_KEY_ID=none AWS_SECRET_ACCESS_KEY=none
 LOCK := build/lock/bin/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url --no-emit-find-links $(UPGRADE)
+# One release of OpenStack, and the server that runs its services.
+OPENSTACK := 'keystone>=30,<31' 'glance>=33,<34' 'nova>=34,<35' 'gunicorn>=27,<28'
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check bench build format clean lock
+.PHONY: help setup demo test test-openstack check bench build format clean lock
 
 help:
 	@echo 'make demo    show what the function does, against a fake cloud on this machine'
 	@echo 'make test    run the tests'
+	@echo 'make test-openstack  hold the fake cloud against real Keystone, Glance and Nova on this machine'
 	@echo 'make check   formatter, linter, types, arrows between the modules, template'
 	@echo 'make bench   run the benchmarks'
 	@echo 'make build   build the functions of template.yaml with sam (ARCH=$(ARCH), PYTHON_VERSION=$(PYTHON_VERSION))'
@@ -43,6 +47,9 @@ demo: $(READY)
 
 test: $(READY)
 	$(VENV) -m pytest
+
+test-openstack: $(READY) $(OPENSTACK_READY)
+	$(VENV) -m pytest tests/openstack tests/contract --openstack
 
 check: $(READY) $(SAM_READY)
 	$(VENV) -m ruff format --check
@@ -62,13 +69,14 @@ format: $(READY)
 	$(VENV) -m ruff check --fix
 
 clean:
-	rm -rf .venv .venv-sam .aws-sam build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-openstack .venv-sam .aws-sam build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 lock: build/lock/bin/uv
 	$(LOCK) --no-emit-package setuptools -o requirements.lock pyproject.toml
 	$(LOCK) -c requirements.lock --group dev -o tests/requirements.lock pyproject.toml
 	echo 'aws-sam-cli>=1.170,<2' | $(LOCK) -o tests/sam-requirements.lock -
+	printf '%s\n' $(OPENSTACK) | $(LOCK) -o tests/openstack-requirements.lock -
 
 # --- environments: made once, and again when their lock changes ---
 
@@ -77,6 +85,9 @@ $(READY): tests/requirements.lock
 
 $(SAM_READY): tests/sam-requirements.lock
 	$(call venv,.venv-sam,$<)
+
+$(OPENSTACK_READY): tests/openstack-requirements.lock
+	$(call venv,.venv-openstack,$<)
 
 build/lock/bin/uv:
 	$(call python_or_why)

@@ -1,0 +1,112 @@
+"""Keystone, Glance and Nova on this machine, for as long as a `with` lasts."""
+
+import shutil
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal, Self
+
+from tests.openstack import config
+from tests.openstack.config import REGION, Settings
+from tests.openstack.process import Port, Service
+from tests.openstack.seed import kept_seed, plant
+from tests.openstack.servers import add_server
+
+APPLICATIONS = {
+    "network": "no_network",
+    "identity": "keystone.wsgi.api",
+    "image": "glance.wsgi.api",
+    "compute": "nova.wsgi.osapi_compute",
+}
+Auth = Literal["password", "v3applicationcredential"]
+
+
+class Lab:
+    """The real services, each on a port of its own, with databases of their own.
+
+    `services` are started, stopped and restarted one by one. They end with this process, however it ends.
+    """
+
+    def __init__(self, *, threads: int = 4) -> None:
+        self._seed = kept_seed()
+        self.accounts = self._seed.accounts
+        self.projects = self.accounts.projects
+        self._ports = {name: Port() for name in APPLICATIONS}
+        self.home = Path(tempfile.mkdtemp(prefix="image-reaper-openstack-"))
+        numbers = {name: port.number for name, port in self._ports.items()}
+        self._settings = Settings(self.home, numbers, self.accounts.service_password)
+        self.services = {
+            name: Service(name, application, self.home, self._ports[name], threads)
+            for name, application in APPLICATIONS.items()
+        }
+
+    @property
+    def identity(self) -> Service:
+        return self.services["identity"]
+
+    @property
+    def image(self) -> Service:
+        return self.services["image"]
+
+    @property
+    def compute(self) -> Service:
+        return self.services["compute"]
+
+    @property
+    def store(self) -> Path:
+        """The folder in which Glance keeps the data: one file an image, named by its id."""
+        return self.home / "images"
+
+    def start(self) -> Self:
+        """Start all services side by side, and return once each of them serves."""
+        try:
+            plant(self._seed, self._settings)
+            for service in self.services.values():
+                service.launch()
+            for service in self.services.values():
+                service.await_ready()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def stop(self) -> None:
+        """Stop all services and remove what they left."""
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(Service.stop, self.services.values()))
+        for port in self._ports.values():
+            port.release()
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_exc: object) -> None:
+        self.stop()
+
+    def configure(self, *, token_seconds: int = 3600, token_cache_seconds: int = 300) -> None:
+        """Change how long tokens live, and how long Glance and Nova trust one unasked; true from a restart on."""
+        config.write(replace(self._settings, token_seconds=token_seconds, token_cache_seconds=token_cache_seconds))
+
+    def env(self, auth: Auth = "password", *, user: str = "reaper", project: str = "demo") -> dict[str, str]:
+        """The `OS_*` variables with which a client comes in."""
+        shared = {"OS_AUTH_URL": f"{self.identity.url}/v3", "OS_AUTH_TYPE": auth, "OS_REGION_NAME": REGION}
+        if auth == "v3applicationcredential":
+            return {
+                **shared,
+                "OS_APPLICATION_CREDENTIAL_ID": self.accounts.credential_id,
+                "OS_APPLICATION_CREDENTIAL_SECRET": self.accounts.credential_secret,
+            }
+        return {
+            **shared,
+            "OS_USERNAME": user,
+            "OS_PASSWORD": self.accounts.passwords[user],
+            "OS_USER_DOMAIN_NAME": "Default",
+            "OS_PROJECT_NAME": project,
+            "OS_PROJECT_DOMAIN_NAME": "Default",
+        }
+
+    def add_server(self, name: str = "web-1", *, image: str | None = None, project: str = "demo") -> str:
+        """Put a server into Nova's databases; without an image it was booted from a volume."""
+        return add_server(self._settings, name, image or "", self.projects[project])

@@ -1,0 +1,55 @@
+"""Servers in Nova's databases, since no hypervisor runs here: copies of one that Nova itself has written."""
+
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+from tests.openstack.config import Settings
+
+PATTERN = "pattern"
+IN_CELL = {
+    "instances": "uuid",
+    "instance_extra": "instance_uuid",
+    "instance_info_caches": "instance_uuid",
+    "instance_system_metadata": "instance_uuid",
+}
+"""The tables of a cell that hold a server, and where they name it."""
+
+
+def add_server(settings: Settings, name: str, image: str, project: str) -> str:
+    """Copy the pattern; the new server's id."""
+    server_id = str(uuid4())
+    whose = {"project_id": project, "user_id": project}
+    born = datetime.now(UTC).replace(tzinfo=None).isoformat(" ")
+    shown = {"image_ref": image, "display_name": name, "hostname": name, "created_at": born, "updated_at": born}
+    tables = {table: {named: server_id} for table, named in IN_CELL.items()}
+    tables["instances"] |= whose | shown
+    cell1, api = settings.database("nova_cell1"), settings.database("nova_api")
+    pattern = _pattern_id(cell1)
+    for table, changes in tables.items():
+        _copy(cell1, table, (IN_CELL[table], pattern), changes)
+    _copy(api, "instance_mappings", ("instance_uuid", pattern), {"instance_uuid": server_id, **whose})
+    return server_id
+
+
+def _pattern_id(cell: Path) -> str:
+    with closing(sqlite3.connect(cell)) as opened:
+        (found,) = opened.execute("SELECT uuid FROM instances WHERE project_id = ?", (PATTERN,)).fetchone()
+        return str(found)
+
+
+def _copy(database: Path, table: str, where: tuple[str, str], changes: Mapping[str, str]) -> None:
+    """Insert the rows that `where` finds once more, changed. All names are ours or the database's own."""
+    column, value = where
+    with closing(sqlite3.connect(database, timeout=60)) as opened, opened:
+        columns = [row[1] for row in opened.execute(f"PRAGMA table_info({table})") if row[1] != "id"]
+        chosen = ", ".join("?" if name in changes else f'"{name}"' for name in columns)
+        named = ", ".join(f'"{name}"' for name in columns)
+        values = [changes[name] for name in columns if name in changes]
+        opened.execute(
+            f"INSERT INTO {table} ({named}) SELECT {chosen} FROM {table} WHERE {column} = ?",  # noqa: S608 (see above)
+            (*values, value),
+        )
