@@ -36,7 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", help="a JSON file, or `demo`")
     parser.add_argument("--flavour", choices=("openstack", "otc"), default="openstack")
     parser.add_argument("--auth", choices=("password", "v3applicationcredential", "v3token"), default="password")
-    parser.add_argument("--page-size", type=int, default=25, help="what a page may hold at most")
+    parser.add_argument("--page-size", type=int, default=1000, help="what a page may hold at most")
     parser.add_argument("--delay", type=float, default=0.0, help="seconds that each answer but Keystone's takes")
     return parser
 

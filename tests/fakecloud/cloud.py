@@ -45,7 +45,7 @@ class FakeCloud(CloudState):
     """
 
     def __init__(
-        self, flavour: Literal["openstack", "otc"] = "openstack", *, page_size: int = 25, delay: float = 0.0
+        self, flavour: Literal["openstack", "otc"] = "openstack", *, page_size: int = 1000, delay: float = 0.0
     ) -> None:
         super().__init__(flavour=flavour, page_size=page_size)
         self.delay = delay

@@ -38,7 +38,7 @@ def select(images: Iterable[ImageRecord], params: Params, caller: Token) -> list
 def page_of(images: list[ImageRecord], params: Params, page_size: int) -> tuple[list[ImageRecord], bool]:
     """The page that a query asks for, and whether it is full (Glance names a next page then)."""
     values = dict(params)
-    size = min(_limit(values.get("limit", str(page_size))), page_size)
+    size = min(_limit(values.get("limit", "25")), page_size)
     start = _after(images, values["marker"]) if "marker" in values else 0
     page = images[start : start + size]
     return page, bool(page) and len(page) == size

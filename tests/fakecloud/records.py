@@ -54,6 +54,13 @@ class Token:
     expires_at: datetime
     app_credential: AppCredential | None = None
     revoked: bool = False
+    trusted: dict[str, datetime] = field(default_factory=dict)
+    """Until when a service that has seen it does not ask Keystone again."""
+
+    def revoke_everywhere(self) -> None:
+        """Take it back, and out of the memory of every service."""
+        self.revoked = True
+        self.trusted.clear()
 
     @property
     def roles(self) -> tuple[str, ...]:

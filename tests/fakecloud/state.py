@@ -29,7 +29,7 @@ MEMBER_STATUSES = frozenset({"pending", "accepted", "rejected"})
 class CloudState(Accounts):
     """Everything that the cloud remembers. Callers hold `lock` while they act."""
 
-    def __init__(self, *, flavour: str = "openstack", page_size: int = 25) -> None:
+    def __init__(self, *, flavour: str = "openstack", page_size: int = 1000) -> None:
         super().__init__()
         self.flavour = flavour
         self.page_size = page_size
@@ -107,6 +107,7 @@ class CloudState(Accounts):
 
     def add_tag(self, caller: Token, image_id: str, tag: str) -> None:
         """Tag an image."""
+        self._known_image(caller, image_id)
         image = self.own_image(caller, image_id, "modify_image")
         if tag not in image.tags:
             image.tags.append(tag)
@@ -114,6 +115,7 @@ class CloudState(Accounts):
 
     def remove_tag(self, caller: Token, image_id: str, tag: str) -> None:
         """Take a tag off an image."""
+        self._known_image(caller, image_id)
         image = self.own_image(caller, image_id, "modify_image")
         if tag not in image.tags:
             raise NotFound
@@ -132,14 +134,14 @@ class CloudState(Accounts):
 
     def list_members(self, caller: Token, image_id: str) -> tuple[ImageRecord, dict[str, str]]:
         """The members of a shared image: all of them for its owner, oneself for a member."""
-        image = self._shared_image(caller, image_id)
+        image = self._shared_image(caller, image_id, "list", ": Only shared images have members.")
         ours = image.owner == caller.project_id
         seen = {member: status for member, status in image.members.items() if ours or member == caller.project_id}
         return image, seen
 
     def add_member(self, caller: Token, image_id: str, member: str) -> ImageRecord:
         """Share an image with a project."""
-        image = self._shared_image(caller, image_id)
+        image = self._shared_image(caller, image_id, "create")
         _need_owner(image, caller, "add_member")
         if member in image.members:
             message = f"Member {member} is duplicated for image {image_id}"
@@ -149,7 +151,7 @@ class CloudState(Accounts):
 
     def set_member_status(self, caller: Token, image_id: str, member: str, status: str) -> ImageRecord:
         """Take or turn down a share; only the member itself may."""
-        image = self._shared_image(caller, image_id)
+        image = self._shared_image(caller, image_id, "update")
         if member not in image.members:
             raise NotFound
         if member != caller.project_id:
@@ -160,7 +162,7 @@ class CloudState(Accounts):
 
     def remove_member(self, caller: Token, image_id: str, member: str) -> None:
         """End the sharing with a project."""
-        image = self._shared_image(caller, image_id)
+        image = self._shared_image(caller, image_id, "delete")
         _need_owner(image, caller, "delete_member")
         if member not in image.members:
             message = f"{member} not found in the member list of the image {image_id}."
@@ -168,8 +170,8 @@ class CloudState(Accounts):
         del image.members[member]
 
     def list_servers(self, caller: Token) -> list[ServerRecord]:
-        """The project's servers."""
-        return [server for server in self.servers.values() if server.project == caller.project_id]
+        """The project's servers, the newest first."""
+        return [server for server in reversed(self.servers.values()) if server.project == caller.project_id]
 
     def list_volumes(self, caller: Token) -> list[VolumeRecord]:
         """The project's volumes."""
@@ -194,12 +196,20 @@ class CloudState(Accounts):
             sink = {name: [body.decode() for body in bodies] for name, bodies in self.sink.items()}
             return {**named, "backups": sorted(self.backups), "sink": sink}
 
-    def _shared_image(self, caller: Token, image_id: str) -> ImageRecord:
-        image = self.show_image(caller, image_id)
+    def _shared_image(self, caller: Token, image_id: str, verb: str, reason: str = ".") -> ImageRecord:
+        image = self._known_image(caller, image_id)
         if image.visibility != "shared":
-            message = "Only shared images have members."
+            message = f"Not allowed to {verb} members for image {image_id}{reason}"
             raise Forbidden(message)
         return image
+
+    def _known_image(self, caller: Token, image_id: str) -> ImageRecord:
+        """One image, whose absence is told in the words of members and tags."""
+        try:
+            return self.show_image(caller, image_id)
+        except ImageNotFound as exc:
+            message = f"Image {image_id} not found."
+            raise ImageNotFound(message) from exc
 
     def _touch(self, image: ImageRecord) -> None:
         image.updated_at = time_text(self.clock())

@@ -21,6 +21,8 @@ class Service:
     refuse: Callable[[CloudState, Request, CloudError], Reply]
     lost: Callable[[Request, str], Reply]
     finish: Callable[[Request, Reply], Reply]
+    guarded: bool = False
+    """Whether even what does not exist asks for a token."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +38,9 @@ class Route:
 PLAIN, GATEWAY, BOTH = frozenset({"openstack"}), frozenset({"otc"}), frozenset({"openstack", "otc"})
 SERVICES = {
     "identity": Service(PLAIN, keystone.refuse, keystone.lost, keystone.finish),
-    "image": Service(PLAIN, glance.refuse, glance.lost, glance.finish),
-    "compute": Service(PLAIN, nova.refuse, nova.lost, nova.finish),
-    "volume": Service(PLAIN, nova.refuse, nova.lost, cinder.finish),
+    "image": Service(PLAIN, glance.refuse, glance.lost, glance.finish, guarded=True),
+    "compute": Service(PLAIN, nova.refuse, nova.lost, nova.finish, guarded=True),
+    "volume": Service(PLAIN, nova.refuse, nova.lost, cinder.finish, guarded=True),
     "iam": Service(GATEWAY, keystone.refuse, keystone.lost, keystone.finish),
     "ims": Service(GATEWAY, ims.refuse, ims.lost, ims.finish),
     "ecs": Service(GATEWAY, nova.ecs_refuse, ims.lost, ims.finish),
@@ -55,7 +57,7 @@ IDENTITY = r"/(?:identity|iam)"
 IMAGES = r"/(?:image|ims)/v2/images"
 IMAGE = IMAGES + r"/(?P<image_id>[^/]+)"
 COMPUTE = r"/(?:compute|ecs)/(?P<version>v2|v2\.1)/(?P<project>[0-9a-f]{32})"
-BARE_COMPUTE = r"/compute/(?P<version>v2\.1)"
+BARE_COMPUTE = r"/compute/(?P<version>v2|v2\.1)"
 VOLUMES = r"/(?:volume|evs)/v3/(?P<project>[0-9a-f]{32})/volumes"
 
 TABLE: tuple[tuple[str, str, Handler], ...] = (
@@ -118,11 +120,14 @@ def dispatch(state: CloudState, request: Request) -> Reply:
 
 def _answer(state: CloudState, service: Service, request: Request) -> Reply:
     allowed: list[str] = []
+    name, token_id = request.path.split("/", 2)[1], request.headers.get("X-Auth-Token")
     for route in ROUTES:
         matched = route.pattern.fullmatch(request.decoded_path)
         if matched is not None and route.method == request.method:
-            token = state.validate_token(request.headers.get("X-Auth-Token")) if route.needs_token else None
+            token = state.validate_token(token_id, name) if route.needs_token else None
             return route.handler(Visit(state, request, matched.groupdict(), token))
         if matched is not None and route.method not in allowed:
             allowed.append(route.method)
+    if service.guarded:
+        state.validate_token(token_id, name)
     return service.lost(request, ", ".join(allowed))

@@ -1,6 +1,7 @@
 """Records as the services write them."""
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -9,6 +10,8 @@ from tests.fakecloud.records import DOMAIN, PROJECTS, REGION, ImageRecord, Serve
 
 Json = dict[str, Any]
 BORN = "2026-01-01T00:00:00Z"
+UNSET = ("key_name", "OS-SRV-USG:launched_at", "OS-SRV-USG:terminated_at", "OS-EXT-STS:task_state")
+"""What a server has that was given no key, and that Nova does not work on."""
 
 
 def glance_image(image: ImageRecord) -> Json:
@@ -92,22 +95,28 @@ def member(image: ImageRecord, project_id: str) -> Json:
 
 def server(record: ServerRecord, root: str, *, detail: bool) -> Json:
     """A server as Nova shows it; one that was booted from a volume has an empty text for its image."""
-    links = [{"rel": "self", "href": f"{root}/servers/{record.id}"}]
+    bare = re.sub(r"/v2(\.1)?(?=/|$)", "", root)
+    address = f"servers/{record.id}"
+    links = [{"rel": "self", "href": f"{root}/{address}"}, {"rel": "bookmark", "href": f"{bare}/{address}"}]
     short = {"id": record.id, "name": record.name, "links": links}
     if not detail:
         return short
-    bookmark = {"rel": "bookmark", "href": f"{root}/images/{record.image}"}
     return {
         **short,
+        **dict.fromkeys(UNSET),
+        **dict.fromkeys(("accessIPv4", "accessIPv6", "hostId", "OS-EXT-AZ:availability_zone"), ""),
         "status": record.status,
         "tenant_id": record.project,
+        "user_id": record.project,
         "metadata": record.metadata,
-        "image": {"id": record.image, "links": [bookmark]} if record.image else "",
-        "flavor": {"id": "1", "links": []},
+        "image": _bookmark(bare, "images", record.image) if record.image else "",
+        "flavor": _bookmark(bare, "flavors", "1"),
         "addresses": {},
         "created": BORN,
         "updated": BORN,
+        "OS-DCF:diskConfig": "MANUAL",
         "OS-EXT-STS:vm_state": record.status.lower(),
+        "OS-EXT-STS:power_state": 1,
         "os-extended-volumes:volumes_attached": [],
     }
 
@@ -182,6 +191,10 @@ def _scope(record: Token, project_id: str) -> Json:
     roles = [{"id": _stable_id(role), "name": role} for role in record.roles]
     project = {"domain": DOMAIN, "id": project_id, "name": PROJECTS[project_id]}
     return {"project": project, "is_domain": False, "roles": roles}
+
+
+def _bookmark(root: str, kind: str, thing_id: str) -> Json:
+    return {"id": thing_id, "links": [{"rel": "bookmark", "href": f"{root}/{kind}/{thing_id}"}]}
 
 
 def _stable_id(*parts: str) -> str:

@@ -31,9 +31,9 @@ def nothing_deleted(cloud: FakeCloud) -> bool:
 def test_an_image_that_only_the_last_server_uses_stays(invoke: Invoke, cloud: FakeCloud, page_size: int) -> None:
     cloud.page_size = page_size
     used, free, common = cloud.add_image(), cloud.add_image(), cloud.add_image()
+    cloud.add_server("last-1", image=used)  # the oldest is listed last
     for _ in range(5):
         cloud.add_server(image=common)
-    cloud.add_server("last-1", image=used)
     run = invoke({"image_ids": [used, free]})
     assert run.outcomes == {used: ("refused", "in_use"), free: ("deleted", "")}
     assert "last-1" in run.answer["outcomes"][0]["detail"]
@@ -46,14 +46,15 @@ def test_every_page_is_asked_for_once(invoke: Invoke, cloud: FakeCloud) -> None:
     invoke({"image_ids": [cloud.add_image()]})
     assert lists(cloud, "servers") == [
         "limit=1000",
-        f"limit=1000&marker={servers[1]}",
         f"limit=1000&marker={servers[3]}",
+        f"limit=1000&marker={servers[1]}",
     ]
 
 
 def test_a_full_page_without_a_link_is_not_the_last(invoke: Invoke, cloud: FakeCloud) -> None:
-    marker, used = cloud.add_server(), cloud.add_image()
+    used = cloud.add_image()
     cloud.add_server(image=used)
+    marker = cloud.add_server()
     others = [{"id": str(number), "image": {"id": "x"}} for number in range(999)]
     cloud.fault("GET", SERVERS, status=200, body={"servers": [*others, {"id": marker, "image": ""}]})
     assert invoke({"image_ids": [used]}).outcomes == {used: ("refused", "in_use")}
@@ -65,7 +66,7 @@ def test_the_servers_that_use_an_image_are_named(invoke: Invoke, cloud: FakeClou
     for number in range(5):
         cloud.add_server(f"web-{number}", image=image)
     detail = invoke({"image_ids": [image]}).answer["outcomes"][0]["detail"]
-    assert "web-0" in detail
+    assert "web-4" in detail
     assert "and 2 more" in detail
 
 
