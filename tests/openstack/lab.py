@@ -11,7 +11,7 @@ from tests.openstack import config
 from tests.openstack.config import REGION, Settings
 from tests.openstack.process import Port, Service
 from tests.openstack.seed import kept_seed, plant
-from tests.openstack.servers import add_server
+from tests.openstack.servers import add_server, remove_servers
 
 APPLICATIONS = {
     "network": "no_network",
@@ -110,3 +110,7 @@ class Lab:
     def add_server(self, name: str = "web-1", *, image: str | None = None, project: str = "demo") -> str:
         """Put a server into Nova's databases; without an image it was booted from a volume."""
         return add_server(self._settings, name, image or "", self.projects[project])
+
+    def remove_servers(self) -> None:
+        """Let there be no servers."""
+        remove_servers(self._settings)

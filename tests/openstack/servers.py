@@ -53,3 +53,13 @@ def _copy(database: Path, table: str, where: tuple[str, str], changes: Mapping[s
             f"INSERT INTO {table} ({named}) SELECT {chosen} FROM {table} WHERE {column} = ?",  # noqa: S608 (see above)
             (*values, value),
         )
+
+
+def remove_servers(settings: Settings) -> None:
+    """Take all but the pattern out of the databases."""
+    cell1 = settings.database("nova_cell1")
+    pattern = _pattern_id(cell1)
+    places = [(cell1, table, column) for table, column in reversed(IN_CELL.items())]
+    for database, table, column in [*places, (settings.database("nova_api"), "instance_mappings", "instance_uuid")]:
+        with closing(sqlite3.connect(database, timeout=60)) as opened, opened:
+            opened.execute(f"DELETE FROM {table} WHERE {column} != ?", (pattern,))  # noqa: S608 (all names are ours)

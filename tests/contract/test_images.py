@@ -1,0 +1,190 @@
+from typing import Any
+
+import pytest
+
+from tests.contract.asking import shape_of
+from tests.contract.cloud import MISSING, Cloud
+
+QUEUED: dict[str, Any] = {
+    "name": "str",
+    "disk_format": "str",
+    "container_format": "str",
+    "visibility": "str",
+    "size": None,
+    "virtual_size": None,
+    "status": "str",
+    "checksum": None,
+    "protected": "bool",
+    "min_ram": "int",
+    "min_disk": "int",
+    "owner": "str",
+    "os_hidden": "bool",
+    "os_hash_algo": None,
+    "os_hash_value": None,
+    "id": "str",
+    "created_at": "str",
+    "updated_at": "str",
+    "tags": [],
+    "self": "str",
+    "file": "str",
+    "schema": "str",
+}
+DATA = {"size": "int", "virtual_size": "int", "checksum": "str", "os_hash_algo": "str", "os_hash_value": "str"}
+ACTIVE = QUEUED | DATA | {"stores": "str"}
+MEMBER = {
+    "created_at": "str",
+    "image_id": "str",
+    "member_id": "str",
+    "schema": "str",
+    "status": "str",
+    "updated_at": "str",
+}
+
+
+def test_a_record_without_data_is_queued(cloud: Cloud) -> None:
+    made = cloud.glance("POST", payload={"name": "ci-1", "disk_format": "raw", "container_format": "bare"})
+    image_id = made.body["id"]
+    shown = cloud.glance("GET", f"/{image_id}")
+    assert (made.status, made.type, made.headers["Location"]) == (
+        201,
+        "application/json",
+        f"{cloud.backend.image}/v2/images/{image_id}",
+    )
+    assert shape_of(made.body) == shape_of(shown.body) == QUEUED
+    assert (shown.body["status"], shown.body["visibility"], shown.body["owner"]) == ("queued", "shared", cloud.demo)
+    assert cloud.glance("DELETE", f"/{image_id}").status == 204
+
+
+def test_an_upload_makes_an_image_active(cloud: Cloud) -> None:
+    image_id = cloud.add_image(tags=["reap", "ci"], team="blue", protected=True)
+    shown = cloud.glance("GET", f"/{image_id}")
+    assert (shown.status, shown.type) == (200, "application/json")
+    assert shape_of(shown.body) == ACTIVE | {"tags": ["str"], "team": "str"}
+    assert (shown.body["status"], shown.body["size"], shown.body["protected"]) == ("active", 16, True)
+    assert shown.body["checksum"] == "45ed9cc2f92b77cd8b2f5bd59ff635f8"
+    assert (set(shown.body["tags"]), shown.body["team"]) == ({"reap", "ci"}, "blue")
+
+
+def test_an_image_gets_data_only_once(cloud: Cloud) -> None:
+    answer = cloud.glance("PUT", f"/{cloud.add_image()}/file", data=b"more")
+    assert (answer.status, answer.body["title"]) == (409, "Conflict")
+
+
+@pytest.mark.parametrize("image_id", [MISSING, "not-a-uuid"])
+def test_an_unknown_image_is_not_found(cloud: Cloud, image_id: str) -> None:
+    answer = cloud.glance("GET", f"/{image_id}")
+    assert (answer.status, answer.type) == (404, "application/json")
+    assert shape_of(answer.body) == {"message": "str", "code": "str", "title": "str"}
+    assert answer.message == f"No image found with ID {image_id}"
+
+
+def test_an_image_is_tagged_and_untagged(cloud: Cloud) -> None:
+    image_id = cloud.add_image()
+    tagged = cloud.glance("PUT", f"/{image_id}/tags/keep")
+    assert (tagged.status, tagged.content) == (204, b"")
+    assert cloud.glance("GET", f"/{image_id}").body["tags"] == ["keep"]
+    assert cloud.glance("DELETE", f"/{image_id}/tags/keep").status == 204
+    assert cloud.glance("GET", f"/{image_id}").body["tags"] == []
+    assert cloud.glance("DELETE", f"/{image_id}/tags/keep").status == 404
+
+
+def test_a_deactivated_image_says_so_until_it_is_active_again(cloud: Cloud) -> None:
+    image_id = cloud.add_image()
+    cloud.deactivate(image_id)
+    assert cloud.glance("GET", f"/{image_id}").body["status"] == "deactivated"
+    assert cloud.glance("POST", f"/{image_id}/actions/reactivate").status == 204
+    assert cloud.glance("GET", f"/{image_id}").body["status"] == "active"
+
+
+def test_a_queued_image_cannot_be_deactivated(cloud: Cloud) -> None:
+    answer = cloud.glance("POST", f"/{cloud.queue()}/actions/deactivate")
+    assert (answer.status, answer.message) == (403, "Not allowed to deactivate image in status 'queued'")
+
+
+def test_an_image_is_changed_by_json_patch(cloud: Cloud) -> None:
+    image_id = cloud.add_image(team="blue")
+    change = [{"op": "replace", "path": "/protected", "value": True}, {"op": "remove", "path": "/team"}]
+    answer = cloud.glance("PATCH", f"/{image_id}", patch=change)
+    assert (answer.status, answer.body["protected"]) == (200, True)
+    assert shape_of(answer.body) == ACTIVE
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({"op": "replace", "path": "/status", "value": "active"}, 403),
+        ({"op": "replace", "path": "/team", "value": "blue"}, 409),
+        ({"op": "replace", "path": "/protected", "value": "no"}, 400),
+        ({"op": "replace", "path": "/visibility", "value": "public"}, 403),
+        ({"op": "test", "path": "/name"}, 400),
+    ],
+)
+def test_a_change_that_may_not_be_is_refused(cloud: Cloud, change: object, status: int) -> None:
+    assert cloud.glance("PATCH", f"/{cloud.add_image()}", patch=[change]).status == status
+
+
+def test_sharing_takes_two(cloud: Cloud) -> None:
+    image_id = cloud.add_image()
+    path = f"/{image_id}/members"
+    offered = cloud.glance("POST", path, payload={"member": cloud.other})
+    assert (offered.status, shape_of(offered.body), offered.body["status"]) == (200, MEMBER, "pending")
+    mine = cloud.glance("PUT", f"{path}/{cloud.other}", payload={"status": "accepted"})
+    theirs = cloud.glance("PUT", f"{path}/{cloud.other}", "neighbour", payload={"status": "accepted"})
+    assert (mine.status, theirs.status) == (403, 200)
+    listed = cloud.glance("GET", path)
+    assert shape_of(listed.body) == {"members": [MEMBER], "schema": "str"}
+    assert [(m["member_id"], m["status"]) for m in listed.body["members"]] == [(cloud.other, "accepted")]
+
+
+def test_an_image_is_shared_with_a_project_only_once(cloud: Cloud) -> None:
+    path = f"/{cloud.add_image()}/members"
+    first, second = (cloud.glance("POST", path, payload={"member": cloud.other}) for _ in range(2))
+    assert (first.status, second.status) == (200, 409)
+
+
+def test_sharing_ends(cloud: Cloud) -> None:
+    path = f"/{cloud.add_image()}/members"
+    cloud.glance("POST", path, payload={"member": cloud.other})
+    assert cloud.glance("DELETE", f"{path}/{cloud.other}").status == 204
+    assert cloud.glance("GET", path).body["members"] == []
+    assert cloud.glance("DELETE", f"{path}/{cloud.other}").status == 404
+
+
+def test_a_private_image_has_no_members(cloud: Cloud) -> None:
+    image_id = cloud.add_image(visibility="private")
+    answer = cloud.glance("GET", f"/{image_id}/members")
+    words = f"Not allowed to list members for image {image_id}: Only shared images have members."
+    assert (answer.status, answer.message) == (403, words)
+
+
+def test_members_of_an_unknown_image_are_not_found(cloud: Cloud) -> None:
+    answer = cloud.glance("GET", f"/{MISSING}/members")
+    assert (answer.status, answer.message) == (404, f"Image {MISSING} not found.")
+
+
+def test_a_member_sees_only_itself_among_the_members(cloud: Cloud) -> None:
+    image_id = cloud.add_image(user="neighbour")
+    assert cloud.glance("GET", f"/{image_id}").status == 404
+    cloud.share(image_id, accept=False)
+    assert cloud.glance("GET", f"/{image_id}").body["visibility"] == "shared"
+    members = cloud.glance("GET", f"/{image_id}/members").body["members"]
+    assert [member["member_id"] for member in members] == [cloud.demo]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "options", "message"),
+    [
+        ("PUT", "/tags/keep", {}, f"Image {MISSING} not found."),
+        ("DELETE", "/tags/keep", {}, f"Image {MISSING} not found."),
+        ("POST", "/actions/deactivate", {}, f"No image found with ID {MISSING}"),
+        ("PUT", "/file", {"data": b"x"}, f"No image found with ID {MISSING}"),
+        ("POST", "/members", {"payload": {"member": "0" * 32}}, f"Image {MISSING} not found."),
+        ("DELETE", "/members/demo", {}, f"Image {MISSING} not found."),
+        ("PATCH", "", {"patch": []}, f"No image found with ID {MISSING}"),
+    ],
+)
+def test_an_unknown_image_cannot_be_changed(
+    cloud: Cloud, method: str, path: str, options: dict[str, Any], message: str
+) -> None:
+    answer = cloud.glance(method, f"/{MISSING}{path}", **options)
+    assert (answer.status, answer.message) == (404, message)
