@@ -53,9 +53,10 @@ def kept_seed() -> Seed:
 
 
 def plant(seed: Seed, settings: Settings) -> None:
-    """Copy the seed to where a lab lives, and give it the addresses of this lab."""
+    """Copy the seed to where a lab lives, and give it keys and addresses of its own."""
     shutil.copytree(seed.folder, settings.home, dirs_exist_ok=True)
     config.write(settings)
+    _make_keys(settings.home / "fernet")
     for service, tail in URLS.items():
         _change(
             settings.database("keystone"),
@@ -96,7 +97,7 @@ def _make_keystone_and_glance(settings: Settings) -> None:
 
 def _make_keys(folder: Path) -> None:
     """Write what `keystone-manage fernet_setup` writes, which wants a system user to give it to."""
-    folder.mkdir(mode=0o700)
+    folder.mkdir(mode=0o700, exist_ok=True)
     for number in ("0", "1"):
         (folder / number).write_bytes(base64.urlsafe_b64encode(secrets.token_bytes(32)))
 
@@ -145,5 +146,6 @@ def _change(database: Path, statement: str, values: Sequence[object]) -> None:
 
 
 def _version() -> str:
-    sources = sorted([*Path(__file__).parent.glob("*.py"), *INSIDE.glob("*.py")])
+    here = Path(__file__).parent
+    sources = [*(here / name for name in ("accounts.py", "config.py", "seed.py")), INSIDE / "pattern_server.py"]
     return hashlib.sha256(os.fsencode("".join(source.read_text() for source in sources))).hexdigest()[:12]
