@@ -1,6 +1,7 @@
 import json
 import os
 import selectors
+import shutil
 import signal
 import subprocess
 import sys
@@ -30,7 +31,9 @@ def lab_process() -> Iterator[tuple[subprocess.Popen[bytes], dict[str, Any]]]:
     command = [sys.executable, "-m", "tests.openstack"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:  # noqa: S603 (ours)
         assert process.stdout is not None
-        yield process, json.loads(process.stdout.readline())
+        told = json.loads(process.stdout.readline())
+        yield process, told
+    shutil.rmtree(Path(told["store"]).parent, ignore_errors=True)  # who is killed cleans nothing up
 
 
 def masters(pid: int) -> list[int]:
