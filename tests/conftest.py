@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -92,13 +92,10 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 @pytest.fixture
-def invoke(
-    clean_environment: pytest.MonkeyPatch, server: Server, cloud: FakeCloud, capsys: pytest.CaptureFixture[str]
-) -> Invoke:
-    """Invoke the function in mode `delete` unless a setting says otherwise; settings are REAPER_* or OS_* variables."""
+def call(clean_environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Invoke:
+    """Invoke the function with an event and these variables."""
 
-    def invoke_once(event: object, *, seconds: float = 60.0, auth: Auth = "password", **settings: str) -> Invocation:
-        environment = cloud.env(server.url, auth=auth) | {"REAPER_MODE": "delete"} | settings
+    def call_once(event: object, environment: Mapping[str, str], seconds: float = 60.0) -> Invocation:
         for name, value in environment.items():
             clean_environment.setenv(name, value)
         capsys.readouterr()
@@ -109,6 +106,16 @@ def invoke(
         except Exception as exc:  # noqa: BLE001 (a test looks at it)
             error = exc
         return Invocation(answer, error, capsys.readouterr().out)
+
+    return call_once
+
+
+@pytest.fixture
+def invoke(call: Invoke, server: Server, cloud: FakeCloud) -> Invoke:
+    """Invoke the function in mode `delete` unless a setting says otherwise; settings are REAPER_* or OS_* variables."""
+
+    def invoke_once(event: object, *, seconds: float = 60.0, auth: Auth = "password", **settings: str) -> Invocation:
+        return call(event, cloud.env(server.url, auth=auth) | {"REAPER_MODE": "delete"} | settings, seconds)
 
     return invoke_once
 

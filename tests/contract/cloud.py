@@ -61,12 +61,13 @@ class Cloud:
         assert self.glance("PUT", f"/{image_id}/file", user, data=b"x" * 16).status == 204
         return image_id
 
-    def share(self, image_id: str, *, accept: bool) -> None:
-        """Let the neighbour share an image with us, and accept it or leave that open."""
-        path = f"/{image_id}/members"
-        assert self.glance("POST", path, "neighbour", payload={"member": self.demo}).status == 200
+    def share(self, image_id: str, *, accept: bool, owner: str = "neighbour") -> None:
+        """Let its owner share an image, ours with the neighbour; the other accepts it or leaves that open."""
+        path, guest = f"/{image_id}/members", "reaper" if owner == "neighbour" else "neighbour"
+        project = self.backend.projects[HOME[guest]]
+        assert self.glance("POST", path, owner, payload={"member": project}).status == 200
         if accept:
-            assert self.glance("PUT", f"{path}/{self.demo}", payload={"status": "accepted"}).status == 200
+            assert self.glance("PUT", f"{path}/{project}", guest, payload={"status": "accepted"}).status == 200
 
     def deactivate(self, image_id: str) -> None:
         """Make the data of an image unavailable."""

@@ -4,8 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.conftest import Invoke
 from tests.contract.backends import Fake, Real
 from tests.contract.cloud import Cloud
+from tests.contract.handling import Function
 from tests.fakecloud import FakeCloud, Server
 from tests.openstack import Lab
 
@@ -36,3 +38,8 @@ def cloud(request: pytest.FixtureRequest) -> Iterator[Cloud]:
         fake = FakeCloud()
         with Server(fake) as server:
             yield Cloud(Fake(fake, server))
+
+
+@pytest.fixture
+def function(cloud: Cloud, call: Invoke) -> Function:
+    return Function(cloud, call)

@@ -74,6 +74,15 @@ def upload_image(visit: Visit) -> Reply:
     return NOTHING
 
 
+def download_image(visit: Visit) -> Reply:
+    """Give out the data of an image."""
+    image = visit.state.show_image(visit.caller, visit.args["image_id"])
+    if image.status != "active":
+        return NOTHING  # 204: there is none
+    headers = {"Content-Type": "application/octet-stream", "Content-MD5": str(image.checksum)}
+    return Reply(200, headers, image.data)
+
+
 def update_image(visit: Visit) -> Reply:
     """Change a record by JSON patch."""
     kind = visit.request.headers.get("Content-Type", "").split(";")[0].strip()

@@ -91,10 +91,12 @@ class ImageRecord:
     min_disk: int = 0
     members: dict[str, str] = field(default_factory=dict)
     properties: dict[str, Any] = field(default_factory=dict)
+    data: bytes = field(default=b"", repr=False)
 
     def fill(self, data: bytes) -> None:
         """Take the data of an upload."""
         self.status = "active"
+        self.data = data
         self.size = len(data)
         self.checksum = hashlib.md5(data, usedforsecurity=False).hexdigest()
         self.os_hash_value = hashlib.sha512(data).hexdigest()

@@ -75,6 +75,7 @@ TABLE: tuple[tuple[str, str, Handler], ...] = (
     ("DELETE", r"/ims/v2/images/(?P<image_id>[^/]+)", ims.delete_image),
     ("DELETE", IMAGE, glance.delete_image),
     ("PUT", IMAGE + r"/file", glance.upload_image),
+    ("GET", IMAGE + r"/file", glance.download_image),
     ("GET", IMAGE + r"/members", glance.list_members),
     ("POST", IMAGE + r"/members", glance.add_member),
     ("PUT", IMAGE + r"/members/(?P<member>[^/]+)", glance.set_member_status),
