@@ -11,6 +11,9 @@ READY := .venv/ready
 SAM := .venv-sam/bin/sam
 SAM_READY := .venv-sam/ready
 OPENSTACK_READY := .venv-openstack/ready
+CFN_LINT := .venv-sam/bin/cfn-lint
+CHECKOV := .venv-template/bin/checkov
+CHECKOV_READY := .venv-template/ready
 STAGE := build/$(ARCH)-$(PYTHON_VERSION)
 MACHINE := $(if $(filter arm64,$(ARCH)),aarch64,$(ARCH))
 
@@ -51,12 +54,15 @@ test: $(READY)
 test-openstack: $(READY) $(OPENSTACK_READY)
 	$(VENV) -m pytest tests/openstack tests/contract --openstack
 
-check: $(READY) $(SAM_READY)
+check: $(READY) $(SAM_READY) $(CHECKOV_READY)
 	$(VENV) -m ruff format --check
 	$(VENV) -m ruff check
 	$(VENV) -m mypy
 	$(VENV) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()' --no-logo
 	$(OFFLINE) $(SAM) validate --lint --template template.yaml --region eu-central-1
+	$(CFN_LINT) --include-checks I --include-experimental --non-zero-exit-code informational \
+		--region eu-central-1 --template template.yaml
+	$(CHECKOV) --config-file .checkov.yaml
 
 bench: $(READY)
 	$(VENV) -m pytest tests/bench -o addopts= -o python_files='bench_*.py test_*.py' --capture=no
@@ -69,7 +75,7 @@ format: $(READY)
 	$(VENV) -m ruff check --fix
 
 clean:
-	rm -rf .venv .venv-openstack .venv-sam .aws-sam build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-openstack .venv-sam .venv-template .aws-sam build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 lock: build/lock/bin/uv
@@ -77,6 +83,7 @@ lock: build/lock/bin/uv
 	$(LOCK) -c requirements.lock --group dev -o tests/requirements.lock pyproject.toml
 	echo 'aws-sam-cli>=1.170,<2' | $(LOCK) -o tests/sam-requirements.lock -
 	printf '%s\n' $(OPENSTACK) | $(LOCK) -o tests/openstack-requirements.lock -
+	echo 'checkov>=3.3,<4' | $(LOCK) -o tests/template-requirements.lock -
 
 # --- environments: made once, and again when their lock changes ---
 
@@ -88,6 +95,10 @@ $(SAM_READY): tests/sam-requirements.lock
 
 $(OPENSTACK_READY): tests/openstack-requirements.lock
 	$(call venv,.venv-openstack,$<)
+
+# checkov pins versions that sam can't live with, so it gets an environment of its own.
+$(CHECKOV_READY): tests/template-requirements.lock
+	$(call venv,.venv-template,$<)
 
 build/lock/bin/uv:
 	$(call python_or_why)
