@@ -92,10 +92,10 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 @pytest.fixture
-def call(clean_environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Invoke:
+def invoke_with(clean_environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Invoke:
     """Invoke the function with an event and these variables."""
 
-    def call_once(event: object, environment: Mapping[str, str], seconds: float = 60.0) -> Invocation:
+    def invoke_once(event: object, environment: Mapping[str, str], seconds: float = 60.0) -> Invocation:
         for name, value in environment.items():
             clean_environment.setenv(name, value)
         capsys.readouterr()
@@ -107,15 +107,15 @@ def call(clean_environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
             error = exc
         return Invocation(answer, error, capsys.readouterr().out)
 
-    return call_once
+    return invoke_once
 
 
 @pytest.fixture
-def invoke(call: Invoke, server: Server, cloud: FakeCloud) -> Invoke:
+def invoke(invoke_with: Invoke, server: Server, cloud: FakeCloud) -> Invoke:
     """Invoke the function in mode `delete` unless a setting says otherwise; settings are REAPER_* or OS_* variables."""
 
     def invoke_once(event: object, *, seconds: float = 60.0, auth: Auth = "password", **settings: str) -> Invocation:
-        return call(event, cloud.env(server.url, auth=auth) | {"REAPER_MODE": "delete"} | settings, seconds)
+        return invoke_with(event, cloud.env(server.url, auth=auth) | {"REAPER_MODE": "delete"} | settings, seconds)
 
     return invoke_once
 

@@ -41,5 +41,5 @@ def cloud(request: pytest.FixtureRequest) -> Iterator[Cloud]:
 
 
 @pytest.fixture
-def function(cloud: Cloud, call: Invoke) -> Function:
-    return Function(cloud, call)
+def function(cloud: Cloud, invoke_with: Invoke) -> Function:
+    return Function(cloud, invoke_with)

@@ -93,6 +93,10 @@ class ImageRecord:
     properties: dict[str, Any] = field(default_factory=dict)
     data: bytes = field(default=b"", repr=False)
 
+    def described(self) -> dict[str, Any]:
+        """All of it but the data."""
+        return {name: value for name, value in vars(self).items() if name != "data"}
+
     def fill(self, data: bytes) -> None:
         """Take the data of an upload."""
         self.status = "active"

@@ -188,8 +188,8 @@ class CloudState(Accounts):
         """What is alive and what is dead, for people."""
         with self.lock:
             named = {
-                "images": [vars(image) for image in self.images.values()],
-                "dead": [vars(image) for image in self.dead.values()],
+                "images": [image.described() for image in self.images.values()],
+                "dead": [image.described() for image in self.dead.values()],
                 "servers": [vars(server) for server in self.servers.values()],
                 "volumes": [vars(volume) for volume in self.volumes.values()],
             }

@@ -604,8 +604,9 @@ def test_a_process_serves_the_demo_until_it_is_told_to_end() -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root, env={**os.environ}) as process:  # noqa: S603
         assert process.stdout is not None
         told = json.loads(process.stdout.readline())
-        state = requests.get(told["url"] + "/_state", timeout=5).json()
+        answer = requests.get(told["url"] + "/_state", timeout=5)
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
+    state = answer.json()
     assert [image["name"] for image in state["images"]][4:7] == ["golden-debian-12", "web-base", "shared-toolbox"]
     assert told["env"]["OS_AUTH_URL"] == told["url"] + "/identity/v3"
