@@ -20,12 +20,6 @@ ROOT = Path(__file__).parents[2]
 SECONDS = 60
 
 
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    with Lab() as running:
-        yield running
-
-
 @contextmanager
 def lab_process() -> Iterator[tuple[subprocess.Popen[bytes], dict[str, Any]]]:
     command = [sys.executable, "-m", "tests.openstack"]
