@@ -56,7 +56,7 @@ class Report:
 
     def answer(self) -> dict[str, Any]:
         """The report as a caller gets it: JSON values only."""
-        return {
+        answer = {
             "ok": self.ok,
             "mode": self.mode,
             "source": self.source,
@@ -65,6 +65,9 @@ class Report:
             "outcomes": [_told(outcome) for outcome in self.outcomes],
             **self.plan(),
         }
+        # JSON lets a name hold half a character, UTF-8 does not: the runtime would die of it.
+        sendable: dict[str, Any] = json.loads(json.dumps(answer, ensure_ascii=False).encode(errors="replace"))
+        return sendable
 
     def failures(self) -> dict[str, Any]:
         """The answer to a queue: the messages that must come again."""
