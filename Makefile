@@ -11,6 +11,7 @@ READY := .venv/ready
 SAM := .venv-sam/bin/sam
 SAM_READY := .venv-sam/ready
 OPENSTACK_READY := .venv-openstack/ready
+LAMBDA_READY := .venv-lambda/ready
 CFN_LINT := .venv-sam/bin/cfn-lint
 CHECKOV := .venv-template/bin/checkov
 CHECKOV_READY := .venv-template/ready
@@ -29,12 +30,13 @@ OPENSTACK := 'keystone>=30,<31' 'glance>=33,<34' 'nova>=34,<35' 'gunicorn>=27,<2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-openstack check bench build format clean lock
+.PHONY: help setup demo test test-openstack test-lambda check bench build stage stage-here format clean lock
 
 help:
 	@echo 'make demo    show what the function does, against a fake cloud on this machine'
 	@echo 'make test    run the tests'
 	@echo 'make test-openstack  hold the fake cloud against real Keystone, Glance and Nova on this machine'
+	@echo 'make test-lambda  run the built artifact under the Lambda runtime, and feed it from a queue'
 	@echo 'make check   formatter, linter, types, arrows between the modules, template'
 	@echo 'make bench   run the benchmarks'
 	@echo 'make build   build the functions of template.yaml with sam (ARCH=$(ARCH), PYTHON_VERSION=$(PYTHON_VERSION))'
@@ -53,6 +55,9 @@ test: $(READY)
 
 test-openstack: $(READY) $(OPENSTACK_READY)
 	$(VENV) -m pytest tests/openstack tests/contract --openstack
+
+test-lambda: $(READY) $(SAM_READY) $(LAMBDA_READY) stage-here
+	$(VENV) -m pytest tests/e2e
 
 check: $(READY) $(SAM_READY) $(CHECKOV_READY)
 	$(VENV) -m ruff format --check
@@ -75,13 +80,14 @@ format: $(READY)
 	$(VENV) -m ruff check --fix
 
 clean:
-	rm -rf .venv .venv-openstack .venv-sam .venv-template .aws-sam build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-lambda .venv-openstack .venv-sam .venv-template .aws-sam build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 lock: build/lock/bin/uv
 	$(LOCK) --no-emit-package setuptools -o requirements.lock pyproject.toml
 	$(LOCK) -c requirements.lock --group dev -o tests/requirements.lock pyproject.toml
 	echo 'aws-sam-cli>=1.170,<2' | $(LOCK) -o tests/sam-requirements.lock -
+	echo 'awslambdaric>=4,<5' | $(LOCK) -o tests/lambda-requirements.lock -
 	printf '%s\n' $(OPENSTACK) | $(LOCK) -o tests/openstack-requirements.lock -
 	echo 'checkov>=3.3,<4' | $(LOCK) -o tests/template-requirements.lock -
 
@@ -95,6 +101,13 @@ $(SAM_READY): tests/sam-requirements.lock
 
 $(OPENSTACK_READY): tests/openstack-requirements.lock
 	$(call venv,.venv-openstack,$<)
+
+# Without pip, and so without anything that Lambda's runtime would not have.
+$(LAMBDA_READY): tests/lambda-requirements.lock $(READY)
+	@echo 'Installing $< into .venv-lambda'
+	@$(PYTHON) -m venv --clear --without-pip .venv-lambda
+	@$(VENV) $(PIP) --python .venv-lambda/bin/python $(LOCKED) -r $<
+	@touch $@
 
 # checkov pins versions that sam can't live with, so it gets an environment of its own.
 $(CHECKOV_READY): tests/template-requirements.lock
@@ -122,19 +135,28 @@ endef
 
 # --- the artifact: sam calls `make build-<function>` with ARTIFACTS_DIR ---
 
+# The artifact for this machine and the Python at hand: what the tests can run.
+stage-here: $(READY)
+	@$(MAKE) --no-print-directory stage LAMBDA_PYTHON=$(VENV) \
+		ARCH=$$(uname -m | sed 's/aarch64/arm64/') \
+		PYTHON_VERSION=$$($(VENV) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+
+stage: $(STAGE)/ready
+
 # One artifact for all functions: staged once, copied for each.
 build-%: $(STAGE)/ready
 	mkdir -p '$(ARTIFACTS_DIR)'
 	cp -R $(STAGE)/package/. '$(ARTIFACTS_DIR)'
 
-# Wheels for Lambda's platform, whatever this machine is, and our own wheel; no commands and no tests of theirs.
+# Wheels for Lambda's platform, whatever this machine is, and our own wheel; no commands and no tests of theirs, and
+# not Powertools' router for web requests, a tenth of everything, which nothing of ours loads.
 # Our wheel comes by name and not by path, since pip would write the path into the artifact.
 $(STAGE)/ready: requirements.lock pyproject.toml Makefile $(READY) $(wildcard handler/*.py)
 	@rm -rf $(STAGE) && mkdir -p $(STAGE)
 	$(VENV) $(PIP) wheel --no-deps --no-build-isolation --wheel-dir $(STAGE) .
 	$(VENV) $(PIP) $(LOCKED) $(FOR_LAMBDA) -r requirements.lock
 	$(VENV) $(PIP) install --no-deps --no-index --find-links $(STAGE) $(FOR_LAMBDA) image-reaper
-	@rm -rf $(STAGE)/package/bin $(STAGE)/package/*/tests
+	@cd $(STAGE)/package && rm -rf bin */tests */test_*.py aws_lambda_powertools/event_handler
 	@$(call compiled)
 	@touch $@
 
@@ -142,12 +164,13 @@ FOR_LAMBDA := --target $(STAGE)/package --no-compile --only-binary=:all: --imple
 	--python-version $(PYTHON_VERSION) --platform manylinux2014_$(MACHINE)
 
 # Without .pyc files every cold start compiles everything again, since Lambda's disk is read-only. Only the Python that
-# runs there can make them. They are unchecked: times do not survive the zip.
+# runs there can make them; pyenv may have it without offering it. They are unchecked: times do not survive the zip.
 define compiled
-if $(LAMBDA_PYTHON) -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] != "$(PYTHON_VERSION)")' 2>/dev/null; then \
-	$(LAMBDA_PYTHON) -m compileall -q --invalidation-mode unchecked-hash \
-		-s $(STAGE)/package -p /var/task $(STAGE)/package; \
-else \
-	echo 'No $(LAMBDA_PYTHON) here: the artifact goes without .pyc files, and cold starts will be slower'; \
-fi
+for python in $(LAMBDA_PYTHON) "$$(pyenv root 2>/dev/null)"/versions/$(PYTHON_VERSION).*/bin/python; do \
+	if "$$python" -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] != "$(PYTHON_VERSION)")' 2>/dev/null; then \
+		exec "$$python" -m compileall -q --invalidation-mode unchecked-hash \
+			-s $(STAGE)/package -p /var/task $(STAGE)/package; \
+	fi; \
+done; \
+echo 'No $(LAMBDA_PYTHON) here: the artifact goes without .pyc files, and cold starts will be slower'
 endef

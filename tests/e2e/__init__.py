@@ -1,0 +1,1 @@
+"""The built artifact under the Lambda runtime, fed by a real queue API."""
