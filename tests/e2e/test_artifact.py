@@ -1,0 +1,104 @@
+"""What is deployed: the package, its dependencies and nothing else, for the right machine, the same every time."""
+
+import csv
+import hashlib
+import os
+import re
+import struct
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.runtime import PACKAGE, ROOT
+
+LARGEST = 20_000_000
+MACHINES = {"arm64": 183, "x86_64": 62}  # EM_AARCH64 and EM_X86_64 of elf.h
+UNCHECKED_HASH = 1  # PEP 552
+FOREIGN = {"tests", "test", "events", "pip", "setuptools", "boto3", "botocore", "wheel", "bin"}
+
+
+def staged(arch: str, *, anew: bool = False) -> Path:
+    """The artifact as it is deployed, built by the command that `sam build` runs."""
+    ready = next((ROOT / "build").glob(f"{arch}-3.13/ready"), None)
+    if anew and ready:
+        ready.unlink()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    subprocess.run(["make", "stage", f"ARCH={arch}"], cwd=ROOT, env=environment, check=True)  # noqa: S603, S607
+    return ROOT / f"build/{arch}-3.13/package"
+
+
+def files(package: Path) -> list[Path]:
+    return sorted(path for path in package.rglob("*") if path.is_file())
+
+
+def tree_hash(package: Path) -> str:
+    digest = hashlib.sha256()
+    for path in files(package):
+        digest.update(f"{path.relative_to(package)}\0{path.stat().st_mode:o}\0".encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def locked() -> set[str]:
+    """The distributions that a Lambda function on Linux needs."""
+    lines = (ROOT / "requirements.lock").read_text().splitlines()
+    return {match[1].replace("-", "_") for line in lines if (match := re.match(r"([\w.-]+)==", line))}
+
+
+@pytest.fixture(params=sorted(MACHINES))
+def arch(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def test_it_holds_our_package_and_the_locked_dependencies(arch: str) -> None:
+    names = {path.name.partition("-")[0] for path in staged(arch).glob("*.dist-info")}
+    assert names == locked() | {"image_reaper"}
+
+
+def test_every_file_belongs_to_one_of_them(arch: str) -> None:
+    package = staged(arch)
+    recorded: set[str] = set()
+    for record in package.glob("*.dist-info/RECORD"):
+        recorded |= {row[0] for row in csv.reader(record.read_text().splitlines())}
+    present = {str(path.relative_to(package)) for path in files(package) if path.suffix != ".pyc"}
+    assert present <= recorded
+
+
+def test_it_holds_no_tests_no_events_no_installers_and_no_aws_sdk(arch: str) -> None:
+    package = staged(arch)
+    parts = {part for path in files(package) for part in path.relative_to(package).parts}
+    assert not parts & FOREIGN
+    assert not {part for part in parts if part.startswith(("test_", "conftest"))}
+
+
+@pytest.mark.parametrize("package", [PACKAGE, *(ROOT / f"build/{arch}-3.13/package" for arch in MACHINES)], ids=str)
+def test_every_module_is_compiled_to_last_with_an_unchecked_hash(package: Path) -> None:
+    if package != PACKAGE:
+        staged(package.parent.name.removesuffix("-3.13"))
+    compiled = [path for path in files(package) if path.suffix == ".pyc"]
+    sources = {path.with_suffix("") for path in files(package) if path.suffix == ".py"}
+    assert {path.parent.parent / path.name.split(".")[0] for path in compiled} == sources
+    assert {struct.unpack("<I", path.read_bytes()[4:8])[0] for path in compiled} == {UNCHECKED_HASH}
+
+
+def test_a_traceback_names_the_place_where_lambda_has_the_file() -> None:
+    text = (PACKAGE / "handler/__pycache__").glob("app.*.pyc").__next__().read_bytes()
+    assert b"/var/task/handler/app.py" in text
+    assert str(ROOT).encode() not in text
+
+
+def test_it_is_the_same_every_time() -> None:
+    assert tree_hash(staged("arm64")) == tree_hash(staged("arm64", anew=True))
+
+
+def test_every_library_is_for_the_machine_that_was_asked_for(arch: str) -> None:
+    libraries = [path for path in files(staged(arch)) if path.suffix == ".so"]
+    assert libraries
+    assert {struct.unpack("<H", path.read_bytes()[18:20])[0] for path in libraries} == {MACHINES[arch]}
+
+
+def test_it_is_at_most_20_megabytes(arch: str) -> None:
+    size = sum(path.stat().st_size for path in files(staged(arch)))
+    print(f"\n{arch}: {size / 1e6:.1f} MB unzipped")
+    assert size <= LARGEST
