@@ -1,0 +1,201 @@
+"""Redelivery, partial failure and dead letters, with a queue that speaks SQS and a poller that acts as Lambda's."""
+
+import json
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import cycle, islice
+from random import Random
+from typing import Any
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from tests.conftest import Invoke
+from tests.e2e.conftest import Start
+from tests.e2e.poller import Client, Function, Poller, failures
+from tests.fakecloud import FakeCloud
+
+RECEIVES = 4
+IDS = ["a", "b"]
+UNREADABLE = [
+    "",
+    "{",
+    "[]",
+    "null",
+    "{}",
+    '{"image_ids": []}',
+    '{"image_ids": ["../x"]}',
+    "не json",
+    '{"image_ids": 7}',
+]
+
+Queues = Callable[..., tuple[str, str]]
+
+
+@pytest.fixture(scope="session")
+def sqs() -> Iterator[Client]:
+    logging.getLogger("werkzeug").disabled = True
+    server = ThreadedMotoServer("127.0.0.1", 0)
+    server.start()
+    address = "http://{}:{}".format(*server.get_host_and_port())
+    yield boto3.client("sqs", "eu-central-1", endpoint_url=address, aws_access_key_id="x", aws_secret_access_key="x")
+    server.stop()
+
+
+@pytest.fixture
+def queues(sqs: Client, request: pytest.FixtureRequest) -> Iterator[Queues]:
+    """Make a queue and its dead-letter queue; their addresses."""
+    made: list[str] = []
+
+    def make(suffix: str = "", **attributes: str) -> tuple[str, str]:
+        name = f"q{abs(hash(request.node.name))}"
+        dead = sqs.create_queue(QueueName=f"{name}-dead{suffix}", Attributes=attributes)["QueueUrl"]
+        arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        redrive = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": RECEIVES})
+        attributes |= {"VisibilityTimeout": "720", "RedrivePolicy": redrive}
+        url = sqs.create_queue(QueueName=f"{name}{suffix}", Attributes=attributes)["QueueUrl"]
+        made.extend((url, dead))
+        return url, dead
+
+    yield make
+    for url in made:
+        sqs.delete_queue(QueueUrl=url)
+
+
+@dataclass
+class Traffic:
+    """Messages of every kind, and what must become of them."""
+
+    bodies: list[str] = field(default_factory=list)
+    dying: set[str] = field(default_factory=set)
+    staying: set[str] = field(default_factory=set)
+    unprocessable: Counter[str] = field(default_factory=Counter)
+
+
+def request_of(image_id: str, number: int = 0) -> str:
+    return json.dumps({"image_ids": [image_id], "reason": f"nightly, \u00e4 {number}"}, ensure_ascii=bool(number % 2))
+
+
+def mixed(cloud: FakeCloud, size: int) -> Traffic:
+    """Of 20 messages 9 are good, 3 duplicates, 2 refused, 2 fail for a while, 1 fails for ever, 3 make no sense."""
+    traffic, share = Traffic(), size // 20
+    good = [cloud.add_image() for _ in range(9 * share)]
+    passing = [cloud.add_image() for _ in range(2 * share)]
+    refused = [cloud.add_image(protected=True) for _ in range(2 * share)]
+    hopeless = [cloud.add_image() for _ in range(share)]
+    for image_id in passing:
+        cloud.fault("DELETE", image_id, status=403, times=RECEIVES - 1)
+    for image_id in hopeless:
+        cloud.fault("DELETE", image_id, status=403, times=None)
+    images = [*good, *good[: 3 * share], *refused, *passing, *hopeless]
+    unreadable = [
+        f"{body} " * bool(body) + str(n) * (not body) for n, body in enumerate(islice(cycle(UNREADABLE), 3 * share))
+    ]
+    traffic.bodies = [request_of(image_id, n) for n, image_id in enumerate(images)] + unreadable
+    traffic.dying, traffic.staying = {*good, *passing}, {*refused, *hopeless}
+    traffic.unprocessable = Counter(traffic.bodies[-4 * share :])
+    Random(size).shuffle(traffic.bodies)
+    return traffic
+
+
+def send(sqs: Client, url: str, bodies: list[str]) -> None:
+    for start in range(0, len(bodies), 10):
+        entries = [{"Id": str(n), "MessageBody": body} for n, body in enumerate(bodies[start : start + 10])]
+        assert not sqs.send_message_batch(QueueUrl=url, Entries=entries).get("Failed")
+
+
+def empty(sqs: Client, url: str) -> Counter[str]:
+    """The bodies of all messages of a queue."""
+    bodies: Counter[str] = Counter()
+    while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+        bodies.update(message["Body"] for message in messages)
+    return bodies
+
+
+def check(sqs: Client, urls: tuple[str, str], cloud: FakeCloud, traffic: Traffic) -> None:
+    assert set(cloud.dead) == traffic.dying
+    assert set(cloud.images) == traffic.staying
+    assert empty(sqs, urls[1]) == traffic.unprocessable
+    counts = sqs.get_queue_attributes(QueueUrl=urls[0], AttributeNames=["All"])["Attributes"]
+    assert (counts["ApproximateNumberOfMessages"], counts["ApproximateNumberOfMessagesNotVisible"]) == ("0", "0")
+    deletions = Counter((call.path.rpartition("/")[2], call.status) for call in cloud.calls_of("DELETE"))
+    assert {image_id: n for (image_id, status), n in deletions.items() if status == 204} == dict.fromkeys(
+        traffic.dying, 1
+    )
+    assert {status for _, status in deletions} == {204, 403}
+
+
+def in_process(invoke: Invoke, **settings: str) -> Function:
+    def function(event: dict[str, Any]) -> object:
+        run = invoke(event, **settings)
+        if run.error:
+            raise run.error
+        return run.answer
+
+    return function
+
+
+def test_of_a_thousand_mixed_messages_each_ends_where_it_should(
+    sqs: Client, queues: Queues, cloud: FakeCloud, invoke: Invoke
+) -> None:
+    urls, traffic = queues(), mixed(cloud, 1000)
+    send(sqs, urls[0], traffic.bodies)
+    Poller(sqs, urls[0], in_process(invoke)).drain(most=1000)
+    check(sqs, urls, cloud, traffic)
+
+
+def test_the_deployed_function_deals_with_mixed_messages_the_same_way(
+    sqs: Client, queues: Queues, cloud: FakeCloud, start: Start
+) -> None:
+    urls, traffic, runtime = queues(), mixed(cloud, 100), start()
+    send(sqs, urls[0], traffic.bodies)
+    Poller(sqs, urls[0], lambda event: runtime.invoke(event).value).drain(most=200)
+    check(sqs, urls, cloud, traffic)
+
+
+def test_a_function_without_settings_leaves_every_message_intact(
+    sqs: Client, queues: Queues, cloud: FakeCloud, invoke: Invoke
+) -> None:
+    urls, bodies = queues(), [request_of(cloud.add_image(), n) for n in range(20)]
+    send(sqs, urls[0], bodies)
+    Poller(sqs, urls[0], in_process(invoke, REAPER_MODE="?")).drain(most=20)
+    assert empty(sqs, urls[1]) == Counter(bodies)
+    assert len(cloud.images) == 20
+
+
+def test_a_group_of_a_fifo_queue_keeps_its_order_though_messages_fail(
+    sqs: Client, queues: Queues, cloud: FakeCloud, invoke: Invoke
+) -> None:
+    url, dead = queues(".fifo", FifoQueue="true", ContentBasedDeduplication="true")
+    groups = {f"g{number}": [cloud.add_image() for _ in range(6)] for number in range(4)}
+    for position in range(6):
+        for group, image_ids in groups.items():
+            sqs.send_message(QueueUrl=url, MessageBody=request_of(image_ids[position]), MessageGroupId=group)
+    for image_ids in groups.values():
+        cloud.fault("DELETE", image_ids[2], status=403, times=2)
+    Poller(sqs, url, in_process(invoke)).drain(most=100)
+    killed = [call.path.rpartition("/")[2] for call in cloud.calls_of("DELETE") if call.status == 204]
+    assert {group: [i for i in killed if i in image_ids] for group, image_ids in groups.items()} == groups
+    assert not empty(sqs, dead)
+
+
+@pytest.mark.parametrize("answer", [None, {}, {"batchItemFailures": []}, {"batchItemFailures": None}])
+def test_an_empty_answer_means_that_all_is_done(answer: object) -> None:
+    assert failures(answer, IDS) == set()
+
+
+MALFORMED: list[object] = ["", 7, {"x": 1}, {"batchItemFailures": "a"}] + [
+    {"batchItemFailures": [item]} for item in ("a", {}, {"itemIdentifier": ""}, {"itemIdentifier": "c"}, {"id": "a"})
+]
+
+
+@pytest.mark.parametrize("answer", MALFORMED, ids=str)
+def test_an_answer_that_makes_no_sense_means_that_nothing_is_done(answer: object) -> None:
+    assert failures(answer, IDS) == set(IDS)
+
+
+def test_an_answer_that_names_messages_means_that_the_others_are_done() -> None:
+    assert failures({"batchItemFailures": [{"itemIdentifier": "b"}]}, IDS) == {"b"}
