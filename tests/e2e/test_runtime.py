@@ -77,9 +77,9 @@ def test_a_failed_invocation_leaves_nothing_to_the_next(start: Start, cloud: Fak
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_event_gives_the_answer_that_it_gives_in_process(name: str, call: Invoke, tmp_path: Path) -> None:
+def test_every_event_gives_the_answer_that_it_gives_in_process(name: str, invoke_with: Invoke, tmp_path: Path) -> None:
     with demo_cloud() as environment:
-        wanted = call(event(name, environment), environment | {"REAPER_MODE": "delete"})
+        wanted = invoke_with(event(name, environment), environment | {"REAPER_MODE": "delete"})
     with demo_cloud() as environment, Runtime(environment | {"REAPER_MODE": "delete"}, tmp_path / "log") as runtime:
         assert gist_of(runtime.invoke(event(name, environment))) == in_process_gist(wanted)
 
