@@ -12,6 +12,7 @@ SAM := .venv-sam/bin/sam
 SAM_READY := .venv-sam/ready
 OPENSTACK_READY := .venv-openstack/ready
 LAMBDA_READY := .venv-lambda/ready
+BENCH_READY := .venv-bench/ready
 CFN_LINT := .venv-sam/bin/cfn-lint
 CHECKOV := .venv-template/bin/checkov
 CHECKOV_READY := .venv-template/ready
@@ -69,7 +70,7 @@ check: $(READY) $(SAM_READY) $(CHECKOV_READY)
 		--region eu-central-1 --template template.yaml
 	$(CHECKOV) --config-file .checkov.yaml
 
-bench: $(READY)
+bench: $(READY) $(SAM_READY) $(LAMBDA_READY) $(OPENSTACK_READY) $(BENCH_READY) stage-here
 	$(VENV) -m pytest tests/bench -o addopts= -o python_files='bench_*.py test_*.py' --capture=no
 
 build: $(READY) $(SAM_READY)
@@ -80,13 +81,14 @@ format: $(READY)
 	$(VENV) -m ruff check --fix
 
 clean:
-	rm -rf .venv .venv-lambda .venv-openstack .venv-sam .venv-template .aws-sam build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-bench .venv-lambda .venv-openstack .venv-sam .venv-template .aws-sam build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 lock: build/lock/bin/uv
 	$(LOCK) --no-emit-package setuptools -o requirements.lock pyproject.toml
 	$(LOCK) -c requirements.lock --group dev -o tests/requirements.lock pyproject.toml
 	echo 'aws-sam-cli>=1.170,<2' | $(LOCK) -o tests/sam-requirements.lock -
+	echo 'python-openstackclient>=10,<11' | $(LOCK) -o tests/bench-requirements.lock -
 	echo 'awslambdaric>=4,<5' | $(LOCK) -o tests/lambda-requirements.lock -
 	printf '%s\n' $(OPENSTACK) | $(LOCK) -o tests/openstack-requirements.lock -
 	echo 'checkov>=3.3,<4' | $(LOCK) -o tests/template-requirements.lock -
@@ -98,6 +100,10 @@ $(READY): tests/requirements.lock
 
 $(SAM_READY): tests/sam-requirements.lock
 	$(call venv,.venv-sam,$<)
+
+# What a user would pick instead of this function.
+$(BENCH_READY): tests/bench-requirements.lock
+	$(call venv,.venv-bench,$<)
 
 $(OPENSTACK_READY): tests/openstack-requirements.lock
 	$(call venv,.venv-openstack,$<)
