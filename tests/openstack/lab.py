@@ -28,7 +28,7 @@ class Lab:
     `services` are started, stopped and restarted one by one. They end with this process, however it ends.
     """
 
-    def __init__(self, *, threads: int = 4) -> None:
+    def __init__(self, *, threads: int = 4, workers: int = 1) -> None:
         self._seed = kept_seed()
         self.accounts = self._seed.accounts
         self.projects = self.accounts.projects
@@ -37,7 +37,7 @@ class Lab:
         numbers = {name: port.number for name, port in self._ports.items()}
         self._settings = Settings(self.home, numbers, self.accounts.service_password)
         self.services = {
-            name: Service(name, application, self.home, self._ports[name], threads)
+            name: Service(name, application, self.home, self._ports[name], (workers if name == "image" else 1, threads))
             for name, application in APPLICATIONS.items()
         }
 

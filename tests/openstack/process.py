@@ -30,15 +30,24 @@ class Port:
 
 
 class Service:
-    """A WSGI application of the services' environment under gunicorn; it ends with the process that started it."""
+    """A WSGI application of the services' environment under gunicorn; it ends with the process that started it.
 
-    def __init__(self, name: str, application: str, home: Path, port: Port, threads: int) -> None:
+    `size` is how many workers it has, and how many threads each of them.
+    """
+
+    def __init__(self, name: str, application: str, home: Path, port: Port, size: tuple[int, int]) -> None:
         self.name = name
         self.url = f"http://127.0.0.1:{port.number}"
         self._application = application
         self._home = home
         self._log = home / f"{name}.gunicorn.log"
-        self._settings = {"LAB_PORT": str(port.number), "LAB_LOG": str(self._log), "LAB_THREADS": str(threads)}
+        workers, threads = (str(number) for number in size)
+        self._settings = {
+            "LAB_PORT": str(port.number),
+            "LAB_LOG": str(self._log),
+            "LAB_WORKERS": workers,
+            "LAB_THREADS": threads,
+        }
         self._process: subprocess.Popen[bytes] | None = None
 
     def launch(self) -> None:

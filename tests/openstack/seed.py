@@ -116,7 +116,7 @@ def _make_nova(settings: Settings) -> None:
 
 
 def _create_accounts(settings: Settings, port: Port) -> None:
-    keystone = Service("identity", "keystone.wsgi.api", settings.home, port, threads=1)
+    keystone = Service("identity", "keystone.wsgi.api", settings.home, port, (1, 1))
     keystone.start()
     try:
         accounts = create_accounts(keystone.url, settings.service_password, tuple(URLS))

@@ -15,7 +15,7 @@ bind = [f"127.0.0.1:{os.environ['LAB_PORT']}"]
 errorlog = os.environ["LAB_LOG"]
 capture_output = True
 worker_class = "gthread"
-workers = 1
+workers = int(os.environ["LAB_WORKERS"])
 threads = int(os.environ["LAB_THREADS"])
 keepalive = 75  # longer than any test: a kept connection must not be cut for being idle
 graceful_timeout = 2
@@ -23,6 +23,7 @@ timeout = 0  # a slow machine is no reason to kill a worker
 
 _PR_SET_PDEATHSIG = 1
 _ANSWERS = os.dup(1)
+_asked = threading.local()
 
 
 def when_ready(_server: Any) -> None:  # noqa: ANN401 (gunicorn's, which the linter's environment does not have)
@@ -37,6 +38,10 @@ def post_fork(_server: Any, _worker: Any) -> None:  # noqa: ANN401 (gunicorn's)
     import_module("sqlalchemy.event").listen(engine, "before_cursor_execute", _lock_at_once, retval=True)
 
 
+def pre_request(_worker: Any, request: Any) -> None:  # noqa: ANN401 (gunicorn's)
+    _asked.only_reads = workers > 1 and request.method in {"GET", "HEAD"}
+
+
 def post_worker_init(_worker: Any) -> None:  # noqa: ANN401 (gunicorn's)
     os.write(_ANSWERS, b"ready\n")
 
@@ -45,7 +50,8 @@ def _lock_at_once(
     _connection: object, _cursor: object, statement: str, parameters: object, _context: object, _many: object
 ) -> tuple[str, object]:
     """Take SQLite's lock when a transaction begins: one that reads first and then writes can't wait for it."""
-    return ("BEGIN IMMEDIATE" if statement == "BEGIN" else statement), parameters
+    writes = statement == "BEGIN" and not getattr(_asked, "only_reads", False)
+    return ("BEGIN IMMEDIATE" if writes else statement), parameters
 
 
 def _end_with_the_lab() -> None:
