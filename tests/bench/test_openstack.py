@@ -1,7 +1,7 @@
 """How fast the handler is on real Glance, against a bare thread pool and openstacksdk: ratios within one run.
 
 Glance has two workers of two threads, on the same cores as the clients, and its SQLite lets in one writer at a time: it
-is the limit. So four requests at once is what it can take; more would only queue, for the handler and for the bare pool.
+is the limit. So four requests at once is what it can take; more would only queue, for the handler and the pool alike.
 """
 
 import io
