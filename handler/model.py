@@ -12,14 +12,17 @@ OutcomeName = Literal["deleted", "already_gone", "marked", "would_delete", "refu
 EXPECTABLE = ("name", "owner", "checksum", "status", "updated_at", "size")
 """The attributes of an image that a request may expect to be unchanged."""
 
+MOST_IMAGES = 1000
+"""Images that one request may name."""
+
 _AGE = re.compile(r"(\d{1,5})([hdw])")
 _ARN = re.compile(r"arn:[^:]+:[^:]+:[^:]+:")
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
 
-def parse_age(text: str) -> timedelta:
+def parse_age(text: object) -> timedelta:
     """Read an age such as `12h`, `30d` or `2w`; anything else raises ValueError."""
-    match = _AGE.fullmatch(text)
+    match = _AGE.fullmatch(text) if isinstance(text, str) else None
     if match is None:
         message = "must be a whole number of hours, days or weeks, such as 12h, 30d or 2w"
         raise ValueError(message)
@@ -46,12 +49,64 @@ class DeletionRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Select:
+    """Which images a sweep is about: all that is given must hold. `name` is a glob, `size_over` is in bytes."""
+
+    name: str = ""
+    tags: frozenset[str] = frozenset()
+    properties: tuple[tuple[str, str], ...] = ()
+    status: str = ""
+    older_than: timedelta | None = None
+    created_before: datetime | None = None
+    size_over: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Which of the images stay although they are selected: the newest of each group."""
+
+    newest: int
+    group_by: str = "name"
+
+
+@dataclass(frozen=True, slots=True)
+class SweepRequest:
+    """An order to delete what a policy selects; where there is `grace`, to mark it first.
+
+    `limit` and `limit_percent` bound what one run may delete or mark; if more is due, it does nothing.
+    """
+
+    select: Select
+    keep: Keep | None = None
+    limit: int = 25
+    limit_percent: float = 50
+    grace: timedelta = timedelta(0)
+    deactivate: bool = False
+    project_id: str = ""
+    delete_backup: bool = False
+    dry_run: bool = False
+    reason: str = ""
+
+
+Request = DeletionRequest | SweepRequest
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
-    """One image of one request, and the queue's id of the message that asked for it."""
+    """One image of one request, and the queue's id of the message that asked for it.
+
+    A `lapsed` image is one that an earlier sweep marked and that is not selected any more.
+    """
 
     target: Target
-    request: DeletionRequest
+    request: Request
     message_id: str = ""
+    lapsed: bool = False
+
+    @property
+    def sweep(self) -> SweepRequest | None:
+        """The sweep that chose the image, if one did."""
+        return self.request if isinstance(self.request, SweepRequest) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +126,14 @@ class Image:
     size: int | None
     checksum: str | None
     record: Mapping[str, Any] = field(repr=False, hash=False)
+
+    def expectation(self) -> dict[str, Any]:
+        """The image as a request names it that shall delete it only as it is now."""
+        return {"id": self.id, "expect": {key: getattr(self, key) for key in EXPECTABLE}}
+
+    def without_record(self) -> "Image":
+        """The image in as little memory as it can be remembered in."""
+        return replace(self, properties=frozenset(), record={})
 
     @property
     def may_be_shared(self) -> bool:
@@ -128,6 +191,27 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Decision:
+    """What a policy makes of one image: why it stays, or None if it is selected. The image is without its record."""
+
+    image: Image
+    objection: Refusal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What a sweep found: how many images there are, which are selected, and how many stay for which reason.
+
+    `lapsed` are images that bear this sweep's mark and are not selected any more.
+    """
+
+    looked_at: int = 0
+    selected: tuple[Image, ...] = ()
+    lapsed: tuple[Image, ...] = ()
+    stay: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """What became of one message: the outcomes of its request, or the problem that kept it from being carried out.
 
@@ -135,10 +219,11 @@ class Result:
     """
 
     message_id: str
-    request: DeletionRequest | None
+    request: Request | None
     outcomes: tuple[Outcome, ...] = ()
     problem: str = ""
     held: bool = False
+    survey: Survey | None = None
 
     @property
     def failed(self) -> bool:

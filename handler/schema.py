@@ -2,15 +2,15 @@
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Self, TypeVar
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from aws_lambda_powertools.utilities.parser import ValidationError, parse
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from handler.errors import InvalidRequest
-from handler.model import DeletionRequest, Target
+from handler.model import MOST_IMAGES, DeletionRequest, Keep, Request, Select, SweepRequest, Target, parse_age
 
-MOST_IMAGES = 1000
 _MOST_PROBLEMS = 10
 _UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 
@@ -48,15 +48,20 @@ class NamedImage(_Strict):
         )
 
 
-class Deletion(_Strict):
-    """The deletion request. Source: the project's contract with whoever sends requests."""
+class _Order(_Strict):
+    """What every request may say, whatever it is about."""
 
-    image_ids: Annotated[list[ImageId], Field(min_length=1, max_length=MOST_IMAGES)] | None = None
-    images: Annotated[list[NamedImage], Field(min_length=1, max_length=MOST_IMAGES)] | None = None
     project_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = ""
     delete_backup: bool = False
     dry_run: bool = False
     reason: Annotated[str, Field(max_length=256)] = ""
+
+
+class Deletion(_Order):
+    """The deletion request. Source: the project's contract with whoever sends requests."""
+
+    image_ids: Annotated[list[ImageId], Field(min_length=1, max_length=MOST_IMAGES)] | None = None
+    images: Annotated[list[NamedImage], Field(min_length=1, max_length=MOST_IMAGES)] | None = None
 
     @model_validator(mode="after")
     def _names_images_once(self) -> Self:
@@ -76,7 +81,92 @@ class Deletion(_Strict):
         return tuple(dict.fromkeys((*plain, *named)))
 
 
-REQUEST_FIELDS = frozenset(Deletion.model_fields) | {"sweep"}
+def _moment(text: object) -> datetime:
+    """A point in time, as ISO 8601 writes it; one without a zone is in UTC."""
+    try:
+        moment = datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        moment = None
+    if moment is None:
+        message = "must be a time such as 2026-01-31T12:00:00Z (ISO 8601)"
+        raise ValueError(message)
+    return moment.replace(tzinfo=moment.tzinfo or UTC)
+
+
+def _some_time(age: timedelta) -> timedelta:
+    if not age:
+        message = "must be more than nothing: every image is older than that"
+        raise ValueError(message)
+    return age
+
+
+Age = Annotated[timedelta, BeforeValidator(parse_age)]
+Text = Annotated[str, Field(min_length=1, max_length=255)]
+
+
+class Selection(_Strict):
+    """What an image must be to be swept; at least one condition must be given."""
+
+    name: Text | None = None
+    tags: Annotated[list[Text], Field(min_length=1)] | None = None
+    properties: Annotated[dict[Text, str], Field(min_length=1)] | None = None
+    status: Literal["active", "deactivated", "killed", "queued", "saving", "uploading", "importing"] | None = None
+    older_than: Annotated[Age, AfterValidator(_some_time)] | None = None
+    created_before: Annotated[datetime, BeforeValidator(_moment)] | None = None
+    size_over: Annotated[int, Field(ge=0)] | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if all(getattr(self, field) is None for field in type(self).model_fields):
+            message = "at least one condition must be given"
+            raise ValueError(message)
+        return self
+
+    def select(self) -> Select:
+        """The conditions as the rest of the program knows them."""
+        return Select(
+            self.name or "",
+            frozenset(self.tags or ()),
+            tuple((self.properties or {}).items()),
+            self.status or "",
+            self.older_than,
+            self.created_before,
+            self.size_over,
+        )
+
+
+class Kept(_Strict):
+    """Which of the selected images stay: the newest of each group."""
+
+    newest: Annotated[int, Field(ge=1)]
+    group_by: Annotated[str, Field(pattern=r"^(name|property:.{1,255}|tag-prefix:.{1,255})$")] = "name"
+
+
+class Sweep(_Strict):
+    """A policy: what it selects, what it keeps, and how much of it one run may do."""
+
+    select: Selection
+    keep: Kept | None = None
+    limit: Annotated[int, Field(ge=0)] = 25
+    limit_percent: Annotated[float, Field(ge=0, le=100)] = 50
+    grace: Age = timedelta(0)
+    deactivate: bool = False
+
+    @model_validator(mode="after")
+    def _deactivates_in_grace_only(self) -> Self:
+        if self.deactivate and not self.grace:
+            message = "deactivate: needs grace, since an image is deactivated while it is marked"
+            raise ValueError(message)
+        return self
+
+
+class SweepOrder(_Order):
+    """The sweep request. Source: the project's contract with whoever sends requests."""
+
+    sweep: Sweep
+
+
+REQUEST_FIELDS = frozenset(Deletion.model_fields) | frozenset(SweepOrder.model_fields)
 """An object with any of these fields is meant as a request."""
 
 
@@ -99,13 +189,28 @@ def read_json(text: object, what: str) -> dict[str, Any]:
     return payload
 
 
-def read_request(payload: Mapping[str, Any]) -> DeletionRequest:
+def read_request(payload: Mapping[str, Any]) -> Request:
     """Read a request; raises InvalidRequest, naming each field that is wrong."""
     if "sweep" in payload:
-        message = "sweep: not supported yet"
-        raise InvalidRequest(message)
+        return _sweep_request(valid(SweepOrder, payload))
     given = valid(Deletion, payload)
     return DeletionRequest(given.targets(), given.project_id, given.delete_backup, given.dry_run, given.reason)
+
+
+def _sweep_request(given: SweepOrder) -> SweepRequest:
+    sweep = given.sweep
+    return SweepRequest(
+        select=sweep.select.select(),
+        keep=Keep(sweep.keep.newest, sweep.keep.group_by) if sweep.keep else None,
+        limit=sweep.limit,
+        limit_percent=sweep.limit_percent,
+        grace=sweep.grace,
+        deactivate=sweep.deactivate,
+        project_id=given.project_id,
+        delete_backup=given.delete_backup,
+        dry_run=given.dry_run,
+        reason=given.reason,
+    )
 
 
 def valid(model: type[M], payload: Mapping[str, Any]) -> M:
