@@ -3,27 +3,26 @@
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from threading import Lock
 from typing import Literal, TypeVar
+from urllib.parse import quote
 
 from handler import records
 from handler.answers import Meaning, meaning_of
 from handler.auth import endpoint
-from handler.deadline import Deadline
-from handler.errors import CloudError, CredentialsRefused, Unavailable, Unexpected
+from handler.errors import CredentialsRefused, Unavailable, Unexpected
 from handler.model import Image
 from handler.transport import Transport
 
 ImageApi = Literal["glance", "ims", "ecs-v2.1", "ecs-v2"]
 
 PAGE = 1000
-"""Servers or volumes asked for at once; the cloud may give fewer."""
+"""Images, servers or volumes asked for at once; the cloud may give fewer."""
+NUMBERED_PAGE = 100
+"""Scaling configurations asked for at once: as many as there may be."""
 SMALLEST_CAP = 20
 """A page as long as this may have been cut without a word: only an empty one after it is the end of the list."""
 LOOKS = (0.5, 1.0, 2.0, *[5.0] * 12)
 """Seconds between the looks for an image whose deletion was taken on."""
-USAGE_LIFE = 60.0
-"""Seconds after which it is asked again which images are used."""
 
 T = TypeVar("T")
 
@@ -55,37 +54,7 @@ class _Endpoints:
     image: str | None
     compute: str | None
     volume: str | None
-
-
-class Usage:
-    """Which images are used, by whom: asked once, and again when the answer is a minute old. Safe for threads."""
-
-    def __init__(self, cloud: "Cloud", deadline: Deadline) -> None:
-        self._cloud = cloud
-        self._deadline = deadline
-        self._lock = Lock()
-        self._answer: Mapping[str, tuple[str, ...]] | CloudError = {}
-        self._asked_at: float | None = None
-        """What was left of the run then."""
-
-    def ask(self) -> None:
-        """Ask, unless it is known. An error is kept for those who want to know of an image."""
-        with self._lock:
-            if self._asked_at is not None and self._asked_at - self._deadline.left() <= USAGE_LIFE:
-                return
-            try:
-                self._answer = self._cloud.images_in_use()
-            except CloudError as error:
-                self._answer = error
-            self._asked_at = self._deadline.left()
-
-    def of(self, image: Image) -> tuple[str, ...]:
-        """Who uses an image; raises the CloudError that kept us from knowing."""
-        self.ask()
-        answer = self._answer
-        if isinstance(answer, CloudError):
-            raise type(answer)(str(answer))
-        return tuple(user for key in (image.id, image.server_id) if key for user in answer.get(key, ()))
+    scaling: str | None
 
 
 class Cloud:
@@ -114,24 +83,60 @@ class Cloud:
         payload = self._transport.read(f"{self._images}/{image_id}/members")
         return None if payload is None else records.read_accepted_members(payload)
 
-    def images_in_use(self) -> Mapping[str, tuple[str, ...]]:
-        """Every image that a server of the project was made from, with those servers.
+    def images(self) -> Iterator[Image]:
+        """Every image that the project owns, hidden ones as well, page by page."""
+        known: set[str] = set()
+        for url, wanted in self._lists_of_images():
+            listed: set[str] = set()
+            for record in self._pages(url, "images", {"owner": self.project_id} | wanted):
+                image_id = str(record.get("id"))
+                if image_id in listed:
+                    message = f"the list of images names {image_id} twice"
+                    raise Unexpected(message)
+                listed.add(image_id)
+                if image_id not in known and record.get("owner") == self.project_id:
+                    image = records.read_image(record, image_id)
+                    yield from (image,) if image else ()
+            known |= listed  # a cloud that knows of no hidden images may list all of them again
 
-        A shelved server stands under its own id: its disk is an image that names it as `instance_uuid`. Volumes are
-        asked about only where a server does not say which image it was booted from.
-        """
-        used: dict[str, list[str]] = {}
-        silent = False
-        for server in self._pages(f"{self._compute}/servers/detail", "servers"):
-            origins = set(records.images_of_server(server))
-            silent = silent or not origins
-            for key in (*origins, *records.shelf_of_server(server)):
-                used.setdefault(key, []).append(f"server {records.label(server)}")
-        if silent:
-            for volume in self._pages(f"{self._volumes}/volumes/detail", "volumes"):
-                if origin := records.image_of_attached_volume(volume):
-                    used.setdefault(origin, []).append(f"the server of volume {records.label(volume)}")
-        return {image_id: tuple(users) for image_id, users in used.items()}
+    def servers(self) -> Iterator[records.Record]:
+        """Every server of the project."""
+        return self._pages(f"{self._compute}/servers/detail", "servers")
+
+    def volumes(self) -> Iterator[records.Record]:
+        """Every volume of the project."""
+        if self._endpoints.volume is None:
+            message = "the catalogue has no volumes to ask about: set REAPER_IN_USE_CHECK=off"
+            raise Unexpected(message)
+        return self._pages(f"{self._endpoints.volume}/volumes/detail", "volumes")
+
+    def scaling_configurations(self) -> Iterator[records.Record]:
+        """Every scaling configuration of the project. Source: Auto Scaling of Open Telekom Cloud, API reference."""
+        if self._endpoints.scaling is None:
+            message = "the catalogue has no auto scaling to ask about: take scaling out of REAPER_IN_USE_ALSO"
+            raise Unexpected(message)
+        seen, total = 0, 1
+        while seen < total:
+            wanted = {"start_number": str(seen), "limit": str(NUMBERED_PAGE)}
+            payload = self._transport.read(f"{self._endpoints.scaling}/scaling_configuration", wanted)
+            page, total = records.read_numbered_page(payload or {}, "scaling_configurations")
+            if not page and seen < total:
+                message = f"the list of scaling configurations ends after {seen} of {total}"
+                raise Unexpected(message)
+            yield from page
+            seen += len(page)
+
+    def add_tag(self, image_id: str, tag: str) -> None:
+        """Tag an image; one that has the tag already stays as it is."""
+        self._transport.change("PUT", self._tag_url(image_id, tag))
+
+    def remove_tag(self, image_id: str, tag: str) -> None:
+        """Take a tag off an image, if it is there."""
+        self._transport.change("DELETE", self._tag_url(image_id, tag))
+
+    def set_active(self, image_id: str, *, active: bool) -> None:
+        """Make the data of an image available again, or unavailable. Glance only."""
+        self._transport.change("POST", f"{self._images}/{image_id}/actions/{'re' if active else 'de'}activate")
 
     def delete(self, image_id: str, *, delete_backup: bool) -> Deletion:
         """Ask once for an image to be deleted. Only DONE and UNCONFIRMED may have done it.
@@ -177,6 +182,7 @@ class Cloud:
             image=self._options.image_endpoint or find("image"),
             compute=self._options.compute_endpoint or find("compute"),
             volume=find("volumev3", "block-storage"),
+            scaling=find("as", "autoscaling"),
         )
 
     @property
@@ -193,15 +199,17 @@ class Cloud:
         return re.sub(r"/v2(\.\d+)?(/[^/]+)?/?$", "", self._endpoints.compute).rstrip("/")
 
     @property
-    def _volumes(self) -> str:
-        if self._endpoints.volume is None:
-            message = "a server names no image, and the catalogue has no volumes to ask: set REAPER_IN_USE_CHECK=off"
-            raise Unexpected(message)
-        return self._endpoints.volume
-
-    @property
     def _compute(self) -> str:
         return f"{self._compute_root}/v2.1/{self.project_id}"
+
+    def _lists_of_images(self) -> tuple[tuple[str, dict[str, str]], ...]:
+        """The lists that name every image together, each as an address and what to ask for."""
+        if self._options.image_api == "ims":
+            return ((f"{self._images.removesuffix('images')}cloudimages", {}),)
+        return ((self._images, {}), (self._images, {"os_hidden": "true"}))
+
+    def _tag_url(self, image_id: str, tag: str) -> str:
+        return f"{self._images}/{image_id}/tags/{quote(tag, safe='')}"
 
     def _deletion_url(self, image_id: str) -> str:
         if self._options.image_api in {"glance", "ims"}:
@@ -219,16 +227,20 @@ class Cloud:
         message = "owner, sharing and protection can't be read without an image service: set REAPER_IMAGE_ENDPOINT"
         raise Unexpected(message)
 
-    def _pages(self, url: str, key: str) -> Iterator[records.Record]:
+    def _pages(self, url: str, key: str, wanted: Mapping[str, str] | None = None) -> Iterator[records.Record]:
         """Everything that a paged list holds, to its end; a list that can't be read to its end is Unexpected."""
         seen: set[str] = set()
         marker: str | None = None
         while True:
-            payload = self._transport.read(url, {"limit": str(PAGE)} | ({"marker": marker} if marker else {}))
+            asked = {**(wanted or {}), "limit": str(PAGE)} | ({"marker": marker} if marker else {})
+            payload = self._transport.read(url, asked)
             if payload is None:
                 message = f"no list of {key}"
                 raise Unexpected(message)
             page, more = records.read_page(payload, key)
+            if more and not page:
+                message = f"the list of {key} promises more than it holds"
+                raise Unexpected(message)
             yield from page
             if not page or not (more or len(page) >= SMALLEST_CAP):
                 return

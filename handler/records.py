@@ -81,10 +81,19 @@ def read_accepted_members(payload: Record) -> tuple[str, ...]:
 
 
 def read_page(payload: Record, key: str) -> tuple[list[Record], bool]:
-    """A page of servers or volumes, and whether the cloud names a next one."""
+    """A page of images, servers or volumes, and whether the cloud names a next one."""
     links = f"{key}_links"
     named = _objects(payload, links) if links in payload else []
-    return _objects(payload, key), any(link.get("rel") == "next" for link in named)
+    more = any(link.get("rel") == "next" for link in named) or bool(payload.get("next"))
+    return _objects(payload, key), more
+
+
+def read_numbered_page(payload: Record, key: str) -> tuple[list[Record], int]:
+    """A page of a list that counts its items, and how many there are in all."""
+    total = payload.get("total_number")
+    if not isinstance(total, int):
+        raise _unreadable("total_number", total)  # noqa: EM101 (the name of a field)
+    return _objects(payload, key), total
 
 
 def images_of_server(server: Record) -> Iterator[str]:
@@ -108,17 +117,34 @@ def shelf_of_server(server: Record) -> Iterator[str]:
         yield _text(server, "id")
 
 
-def image_of_attached_volume(volume: Record) -> str | None:
-    """The image that a volume was made from, if a server holds the volume."""
+def image_of_volume(volume: Record) -> str | None:
+    """The image that a volume was made from, if it was made from one."""
     origin = _object_or_none(volume, "volume_image_metadata")
-    if not origin or not volume.get("attachments") or not origin.get("image_id"):
+    if not origin or not origin.get("image_id"):
         return None
     return _text(origin, "image_id")
 
 
-def label(thing: Record) -> str:
-    """A server or volume as a person knows it."""
-    return f"{thing.get('name') or 'unnamed'} ({thing.get('id')})"
+def image_of_scaling_configuration(configuration: Record) -> str | None:
+    """The image that Auto Scaling makes servers from; None if it copies a server, which is in the list of servers."""
+    template = _object_or_none(configuration, "instance_config") or {}
+    if template.get("imageRef"):
+        return _text(template, "imageRef")
+    if template.get("instance_id"):
+        return None
+    raise _unreadable("imageRef", template.get("imageRef"))  # noqa: EM101 (the same)
+
+
+def parents_of_image(image: Image) -> Iterator[str]:
+    """The images that an image was derived from, as IMS and Nova note them."""
+    for key in ("__originalimagename", "base_image_ref"):
+        if image.record.get(key):
+            yield _text(image.record, key)
+
+
+def label(thing: Record, prefix: str = "") -> str:
+    """A server or volume as a person knows it; the names of its fields may have a prefix."""
+    return f"{thing.get(f'{prefix}name') or 'unnamed'} ({thing.get(f'{prefix}id')})"
 
 
 def _objects(payload: Record, key: str) -> list[Record]:

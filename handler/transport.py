@@ -103,6 +103,16 @@ class Transport:
         message = f"GET answered {answer}"
         raise Unexpected(message)
 
+    def change(self, method: str, url: str) -> None:
+        """Ask for a change that may be asked for again, until the cloud has made it.
+
+        Raises Unexpected if the image, or what is to be taken off it, does not exist.
+        """
+        response, answer = self.persist(lambda: self._ask(method, url))
+        if response.status_code not in {requests.codes.ok, requests.codes.no_content}:
+            message = f"{method} answered {answer}"
+            raise Unexpected(message)
+
     def delete(self, url: str, body: Mapping[str, bool] | None) -> tuple[Answer, float | None]:
         """DELETE, once; gives the answer, and the milliseconds that it took, None if they include a second token."""
         response, answer = self._ask("DELETE", url, json=body)

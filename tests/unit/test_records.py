@@ -280,17 +280,32 @@ ORIGIN = {"volume_image_metadata": {"image_id": "i"}}
 @pytest.mark.parametrize(
     ("volume", "image"),
     [
-        (ORIGIN | {"attachments": [{"server_id": "s"}]}, "i"),
-        (ORIGIN | {"attachments": []}, None),
-        (ORIGIN, None),
+        (ORIGIN, "i"),
         ({"attachments": [{"server_id": "s"}]}, None),
         ({"attachments": [{"server_id": "s"}], "volume_image_metadata": None}, None),
         ({"attachments": [{"server_id": "s"}], "volume_image_metadata": {"image_name": "n"}}, None),
     ],
     ids=str,
 )
-def test_only_a_volume_that_a_server_holds_uses_its_image(volume: dict[str, Any], image: str | None) -> None:
-    assert records.image_of_attached_volume(volume) == image
+def test_a_volume_names_the_image_that_it_was_made_from(volume: dict[str, Any], image: str | None) -> None:
+    assert records.image_of_volume(volume) == image
+
+
+@pytest.mark.parametrize(
+    ("template", "image"), [({"imageRef": "i", "instance_id": "s"}, "i"), ({"imageRef": "", "instance_id": "s"}, None)]
+)
+def test_a_scaling_configuration_names_its_image_or_copies_a_server(
+    template: dict[str, Any], image: str | None
+) -> None:
+    assert records.image_of_scaling_configuration({"instance_config": template}) == image
+
+
+@pytest.mark.parametrize(
+    "configuration", [{}, {"instance_config": {}}, {"instance_config": {"imageRef": None}}], ids=str
+)
+def test_a_scaling_configuration_without_image_and_server_is_unexpected(configuration: dict[str, Any]) -> None:
+    with pytest.raises(Unexpected, match="no readable imageRef"):
+        records.image_of_scaling_configuration(configuration)
 
 
 def test_a_server_is_told_by_name_and_id() -> None:
@@ -323,7 +338,7 @@ READERS: list[tuple[Reader, list[str]]] = [
     (records.read_accepted_members, ["members"]),
     (lambda record: records.read_page(record, "servers"), ["servers", "servers_links"]),
     (lambda record: list(records.images_of_server(record)), ["image", "metadata"]),
-    (records.image_of_attached_volume, ["attachments", "volume_image_metadata"]),
+    (records.image_of_volume, ["volume_image_metadata"]),
     (records.label, ["id", "name"]),
 ]
 

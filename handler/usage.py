@@ -1,0 +1,102 @@
+"""Which images are used, and by what: servers always, and what else the operator asks for."""
+
+from collections.abc import Generator, Iterator, Mapping
+from threading import Lock
+from typing import Literal
+
+from handler import records
+from handler.cloud import Cloud
+from handler.deadline import Deadline
+from handler.errors import CloudError
+from handler.model import Image
+
+Also = Literal["volumes", "scaling", "images"]
+"""What may use an image besides servers: volumes made from it, scaling configurations that name it, derived images."""
+USAGE_LIFE = 60.0
+"""Seconds after which it is asked again which images are used."""
+
+
+class Usage:
+    """Which images are used, by whom: asked once, and again when the answer is a minute old. Safe for threads."""
+
+    def __init__(self, cloud: Cloud, deadline: Deadline, also: frozenset[Also] = frozenset()) -> None:
+        self._cloud = cloud
+        self._deadline = deadline
+        self._also = also
+        self._lock = Lock()
+        self._answer: Mapping[str, tuple[str, ...]] | CloudError = {}
+        self._asked_at: float | None = None
+        """What was left of the run then."""
+
+    def ask(self) -> None:
+        """Ask, unless it is known. An error is kept for those who want to know of an image."""
+        with self._lock:
+            if self._asked_at is not None and self._asked_at - self._deadline.left() <= USAGE_LIFE:
+                return
+            try:
+                self._answer = images_in_use(self._cloud, self._also)
+            except CloudError as error:
+                self._answer = error
+            self._asked_at = self._deadline.left()
+
+    def of(self, image: Image) -> tuple[str, ...]:
+        """Who uses an image; raises the CloudError that kept us from knowing."""
+        self.ask()
+        answer = self._answer
+        if isinstance(answer, CloudError):
+            raise type(answer)(str(answer))
+        return tuple(user for key in (image.id, image.server_id) if key for user in answer.get(key, ()))
+
+
+def images_in_use(cloud: Cloud, also: frozenset[Also] = frozenset()) -> Mapping[str, tuple[str, ...]]:
+    """Every image that something of the project was made from, with what was made. Raises CloudError.
+
+    A shelved server stands under its own id: its disk is an image that names it as `instance_uuid`.
+    """
+    used: dict[str, list[str]] = {}
+    for image_id, user in _uses(cloud, also):
+        used.setdefault(image_id, []).append(user)
+    return {image_id: tuple(users) for image_id, users in used.items()}
+
+
+def _uses(cloud: Cloud, also: frozenset[Also]) -> Iterator[tuple[str, str]]:
+    silent = yield from _uses_by_servers(cloud)
+    if silent or "volumes" in also:
+        yield from _uses_by_volumes(cloud, every="volumes" in also)
+    if "scaling" in also:
+        yield from _uses_by_scaling(cloud)
+    if "images" in also:
+        yield from _uses_by_images(cloud)
+
+
+def _uses_by_servers(cloud: Cloud) -> Generator[tuple[str, str], None, bool]:
+    """The uses by servers; whether one did not say from which image it came, since it was booted from a volume."""
+    silent = False
+    for server in cloud.servers():
+        origins = set(records.images_of_server(server))
+        silent = silent or not origins
+        for key in (*origins, *records.shelf_of_server(server)):
+            yield key, f"server {records.label(server)}"
+    return silent
+
+
+def _uses_by_volumes(cloud: Cloud, *, every: bool) -> Iterator[tuple[str, str]]:
+    """The uses by volumes that a server holds, or by every volume."""
+    for volume in cloud.volumes():
+        image_id = records.image_of_volume(volume)
+        if image_id and volume.get("attachments"):
+            yield image_id, f"the server of volume {records.label(volume)}"
+        elif image_id and every:
+            yield image_id, f"volume {records.label(volume)}"
+
+
+def _uses_by_scaling(cloud: Cloud) -> Iterator[tuple[str, str]]:
+    for configuration in cloud.scaling_configurations():
+        if image_id := records.image_of_scaling_configuration(configuration):
+            yield image_id, f"scaling configuration {records.label(configuration, 'scaling_configuration_')}"
+
+
+def _uses_by_images(cloud: Cloud) -> Iterator[tuple[str, str]]:
+    for image in cloud.images():
+        for parent in records.parents_of_image(image):
+            yield parent, f"image {image.name or 'unnamed'} ({image.id})"
