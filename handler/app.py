@@ -1,7 +1,7 @@
 """The entry point, and the composition root: everything is built here, and only here."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache, partial
@@ -9,12 +9,12 @@ from typing import Any, Protocol
 
 from snapshot_restore_py import register_after_restore
 
-from handler import aws, events
+from handler import aws, events, fanout
 from handler.auth import PLUGINS, Identity, Login
-from handler.cloud import Cloud, Options, Usage
+from handler.cloud import Cloud, Options
 from handler.config import NAMESPACE, SERVICE, Credentials, Settings
 from handler.deadline import RESERVE, Deadline
-from handler.deletion import Allowance, Run, project_of
+from handler.deletion import Allowance, Run
 from handler.errors import (
     CloudError,
     CredentialsRefused,
@@ -26,10 +26,12 @@ from handler.errors import (
     ReaperError,
 )
 from handler.messages import admit, results
-from handler.model import AwsAccess, DeletionRequest, Result, Source
+from handler.model import AwsAccess, Decision, Result, Source, SweepRequest
 from handler.report import Report, Reporter
-from handler.schema import read_json, read_request
+from handler.runs import in_time
+from handler.sweeps import Sweeper
 from handler.transport import Transport, new_session
+from handler.usage import Usage
 
 STACK_RESERVE = 10.0
 """Seconds kept back to answer CloudFormation, which waits for an hour where it gets no answer."""
@@ -68,19 +70,28 @@ def load_settings() -> Settings:
     return Settings.from_env(read=_secret)
 
 
-def process(event: Any, context: Context, settings: Settings) -> Report:  # noqa: ANN401 (an event may be any JSON)
-    """Do what an event asks for, tell it in the log and in the metrics, and give it as a value."""
-    _check_scheduled_request(settings)
-    received = events.read_event(event, settings.scheduled_request)
+def process(
+    event: Any,  # noqa: ANN401 (an event may be any JSON)
+    context: Context,
+    settings: Settings,
+    now: datetime | None = None,
+    witness: Callable[[Decision], None] | None = None,
+) -> Report:
+    """Do what an event asks for, tell it in the log and in the metrics, and give it as a value.
+
+    `now` is read from the clock unless it is given; `witness` is told what a sweep makes of every image.
+    """
+    received = events.read_event(event, settings.scheduled_request, settings.lifecycle_request)
     reporter = _reporter(settings.service, settings.namespace)
     reserve = STACK_RESERVE if received.source == "stack" else RESERVE
     deadline = Deadline(lambda: context.get_remaining_time_in_millis() / 1000, reserve=reserve)
     run = _build_run(settings, deadline, reporter, received.source, context.aws_request_id)
+    run.now = now or run.now
     try:
         project_id = _connect(run, settings, received)
         admitted = replace(received, messages=tuple(admit(m, settings, project_id) for m in received.messages))
         _turn_down(admitted, reporter, context.aws_request_id)
-        done = results(admitted, run)
+        done = results(admitted, run, _build_sweeper(settings, witness))
     finally:
         if run.late:  # what still runs keeps its connections, and its place in the queue for a token
             _identity.cache_clear()
@@ -114,16 +125,6 @@ def _complete_lifecycle_action(event: Mapping[str, Any], settings: Settings) -> 
     action = events.lifecycle_action(event)
     if action and not aws.complete_lifecycle_action(action, settings.aws):
         _reporter(settings.service, settings.namespace).warn("lifecycle.over", hook=action.hook, group=action.group)
-
-
-def _check_scheduled_request(settings: Settings) -> None:
-    """Refuse to start with a request that no schedule could run."""
-    if settings.scheduled_request:
-        try:
-            read_request(read_json(settings.scheduled_request, "REAPER_SCHEDULED_REQUEST"))
-        except InvalidRequest as exc:
-            message = f"REAPER_SCHEDULED_REQUEST: {exc}"
-            raise InvalidSettings(message) from exc
 
 
 @lru_cache(maxsize=1)
@@ -194,27 +195,34 @@ def _build_run(settings: Settings, deadline: Deadline, reporter: Reporter, sourc
         policy=settings.policy,
         now=datetime.now(UTC),
         armed=settings.mode == "delete",
-        usage=Usage(cloud, deadline) if settings.in_use_check == "on" else None,
+        usage=Usage(cloud, deadline, settings.also_in_use) if settings.in_use_check == "on" else None,
         concurrency=settings.concurrency,
         allowance=Allowance(settings.max_images),
+        spend=lambda: None,
         journal=partial(reporter.deleting, request_id, source),
         tell=partial(reporter.told, request_id, source),
         unforeseen=reporter.fault,
     )
 
 
+def _build_sweeper(settings: Settings, witness: Callable[[Decision], None] | None) -> Sweeper:
+    url = getattr(settings, "fanout_queue_url", "")
+    hand_over = partial(fanout.send, queue_url=url, access=settings.aws) if url else None
+    return Sweeper(hand_over, witness or (lambda _decision: None))
+
+
 def _connect(run: Run, settings: Settings, received: events.Received) -> str:
     """Give the project that we act for. If that can't be found out, every image of the run fails for that reason."""
-    requests = [message.request for message in received.messages if isinstance(message.request, DeletionRequest)]
+    requests = [m.request for m in received.messages if not isinstance(m.request, InvalidRequest)]
     if not requests:
         return ""
     try:
         if settings.mode == "paused":
             message = "REAPER_MODE is paused"
             raise Paused(message)
-        return project_of(run)
+        return in_time(lambda: run.cloud.project_id, run)
     except CloudError as error:
-        if not any(request.targets for request in requests):
+        if not any(isinstance(request, SweepRequest) or request.targets for request in requests):
             raise  # with no image to fail, this is the only way to tell
         run.deadline.halt(error)
         return ""

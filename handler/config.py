@@ -19,9 +19,11 @@ from pydantic import (
     model_validator,
 )
 
+from handler import activation
 from handler.aws import read_secret
-from handler.errors import AwsFault, InvalidSettings
+from handler.errors import AwsFault, InvalidRequest, InvalidSettings
 from handler.model import AwsAccess, Policy, parse_age
+from handler.schema import read_json, read_request
 
 Flag = Annotated[bool, BeforeValidator(lambda text: {"true": True, "false": False}.get(text, text)), Field(strict=True)]
 ReadSecret = Callable[[str, AwsAccess], Mapping[str, Any]]
@@ -138,6 +140,9 @@ class Settings(BaseModel):
     image_endpoint: Url | Literal[""] = Field("", alias="REAPER_IMAGE_ENDPOINT")
     compute_endpoint: Url | Literal[""] = Field("", alias="REAPER_COMPUTE_ENDPOINT")
     in_use_check: Literal["on", "off"] = Field("on", alias="REAPER_IN_USE_CHECK")
+    in_use_also: (
+        Annotated[str, Field(pattern=r"^(volumes|scaling|images)(\s*,\s*(volumes|scaling|images))*$")] | Literal[""]
+    ) = Field("", alias="REAPER_IN_USE_ALSO")
     min_age: Annotated[timedelta, BeforeValidator(parse_age)] = Field(timedelta(0), alias="REAPER_MIN_AGE")
     keep_tag: str = Field("keep", alias="REAPER_KEEP_TAG")
     require_tag: str = Field("", alias="REAPER_REQUIRE_TAG")
@@ -146,6 +151,7 @@ class Settings(BaseModel):
     max_images: int = Field(100, alias="REAPER_MAX_IMAGES", ge=0, le=10_000)
     concurrency: int = Field(16, alias="REAPER_CONCURRENCY", ge=1, le=128)
     scheduled_request: str = Field("", alias="REAPER_SCHEDULED_REQUEST")
+    lifecycle_request: str = Field("", alias="REAPER_LIFECYCLE_REQUEST")
     complete_lifecycle_action: Literal["on", "off"] = Field("off", alias="REAPER_COMPLETE_LIFECYCLE_ACTION")
     service: str = Field(SERVICE, alias="POWERTOOLS_SERVICE_NAME")
     namespace: str = Field(NAMESPACE, alias="POWERTOOLS_METRICS_NAMESPACE")
@@ -165,11 +171,17 @@ class Settings(BaseModel):
         access = _aws_access(given)
         if name := given.get(SECRET):
             given |= _credentials_in(name, access, read)
+        _check_standing_requests(given)
         try:
             return cls.model_validate({**ours, "aws": access, "credentials": Credentials.model_validate(given)})
         except ValidationError as exc:
             problems = "; ".join(_problem(error) for error in exc.errors(include_url=False, include_input=False))
             raise InvalidSettings(problems) from None
+
+    @property
+    def also_in_use(self) -> frozenset[Any]:
+        """What else than a server may use an image, of what `Usage` knows."""
+        return frozenset(kind.strip() for kind in self.in_use_also.split(",") if kind.strip())
 
     @property
     def policy(self) -> Policy:
@@ -196,6 +208,17 @@ def _aws_access(given: Mapping[str, str]) -> AwsAccess:
     )
 
 
+def _check_standing_requests(given: Mapping[str, str]) -> None:
+    """Refuse to start with a request that no event could run."""
+    for name, check in _STANDING_REQUESTS.items():
+        try:
+            if text := given.get(name):
+                check(text)
+        except InvalidRequest as exc:
+            message = f"{name}: {exc}"
+            raise InvalidSettings(message) from exc
+
+
 def _credentials_in(name: str, access: AwsAccess, read: ReadSecret) -> dict[str, str]:
     """The `OS_*` variables that a secret holds."""
     try:
@@ -213,6 +236,10 @@ _ENDPOINTS = {
     "": "AWS_ENDPOINT_URL",
     "secretsmanager": "AWS_ENDPOINT_URL_SECRETS_MANAGER",
     "autoscaling": "AWS_ENDPOINT_URL_AUTO_SCALING",
+}
+_STANDING_REQUESTS: Mapping[str, Callable[[str], object]] = {
+    "REAPER_SCHEDULED_REQUEST": lambda text: read_request(read_json(text, "it")),
+    activation.TEMPLATE: activation.check,
 }
 _POWERTOOLS = ("POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE")
 

@@ -1,18 +1,19 @@
-"""One image: gather, judge, delete, verify. Many images: side by side, inside the deadline."""
+"""One image: gather, judge, delete, verify; where a sweep grants it grace, mark it first."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import count
 from threading import Lock
 
+from handler import grace, selection
 from handler.answers import Meaning
-from handler.cloud import Cloud, Deletion, Usage
+from handler.cloud import Cloud, Deletion
 from handler.deadline import Deadline
-from handler.errors import BackupLeft, CloudError, DeadlineReached, OverLimit, Unanswered, Unexpected
-from handler.model import Image, Job, Outcome, OutcomeName, Policy
+from handler.errors import BackupLeft, CloudError, OverLimit, Unanswered
+from handler.model import Image, Job, Outcome, OutcomeName, Policy, Refusal, SweepRequest
 from handler.safety import RULES_OF_RECORD, Facts, judge
+from handler.usage import Usage
 
 REFUSALS: Mapping[Meaning, str] = {
     Meaning.PROTECTED: "protected",
@@ -47,9 +48,10 @@ class Allowance:
 class Run:
     """What the images of one invocation share.
 
-    Without `armed` everything is a rehearsal, without `usage` nobody asks whether an image is used. `journal` returns
-    when what is about to be deleted has been written down, `tell` is told each outcome as soon as it is known,
-    `unforeseen` each error that is a fault of ours. `late` is set when work was still going on at the deadline.
+    Without `armed` everything is a rehearsal, without `usage` nobody asks whether an image is used. `spend` takes one
+    deletion out of the budget, or raises CloudError. `journal` returns when what is about to be deleted has been
+    written down, `tell` is told each outcome as soon as it is known, `unforeseen` each error that is a fault of ours.
+    `late` is set when work was still going on at the deadline.
     """
 
     cloud: Cloud
@@ -60,69 +62,12 @@ class Run:
     usage: Usage | None
     concurrency: int
     allowance: Allowance
+    spend: Callable[[], None]
     journal: Callable[[Image, Job], None]
     tell: Callable[[Outcome, Job], None]
     unforeseen: Callable[[BaseException], None]
     late: bool = field(default=False, init=False)
     silences: int = field(default=0, init=False)
-
-
-def carry_out(jobs: Sequence[Job], run: Run) -> list[Outcome]:
-    """Do the jobs, and give an outcome for each, in their order.
-
-    Jobs for one image are done one after the other, so that it is deleted once; all others are done side by side.
-    """
-    done: dict[int, Outcome] = {}
-
-    def settle(number: int, outcome: Outcome) -> None:
-        if done.setdefault(number, outcome) is outcome:  # else it came too late, and was told as failed
-            run.tell(outcome, jobs[number])
-
-    def work(numbers: Sequence[int]) -> None:
-        for number in numbers:
-            settle(number, outcome_of(jobs[number], run))
-
-    executor = ThreadPoolExecutor(run.concurrency, thread_name_prefix="image")
-    why_missing = _await([executor.submit(work, numbers) for numbers in _by_image(jobs)], run)
-    executor.shutdown(wait=False, cancel_futures=True)
-    for number, job in enumerate(jobs):
-        settle(number, _failed(job, why_missing))
-    return [done[number] for number in range(len(jobs))]
-
-
-def project_of(run: Run) -> str:
-    """Give the project that the credentials are for; raises CloudError, and that by the deadline at the latest."""
-    executor = ThreadPoolExecutor(1, thread_name_prefix="image")
-    answer = executor.submit(lambda: run.cloud.project_id)
-    executor.shutdown(wait=False)
-    try:
-        return answer.result(run.deadline.left())
-    except TimeoutError:
-        run.late = True
-        message = "no token before the deadline of the invocation"
-        raise DeadlineReached(message) from None
-
-
-def _by_image(jobs: Sequence[Job]) -> Iterable[list[int]]:
-    """The numbers of the jobs for each image."""
-    numbers: dict[str, list[int]] = {}
-    for number, job in enumerate(jobs):
-        numbers.setdefault(job.target.image_id, []).append(number)
-    return numbers.values()
-
-
-def _await(futures: Sequence[Future[None]], run: Run) -> CloudError:
-    """Wait for the work, but not past the deadline. Gives the error of the jobs that have no outcome then."""
-    finished, late = wait(futures, timeout=run.deadline.left())
-    for future in finished:
-        if error := future.exception():
-            run.unforeseen(error)
-    if not late:
-        return Unexpected("a fault of image-reaper: see the log")
-    run.late = True
-    error = DeadlineReached("not ended before the deadline of the invocation")
-    run.deadline.halt(error)
-    return error
 
 
 def outcome_of(job: Job, run: Run) -> Outcome:
@@ -132,24 +77,35 @@ def outcome_of(job: Job, run: Run) -> Outcome:
         if run.usage:
             run.usage.ask()  # first: the record that is judged must be newer than the list
         image = run.cloud.image(job.target.image_id)
-        outcome = _gone(job) if image is None else _refused(image, job, run) or _reap(image, job, run)
+        outcome = _gone(job) if image is None else _dealt_with(image, job, run)
     except CloudError as error:
-        _heed(error, run)
-        return _failed(job, error, image)
+        heed(error, run)
+        return failed(job.target.image_id, error, image)
     run.silences = 0
     return outcome
 
 
-def _heed(error: CloudError, run: Run) -> None:
+def heed(error: CloudError, run: Run) -> None:
     """End the run where the other images would meet the same error."""
     run.silences = run.silences + 1 if isinstance(error, Unanswered) else 0
     if error.ends_run or run.silences >= MOST_SILENCES:
         run.deadline.halt(error)
 
 
+def _dealt_with(image: Image, job: Job, run: Run) -> Outcome:
+    """Delete an image, mark it, or say why neither; what may not be deleted bears no mark of ours any longer."""
+    if objection := _refused(image, job, run):
+        if job.sweep and objection.outcome == "refused":
+            return _released(image, objection, job, run)
+        return objection
+    if job.sweep and not selection.is_due(image, job.sweep, run.now):
+        return _marked(image, job.sweep, job, run)
+    return _reap(image, job, run)
+
+
 def _refused(image: Image, job: Job, run: Run) -> Outcome | None:
     """The outcome of an image that must stay, or is gone meanwhile; None if nothing speaks against its deletion."""
-    facts = Facts(run.cloud.project_id, run.now, job.target.expect)
+    facts = Facts(run.cloud.project_id, run.now, job.target.expect, _objection(image, job, run))
     if refusal := judge(image, facts, run.policy, RULES_OF_RECORD):
         return _outcome(image, "refused", refusal.reason, refusal.detail)
     gathered = _gather(image, facts, run)
@@ -158,6 +114,13 @@ def _refused(image: Image, job: Job, run: Run) -> Outcome | None:
     if refusal := judge(image, gathered, run.policy):
         return _outcome(image, "refused", refusal.reason, refusal.detail)
     return None
+
+
+def _objection(image: Image, job: Job, run: Run) -> Refusal | None:
+    """Why the sweep that chose the image lets it be after all."""
+    if job.lapsed:
+        return Refusal("changed", "no longer selected")
+    return selection.refusal(image, job.sweep, run.now) if job.sweep else None
 
 
 def _gather(image: Image, facts: Facts, run: Run) -> Facts | None:
@@ -169,12 +132,40 @@ def _gather(image: Image, facts: Facts, run: Run) -> Facts | None:
     return replace(facts, accepted_by=accepted_by, used_by=run.usage.of(image) if run.usage else ())
 
 
+def _rehearses(job: Job, run: Run) -> bool:
+    return job.request.dry_run or not run.armed
+
+
+def _released(image: Image, refusal: Outcome, job: Job, run: Run) -> Outcome:
+    """Take our marks off an image that stays: nobody shall wait for its deletion."""
+    if refusal.reason == "not_owner" or not grace.is_marked(image):
+        return refusal
+    if _rehearses(job, run):
+        return replace(refusal, detail=f"{refusal.detail}; its mark would be taken off")
+    run.deadline.check()
+    grace.unmark(image, run.cloud)
+    return replace(refusal, detail=f"{refusal.detail}; its mark was taken off")
+
+
+def _marked(image: Image, sweep: SweepRequest, job: Job, run: Run) -> Outcome:
+    """Mark an image that is not due yet, or rehearse that: then it is no part of a plan, which knows no grace."""
+    last = selection.stays_until(image)
+    if _rehearses(job, run) and last is None:
+        detail = f"would be marked, and deleted after {grace.last_day(sweep, run.now)}"
+        return replace(_outcome(image, "would_delete", detail=detail), image=None)
+    if not _rehearses(job, run):
+        run.deadline.check()
+        last = grace.mark(image, sweep, run.now, run.cloud)
+    return _outcome(image, "marked", detail=f"will be deleted after {last}")
+
+
 def _reap(image: Image, job: Job, run: Run) -> Outcome:
     """Delete an image that passed every rule, or rehearse that."""
     run.deadline.check()
     run.allowance.take()
-    if job.request.dry_run or not run.armed:
+    if _rehearses(job, run):
         return _outcome(image, "would_delete")
+    run.spend()
     run.journal(image, job)
     attempts = count()
 
@@ -189,7 +180,11 @@ def _reap(image: Image, job: Job, run: Run) -> Outcome:
 def _look_again(job: Job, run: Run) -> Outcome | None:
     """Judge anew before a DELETE is repeated: it may have been done, and the image may have changed meanwhile."""
     image = run.cloud.image(job.target.image_id)
-    return _gone(job) if image is None else _refused(image, job, run)
+    if image is None:
+        return _gone(job)
+    if job.sweep and not selection.is_due(image, job.sweep, run.now):
+        return _outcome(image, "refused", "changed", "its mark was taken off or put off")
+    return _refused(image, job, run)
 
 
 def _delete(image: Image, job: Job, run: Run) -> Deletion:
@@ -228,9 +223,10 @@ def _gone(job: Job) -> Outcome:
     return Outcome(job.target.image_id, "already_gone", detail="the cloud knows no such image")
 
 
-def _failed(job: Job, error: CloudError, image: Image | None = None) -> Outcome:
+def failed(image_id: str, error: CloudError, image: Image | None = None) -> Outcome:
+    """The outcome of an image that could not be dealt with."""
     return Outcome(
-        job.target.image_id,
+        image_id,
         "failed",
         error.reason,
         str(error),

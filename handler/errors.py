@@ -15,7 +15,8 @@ ReaperError
     │   ├── Unanswered           no answer in time
     │   └── Unreachable          no connection
     ├── DeadlineReached          not enough time left to end what would have been started
-    ├── OverLimit                more images than one invocation may delete
+    ├── OverLimit                more images than one invocation, or one sweep, may delete
+    ├── NotHandedOver            the queue did not take what was to be left to its workers
     ├── BackupLeft               the cloud could not delete the backup of a full-ECS image
     ├── Paused                   the function is switched off
     └── Unexpected               anything that we do not understand
@@ -115,9 +116,15 @@ class DeadlineReached(CloudError):
 
 
 class OverLimit(CloudError):
-    """The invocation has sent as many DELETEs as it may."""
+    """The invocation has sent as many DELETEs as it may, or a sweep selects more than it may."""
 
     reason = "over_limit"
+
+
+class NotHandedOver(CloudError):
+    """The queue did not take what was to be left to its workers."""
+
+    reason = "unavailable"
 
 
 class BackupLeft(CloudError):

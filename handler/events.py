@@ -7,15 +7,24 @@ from functools import partial
 from itertools import zip_longest
 from typing import Any
 
+from handler import activation
 from handler.envelopes import BusEvent, Notification, QueueRecord, StackEvent, TopicRecord
 from handler.errors import InvalidRequest, UnknownEvent
-from handler.model import DeletionRequest, LifecycleAction, Source, StackCall
+from handler.model import DeletionRequest, LifecycleAction, Request, Source, StackCall
 from handler.schema import REQUEST_FIELDS, read_json, read_request, valid
 
 SCHEDULED = "Scheduled Event"
-_SIZE = re.compile(r"[0-9]{1,18}")
+_NUMBER = re.compile(r"[0-9]{1,18}")
 NEVER_CREATED = "image-reaper/never-created"
 """The physical id of a resource whose creation failed: deleting it, as CloudFormation will, deletes no image."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The operator's requests for events that bring none."""
+
+    scheduled: str
+    lifecycle: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +34,7 @@ class Message:
     `id` is the queue's id of the message. In a FIFO queue, `group` is its message group; else it is None.
     """
 
-    request: DeletionRequest | InvalidRequest
+    request: Request | InvalidRequest
     id: str = ""
     group: str | None = None
 
@@ -52,24 +61,28 @@ class Received:
             yield [message for message in wave if message is not None]
 
 
-def read_event(event: object, scheduled_request: str = "") -> Received:
-    """Read an event of any source; `scheduled_request` is what a schedule without a detail stands for.
+def read_event(event: object, scheduled_request: str = "", lifecycle_request: str = "") -> Received:
+    """Read an event of any source.
+
+    `scheduled_request` is what a schedule without a detail stands for, `lifecycle_request` the template for the event
+    that an image has become active.
 
     A request that can't be read becomes a message that says so. Raises UnknownEvent for any other shape.
     """
     if not isinstance(event, dict):
         message = f"an event is a JSON object, not {type(event).__name__}"
         raise UnknownEvent(message)
+    standing = Standing(scheduled_request, lifecycle_request)
     if "Records" in event:
-        return _read_records(event["Records"], scheduled_request)
+        return _read_records(event["Records"], standing)
     if is_stack_event(event):
         return Received("stack", tuple(_stack_messages(event)))
     if "detail-type" in event:
         source: Source = "schedule" if event["detail-type"] == SCHEDULED else "lifecycle"
-        return Received(source, (_message(lambda: _bus_request(event, scheduled_request)),))
+        return Received(source, (_message(lambda: _bus_request(event, standing)),))
     if REQUEST_FIELDS & event.keys():
         return Received("direct", (_message(lambda: read_request(event)),))
-    message = "not an SQS, SNS, EventBridge or CloudFormation event, nor a request with image_ids or images"
+    message = "not an SQS, SNS, EventBridge or CloudFormation event, nor a request with image_ids, images or sweep"
     raise UnknownEvent(message)
 
 
@@ -101,56 +114,68 @@ def physical_id(call: StackCall, *, failed: bool) -> str:
     return call.physical_resource_id or created
 
 
-def _read_records(records: object, scheduled: str) -> Received:
+def _read_records(records: object, standing: Standing) -> Received:
     if not isinstance(records, list) or not records or not all(isinstance(record, dict) for record in records):
         message = "Records: must be a list of at least one record"
         raise UnknownEvent(message)
     if any(record.get("eventSource") == "aws:sqs" for record in records):
         fifo = any(str(record.get("eventSourceARN")).endswith(".fifo") for record in records)
-        return Received("queue", tuple(_queue_message(record, fifo, scheduled) for record in records))
+        return Received("queue", tuple(_queue_message(record, fifo, standing) for record in records))
     if all(record.get("EventSource") == "aws:sns" for record in records):
-        return Received("topic", tuple(_message(partial(_topic_request, record, scheduled)) for record in records))
+        return Received("topic", tuple(_message(partial(_topic_request, record, standing)) for record in records))
     sources = {str(record.get("eventSource") or record.get("EventSource"))[:60] for record in records}
     message = f"Records: from {', '.join(sorted(sources))}, not from aws:sqs or aws:sns"
     raise UnknownEvent(message)
 
 
-def _queue_message(record: Mapping[str, Any], fifo: bool, scheduled: str) -> Message:  # noqa: FBT001 (a fact, no switch)
+def _queue_message(record: Mapping[str, Any], fifo: bool, standing: Standing) -> Message:  # noqa: FBT001 (a fact, no switch)
     message_id, attributes = record.get("messageId"), record.get("attributes")
     if not isinstance(message_id, str) or not message_id:
         message = "Records: a record without messageId could not be given back to the queue alone"
         raise UnknownEvent(message)
     group = str(attributes.get("MessageGroupId", "")) if isinstance(attributes, dict) else ""
-    read = _message(lambda: _request_in(read_json(valid(QueueRecord, record).body, "body"), scheduled))
+    read = _message(lambda: _request_in(read_json(valid(QueueRecord, record).body, "body"), standing))
     return Message(read.request, message_id, group if fifo else None)
 
 
-def _topic_request(record: Mapping[str, Any], scheduled: str) -> DeletionRequest:
-    return _request_in(read_json(valid(TopicRecord, record).Sns.Message, "Sns.Message"), scheduled)
+def _topic_request(record: Mapping[str, Any], standing: Standing) -> Request:
+    return _request_in(read_json(valid(TopicRecord, record).Sns.Message, "Sns.Message"), standing)
 
 
-def _request_in(payload: Mapping[str, Any], scheduled: str) -> DeletionRequest:
+def _request_in(payload: Mapping[str, Any], standing: Standing) -> Request:
     """A request, or the one in an SNS notification or an EventBridge event."""
     if payload.get("Type") == "Notification":
-        return _request_in(read_json(valid(Notification, payload).Message, "Message"), scheduled)
+        return _request_in(read_json(valid(Notification, payload).Message, "Message"), standing)
     if "detail-type" in payload:
-        return _bus_request(payload, scheduled)
+        return _bus_request(payload, standing)
     return read_request(payload)
 
 
-def _bus_request(event: Mapping[str, Any], scheduled: str) -> DeletionRequest:
+def _bus_request(event: Mapping[str, Any], standing: Standing) -> Request:
     bus_event = valid(BusEvent, event)
     detail = bus_event.detail
     if isinstance(detail, str):
         detail = read_json(detail, "detail")
     if bus_event.detail_type == SCHEDULED and not detail:
-        if not scheduled:
+        if not standing.scheduled:
             message = "detail: is empty, and REAPER_SCHEDULED_REQUEST is not set"
             raise InvalidRequest(message)
-        return read_request(read_json(scheduled, "REAPER_SCHEDULED_REQUEST"))
+        return read_request(read_json(standing.scheduled, "REAPER_SCHEDULED_REQUEST"))
     if "NotificationMetadata" in detail:
         return read_request(read_json(detail["NotificationMetadata"], "detail.NotificationMetadata"))
+    if (
+        not REQUEST_FIELDS & detail.keys()
+        and (values := activation.activated(bus_event.detail_type, detail)) is not None
+    ):
+        return _activation_request(values, standing)
     return read_request(detail)
+
+
+def _activation_request(values: Mapping[str, str], standing: Standing) -> Request:
+    if not standing.lifecycle:
+        message = f"detail: tells that an image has become active, and {activation.TEMPLATE} is not set"
+        raise InvalidRequest(message)
+    return activation.request_for(values, standing.lifecycle)
 
 
 def _stack_messages(event: Mapping[str, Any]) -> Iterator[Message]:
@@ -161,10 +186,12 @@ def _stack_messages(event: Mapping[str, Any]) -> Iterator[Message]:
     if event.get("RequestType") == "Delete" or isinstance(message.request, InvalidRequest):
         yield message
     else:
-        yield replace(message, request=replace(message.request, targets=()))
+        request = message.request
+        empty = DeletionRequest((), request.project_id, request.delete_backup, request.dry_run, request.reason)
+        yield replace(message, request=empty)
 
 
-def _stack_request(event: Mapping[str, Any]) -> DeletionRequest:
+def _stack_request(event: Mapping[str, Any]) -> Request:
     properties = valid(StackEvent, event).resource_properties
     given = {key: value for key, value in properties.items() if key not in {"ServiceToken", "ServiceTimeout"}}
     return read_request({key: _typed(key, value) for key, value in given.items()})
@@ -172,10 +199,12 @@ def _stack_request(event: Mapping[str, Any]) -> DeletionRequest:
 
 def _typed(key: str, value: object, depth: int = 4) -> object:
     """Give a property its type back: CloudFormation makes a string of every value. No request is nested deeper."""
-    if key in {"delete_backup", "dry_run"} and value in ("true", "false"):
+    if key in {"delete_backup", "dry_run", "deactivate"} and value in ("true", "false"):
         return value == "true"
-    if key == "size" and isinstance(value, str) and _SIZE.fullmatch(value):
+    if key in {"size", "size_over", "limit", "newest"} and isinstance(value, str) and _NUMBER.fullmatch(value):
         return int(value)
+    if key == "limit_percent" and isinstance(value, str) and _NUMBER.fullmatch(value.replace(".", "", 1)):
+        return float(value)
     if isinstance(value, dict) and depth:
         return {k: _typed(k, v, depth - 1) for k, v in value.items()}
     if isinstance(value, list) and depth:
@@ -183,7 +212,7 @@ def _typed(key: str, value: object, depth: int = 4) -> object:
     return value
 
 
-def _message(read: Callable[[], DeletionRequest]) -> Message:
+def _message(read: Callable[[], Request]) -> Message:
     """Read a request; what is wrong with it is kept, not raised."""
     try:
         return Message(read())

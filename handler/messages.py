@@ -5,10 +5,12 @@ from dataclasses import replace
 from itertools import islice
 
 from handler.config import Settings
-from handler.deletion import Run, carry_out
+from handler.deletion import Run
 from handler.errors import InvalidRequest
 from handler.events import Message, Received
-from handler.model import DeletionRequest, Job, Result
+from handler.model import DeletionRequest, Job, Result, SweepRequest
+from handler.runs import carry_out
+from handler.sweeps import Sweeper, sweep
 
 
 def admit(message: Message, settings: Settings, project_id: str) -> Message:
@@ -19,33 +21,39 @@ def admit(message: Message, settings: Settings, project_id: str) -> Message:
     if request.delete_backup and settings.image_api != "ims":
         problem = f"delete_backup: needs REAPER_IMAGE_API=ims, not {settings.image_api}"
         return replace(message, request=InvalidRequest(problem))
+    if isinstance(request, SweepRequest) and request.deactivate and settings.image_api != "glance":
+        problem = f"sweep.deactivate: needs REAPER_IMAGE_API=glance, not {settings.image_api}"
+        return replace(message, request=InvalidRequest(problem))
     if project_id and request.project_id not in {"", project_id}:
         problem = f"project_id: the credentials are for project {project_id}, not {request.project_id}"
         return replace(message, request=InvalidRequest(problem))
     return message
 
 
-def results(received: Received, run: Run) -> tuple[Result, ...]:
+def results(received: Received, run: Run, sweeper: Sweeper) -> tuple[Result, ...]:
     """Carry the requests out, wave after wave; a message group whose message failed is left alone from there on."""
     done: list[Result] = []
     broken: set[str] = set()
     for wave in received.waves():
         held = [message for message in wave if message.group in broken]
         done += [Result(message.id, None, held=True) for message in held]
-        for message, result in _wave([message for message in wave if message not in held], run):
+        for message, result in _wave([message for message in wave if message not in held], run, sweeper):
             done.append(result)
             if result.failed and message.group is not None:
                 broken.add(message.group)
     return tuple(done)
 
 
-def _wave(messages: list[Message], run: Run) -> Iterator[tuple[Message, Result]]:
-    """Deal with messages side by side: the images of all of them at once."""
+def _wave(messages: list[Message], run: Run, sweeper: Sweeper) -> Iterator[tuple[Message, Result]]:
+    """Deal with messages side by side: the images of all of them at once, then one sweep after the other."""
     readable = [(m.request, m.id) for m in messages if isinstance(m.request, DeletionRequest)]
     jobs = [Job(target, request, message_id) for request, message_id in readable for target in request.targets]
     outcomes = iter(carry_out(jobs, run))
     for message in messages:
-        if isinstance(message.request, InvalidRequest):
-            yield message, Result(message.id, None, problem=str(message.request))
+        request = message.request
+        if isinstance(request, InvalidRequest):
+            yield message, Result(message.id, None, problem=str(request))
+        elif isinstance(request, SweepRequest):
+            yield message, sweep(request, message.id, run, sweeper)
         else:
-            yield message, Result(message.id, message.request, tuple(islice(outcomes, len(message.request.targets))))
+            yield message, Result(message.id, request, tuple(islice(outcomes, len(request.targets))))

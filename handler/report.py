@@ -16,7 +16,7 @@ from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from handler.errors import InvalidSettings, Unexpected
-from handler.model import EXPECTABLE, Image, Job, Outcome, Result, Source
+from handler.model import MOST_IMAGES, Image, Job, Outcome, Result, Source
 
 METRICS: Mapping[str, str] = {
     "deleted": "ImagesDeleted",
@@ -63,6 +63,7 @@ class Report:
             "request_id": self.request_id,
             "counts": self.counts,
             "outcomes": [_told(outcome) for outcome in self.outcomes],
+            **self.sweeps(),
             **self.plan(),
         }
         # JSON lets a name hold half a character, UTF-8 does not: the runtime would die of it.
@@ -79,6 +80,15 @@ class Report:
         told = "; ".join(f"{outcome.image_id} {outcome.reason}: {outcome.detail}" for outcome in failed[:3])
         return f"{len(failed)} of {len(self.outcomes)} images failed: {told}"
 
+    def sweeps(self) -> dict[str, Any]:
+        """What each sweep found, if there was one: how many images there are, are selected, stay for which reason."""
+        surveys = [result.survey for result in self.results if result.survey]
+        told = [
+            {"looked_at": survey.looked_at, "selected": len(survey.selected), "stay": dict(survey.stay)}
+            for survey in surveys
+        ]
+        return {"sweeps": told} if told else {}
+
     def plan(self) -> dict[str, Any]:
         """Give a rehearsal's `plan`: the request that deletes just what was rehearsed, and only as it is now."""
         if self.mode != "dry-run":
@@ -87,9 +97,7 @@ class Report:
         rehearsed = [outcome.image for outcome in self.outcomes if outcome.outcome == "would_delete" and outcome.image]
         images = {image.id: image for image in rehearsed}.values()  # each once, whoever asked for it
         plan: dict[str, Any] = {
-            "images": [
-                {"id": image.id, "expect": {key: getattr(image, key) for key in EXPECTABLE}} for image in images
-            ],
+            "images": [image.expectation() for image in list(images)[:MOST_IMAGES]],
             "project_id": self.project_id,
         }
         if requests and all(request.delete_backup for request in requests):
@@ -173,7 +181,7 @@ class Reporter:
                 self._log.warning("message.held", extra={"message_id": result.message_id, **_origin(report)})
         rejected = sum(bool(result.problem) for result in report.results)
         fields = {"mode": report.mode, "ok": report.ok, "counts": report.counts, "rejected": rejected}
-        self._log.info("run.finished", extra=fields | _origin(report) | report.plan())
+        self._log.info("run.finished", extra=fields | _origin(report) | report.sweeps() | report.plan())
         self.count(report.source, report.outcomes, rejected)
 
     def count(self, source: Source, outcomes: Sequence[Outcome], rejected: int) -> None:

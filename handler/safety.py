@@ -15,13 +15,15 @@ DELETABLE = frozenset({"active", "deactivated", "killed"})
 class Facts:
     """What must be known beside the image itself.
 
-    `project_id` is the project that we act for, `expect` what the requester believes, `accepted_by` the projects that
-    use the image by invitation, `used_by` the servers made from it.
+    `project_id` is the project that we act for, `expect` what the requester believes, `objection` why the sweep that
+    selected the image lets it be after all, `accepted_by` the projects that use the image by invitation, `used_by` what
+    was made from it.
     """
 
     project_id: str
     now: datetime
     expect: tuple[tuple[str, str | int | None], ...] = ()
+    objection: Refusal | None = None
     accepted_by: tuple[str, ...] = ()
     used_by: tuple[str, ...] = ()
 
@@ -56,7 +58,7 @@ def _changed(image: Image, facts: Facts, _policy: Policy) -> Refusal | None:
         actual = getattr(image, attribute)
         if actual != expected:
             return Refusal("changed", f"{attribute} is {actual!r}, expected {expected!r}")
-    return None
+    return facts.objection
 
 
 def _kept(image: Image, facts: Facts, policy: Policy) -> Refusal | None:

@@ -16,12 +16,14 @@ import pytest
 
 from handler import app
 from handler.auth import PLUGINS, Identity, Login
-from handler.cloud import Cloud, Options, Usage
+from handler.cloud import Cloud, Options
 from handler.config import Settings
 from handler.deadline import Deadline
-from handler.deletion import Allowance, Run, carry_out
+from handler.deletion import Allowance, Run
 from handler.model import DeletionRequest, Job, Outcome, Target
+from handler.runs import carry_out
 from handler.transport import Transport, new_session
+from handler.usage import Usage
 from tests.conftest import queue
 from tests.fakecloud import FakeCloud, Server
 
@@ -107,6 +109,7 @@ def new_run(cloud: FakeCloud, server: Server, clock: Clock, **settings: str) -> 
         usage=Usage(cloud_seen, transport.deadline) if chosen.in_use_check == "on" else None,
         concurrency=chosen.concurrency,
         allowance=Allowance(chosen.max_images),
+        spend=lambda: None,
         journal=lambda *_: None,
         tell=lambda *_: None,
         unforeseen=lambda _: None,

@@ -1,0 +1,80 @@
+"""Events that say that an image has become active, and the request that such an event stands for.
+
+The request is a template, `REAPER_LIFECYCLE_REQUEST`: in its texts, `{name}` stands for the name of the image,
+`{family}` for the part of it up to its last hyphen, `{image_id}` and `{owner}` for what they say.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from handler.errors import InvalidRequest
+from handler.model import Request
+from handler.schema import read_json, read_request
+from handler.selection import family
+
+TEMPLATE = "REAPER_LIFECYCLE_REQUEST"
+DETAIL_TYPE = "Image Activated"
+"""The detail-type of an event of our own: its detail holds `name`, and may hold `image_id` and `owner`."""
+EXAMPLE = {
+    "name": "ci-1",
+    "family": "ci",
+    "image_id": "6cad483b-e281-4985-a345-7afef1f3c501",
+    "owner": "9c53a566cb3443ab910cf0daebca90c4",
+}
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+_GLOB = re.compile(r"([*?[])")
+
+
+def activated(detail_type: str, detail: Mapping[str, Any]) -> dict[str, str] | None:
+    """What an event tells of an image that has become active; None if it is no such event.
+
+    Sources: Glance's notification `image.activate`, also as oslo.messaging wraps it; the trace `createImage` of Cloud
+    Trace Service, by itself or as its trigger sends it; our own detail-type.
+    """
+    if isinstance(wrapped := detail.get("oslo.message"), str):
+        detail = read_json(wrapped, "detail.oslo.message")
+    payload, trace = detail.get("payload"), detail.get("cts", detail)
+    if detail.get("event_type") == "image.activate" and isinstance(payload, dict):
+        return _values(payload, "name", "id", "owner")
+    if isinstance(trace, dict) and (trace.get("service_type"), trace.get("trace_name")) == ("IMS", "createImage"):
+        return _values(trace, "resource_name", "resource_id", "project_id")
+    return _values(detail, "name", "image_id", "owner") if detail_type == DETAIL_TYPE else None
+
+
+def request_for(values: Mapping[str, str], template: str) -> Request:
+    """Fill the template in; raises InvalidRequest where the event does not tell what it asks for."""
+    return read_request(_filled(read_json(template, TEMPLATE), values, ()))
+
+
+def check(template: str) -> None:
+    """Raise InvalidRequest if no event could make a request of the template."""
+    request_for(EXAMPLE, template)
+
+
+def _values(told: Mapping[str, Any], name: str, image_id: str, owner: str) -> dict[str, str]:
+    values = {"name": told.get(name), "image_id": told.get(image_id), "owner": told.get(owner)}
+    texts = {key: value for key, value in values.items() if isinstance(value, str) and value}
+    return {**texts, "family": family(texts["name"])} if "name" in texts else texts
+
+
+def _filled(value: Any, values: Mapping[str, str], place: tuple[str, ...]) -> Any:  # noqa: ANN401 (JSON may be anything)
+    if isinstance(value, dict):
+        return {key: _filled(item, values, (*place, key)) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_filled(item, values, place) for item in value]
+    if not isinstance(value, str):
+        return value
+    is_glob = place == ("sweep", "select", "name")
+    return _PLACEHOLDER.sub(lambda found: _value(found[1], values, is_glob=is_glob), value)
+
+
+def _value(key: str, values: Mapping[str, str], *, is_glob: bool) -> str:
+    """What a placeholder stands for. In a glob it means itself: an image named `*` must not select every image."""
+    if key not in EXAMPLE:
+        message = f"{{{key}}} is none of {', '.join(f'{{{known}}}' for known in EXAMPLE)}"
+        raise InvalidRequest(message)
+    if key not in values:
+        message = f"the event does not tell the {key} of the image"
+        raise InvalidRequest(message)
+    return _GLOB.sub(r"[\1]", values[key]) if is_glob else values[key]

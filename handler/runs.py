@@ -1,0 +1,70 @@
+"""Many images: side by side, inside the deadline."""
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import TypeVar
+
+from handler.deletion import Run, failed, outcome_of
+from handler.errors import CloudError, DeadlineReached, Unexpected
+from handler.model import Job, Outcome
+
+T = TypeVar("T")
+
+
+def carry_out(jobs: Sequence[Job], run: Run) -> list[Outcome]:
+    """Do the jobs, and give an outcome for each, in their order.
+
+    Jobs for one image are done one after the other, so that it is deleted once; all others are done side by side.
+    """
+    done: dict[int, Outcome] = {}
+
+    def settle(number: int, outcome: Outcome) -> None:
+        if done.setdefault(number, outcome) is outcome:  # else it came too late, and was told as failed
+            run.tell(outcome, jobs[number])
+
+    def work(numbers: Sequence[int]) -> None:
+        for number in numbers:
+            settle(number, outcome_of(jobs[number], run))
+
+    executor = ThreadPoolExecutor(run.concurrency, thread_name_prefix="image")
+    why_missing = _await([executor.submit(work, numbers) for numbers in _by_image(jobs)], run)
+    executor.shutdown(wait=False, cancel_futures=True)
+    for number, job in enumerate(jobs):
+        settle(number, failed(job.target.image_id, why_missing))
+    return [done[number] for number in range(len(jobs))]
+
+
+def in_time(work: Callable[[], T], run: Run) -> T:
+    """Do a piece of work that asks the cloud; raises DeadlineReached if it has not ended by the deadline."""
+    executor = ThreadPoolExecutor(1, thread_name_prefix="image")
+    answer = executor.submit(work)
+    executor.shutdown(wait=False)
+    try:
+        return answer.result(run.deadline.left())
+    except TimeoutError:
+        run.late = True
+        error = DeadlineReached("no answer before the deadline of the invocation")
+        run.deadline.halt(error)
+        raise error from None
+
+
+def _by_image(jobs: Sequence[Job]) -> Iterable[list[int]]:
+    """The numbers of the jobs for each image."""
+    numbers: dict[str, list[int]] = {}
+    for number, job in enumerate(jobs):
+        numbers.setdefault(job.target.image_id, []).append(number)
+    return numbers.values()
+
+
+def _await(futures: Sequence[Future[None]], run: Run) -> CloudError:
+    """Wait for the work, but not past the deadline. Gives the error of the jobs that have no outcome then."""
+    finished, late = wait(futures, timeout=run.deadline.left())
+    for future in finished:
+        if error := future.exception():
+            run.unforeseen(error)
+    if not late:
+        return Unexpected("a fault of image-reaper: see the log")
+    run.late = True
+    error = DeadlineReached("not ended before the deadline of the invocation")
+    run.deadline.halt(error)
+    return error

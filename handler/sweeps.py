@@ -1,0 +1,119 @@
+"""A sweep: survey the images of the project, hold what is due against the caps, and have it done."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from handler import fanout, selection
+from handler.deletion import Run, failed, heed
+from handler.errors import CloudError, NotHandedOver, OverLimit
+from handler.model import Decision, Image, Job, Outcome, Result, Survey, SweepRequest, Target
+from handler.runs import carry_out, in_time
+
+MOST_TOLD = 1000
+"""Images over the cap that get an outcome of their own; of more, only their number is told."""
+
+HandOver = Callable[[Sequence[Mapping[str, Any]]], list[str]]
+"""Takes requests to the queue; gives for each why it did not arrive, or an empty text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sweeper:
+    """How sweeps are done: `hand_over` leaves deletions to others, `witness` is told what becomes of every image."""
+
+    hand_over: HandOver | None = None
+    witness: Callable[[Decision], None] = lambda _decision: None
+
+
+def sweep(request: SweepRequest, message_id: str, run: Run, sweeper: Sweeper) -> Result:
+    """Carry out a sweep: one outcome for each image that is selected, or has lost its mark."""
+    try:
+        survey = in_time(lambda: survey_of(run.cloud.images(), request, run, sweeper.witness), run)
+    except CloudError as error:
+        heed(error, run)
+        return _told(Survey(), [failed("", error)], request, message_id, run)
+    if over := over_limit(survey, request, run):
+        return _told(survey, [_over(image, over) for image in survey.selected[:MOST_TOLD]], request, message_id, run)
+    handed, kept = _shared_out(survey, request, run, sweeper)
+    jobs = [*_jobs(kept, request, message_id), *_jobs(survey.lapsed, request, message_id, lapsed=True)]
+    result = _told(survey, _handed_over(handed, request, run, sweeper), request, message_id, run)
+    return replace(result, outcomes=(*result.outcomes, *carry_out(jobs, run)))
+
+
+def survey_of(images: Iterable[Image], request: SweepRequest, run: Run, witness: Callable[[Decision], None]) -> Survey:
+    """Look at every image once; raises CloudError if not all of them could be seen."""
+    selected, lapsed, stay, looked_at = [], [], Counter[str](), 0
+    for decision in selection.decide(images, request, run.now):
+        looked_at += 1
+        witness(decision)
+        if decision.objection is None:
+            selected.append(decision.image)
+            continue
+        stay[decision.objection.reason] += 1
+        if selection.has_lapsed(decision.image, request, run.now):
+            lapsed.append(decision.image)
+    return Survey(looked_at, tuple(selected), tuple(lapsed), tuple(sorted(stay.items())))
+
+
+def over_limit(survey: Survey, request: SweepRequest, run: Run) -> OverLimit | None:
+    """Say which cap the sweep would break. Images that wait out their grace do not count: nothing happens to them."""
+    waiting = sum(
+        selection.stays_until(image) is not None and not selection.is_due(image, request, run.now)
+        for image in survey.selected
+    )
+    acts = (len(survey.selected) - waiting) if request.grace else len(survey.selected)
+    share = f"{acts} of {survey.looked_at} images are selected"
+    if acts > request.limit:
+        return OverLimit(f"{share}, and limit is {request.limit}: nothing was done")
+    if acts * 100 > request.limit_percent * survey.looked_at:
+        return OverLimit(f"{share}, and limit_percent is {request.limit_percent:g}: nothing was done")
+    return None
+
+
+def _shared_out(
+    survey: Survey, request: SweepRequest, run: Run, sweeper: Sweeper
+) -> tuple[tuple[Image, ...], tuple[Image, ...]]:
+    """What is left to others, and what is done here: marks always are, and all of a rehearsal."""
+    if sweeper.hand_over is None or not run.armed or request.dry_run:
+        return (), survey.selected
+    due = {image.id: image for image in survey.selected if selection.is_due(image, request, run.now)}
+    return tuple(due.values()), tuple(image for image in survey.selected if image.id not in due)
+
+
+def _handed_over(images: Sequence[Image], request: SweepRequest, run: Run, sweeper: Sweeper) -> list[Outcome]:
+    """Leave images to whoever reads the queue, who makes every check; what did not get there has failed."""
+    hand_over = sweeper.hand_over
+    if hand_over is None or not images:
+        return []
+    order = {"project_id": run.cloud.project_id, "delete_backup": request.delete_backup, "reason": request.reason}
+    orders = fanout.requests_for([image.expectation() for image in images], order)
+    try:
+        problems = in_time(lambda: hand_over(orders), run)
+    except CloudError as error:
+        return [replace(failed(image.id, error, image), image=None) for image in images]
+    sent = {image["id"]: problem for order, problem in zip(orders, problems, strict=True) for image in order["images"]}
+    return [_left(image, sent[image.id]) for image in images]
+
+
+def _left(image: Image, problem: str) -> Outcome:
+    if problem:
+        error = NotHandedOver(f"the queue did not take it: {problem}")
+        return replace(failed(image.id, error, image), image=None)
+    detail = "left to a worker: sent to the queue"
+    return Outcome(image.id, "would_delete", detail=detail, name=image.name, size=image.size)
+
+
+def _over(image: Image, error: OverLimit) -> Outcome:
+    return replace(failed(image.id, error, image), image=None)
+
+
+def _jobs(images: Iterable[Image], request: SweepRequest, message_id: str, *, lapsed: bool = False) -> list[Job]:
+    return [Job(Target(image.id), request, message_id, lapsed) for image in images]
+
+
+def _told(survey: Survey, outcomes: Sequence[Outcome], request: SweepRequest, message_id: str, run: Run) -> Result:
+    """A result of outcomes that were not told as they came about."""
+    for outcome in outcomes:
+        run.tell(outcome, Job(Target(outcome.image_id), request, message_id))
+    return Result(message_id, request, tuple(outcomes), survey=survey)
