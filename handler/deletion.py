@@ -138,7 +138,7 @@ def _rehearses(job: Job, run: Run) -> bool:
 
 def _released(image: Image, refusal: Outcome, job: Job, run: Run) -> Outcome:
     """Take our marks off an image that stays: nobody shall wait for its deletion."""
-    if refusal.reason == "not_owner" or not grace.is_marked(image):
+    if refusal.reason == "not_owner" or not selection.is_marked(image):
         return refusal
     if _rehearses(job, run):
         return replace(refusal, detail=f"{refusal.detail}; its mark would be taken off")

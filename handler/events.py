@@ -11,7 +11,7 @@ from handler import activation
 from handler.envelopes import BusEvent, Notification, QueueRecord, StackEvent, TopicRecord
 from handler.errors import InvalidRequest, UnknownEvent
 from handler.model import DeletionRequest, LifecycleAction, Request, Source, StackCall
-from handler.schema import REQUEST_FIELDS, read_json, read_request, valid
+from handler.schema import REQUEST_FIELDS, SUBJECTS, read_json, read_request, valid
 
 SCHEDULED = "Scheduled Event"
 _NUMBER = re.compile(r"[0-9]{1,18}")
@@ -163,12 +163,8 @@ def _bus_request(event: Mapping[str, Any], standing: Standing) -> Request:
         return read_request(read_json(standing.scheduled, "REAPER_SCHEDULED_REQUEST"))
     if "NotificationMetadata" in detail:
         return read_request(read_json(detail["NotificationMetadata"], "detail.NotificationMetadata"))
-    if (
-        not REQUEST_FIELDS & detail.keys()
-        and (values := activation.activated(bus_event.detail_type, detail)) is not None
-    ):
-        return _activation_request(values, standing)
-    return read_request(detail)
+    values = None if SUBJECTS & detail.keys() else activation.activated(bus_event.detail_type, detail)
+    return read_request(detail) if values is None else _activation_request(values, standing)
 
 
 def _activation_request(values: Mapping[str, str], standing: Standing) -> Request:

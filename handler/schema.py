@@ -166,6 +166,8 @@ class SweepOrder(_Order):
     sweep: Sweep
 
 
+SUBJECTS = frozenset({"image_ids", "images", "sweep"})
+"""What a request is about: one of them stands in each."""
 REQUEST_FIELDS = frozenset(Deletion.model_fields) | frozenset(SweepOrder.model_fields)
 """An object with any of these fields is meant as a request."""
 

@@ -15,8 +15,8 @@ MARK = "reaper-delete-after"
 """The tag of an image that waits for its deletion; its value is the last day on which it stays."""
 SWEEP = "reaper-sweep"
 """The tag that says which sweep has marked the image. Without a mark beside it, somebody took the mark off."""
-DEACTIVATED = "reaper-deactivated"
-"""The tag of an image that was deactivated when it was marked."""
+DEACTIVATING, DEACTIVATED = "reaper-deactivating", "reaper-deactivated"
+"""The tags of an image that is about to be deactivated since it is marked, and of one that was."""
 FORGOTTEN = timedelta(days=31)
 """How long after its last day a mark counts as forgotten by the sweep that set it, so that any sweep takes it off."""
 
@@ -77,7 +77,7 @@ def refusal(image: Image, sweep: SweepRequest, now: datetime) -> Refusal | None:
     if not sweep.grace:
         return None
     days = _days(image)
-    if not days and _values(image, SWEEP):
+    if not days and signatures_of(image):
         return Refusal("kept", "its mark was taken off")
     if None in days:
         return Refusal("kept", f"its mark {MARK} has no date that can be read")
@@ -100,16 +100,26 @@ def is_due(image: Image, sweep: SweepRequest, now: datetime) -> bool:
 
 def has_lapsed(image: Image, sweep: SweepRequest, now: datetime) -> bool:
     """Whether an image that is not selected bears a mark of this sweep, of nobody, or one that its sweep forgot."""
-    if not sweep.grace or not (marks_of(image) or DEACTIVATED in image.tags):
+    if not sweep.grace or not is_marked(image):
         return False
     last = stays_until(image)
     forgotten = last is not None and now.date() - last > FORGOTTEN
     return forgotten or _values(image, SWEEP) in ([], [identity(sweep)])
 
 
+def is_marked(image: Image) -> bool:
+    """Whether an image bears a mark that is to be taken off when the image stays."""
+    return bool(marks_of(image)) or not image.tags.isdisjoint({DEACTIVATING, DEACTIVATED})
+
+
 def marks_of(image: Image) -> list[str]:
     """The tags that mark an image, in full."""
     return [tag for tag in sorted(image.tags) if _value(tag, MARK) is not None]
+
+
+def signatures_of(image: Image) -> list[str]:
+    """The tags by which sweeps have signed their marks, in full."""
+    return [tag for tag in sorted(image.tags) if _value(tag, SWEEP) is not None]
 
 
 def identity(sweep: SweepRequest) -> str:

@@ -504,7 +504,8 @@ BAD_REQUESTS: dict[str, object] = {
     "an expectation of another type": {"images": [{"id": IMAGE, "expect": {"size": "2147483648"}}]},
     "an image without id": {"images": [{"expect": {"name": "ci-build-101"}}]},
     "two expectations": {"images": [{"id": IMAGE, "expect": {"name": "a"}}, {"id": IMAGE}]},
-    "a sweep": {"sweep": {"select": {"name": "ci-*"}}},
+    "a sweep of everything": {"sweep": {"select": {}}},
+    "a mistyped sweep": {"sweep": {"select": {"name": "*"}, "keeep": {"newest": 3}}},
     "a sweep and images": {"image_ids": [IMAGE], "sweep": {}},
     "a plan within its report": {"plan": {"images": [{"id": IMAGE}]}},
 }

@@ -17,6 +17,7 @@ KEYSTONE = {"OS_AUTH_URL": "https://keystone.example/v3"}
 PASSWORD = KEYSTONE | USER | PROJECT | {"OS_PASSWORD": SECRET}
 TOKEN = KEYSTONE | PROJECT | {"OS_AUTH_TYPE": "v3token", "OS_TOKEN": SECRET}
 APPLICATION = KEYSTONE | {"OS_AUTH_TYPE": "v3applicationcredential", "OS_APPLICATION_CREDENTIAL_SECRET": SECRET}
+SWEEP = '{"sweep": {"select": {"name": "ci-*"}}}'
 BY_ID = APPLICATION | {"OS_APPLICATION_CREDENTIAL_ID": "ac1"}
 BY_NAME = APPLICATION | USER | {"OS_APPLICATION_CREDENTIAL_NAME": "ci"}
 
@@ -42,6 +43,7 @@ def test_what_is_not_set_has_its_default() -> None:
         "image_endpoint": "",
         "compute_endpoint": "",
         "in_use_check": "on",
+        "in_use_also": "",
         "min_age": timedelta(0),
         "keep_tag": "keep",
         "require_tag": "",
@@ -50,6 +52,7 @@ def test_what_is_not_set_has_its_default() -> None:
         "max_images": 100,
         "concurrency": 16,
         "scheduled_request": "",
+        "lifecycle_request": "",
         "service": "image-reaper",
         "namespace": "ImageReaper",
     }
@@ -86,7 +89,9 @@ GOOD = [
     ("REAPER_MAX_IMAGES", "10000", "max_images", 10_000),
     ("REAPER_CONCURRENCY", "1", "concurrency", 1),
     ("REAPER_CONCURRENCY", "128", "concurrency", 128),
-    ("REAPER_SCHEDULED_REQUEST", '{"image_ids": []}', "scheduled_request", '{"image_ids": []}'),
+    ("REAPER_SCHEDULED_REQUEST", SWEEP, "scheduled_request", SWEEP),
+    ("REAPER_LIFECYCLE_REQUEST", SWEEP, "lifecycle_request", SWEEP),
+    ("REAPER_IN_USE_ALSO", "volumes, images", "also_in_use", frozenset({"volumes", "images"})),
     ("REAPER_COMPLETE_LIFECYCLE_ACTION", "on", "complete_lifecycle_action", "on"),
     ("POWERTOOLS_SERVICE_NAME", "cleaner", "service", "cleaner"),
     ("POWERTOOLS_METRICS_NAMESPACE", "Cleaner", "namespace", "Cleaner"),

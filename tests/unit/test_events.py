@@ -148,7 +148,7 @@ BAD_REQUESTS: dict[str, tuple[dict[str, Any], str]] = {
     "parent": ({"image_ids": ["../" + ID]}, "image_ids[0]"),
     "surrogate": (REQUEST | {"reason": "\ud800"}, "reason"),
     "both": (REQUEST | {"images": [{"id": ID}]}, "exactly one of"),
-    "sweep": ({"sweep": {"select": {"name": "*"}}}, "sweep"),
+    "sweep": ({"sweep": {"select": {}}}, "sweep.select: at least one condition"),
 }
 
 

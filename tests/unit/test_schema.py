@@ -1,6 +1,7 @@
 """The request as JSON: what is taken, and that everything else is refused by the name of its field."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -8,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handler.errors import InvalidRequest
-from handler.model import DeletionRequest, Target
-from handler.schema import MOST_IMAGES, REQUEST_FIELDS, read_json, read_request
+from handler.model import MOST_IMAGES, DeletionRequest, Keep, Select, SweepRequest, Target
+from handler.schema import REQUEST_FIELDS, read_json, read_request
 
 ID = "6cad483b-e281-4985-a345-7afef1f3c501"
 OTHER = "6cad483b-e281-4985-a345-7afef1f3c502"
@@ -32,13 +33,20 @@ def problem_of_text(text: object) -> str:
     return str(caught.value)
 
 
+def deletion(payload: dict[str, Any]) -> DeletionRequest:
+    """The request, which must be one of a deletion."""
+    found = read_request(payload)
+    assert isinstance(found, DeletionRequest)
+    return found
+
+
 def test_a_list_of_ids_is_a_request_with_every_default() -> None:
-    assert read_request({"image_ids": [ID]}) == DeletionRequest((Target(ID),), "", False, False, "")  # noqa: FBT003
+    assert deletion({"image_ids": [ID]}) == DeletionRequest((Target(ID),), "", False, False, "")  # noqa: FBT003
 
 
 def test_every_field_of_a_request_is_read() -> None:
     fields = {"project_id": "p1", "delete_backup": True, "dry_run": True, "reason": "old"}
-    found = read_request({"image_ids": [ID, OTHER], **fields})
+    found = deletion({"image_ids": [ID, OTHER], **fields})
     assert found == DeletionRequest((Target(ID), Target(OTHER)), "p1", True, True, "old")  # noqa: FBT003
 
 
@@ -48,21 +56,21 @@ def test_the_fields_are_those_of_the_contract() -> None:
 
 
 def test_preconditions_are_read_each_that_is_given_and_no_other() -> None:
-    found = read_request({"images": [{"id": ID, "expect": EXPECT}, {"id": OTHER}]})
+    found = deletion({"images": [{"id": ID, "expect": EXPECT}, {"id": OTHER}]})
     assert dict(found.targets[0].expect) == EXPECT
     assert found.targets[1] == Target(OTHER)
 
 
 @pytest.mark.parametrize("attribute", sorted(EXPECT))
 def test_an_expectation_of_null_is_an_expectation(attribute: str) -> None:
-    found = read_request({"images": [{"id": ID, "expect": {attribute: None}}]})
+    found = deletion({"images": [{"id": ID, "expect": {attribute: None}}]})
     assert found.targets == (Target(ID, ((attribute, None),)),)
 
 
 def test_an_image_named_twice_is_one_image_in_the_order_of_its_first_naming() -> None:
-    assert read_request({"image_ids": [OTHER, ID, OTHER]}).targets == (Target(OTHER), Target(ID))
+    assert deletion({"image_ids": [OTHER, ID, OTHER]}).targets == (Target(OTHER), Target(ID))
     twice = [{"id": ID, "expect": {"name": "n"}}, {"id": ID, "expect": {"name": "n"}}]
-    assert len(read_request({"images": twice}).targets) == 1
+    assert len(deletion({"images": twice}).targets) == 1
 
 
 def test_an_image_named_twice_with_different_expectations_is_refused() -> None:
@@ -72,7 +80,7 @@ def test_an_image_named_twice_with_different_expectations_is_refused() -> None:
 
 def test_a_thousand_images_are_taken_and_one_more_is_refused() -> None:
     assert MOST_IMAGES == 1000
-    assert len(read_request({"image_ids": ids(1000)}).targets) == 1000
+    assert len(deletion({"image_ids": ids(1000)}).targets) == 1000
     assert "image_ids" in problem({"image_ids": ids(1001)})
     assert "images" in problem({"images": [{"id": image_id} for image_id in ids(1001)]})
 
@@ -176,9 +184,115 @@ def test_a_field_with_a_lone_surrogate_is_refused_in_words_that_can_be_printed()
     assert problem({"image_ids": [ID], "\ud800": 1}).encode()
 
 
-def test_a_sweep_is_refused_until_there_is_one() -> None:
-    assert problem({"sweep": {"select": {"name": "ci-*"}}}) == "sweep: not supported yet"
-    assert problem({"image_ids": [ID], "sweep": None}) == "sweep: not supported yet"
+def test_a_request_is_for_a_sweep_or_for_images_and_not_both() -> None:
+    assert problem({"image_ids": [ID], "sweep": SWEEP}) == "image_ids: unknown field"
+    assert problem({"images": [{"id": ID}], "sweep": None}).startswith("sweep: ")
+
+
+SWEEP: dict[str, Any] = {"select": {"name": "ci-*"}}
+EVERY_CONDITION = {
+    "name": "ci-*",
+    "tags": ["temporary", "ci"],
+    "properties": {"os_type": "linux"},
+    "status": "active",
+    "older_than": "2w",
+    "created_before": "2026-01-31T12:00:00+01:00",
+    "size_over": 5,
+}
+
+
+def sweep_request(sweep: dict[str, Any], **order: object) -> SweepRequest:
+    """The request, which must be one of a sweep."""
+    found = read_request({"sweep": sweep, **order})
+    assert isinstance(found, SweepRequest)
+    return found
+
+
+def test_a_sweep_has_the_defaults_of_the_contract() -> None:
+    assert sweep_request(SWEEP) == SweepRequest(Select(name="ci-*"), None, 25, 50, timedelta(0), deactivate=False)
+
+
+def test_every_condition_of_a_sweep_is_read() -> None:
+    select = sweep_request({"select": EVERY_CONDITION}).select
+    assert (select.name, select.tags, select.status) == ("ci-*", frozenset({"temporary", "ci"}), "active")
+    assert (select.properties, select.size_over) == ((("os_type", "linux"),), 5)
+    assert (select.older_than, select.created_before) == (timedelta(14), datetime(2026, 1, 31, 11, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("condition", EVERY_CONDITION)
+def test_one_condition_is_enough_and_null_is_none(condition: str) -> None:
+    sweep_request({"select": {condition: EVERY_CONDITION[condition]}})
+    assert "sweep.select: at least one condition" in problem({"sweep": {"select": {condition: None}}})
+
+
+def test_every_other_field_of_a_sweep_is_read() -> None:
+    policy = {"limit": 0, "limit_percent": 12.5, "grace": "3d", "deactivate": True}
+    found = sweep_request(
+        SWEEP | policy | {"keep": {"newest": 3, "group_by": "property:os"}}, dry_run=True, reason="old"
+    )
+    assert (found.limit, found.limit_percent, found.grace, found.deactivate) == (0, 12.5, timedelta(3), True)
+    assert (found.keep, found.dry_run, found.reason) == (Keep(3, "property:os"), True, "old")
+
+
+def test_images_are_kept_by_name_unless_the_sweep_says_how() -> None:
+    assert sweep_request(SWEEP | {"keep": {"newest": 1}}).keep == Keep(1, "name")
+
+
+def test_a_time_without_a_zone_is_in_utc() -> None:
+    select = sweep_request({"select": {"created_before": "2026-01-31"}}).select
+    assert select.created_before == datetime(2026, 1, 31, tzinfo=UTC)
+
+
+BAD_SWEEPS: dict[str, tuple[Any, str]] = {
+    "no select": ({}, "sweep.select"),
+    "an empty select": ({"select": {}}, "sweep.select: at least one condition"),
+    "no object": ("ci-*", "sweep"),
+    "an unknown condition": ({"select": {"nmae": "ci-*"}}, "sweep.select.nmae: unknown field"),
+    "an unknown field": (SWEEP | {"keeep": {}}, "sweep.keeep: unknown field"),
+    "an empty name": ({"select": {"name": ""}}, "sweep.select.name"),
+    "10,000 stars": ({"select": {"name": "*" * 10_000}}, "sweep.select.name"),
+    "no tags": ({"select": {"tags": []}}, "sweep.select.tags"),
+    "an empty tag": ({"select": {"tags": [""]}}, "sweep.select.tags[0]"),
+    "a tag instead of tags": ({"select": {"tags": "ci"}}, "sweep.select.tags"),
+    "no properties": ({"select": {"properties": {}}}, "sweep.select.properties"),
+    "a property of another type": ({"select": {"properties": {"a": 1}}}, "sweep.select.properties.a"),
+    "an unknown status": ({"select": {"status": "ACTIVE"}}, "sweep.select.status"),
+    "a time of another kind": (
+        {"select": {"created_before": "yesterday"}},
+        "sweep.select.created_before: must be a time",
+    ),
+    "a number for a time": ({"select": {"created_before": 1}}, "sweep.select.created_before: must be a time"),
+    "a size of text": ({"select": {"size_over": "5"}}, "sweep.select.size_over"),
+    "a size below nothing": ({"select": {"size_over": -1}}, "sweep.select.size_over"),
+    "nothing to keep": (SWEEP | {"keep": {"newest": 0}}, "sweep.keep.newest"),
+    "an unknown group": (SWEEP | {"keep": {"newest": 1, "group_by": "owner"}}, "sweep.keep.group_by"),
+    "a property without key": (SWEEP | {"keep": {"newest": 1, "group_by": "property:"}}, "sweep.keep.group_by"),
+    "a limit below nothing": (SWEEP | {"limit": -1}, "sweep.limit"),
+    "a limit of text": (SWEEP | {"limit": "5"}, "sweep.limit"),
+    "a true limit": (SWEEP | {"limit": True}, "sweep.limit"),
+    "more than all": (SWEEP | {"limit_percent": 100.5}, "sweep.limit_percent"),
+    "less than none": (SWEEP | {"limit_percent": -1}, "sweep.limit_percent"),
+    "deactivation without grace": (SWEEP | {"deactivate": True}, "sweep: deactivate: needs grace"),
+}
+
+
+@pytest.mark.parametrize(("sweep", "named"), BAD_SWEEPS.values(), ids=list(BAD_SWEEPS))
+def test_a_wrong_sweep_is_refused_by_the_name_of_what_is_wrong(sweep: object, named: str) -> None:
+    assert named in problem({"sweep": sweep})
+
+
+@pytest.mark.parametrize(
+    "age", ["30", "30 d", "-1d", "1e9d", "", "d", "1.5d", "30D", "999999d", " 3d", "3d\n", 30, None, True], ids=repr
+)
+def test_an_age_that_is_none_is_refused(age: object) -> None:
+    assert "sweep.grace: must be a whole number of hours" in problem({"sweep": SWEEP | {"grace": age}})
+    if age is not None:
+        assert "sweep.select.older_than: must be" in problem({"sweep": {"select": {"older_than": age}}})
+
+
+@pytest.mark.parametrize("age", ["0h", "0d", "000w"])
+def test_no_age_at_all_selects_nothing(age: str) -> None:
+    assert "sweep.select.older_than: must be more than nothing" in problem({"sweep": {"select": {"older_than": age}}})
 
 
 def test_every_field_that_is_wrong_is_named() -> None:
@@ -200,7 +314,7 @@ def test_a_refusal_does_not_repeat_what_was_sent() -> None:
 
 def test_a_reason_of_256_characters_is_taken_whatever_they_are() -> None:
     for reason in ("x" * 256, "😀" * 256, 'line\n"two"\0'):
-        assert read_request({"image_ids": [ID], "reason": reason}).reason == reason
+        assert deletion({"image_ids": [ID], "reason": reason}).reason == reason
 
 
 BAD_JSON = {
@@ -267,7 +381,7 @@ NAMES = st.sampled_from([*sorted(REQUEST_FIELDS - {"sweep"}), "image_ids", "imag
 @given(payload=st.dictionaries(NAMES, JSON, max_size=4))
 def test_any_object_is_a_request_of_proper_images_or_refused(payload: dict[str, Any]) -> None:
     try:
-        found = read_request(payload)
+        found = deletion(payload)
     except InvalidRequest:
         return
     assert {target.image_id for target in found.targets} <= {ID, OTHER}

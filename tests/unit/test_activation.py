@@ -1,0 +1,133 @@
+"""Events that say that an image has become active, and the request that they stand for."""
+
+import json
+from typing import Any
+
+import pytest
+
+from handler.activation import activated, check, request_for
+from handler.errors import InvalidRequest
+from handler.events import read_event
+from handler.model import Keep, Select, SweepRequest
+from tests.conftest import Invoke, queue
+from tests.fakecloud import DEMO, FakeCloud
+
+ID = "6cad483b-e281-4985-a345-7afef1f3c501"
+IMAGE = {"name": "ci-build-7", "image_id": ID, "owner": DEMO}
+TOLD = {**IMAGE, "family": "ci-build"}
+GLANCE = {
+    "event_type": "image.activate",
+    "payload": {"id": ID, "name": "ci-build-7", "owner": DEMO, "status": "active"},
+}
+TRACE = {
+    "service_type": "IMS",
+    "trace_name": "createImage",
+    "resource_id": ID,
+    "resource_name": "ci-build-7",
+    "project_id": DEMO,
+}
+SHAPES: dict[str, tuple[str, dict[str, Any]]] = {
+    "ours": ("Image Activated", IMAGE),
+    "glance": ("Glance Notification", GLANCE),
+    "glance over oslo": ("Glance Notification", {"oslo.version": "2.0", "oslo.message": json.dumps(GLANCE)}),
+    "trace": ("Cloud Trace", TRACE),
+    "trace of a trigger": ("Cloud Trace", {"cts": TRACE}),
+}
+TEMPLATE = {"sweep": {"select": {"name": "{family}-*"}, "keep": {"newest": 3}, "limit_percent": 100}}
+shapes = pytest.mark.parametrize(("kind", "detail"), SHAPES.values(), ids=list(SHAPES))
+
+
+def bus(kind: str, detail: dict[str, Any]) -> dict[str, Any]:
+    return {"version": "0", "detail-type": kind, "source": "our.cloud", "detail": detail}
+
+
+@shapes
+def test_an_activated_image_is_recognised_in_every_shape(kind: str, detail: dict[str, Any]) -> None:
+    assert activated(kind, detail) == TOLD
+
+
+@pytest.mark.parametrize(
+    "detail",
+    [
+        {},
+        IMAGE,
+        GLANCE | {"event_type": "image.delete"},
+        GLANCE | {"payload": "x"},
+        TRACE | {"trace_name": "deleteImage"},
+        TRACE | {"service_type": "ECS"},
+        {"cts": "x"},
+    ],
+    ids=str,
+)
+def test_any_other_event_is_no_activation(detail: dict[str, Any]) -> None:
+    assert activated("Something Else", detail) is None
+
+
+def test_the_values_of_the_event_fill_the_template_in() -> None:
+    template = TEMPLATE | {"project_id": "{owner}", "reason": "{name} ({image_id}) is active"}
+    assert request_for(TOLD, json.dumps(template)) == SweepRequest(
+        Select(name="ci-build-*"),
+        Keep(3),
+        limit_percent=100,
+        project_id=DEMO,
+        reason=f"ci-build-7 ({ID}) is active",
+    )
+
+
+@pytest.mark.parametrize("name", ["*-1", "?-1", "[a-z]-1", "*"])
+def test_a_name_with_wildcards_selects_only_itself(name: str) -> None:
+    values = activated("Image Activated", {"name": name})
+    assert values
+    found = request_for(values, json.dumps(TEMPLATE))
+    assert isinstance(found, SweepRequest)
+    assert found.select.name == values["family"].replace("[", "[[]").replace("*", "[*]").replace("?", "[?]") + "-*"
+
+
+@pytest.mark.parametrize("name", [None, "", 7, ["ci"]])
+def test_an_event_that_does_not_tell_what_is_asked_for_is_refused(name: object) -> None:
+    values = activated("Image Activated", {"name": name})
+    assert values is not None
+    with pytest.raises(InvalidRequest, match="does not tell the family"):
+        request_for(values, json.dumps(TEMPLATE))
+
+
+@pytest.mark.parametrize(
+    ("template", "named"),
+    [
+        ("{", "not JSON"),
+        ('{"sweep": {"select": {"name": "{flavour}"}}}', r"\{flavour\} is none of"),
+        ('{"sweep": {"select": {"name": "{}"}}}', r"\{\} is none of"),
+        ('{"sweep": {"select": {}}}', "at least one condition"),
+        ('{"image_ids": ["{name}"]}', "must be a UUID"),
+    ],
+)
+def test_a_template_that_no_event_could_fill_in_is_refused(template: str, named: str) -> None:
+    with pytest.raises(InvalidRequest, match=named):
+        check(template)
+
+
+def test_a_request_in_the_event_wins_over_the_template() -> None:
+    event = bus("Image Activated", {"image_ids": [ID]})
+    (message,) = read_event(event, lifecycle_request=json.dumps(TEMPLATE)).messages
+    assert not isinstance(message.request, SweepRequest | InvalidRequest)
+
+
+@shapes
+def test_an_activation_sweeps_the_family_of_the_image(
+    invoke: Invoke, cloud: FakeCloud, kind: str, detail: dict[str, Any]
+) -> None:
+    builds = [cloud.add_image(f"ci-build-{n}", created_at=f"2026-01-0{n}T00:00:00Z") for n in range(1, 6)]
+    other = cloud.add_image("ci-other-1")
+    run = invoke(bus(kind, detail), REAPER_LIFECYCLE_REQUEST=json.dumps(TEMPLATE))
+    assert run.answer["counts"] == {"deleted": 2}
+    assert set(cloud.images) == {*builds[2:], other}
+
+
+@shapes
+def test_without_a_template_an_activation_is_turned_down(
+    invoke: Invoke, cloud: FakeCloud, kind: str, detail: dict[str, Any]
+) -> None:
+    image = cloud.add_image("ci-build-1")
+    assert "REAPER_LIFECYCLE_REQUEST is not set" in str(invoke(bus(kind, detail)).error)
+    assert invoke(queue(bus(kind, detail))).returned == ["m0"]
+    assert set(cloud.images) == {image}
