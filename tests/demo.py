@@ -24,6 +24,7 @@ from handler.errors import InvalidRequest, ReaperError
 EVENTS = Path(__file__).parent.parent / "events"
 ORDER = ("direct", "queue", "topic", "schedule", "lifecycle", "stack", "unknown")
 SCHEDULED = {"image_ids": ["6cad483b-e281-4985-a345-7afef1f3c504"], "reason": "REAPER_SCHEDULED_REQUEST"}
+ACTIVATED = {"sweep": {"select": {"name": "{family}-*"}, "keep": {"newest": 1}}, "reason": "{name} is active"}
 GIB = 2**30
 
 
@@ -31,6 +32,7 @@ def main() -> int:
     """Run the demo."""
     with running_cloud() as cloud:
         os.environ.update(cloud["env"], REAPER_MODE="delete", REAPER_SCHEDULED_REQUEST=json.dumps(SCHEDULED))
+        os.environ["REAPER_LIFECYCLE_REQUEST"] = json.dumps(ACTIVATED)
         heading("The images before", "a fake cloud on this machine")
         before = state(cloud["url"])
         show_images(before, before)

@@ -10,6 +10,7 @@ from tests.fakecloud import FakeCloud, Server
 
 DEMO_SEED = EVENTS.parent / "tests/fakecloud/seed_demo.json"
 SCHEDULED = {"image_ids": ["6cad483b-e281-4985-a345-7afef1f3c504"]}
+ACTIVATED = {"sweep": {"select": {"name": "{family}-*"}, "keep": {"newest": 1}}}
 BUSY, DELETED, GONE, WOULD = "refused not_ready", "deleted", "already_gone", "would_delete"
 FILES: dict[str, str | dict[str, str]] = {
     "direct": {"501": WOULD, "502": WOULD, "503": "refused changed", "505": "refused protected", "000": GONE},
@@ -21,9 +22,11 @@ FILES: dict[str, str | dict[str, str]] = {
     "topic-bad": "InvalidRequest",
     "schedule": {"510": BUSY, "514": "refused kept", "513": DELETED},
     "schedule-bad": "InvalidRequest",
+    "schedule-sweep": {"515": DELETED, "516": DELETED, "517": DELETED},
     "schedule-scheduler": {"504": GONE},
     "lifecycle": {"506": "refused in_use", "511": "refused kept", "503": GONE},
     "lifecycle-bad": "InvalidRequest",
+    "lifecycle-activated": {"518": DELETED},
     "lifecycle-custom": {"501": GONE, "509": "refused public", "512": DELETED},
     "stack-create": {},
     "stack-delete": {"513": GONE, "000": GONE},
@@ -56,7 +59,8 @@ def run_file(function: Function, name: str, sink: Server) -> str | dict[str, str
     event = load_event(name)
     if "ResponseURL" in event:
         event["ResponseURL"] = f"{sink.url}/sink/{name}"
-    run = function.invoke(event, REAPER_SCHEDULED_REQUEST=json.dumps(SCHEDULED))
+    standing = {"REAPER_SCHEDULED_REQUEST": json.dumps(SCHEDULED), "REAPER_LIFECYCLE_REQUEST": json.dumps(ACTIVATED)}
+    run = function.invoke(event, **standing)
     assert run.error is None or isinstance(run.error, ReaperError)
     told = [line for line in run.logs if line["message"].startswith("image.") and "outcome" in line]
     outcomes = {line["image_id"][-3:]: f"{line['outcome']} {line['reason']}".strip() for line in told}
@@ -70,7 +74,7 @@ def test_every_file_of_events_does_the_same_everywhere(cloud: Cloud, function: F
         assert {name: run_file(function, name, sink) for name in FILES} == FILES
     answers = {name: json.loads(body)["Status"] for name, (body,) in sink_of_cloudformation.sink.items()}
     assert answers == {"stack-create": "SUCCESS", "stack-delete": "SUCCESS", "stack-bad": "FAILED"}
-    gone = {"501", "502", "503", "504", "512", "513"}
+    gone = {"501", "502", "503", "504", "512", "513", "515", "516", "517", "518"}
     stay = [image_id for image_id in image_ids if image_id[-3:] not in gone]
     assert [image_id for image_id in image_ids if cloud.stands(image_id, owner_of(image_id))] == stay
 

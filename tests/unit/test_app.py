@@ -581,10 +581,12 @@ def test_metadata_that_is_no_text_is_an_error(invoke: Invoke, demo: FakeCloud) -
 # The files in events/
 
 
+ACTIVATED = json.dumps({"sweep": {"select": {"name": "{family}-*"}, "keep": {"newest": 1}}})
 DELETED_BY = {
     "direct": [],
     "direct-bad": [],
     "lifecycle": ["503"],
+    "lifecycle-activated": ["515", "516", "517", "518"],
     "lifecycle-bad": [],
     "lifecycle-custom": ["501"],
     "queue": ["501", "502"],
@@ -593,6 +595,7 @@ DELETED_BY = {
     "schedule": ["513"],
     "schedule-bad": [],
     "schedule-scheduler": ["501"],
+    "schedule-sweep": ["515", "516", "517"],
     "stack-bad": [],
     "stack-create": [],
     "stack-delete": ["513"],
@@ -621,7 +624,7 @@ def test_an_event_file_does_to_the_demo_cloud_what_its_name_says(
     event = load_event(name)
     if "ResponseURL" in event:
         event["ResponseURL"] = f"{server.url}/sink/{name}"
-    run = invoke(event, REAPER_SCHEDULED_REQUEST=SCHEDULED)
+    run = invoke(event, REAPER_SCHEDULED_REQUEST=SCHEDULED, REAPER_LIFECYCLE_REQUEST=ACTIVATED)
     kind, words = RAISED_BY.get(name, (type(None), ""))
     assert type(run.error) is kind
     assert words in str(run.error or "")

@@ -190,7 +190,9 @@ GOOD = sorted(path.stem for path in EVENTS.glob("*.json") if "-bad" not in path.
 @pytest.mark.parametrize("name", GOOD)
 def test_every_good_event_file_can_be_rehearsed(run: Run, cloud: FakeCloud, name: str) -> None:
     cloud.seed(json.loads((ROOT / "tests/fakecloud/seed_demo.json").read_text()))
-    ended = run(load_event(name), REAPER_SCHEDULED_REQUEST=json.dumps({"image_ids": [UNKNOWN_ID]}))
+    activated = json.dumps({"sweep": {"select": {"name": "{family}-*"}}})
+    scheduled = json.dumps({"image_ids": [UNKNOWN_ID]})
+    ended = run(load_event(name), REAPER_SCHEDULED_REQUEST=scheduled, REAPER_LIFECYCLE_REQUEST=activated)
     assert ended.returncode == 0
     assert ended.stdout.splitlines()[-1].startswith("dry-run: ")
     assert (cloud.dead, cloud.calls_of("PUT")) == ({}, [])
