@@ -339,3 +339,73 @@ def test_the_servers_are_asked_for_in_the_token_s_project(invoke: Invoke, cloud:
     invoke({"image_ids": [cloud.add_image()]})
     paths = {call.path for call in cloud.calls if call.path.endswith("/detail")}
     assert paths == {f"/compute/v2.1/{DEMO}/servers/detail"}
+
+
+# What else may use an image
+
+
+def test_a_volume_uses_its_image_only_where_that_is_asked_for(invoke: Invoke, cloud: FakeCloud) -> None:
+    image = cloud.add_image()
+    cloud.add_volume(image=image, name="data-1")
+    asked = invoke({"image_ids": [image]}, REAPER_IN_USE_ALSO="volumes")
+    assert asked.outcomes == {image: ("refused", "in_use")}
+    assert "volume data-1" in asked.answer["outcomes"][0]["detail"]
+    assert invoke({"image_ids": [image]}, REAPER_IN_USE_ALSO="").outcomes == {image: ("deleted", "")}
+
+
+@pytest.mark.parametrize("key", ["base_image_ref", "__originalimagename"])
+def test_an_image_uses_the_one_that_it_was_derived_from_only_where_that_is_asked_for(
+    invoke: Invoke, cloud: FakeCloud, key: str
+) -> None:
+    parent = cloud.add_image()
+    cloud.add_image("child-1", **{key: parent})
+    asked = invoke({"image_ids": [parent]}, REAPER_IN_USE_ALSO="images")
+    assert asked.outcomes == {parent: ("refused", "in_use")}
+    assert "image child-1" in asked.answer["outcomes"][0]["detail"]
+    assert invoke({"image_ids": [parent]}, REAPER_IN_USE_ALSO="").outcomes == {parent: ("deleted", "")}
+
+
+@pytest.mark.parametrize("page_size", [1, 2, 3])
+def test_the_last_volume_or_image_of_many_pages_uses_its_image(
+    invoke: Invoke, cloud: FakeCloud, page_size: int
+) -> None:
+    cloud.page_size = page_size
+    parent, origin, free = cloud.add_image(), cloud.add_image(), cloud.add_image()
+    cloud.add_image("child-1", base_image_ref=parent, created_at="2020-01-01T00:00:00Z")
+    cloud.add_volume(image=origin, name="data-1")
+    for _ in range(3):
+        cloud.add_volume()
+    run = invoke({"image_ids": [parent, origin, free]}, REAPER_IN_USE_ALSO="images,volumes")
+    assert run.outcomes == {parent: ("refused", "in_use"), origin: ("refused", "in_use"), free: ("deleted", "")}
+
+
+@pytest.mark.parametrize(("also", "path"), [("volumes", VOLUMES), ("images", "/v2/images$")])
+@pytest.mark.parametrize("status", [404, 403, 503])
+def test_where_what_uses_images_cannot_be_listed_nothing_is_deleted(
+    invoke: Invoke, cloud: FakeCloud, also: str, path: str, status: int
+) -> None:
+    image = cloud.add_image()
+    cloud.fault("GET", path, status=status, times=None, headers=LATER)
+    run = invoke({"image_ids": [image]}, REAPER_IN_USE_ALSO=also)
+    assert run.outcomes[image][0] == "failed"
+    assert nothing_deleted(cloud)
+
+
+@pytest.mark.parametrize("also", ["scaling", "volumes"])
+def test_a_service_that_is_to_be_asked_and_is_not_there_deletes_nothing(
+    invoke: Invoke, cloud: FakeCloud, also: str
+) -> None:
+    cloud.catalog_without("as", "volumev3")
+    image = cloud.add_image()
+    run = invoke({"image_ids": [image]}, REAPER_IN_USE_ALSO=also)
+    assert run.outcomes == {image: ("failed", "unexpected")}
+    assert "REAPER_IN_USE" in run.answer["outcomes"][0]["detail"]
+    assert nothing_deleted(cloud)
+
+
+@pytest.mark.parametrize("value", ["volume", "volumes,", "volumes scaling", "all", "servers"])
+def test_what_is_unknown_to_use_images_refuses_to_start(invoke: Invoke, cloud: FakeCloud, value: str) -> None:
+    image = cloud.add_image()
+    run = invoke({"image_ids": [image]}, REAPER_IN_USE_ALSO=value)
+    assert "REAPER_IN_USE_ALSO" in str(run.error)
+    assert set(cloud.images) == {image}
