@@ -59,8 +59,8 @@ def run_file(function: Function, name: str, sink: Server) -> str | dict[str, str
     event = load_event(name)
     if "ResponseURL" in event:
         event["ResponseURL"] = f"{sink.url}/sink/{name}"
-    standing = {"REAPER_SCHEDULED_REQUEST": json.dumps(SCHEDULED), "REAPER_LIFECYCLE_REQUEST": json.dumps(ACTIVATED)}
-    run = function.invoke(event, **standing)
+    scheduled, activated = json.dumps(SCHEDULED), json.dumps(ACTIVATED)
+    run = function.invoke(event, REAPER_SCHEDULED_REQUEST=scheduled, REAPER_LIFECYCLE_REQUEST=activated)
     assert run.error is None or isinstance(run.error, ReaperError)
     told = [line for line in run.logs if line["message"].startswith("image.") and "outcome" in line]
     outcomes = {line["image_id"][-3:]: f"{line['outcome']} {line['reason']}".strip() for line in told}

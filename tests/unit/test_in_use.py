@@ -358,7 +358,7 @@ def test_an_image_uses_the_one_that_it_was_derived_from_only_where_that_is_asked
     invoke: Invoke, cloud: FakeCloud, key: str
 ) -> None:
     parent = cloud.add_image()
-    cloud.add_image("child-1", **{key: parent})
+    cloud.images[cloud.add_image("child-1")].properties[key] = parent
     asked = invoke({"image_ids": [parent]}, REAPER_IN_USE_ALSO="images")
     assert asked.outcomes == {parent: ("refused", "in_use")}
     assert "image child-1" in asked.answer["outcomes"][0]["detail"]
