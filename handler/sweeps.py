@@ -33,11 +33,14 @@ def sweep(request: SweepRequest, message_id: str, run: Run, sweeper: Sweeper) ->
     except CloudError as error:
         heed(error, run)
         return _told(Survey(), [failed("", error)], request, message_id, run)
+    jobs = _jobs(survey.lapsed, request, message_id, lapsed=True)  # to save an image is no matter of caps
     if over := over_limit(survey, request, run):
-        return _told(survey, [_over(image, over) for image in survey.selected[:MOST_TOLD]], request, message_id, run)
-    handed, kept = _shared_out(survey, request, run, sweeper)
-    jobs = [*_jobs(kept, request, message_id), *_jobs(survey.lapsed, request, message_id, lapsed=True)]
-    result = _told(survey, _handed_over(handed, request, run, sweeper), request, message_id, run)
+        outcomes = [_over(image, over) for image in survey.selected[:MOST_TOLD]]
+    else:
+        handed, kept = _shared_out(survey, request, run, sweeper)
+        outcomes = _handed_over(handed, request, run, sweeper)
+        jobs += _jobs(kept, request, message_id)
+    result = _told(survey, outcomes, request, message_id, run)
     return replace(result, outcomes=(*result.outcomes, *carry_out(jobs, run)))
 
 
@@ -65,9 +68,9 @@ def over_limit(survey: Survey, request: SweepRequest, run: Run) -> OverLimit | N
     acts = (len(survey.selected) - waiting) if request.grace else len(survey.selected)
     share = f"{acts} of {survey.looked_at} images are selected"
     if acts > request.limit:
-        return OverLimit(f"{share}, and limit is {request.limit}: nothing was done")
+        return OverLimit(f"{share}, and limit is {request.limit}: none is deleted or marked")
     if acts * 100 > request.limit_percent * survey.looked_at:
-        return OverLimit(f"{share}, and limit_percent is {request.limit_percent:g}: nothing was done")
+        return OverLimit(f"{share}, and limit_percent is {request.limit_percent:g}: none is deleted or marked")
     return None
 
 

@@ -414,6 +414,16 @@ def test_more_than_the_limit_are_not_even_marked(run: Run, cloud: FakeCloud) -> 
     assert not changes(cloud)
 
 
+def test_a_cap_that_is_tripped_keeps_no_image_from_being_saved(run: Run, cloud: FakeCloud) -> None:
+    image = cloud.add_image("ci-1")
+    run(graceful(deactivate=True))
+    cloud.images[image].name = "prod-1"
+    other = cloud.add_image("ci-2")
+    report = run(graceful(deactivate=True, limit=0), day=1)
+    assert told(report) == {other: ("failed", "over_limit"), image: ("refused", "changed")}
+    assert (cloud.images[image].tags, cloud.images[image].status) == ([], "active")
+
+
 @pytest.mark.parametrize("step", range(6))
 @pytest.mark.parametrize("then", ["done", "not done"])
 def test_a_run_that_dies_while_it_marks_is_made_good_by_the_next(
