@@ -195,7 +195,7 @@ def _build_run(settings: Settings, deadline: Deadline, reporter: Reporter, sourc
         policy=settings.policy,
         now=datetime.now(UTC),
         armed=settings.mode == "delete",
-        usage=Usage(cloud, deadline, settings.also_in_use) if settings.in_use_check == "on" else None,
+        usage=Usage(cloud, deadline, settings.in_use_also) if settings.in_use_check == "on" else None,
         concurrency=settings.concurrency,
         allowance=Allowance(settings.max_images),
         spend=lambda: None,

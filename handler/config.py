@@ -24,6 +24,7 @@ from handler.aws import read_secret
 from handler.errors import AwsFault, InvalidRequest, InvalidSettings
 from handler.model import AwsAccess, Policy, parse_age
 from handler.schema import read_json, read_request
+from handler.usage import Also
 
 Flag = Annotated[bool, BeforeValidator(lambda text: {"true": True, "false": False}.get(text, text)), Field(strict=True)]
 ReadSecret = Callable[[str, AwsAccess], Mapping[str, Any]]
@@ -43,6 +44,11 @@ def _address(text: str) -> str:
         message = "must be an address such as https://host:port/path"
         raise ValueError(message)
     return text
+
+
+def _words(text: object) -> object:
+    """What stands between the commas of a text."""
+    return frozenset(word.strip() for word in text.split(",")) if isinstance(text, str) else text
 
 
 def _file(text: str) -> str:
@@ -140,9 +146,7 @@ class Settings(BaseModel):
     image_endpoint: Url | Literal[""] = Field("", alias="REAPER_IMAGE_ENDPOINT")
     compute_endpoint: Url | Literal[""] = Field("", alias="REAPER_COMPUTE_ENDPOINT")
     in_use_check: Literal["on", "off"] = Field("on", alias="REAPER_IN_USE_CHECK")
-    in_use_also: (
-        Annotated[str, Field(pattern=r"^(volumes|scaling|images)(\s*,\s*(volumes|scaling|images))*$")] | Literal[""]
-    ) = Field("", alias="REAPER_IN_USE_ALSO")
+    in_use_also: Annotated[frozenset[Also], BeforeValidator(_words)] = Field(frozenset(), alias="REAPER_IN_USE_ALSO")
     min_age: Annotated[timedelta, BeforeValidator(parse_age)] = Field(timedelta(0), alias="REAPER_MIN_AGE")
     keep_tag: str = Field("keep", alias="REAPER_KEEP_TAG")
     require_tag: str = Field("", alias="REAPER_REQUIRE_TAG")
@@ -177,11 +181,6 @@ class Settings(BaseModel):
         except ValidationError as exc:
             problems = "; ".join(_problem(error) for error in exc.errors(include_url=False, include_input=False))
             raise InvalidSettings(problems) from None
-
-    @property
-    def also_in_use(self) -> frozenset[Any]:
-        """What else than a server may use an image, of what `Usage` knows."""
-        return frozenset(kind.strip() for kind in self.in_use_also.split(",") if kind.strip())
 
     @property
     def policy(self) -> Policy:

@@ -111,9 +111,9 @@ def images_of_server(server: Record) -> Iterator[str]:
         yield _text(metadata, "metering.image_id")
 
 
-def shelf_of_server(server: Record) -> Iterator[str]:
-    """The id of a server whose disk is kept in an image, so that it can be started again."""
-    if server.get("status") in SHELVED:
+def own_images_of_server(server: Record, *, every: bool) -> Iterator[str]:
+    """The id of a server that needs the images made of it: a shelved one its disk, to be started again; or every one."""
+    if every or server.get("status") in SHELVED:
         yield _text(server, "id")
 
 

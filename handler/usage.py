@@ -10,8 +10,11 @@ from handler.deadline import Deadline
 from handler.errors import CloudError
 from handler.model import Image
 
-Also = Literal["volumes", "scaling", "images"]
-"""What may use an image besides servers: volumes made from it, scaling configurations that name it, derived images."""
+Also = Literal["snapshots", "volumes", "scaling", "images"]
+"""What may use an image besides a server made from it.
+
+The server that it is a snapshot of, a volume made from it, a scaling configuration that names it, an image derived from it.
+"""
 USAGE_LIFE = 60.0
 """Seconds after which it is asked again which images are used."""
 
@@ -51,7 +54,7 @@ class Usage:
 def images_in_use(cloud: Cloud, also: frozenset[Also] = frozenset()) -> Mapping[str, tuple[str, ...]]:
     """Every image that something of the project was made from, with what was made. Raises CloudError.
 
-    A shelved server stands under its own id: its disk is an image that names it as `instance_uuid`.
+    A server stands under its own id for the images that name it as `instance_uuid`: the disk of a shelved one, snapshots.
     """
     used: dict[str, list[str]] = {}
     for image_id, user in _uses(cloud, also):
@@ -60,7 +63,7 @@ def images_in_use(cloud: Cloud, also: frozenset[Also] = frozenset()) -> Mapping[
 
 
 def _uses(cloud: Cloud, also: frozenset[Also]) -> Iterator[tuple[str, str]]:
-    silent = yield from _uses_by_servers(cloud)
+    silent = yield from _uses_by_servers(cloud, snapshots="snapshots" in also)
     if silent or "volumes" in also:
         yield from _uses_by_volumes(cloud, every="volumes" in also)
     if "scaling" in also:
@@ -69,13 +72,13 @@ def _uses(cloud: Cloud, also: frozenset[Also]) -> Iterator[tuple[str, str]]:
         yield from _uses_by_images(cloud)
 
 
-def _uses_by_servers(cloud: Cloud) -> Generator[tuple[str, str], None, bool]:
+def _uses_by_servers(cloud: Cloud, *, snapshots: bool) -> Generator[tuple[str, str], None, bool]:
     """The uses by servers; whether one did not say from which image it came, since it was booted from a volume."""
     silent = False
     for server in cloud.servers():
         origins = set(records.images_of_server(server))
         silent = silent or not origins
-        for key in (*origins, *records.shelf_of_server(server)):
+        for key in {*origins, *records.own_images_of_server(server, every=snapshots)}:
             yield key, f"server {records.label(server)}"
     return silent
 

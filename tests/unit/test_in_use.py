@@ -353,6 +353,15 @@ def test_a_volume_uses_its_image_only_where_that_is_asked_for(invoke: Invoke, cl
     assert invoke({"image_ids": [image]}, REAPER_IN_USE_ALSO="").outcomes == {image: ("deleted", "")}
 
 
+def test_a_server_uses_its_snapshots_only_where_that_is_asked_for(invoke: Invoke, cloud: FakeCloud) -> None:
+    server = cloud.add_server("web-1")
+    snapshot = cloud.add_image("web-1-snap", instance_uuid=server)
+    orphan = cloud.add_image("web-2-snap", instance_uuid="7f1d4a52-0b1c-4f3e-9a77-2c5de8a10002")
+    asked = invoke({"image_ids": [snapshot, orphan]}, REAPER_IN_USE_ALSO="snapshots")
+    assert asked.outcomes == {snapshot: ("refused", "in_use"), orphan: ("deleted", "")}
+    assert invoke({"image_ids": [snapshot]}, REAPER_IN_USE_ALSO="").outcomes == {snapshot: ("deleted", "")}
+
+
 @pytest.mark.parametrize("key", ["base_image_ref", "__originalimagename"])
 def test_an_image_uses_the_one_that_it_was_derived_from_only_where_that_is_asked_for(
     invoke: Invoke, cloud: FakeCloud, key: str
