@@ -74,8 +74,11 @@ def refusal(image: Image, sweep: SweepRequest, now: datetime) -> Refusal | None:
     """Say why a sweep leaves an image alone that it had selected: it has changed, or somebody wants it to stay."""
     if why_not := objection(image, sweep.select, now):
         return Refusal("changed", f"no longer selected: {why_not.detail}")
-    if not sweep.grace:
-        return None
+    return veto(image) if sweep.grace else None
+
+
+def veto(image: Image) -> Refusal | None:
+    """Say how somebody has let us know that a marked image shall stay, or None if nobody has."""
     days = _days(image)
     if not days and signatures_of(image):
         return Refusal("kept", "its mark was taken off")
@@ -96,6 +99,12 @@ def is_due(image: Image, sweep: SweepRequest, now: datetime) -> bool:
     """Whether an image that is selected may go now: there is no grace, or the day of its mark has passed."""
     last = stays_until(image)
     return not sweep.grace or (None not in _days(image) and last is not None and now.date() > last)
+
+
+def acts_on(image: Image, sweep: SweepRequest, now: datetime) -> bool:
+    """Whether a sweep deletes or marks an image that is selected: it does neither while the image waits, or by a veto."""
+    waits = stays_until(image) is not None and not is_due(image, sweep, now)
+    return not sweep.grace or not (waits or veto(image))
 
 
 def has_lapsed(image: Image, sweep: SweepRequest, now: datetime) -> bool:

@@ -60,12 +60,8 @@ def survey_of(images: Iterable[Image], request: SweepRequest, run: Run, witness:
 
 
 def over_limit(survey: Survey, request: SweepRequest, run: Run) -> OverLimit | None:
-    """Say which cap the sweep would break. Images that wait out their grace do not count: nothing happens to them."""
-    waiting = sum(
-        selection.stays_until(image) is not None and not selection.is_due(image, request, run.now)
-        for image in survey.selected
-    )
-    acts = (len(survey.selected) - waiting) if request.grace else len(survey.selected)
+    """Say which cap the sweep would break. An image that waits out its grace does not count: nothing happens to it."""
+    acts = sum(selection.acts_on(image, request, run.now) for image in survey.selected)
     share = f"{acts} of {survey.looked_at} images are selected"
     if acts > request.limit:
         return OverLimit(f"{share}, and limit is {request.limit}: none is deleted or marked")

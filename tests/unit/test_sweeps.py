@@ -407,6 +407,12 @@ def test_images_that_wait_count_for_no_limit(run: Run, cloud: FakeCloud) -> None
     assert run(graceful(limit=3), day=8).counts == {"deleted": 3, "marked": 1}
 
 
+def test_an_image_whose_owner_has_vetoed_counts_for_no_limit(run: Run, cloud: FakeCloud) -> None:
+    vetoed = cloud.add_image("ci-1", tags=[SIGNATURE])
+    other = cloud.add_image("ci-2")
+    assert told(run(graceful(limit=1))) == {vetoed: ("refused", "kept"), other: ("marked", "")}
+
+
 def test_more_than_the_limit_are_not_even_marked(run: Run, cloud: FakeCloud) -> None:
     for n in range(3):
         cloud.add_image(f"ci-{n}")
