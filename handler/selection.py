@@ -102,7 +102,7 @@ def is_due(image: Image, sweep: SweepRequest, now: datetime) -> bool:
 
 
 def acts_on(image: Image, sweep: SweepRequest, now: datetime) -> bool:
-    """Whether a sweep deletes or marks an image that is selected: it does neither while the image waits, or by a veto."""
+    """Whether a sweep deletes or marks an image that is selected: neither while it waits, nor after a veto."""
     waits = stays_until(image) is not None and not is_due(image, sweep, now)
     return not sweep.grace or not (waits or veto(image))
 

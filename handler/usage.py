@@ -13,7 +13,8 @@ from handler.model import Image
 Also = Literal["snapshots", "volumes", "scaling", "images"]
 """What may use an image besides a server made from it.
 
-The server that it is a snapshot of, a volume made from it, a scaling configuration that names it, an image derived from it.
+The server that it is a snapshot of, a volume made from it, a scaling configuration that names it, an image derived
+from it.
 """
 USAGE_LIFE = 60.0
 """Seconds after which it is asked again which images are used."""
@@ -54,7 +55,8 @@ class Usage:
 def images_in_use(cloud: Cloud, also: frozenset[Also] = frozenset()) -> Mapping[str, tuple[str, ...]]:
     """Every image that something of the project was made from, with what was made. Raises CloudError.
 
-    A server stands under its own id for the images that name it as `instance_uuid`: the disk of a shelved one, snapshots.
+    A server stands under its own id for the images that name it as `instance_uuid`: the disk of a shelved one, and
+    snapshots.
     """
     used: dict[str, list[str]] = {}
     for image_id, user in _uses(cloud, also):
