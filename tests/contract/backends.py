@@ -1,6 +1,8 @@
 """The two clouds that must not differ, and what only they themselves can do: what no API offers to a user."""
 
+import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Literal, Protocol
 
 from tests.contract.asking import Answer, send, sign_in
@@ -32,6 +34,9 @@ class Backend(Protocol):
     def let_tokens_expire(self, make: Callable[[], str]) -> str:
         """Make a token, and let it expire."""
 
+    def let_time_pass(self) -> None:
+        """Let the second end in which images are made and changed."""
+
     def clear(self) -> None:
         """Let there be no servers."""
 
@@ -61,6 +66,9 @@ class Fake:
         token = make()
         self._cloud.expire_tokens()
         return token
+
+    def let_time_pass(self) -> None:
+        self._cloud.advance(timedelta(seconds=1))
 
     def clear(self) -> None:
         self._cloud.servers.clear()
@@ -97,6 +105,11 @@ class Real:
         while send("GET", f"{self.identity}/v3/auth/tokens", token, {"X-Subject-Token": token}).status == 200:
             pass  # a second at the most
         return token
+
+    def let_time_pass(self) -> None:
+        start = int(time.time())
+        while int(time.time()) == start:
+            send("GET", f"{self.image}/versions", None)  # a second at the most
 
     def clear(self) -> None:
         self._lab.remove_servers()

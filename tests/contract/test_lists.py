@@ -59,6 +59,20 @@ def test_a_marker_that_was_deleted_ends_the_paging(cloud: Cloud) -> None:
     assert (answer.status, answer.message) == (400, f"No image found with ID {image_id}")
 
 
+def test_a_page_may_begin_after_an_image_that_is_not_in_the_list(cloud: Cloud) -> None:
+    cloud.queue("old", tags=["a"])
+    marker = cloud.queue("middle")
+    cloud.backend.let_time_pass()
+    cloud.queue("new", tags=["a"])
+    assert cloud.names(f"tag=a&marker={marker}&sort=created_at:asc") == ["new"]
+
+
+def test_a_page_cannot_begin_after_an_image_that_is_not_ours_to_see(cloud: Cloud) -> None:
+    marker = cloud.queue(user="neighbour", visibility="private")
+    answer = cloud.glance("GET", f"?marker={marker}")
+    assert (answer.status, answer.message) == (400, f"No image found with ID {marker}")
+
+
 @pytest.mark.parametrize(
     ("query", "words"),
     [

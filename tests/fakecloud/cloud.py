@@ -10,6 +10,7 @@ from tests.fakecloud.faults import Body, Fault, Faults
 from tests.fakecloud.records import (
     APP_CREDENTIAL_ID,
     APP_CREDENTIAL_SECRET,
+    BORN,
     DEMO,
     PROJECTS,
     REGION,
@@ -17,6 +18,7 @@ from tests.fakecloud.records import (
     ImageRecord,
     ServerRecord,
     VolumeRecord,
+    time_text,
 )
 from tests.fakecloud.state import BUSY, CloudState
 from tests.fakecloud.urls import dispatch
@@ -89,7 +91,7 @@ class FakeCloud(CloudState):
         protected: bool = False,
         tags: Sequence[str] = (),
         size: int | None = 1024,
-        created_at: str = "2026-01-01T00:00:00Z",
+        created_at: str | None = None,
         updated_at: str | None = None,
         checksum: str | None = None,
         members: Mapping[str, str] | None = None,
@@ -97,10 +99,11 @@ class FakeCloud(CloudState):
         id: str | None = None,  # noqa: A002 (its name in the API)
         **properties: object,
     ) -> str:
-        """Put an image into the cloud; its id."""
+        """Put an image into the cloud; its id. Once the clock was set, images are made when it says."""
         image_id = id or self.new_id()
-        image = ImageRecord(image_id, name, owner, visibility, status, protected, list(tags), size, created_at)
-        image.updated_at = updated_at or created_at
+        born = created_at or (time_text(self.now) if self.has_own_time else BORN)
+        image = ImageRecord(image_id, name, owner, visibility, status, protected, list(tags), size, born)
+        image.updated_at = updated_at or born
         image.members, image.os_hidden, image.properties = dict(members or {}), os_hidden, properties
         _pretend_data(image, checksum)
         with self.lock:

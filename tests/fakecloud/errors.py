@@ -102,6 +102,10 @@ class ImageBusy(Conflict):
     """The image is being made."""
 
 
+class UnknownMarker(BadRequest):
+    """A page shall begin after an image that is not there, or not any more."""
+
+
 class BadTransition(BadRequest):
     """The image can't go from its status to that one."""
 

@@ -39,8 +39,7 @@ def versions(visit: Visit) -> Reply:
 def list_images(visit: Visit) -> Reply:
     """A page of images. As with the real one, the links keep only the last of several `tag` parameters."""
     state, params = visit.state, visit.request.params
-    chosen = listing.select(state.visible_images(visit.caller), params, visit.caller)
-    images, full = listing.page_of(chosen, params, state.page_size)
+    images, full = listing.page_of(state, visit.caller, listing.read_query(params, visit.caller))
     kept = {name: value for name, value in params if name != "marker"}
     first = "/v2/images" + (f"?{urlencode(kept)}" if kept else "")
     payload: dict[str, Any] = {"images": [_body(visit, image) for image in images], "first": first}

@@ -1,14 +1,17 @@
 """Glance's list of images: which ones a query selects, their order, and the page."""
 
 import shlex
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from itertools import islice
 from operator import eq, ge, gt, le, lt, ne
 from typing import Any
 
-from tests.fakecloud.errors import BadRequest
+from tests.fakecloud.errors import BadRequest, ImageNotFound, UnknownMarker
 from tests.fakecloud.records import ImageRecord, Token
+from tests.fakecloud.shelf import Order
+from tests.fakecloud.state import CloudState
 
 Params = list[tuple[str, str]]
 Test = Callable[[ImageRecord], bool]
@@ -23,30 +26,41 @@ FRACTION = timedelta(microseconds=500_000)
 """Glance keeps microseconds that it does not show, so that `eq` never finds what it shows."""
 
 
-def select(images: Iterable[ImageRecord], params: Params, caller: Token) -> list[ImageRecord]:
-    """The images that a query asks for, in its order."""
+@dataclass(frozen=True)
+class Query:
+    """What a list was asked for: an image is listed if it passes all tests."""
+
+    tests: Sequence[Test]
+    order: Order
+    limit: int
+    marker: str | None
+
+
+def read_query(params: Params, caller: Token) -> Query:
+    """Glance's query."""
     values = dict(params)
-    tests = [_visibility_test(values, caller), *(_test(name, value) for name, value in params if _filters(name))]
+    tests = [visibility_test(values, caller), *(_test(name, value) for name, value in params if _filters(name))]
     if "os_hidden" not in values:
         tests.append(lambda image: not image.os_hidden)
-    chosen = [image for image in images if all(test(image) for test in tests)]
-    for key, backwards in reversed(_order(params)):
-        chosen.sort(key=partial(_rank, key), reverse=backwards)
-    return chosen
+    return Query(tests, _order(params), _limit(values.get("limit", "25")), values.get("marker"))
 
 
-def page_of(images: list[ImageRecord], params: Params, page_size: int) -> tuple[list[ImageRecord], bool]:
+def page_of(state: CloudState, caller: Token, query: Query) -> tuple[list[ImageRecord], bool]:
     """The page that a query asks for, and whether it is full (Glance names a next page then)."""
-    values = dict(params)
-    size = min(_limit(values.get("limit", "25")), page_size)
-    start = _after(images, values["marker"]) if "marker" in values else 0
-    page = images[start : start + size]
+    if query.marker is not None:
+        _check_marker(state, caller, query.marker)
+    size = min(query.limit, state.page_size)
+    images = state.shelf.walk(state.images, query.order, query.marker)
+    page = list(islice((image for image in images if all(test(image) for test in query.tests)), size))
     return page, bool(page) and len(page) == size
 
 
-def _rank(key: str, image: ImageRecord) -> tuple[bool, Any]:
-    value = getattr(image, key)
-    return value is not None, value
+def _check_marker(state: CloudState, caller: Token, marker: str) -> None:
+    """Any image that the caller may look at will do, even one that is not in the list."""
+    try:
+        state.show_image(caller, marker)
+    except ImageNotFound as exc:
+        raise UnknownMarker(exc.message) from exc
 
 
 def _limit(text: str) -> int:
@@ -61,15 +75,7 @@ def _limit(text: str) -> int:
     return limit
 
 
-def _after(images: list[ImageRecord], marker: str) -> int:
-    for place, image in enumerate(images, start=1):
-        if image.id == marker:
-            return place
-    message = f"No image found with ID {marker}"
-    raise BadRequest(message)
-
-
-def _order(params: Params) -> list[tuple[str, bool]]:
+def _order(params: Params) -> Order:
     keys = _sort_keys(params)
     for key, _ in keys:
         if key not in SORT_KEYS:
@@ -79,7 +85,7 @@ def _order(params: Params) -> list[tuple[str, bool]]:
     return keys + [(key, True) for key in ("created_at", "id") if key not in named]
 
 
-def _sort_keys(params: Params) -> list[tuple[str, bool]]:
+def _sort_keys(params: Params) -> Order:
     values = dict(params)
     if "sort" in values:
         parts = (part.strip().partition(":") for part in values["sort"].split(","))
@@ -93,7 +99,7 @@ def _filters(name: str) -> bool:
     return name not in NOT_FILTERS
 
 
-def _visibility_test(values: Mapping[str, str], caller: Token) -> Test:
+def visibility_test(values: Mapping[str, str], caller: Token) -> Test:
     wanted = values.get("visibility")
     status = values.get("member_status", "accepted")
     project = caller.project_id or ""
@@ -103,7 +109,7 @@ def _visibility_test(values: Mapping[str, str], caller: Token) -> Test:
             return True
         if image.visibility == "community":
             return wanted in {"community", "all"}
-        return status in {"all", image.members.get(project)}
+        return image.visibility == "shared" and project in image.members and status in {"all", image.members[project]}
 
     return lambda image: listed(image) and wanted in {None, "all", image.visibility}
 

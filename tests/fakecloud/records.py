@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 DEMO = "9c53a566cb3443ab910cf0daebca90c4"
 OTHER = "cc2f34fa3bca4152a27a6f808cfd533d"
@@ -13,6 +13,8 @@ DOMAIN = {"id": "default", "name": "Default"}
 REGION = "RegionOne"
 APP_CREDENTIAL_ID = "949062bf96444f8aac605b9bb7dc24bd"
 APP_CREDENTIAL_SECRET = "app-s3cret-0f-reaper"
+BORN = "2026-01-01T00:00:00Z"
+"""When things were made, unless somebody says when."""
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -80,8 +82,8 @@ class ImageRecord:
     protected: bool = False
     tags: list[str] = field(default_factory=list)
     size: int | None = 1024
-    created_at: str = "2026-01-01T00:00:00Z"
-    updated_at: str = "2026-01-01T00:00:00Z"
+    created_at: str = BORN
+    updated_at: str = BORN
     checksum: str | None = None
     os_hash_value: str | None = None
     os_hidden: bool = False
@@ -92,6 +94,12 @@ class ImageRecord:
     members: dict[str, str] = field(default_factory=dict)
     properties: dict[str, Any] = field(default_factory=dict)
     data: bytes = field(default=b"", repr=False)
+    changes: ClassVar[int] = 0
+    """How often a field of any image was set: so long as this stands still, nothing worked out from images is old."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        ImageRecord.changes += 1
+        super().__setattr__(name, value)
 
     def described(self) -> dict[str, Any]:
         """All of it but the data."""

@@ -4,10 +4,10 @@ Methods are named after the API calls and raise the classes of `errors`. Status 
 remembered apart from what never existed, although callers are told the same about both.
 """
 
-from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
-from tests.fakecloud.accounts import Accounts
+from tests.fakecloud.accounts import Accounts, wall_clock
 from tests.fakecloud.errors import (
     BadTransition,
     Conflict,
@@ -21,6 +21,7 @@ from tests.fakecloud.errors import (
     RoleMissing,
 )
 from tests.fakecloud.records import ImageRecord, ServerRecord, Token, VolumeRecord, time_text
+from tests.fakecloud.shelf import Shelf
 
 BUSY = frozenset({"queued", "saving", "uploading", "importing"})
 MEMBER_STATUSES = frozenset({"pending", "accepted", "rejected"})
@@ -37,14 +38,32 @@ class CloudState(Accounts):
         self.missing_services: set[str] = set()
         self.sink: dict[str, list[bytes]] = {}
         self.images: dict[str, ImageRecord] = {}
+        self.shelf = Shelf()
         self.dead: dict[str, ImageRecord] = {}
         self.servers: dict[str, ServerRecord] = {}
         self.volumes: dict[str, VolumeRecord] = {}
         self.backups: set[str] = set()
+        self._stopped_at: datetime | None = None
+        self._ahead = timedelta()
 
-    def visible_images(self, caller: Token) -> Iterator[ImageRecord]:
-        """All images that the caller may look at by id."""
-        return (image for image in self.images.values() if _visible(image, caller))
+    @property
+    def now(self) -> datetime:
+        """The time at which images are made and changed. Tokens live by the real clock, as their holders do."""
+        return (self._stopped_at or wall_clock()) + self._ahead
+
+    @now.setter
+    def now(self, moment: datetime) -> None:
+        """Stop the clock at a time."""
+        self._stopped_at, self._ahead = moment, timedelta()
+
+    @property
+    def has_own_time(self) -> bool:
+        """Whether the clock was ever set or moved."""
+        return self._stopped_at is not None or bool(self._ahead)
+
+    def advance(self, by: timedelta) -> None:
+        """Let time pass for the images."""
+        self._ahead += by
 
     def show_image(self, caller: Token, image_id: str) -> ImageRecord:
         """One image."""
@@ -60,7 +79,7 @@ class CloudState(Accounts):
         if image.id in self.images or image.id in self.dead:
             message = f"Image ID {image.id} already exists!"
             raise Conflict(message)
-        image.created_at = image.updated_at = time_text(self.clock())
+        image.created_at = image.updated_at = time_text(self.now)
         self.images[image.id] = image
         return image
 
@@ -129,8 +148,9 @@ class CloudState(Accounts):
         if image.status not in {"active", "deactivated"}:
             message = f"Not allowed to {verb} image in status '{image.status}'"
             raise Forbidden(message)
-        image.status = wanted
-        self._touch(image)
+        if image.status != wanted:
+            image.status = wanted
+            self._touch(image)
 
     def list_members(self, caller: Token, image_id: str) -> tuple[ImageRecord, dict[str, str]]:
         """The members of a shared image: all of them for its owner, oneself for a member."""
@@ -212,7 +232,7 @@ class CloudState(Accounts):
             raise ImageNotFound(message) from exc
 
     def _touch(self, image: ImageRecord) -> None:
-        image.updated_at = time_text(self.clock())
+        image.updated_at = time_text(self.now)
 
 
 def _visible(image: ImageRecord, caller: Token) -> bool:

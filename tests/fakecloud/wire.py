@@ -6,10 +6,9 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from tests.fakecloud.records import DOMAIN, PROJECTS, REGION, ImageRecord, ServerRecord, Token, VolumeRecord
+from tests.fakecloud.records import BORN, DOMAIN, PROJECTS, REGION, ImageRecord, ServerRecord, Token, VolumeRecord
 
 Json = dict[str, Any]
-BORN = "2026-01-01T00:00:00Z"
 UNSET = ("key_name", "OS-SRV-USG:launched_at", "OS-SRV-USG:terminated_at", "OS-EXT-STS:task_state")
 """What a server has that was given no key, and that Nova does not work on."""
 

@@ -8,74 +8,32 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 import requests
 from keystoneauth1.identity.v3 import ApplicationCredential, Password
 from keystoneauth1.session import Session
 
-from tests.fakecloud import APP_CREDENTIAL_ID, APP_CREDENTIAL_SECRET, DEMO, OTHER, FakeCloud, Server, mocked
+from tests.fakecloud import APP_CREDENTIAL_ID, APP_CREDENTIAL_SECRET, DEMO, OTHER, FakeCloud, Server
+from tests.unit.fakeclient import MISSING, TRANSPORTS, Client, clients, code_of, message_of
 
-MISSING = "11111111-2222-4333-8444-555555555555"
 RIGHT = "s3cret-passw0rd"
 PATCH_TYPE = "application/openstack-images-v2.1-json-patch"
 NOVA = f"/compute/v2.1/{DEMO}"
 ECS = f"/ecs/v2.1/{DEMO}"
 
 
-@dataclass
-class Client:
-    """A cloud with a person before it."""
-
-    cloud: FakeCloud
-    url: str
-    session: requests.Session
-
-    def call(self, method: str, path: str, user: str = "reaper", **options: Any) -> requests.Response:  # noqa: ANN401 (those of requests)
-        project = OTHER if user == "neighbour" else DEMO
-        token = self.cloud.env(self.url, "v3token", user=user, project=project)["OS_TOKEN"]
-        headers = {"X-Auth-Token": token, "Accept": "application/json", **options.pop("headers", {})}
-        return self.session.request(method, self.url + path, headers=headers, timeout=5, **options)
-
-    def delete(self, image_id: str, **options: Any) -> requests.Response:  # noqa: ANN401 (those of requests)
-        home = "/ims" if self.cloud.flavour == "otc" else "/image"
-        return self.call("DELETE", f"{home}/v2/images/{image_id}", **options)
-
-    def names(self, query: str) -> list[str]:
-        return [image["name"] for image in self.call("GET", f"/image/v2/images?{query}").json()["images"]]
-
-
-def clients(transport: str, flavour: Literal["openstack", "otc"]) -> Iterator[Client]:
-    cloud = FakeCloud(flavour, page_size=3)
-    with requests.Session() as session:
-        if transport == "responses":
-            with mocked(cloud):
-                yield Client(cloud, "http://cloud.test", session)
-        else:
-            with Server(cloud) as server:
-                yield Client(cloud, server.url, session)
-
-
-@pytest.fixture(params=["server", "responses"])
+@pytest.fixture(params=TRANSPORTS)
 def client(request: pytest.FixtureRequest) -> Iterator[Client]:
     yield from clients(request.param, "openstack")
 
 
-@pytest.fixture(params=["server", "responses"])
+@pytest.fixture(params=TRANSPORTS)
 def otc(request: pytest.FixtureRequest) -> Iterator[Client]:
     yield from clients(request.param, "otc")
-
-
-def message_of(answer: requests.Response) -> str:
-    return str(answer.json()["message"]).removesuffix("<br /><br />\n\n\n")
-
-
-def code_of(answer: requests.Response) -> tuple[int, str]:
-    body = answer.json()
-    return answer.status_code, body.get("error_code") or body["error"]["code"]
 
 
 # Keystone
@@ -266,80 +224,6 @@ def test_glance_says_where_tokens_are_made(client: Client, token: str | None) ->
     assert "x-openstack-request-id" not in answer.headers
 
 
-def test_pages_are_followed_to_the_end(client: Client) -> None:
-    made = {client.cloud.add_image(f"ci-{number}") for number in range(7)}
-    seen: list[str] = []
-    link: str | None = "/v2/images?limit=1000"
-    while link:
-        page = client.call("GET", "/image" + link).json()
-        seen += [image["id"] for image in page["images"]]
-        assert page["first"] == "/v2/images?limit=1000"
-        link = page.get("next")
-    assert len(seen) == 7
-    assert set(seen) == made
-
-
-def test_the_links_of_a_list_keep_only_the_last_tag(client: Client) -> None:
-    for _ in range(4):
-        client.cloud.add_image(tags=["a", "b"])
-    page = client.call("GET", "/image/v2/images?tag=a&tag=b&limit=2").json()
-    assert page["first"] == "/v2/images?tag=b&limit=2"
-    assert page["next"] == f"/v2/images?tag=b&limit=2&marker={page['images'][1]['id']}"
-
-
-@pytest.mark.parametrize(
-    ("query", "words"),
-    [
-        ("marker=" + MISSING, f"No image found with ID {MISSING}"),
-        ("limit=-1", "limit param must be positive"),
-        ("limit=abc", "limit param must be an integer"),
-        ("protected=maybe", "Invalid value 'maybe' for 'protected' filter. Valid values are 'true' or 'false'."),
-        ("created_at=lt:yesterday", 'Bad "created_at" query filter format. Use ISO 8601 DateTime notation.'),
-        ("created_at=before:2026-01-01", "Unable to filter on a unknown operator."),
-        ("sort_key=age", "Invalid sort key: age."),
-    ],
-)
-def test_glance_refuses_odd_queries(client: Client, query: str, words: str) -> None:
-    answer = client.call("GET", f"/image/v2/images?{query}")
-    assert answer.status_code == 400
-    assert message_of(answer).startswith(words)
-
-
-@pytest.mark.parametrize(
-    ("query", "names"),
-    [
-        ("", ["new", "old", "stranger"]),
-        ("sort=name:asc", ["new", "old", "stranger"]),
-        ("sort_key=created_at&sort_dir=asc", ["stranger", "old", "new"]),
-        (f"owner={DEMO}", ["new", "old"]),
-        ("owner=" + OTHER, ["stranger"]),
-        ("tag=a", ["new", "old"]),
-        ("tag=a&tag=b", ["old"]),
-        ("protected=true", ["old"]),
-        ("visibility=public", ["stranger"]),
-        ("visibility=community", ["community"]),
-        ("os_hidden=true", ["hidden"]),
-        ("team=blue", ["new"]),
-        ("nonsense=1", []),
-        ("status=deleted", []),
-        ("name=in:old,new", ["new", "old"]),
-        ("created_at=lt:2026-03-01T00:00:00Z", ["old", "stranger"]),
-        ("created_at=gte:2026-03-01", ["new"]),
-        ("created_at=2026-04-01T00:00:00Z", []),
-        ("size_min=2000", ["old"]),
-    ],
-)
-def test_lists_are_filtered(client: Client, query: str, names: list[str]) -> None:
-    add = client.cloud.add_image
-    add("new", created_at="2026-04-01T00:00:00Z", tags=["a"], team="blue")
-    add("old", created_at="2026-02-01T00:00:00Z", tags=["a", "b"], protected=True, size=5000)
-    add("stranger", owner=OTHER, visibility="public", created_at="2026-01-01T00:00:00Z")
-    add("community", owner=OTHER, visibility="community")
-    add("unanswered", owner=OTHER, visibility="shared", members={DEMO: "pending"})
-    add("hidden", os_hidden=True)
-    assert client.names(query) == names
-
-
 def test_an_image_is_made_filled_changed_and_tagged(client: Client) -> None:
     made = client.call("POST", "/image/v2/images", json={"name": "new", "disk_format": "raw", "team": "blue"}).json()
     path = f"/image/v2/images/{made['id']}"
@@ -383,6 +267,31 @@ def test_sharing_takes_two(client: Client) -> None:
     assert answer.status_code == 200
     members = client.call("GET", path + "/members").json()["members"]
     assert [(member["member_id"], member["status"]) for member in members] == [(OTHER, "accepted")]
+
+
+def test_time_passes_for_images_as_it_is_told(client: Client) -> None:
+    client.cloud.now = datetime(2027, 1, 31, 12, 0, tzinfo=UTC)
+    path = f"/image/v2/images/{client.cloud.add_image()}"
+    assert client.call("GET", path).json()["created_at"] == "2027-01-31T12:00:00Z"
+    client.cloud.advance(timedelta(days=90))
+    client.call("PUT", path + "/tags/keep")
+    shown = client.call("GET", path).json()
+    assert (shown["created_at"], shown["updated_at"]) == ("2027-01-31T12:00:00Z", "2027-05-01T12:00:00Z")
+
+
+def test_tokens_outlive_the_months_that_pass_for_images(client: Client) -> None:
+    token = client.cloud.env(client.url, "v3token")["OS_TOKEN"]
+    client.cloud.advance(timedelta(days=365))
+    assert client.delete(client.cloud.add_image(), headers={"X-Auth-Token": token}).status_code == 204
+    made = ask_token(client, password(), project={"id": DEMO}).json()["token"]
+    assert abs(datetime.fromisoformat(made["issued_at"]) - datetime.now(UTC)) < timedelta(hours=1)
+
+
+def test_a_clock_that_nobody_stopped_goes_on(client: Client) -> None:
+    client.cloud.advance(timedelta(days=-30))
+    made = client.call("POST", "/image/v2/images", json={"name": "new"}).json()
+    age = datetime.now(UTC) - datetime.fromisoformat(made["created_at"])
+    assert timedelta(days=29) < age < timedelta(days=31)
 
 
 def test_a_private_image_has_no_members(client: Client) -> None:
