@@ -112,7 +112,7 @@ def images_of_server(server: Record) -> Iterator[str]:
 
 
 def own_images_of_server(server: Record, *, every: bool) -> Iterator[str]:
-    """The id of a server that needs the images made of it: a shelved one needs its disk; or, if asked for, every one."""
+    """The id of a server that needs the images made of it: a shelved one its disk; if asked for, every one."""
     if every or server.get("status") in SHELVED:
         yield _text(server, "id")
 

@@ -36,9 +36,9 @@ def decide(images: Iterable[Image], sweep: SweepRequest, now: datetime) -> Itera
             newest.add(image, now)
         why_not = objection(image, sweep.select, now)
         if why_not:
-            yield Decision(image.without_record(), why_not)
+            yield Decision(image, why_not)
         elif newest and not groups_of(image, newest.keep.group_by):
-            yield Decision(image.without_record(), Refusal("group", f"in no group by {newest.keep.group_by}"))
+            yield Decision(image, Refusal("group", f"in no group by {newest.keep.group_by}"))
         else:
             matched.append(image.without_record())
     stay = newest.reasons() if newest else {}
