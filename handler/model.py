@@ -192,7 +192,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a policy makes of one image: why it stays, or None if it is selected; then the image is without its record."""
+    """What a policy makes of one image: why it stays, or None if it is selected; its record is gone then."""
 
     image: Image
     objection: Refusal | None
