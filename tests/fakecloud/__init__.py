@@ -1,4 +1,5 @@
-"""A stateful fake of the clouds: Keystone, Glance, Nova and Cinder, or their likes on Open Telekom Cloud.
+"""A stateful fake of the clouds: Keystone, Glance, Nova and Cinder, or their likes on Open Telekom Cloud,
+and its Auto Scaling.
 
 `FakeCloud` is the cloud; `Server` puts it behind a real port, `mocked` behind `responses` in this process.
 """

@@ -16,6 +16,7 @@ from tests.fakecloud.records import (
     REGION,
     Call,
     ImageRecord,
+    ScalingConfiguration,
     ServerRecord,
     VolumeRecord,
     time_text,
@@ -145,6 +146,21 @@ class FakeCloud(CloudState):
             self.volumes[volume.id] = volume
         return volume.id
 
+    def add_scaling_configuration(
+        self,
+        name: str = "as-1",
+        *,
+        image: str | None = None,
+        project: str = DEMO,
+        instance: str | None = None,
+        id: str | None = None,  # noqa: A002 (its name in the API)
+    ) -> str:
+        """Let Auto Scaling make servers of an image, or in the likeness of a server."""
+        made = ScalingConfiguration(id or self.new_id(), project, name, image, instance, time_text(self.now))
+        with self.lock:
+            self.scaling_configurations[made.id] = made
+        return made.id
+
     def env(
         self,
         base_url: str,
@@ -188,6 +204,8 @@ class FakeCloud(CloudState):
             self.add_server(**entry)
         for entry in plan.get("volumes", ()):
             self.add_volume(**entry)
+        for entry in plan.get("scaling_configurations", ()):
+            self.add_scaling_configuration(**entry)
 
     def _meter(self, server: ServerRecord, image: str | None) -> None:
         """Open Telekom Cloud notes in each server what it was made of."""

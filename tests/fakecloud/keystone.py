@@ -78,6 +78,7 @@ def service_urls(state: CloudState, base: str, project: str) -> dict[str, tuple[
             "image": ("glance", f"{base}/ims{state.image_endpoint_suffix}"),
             "compute": ("nova", f"{base}/ecs/v2/{project}"),
             "volumev3": ("cinderv3", f"{base}/evs/v3/{project}"),
+            "as": ("as", f"{base}/as/autoscaling-api/v1/{project}"),
         }
     else:
         urls = {

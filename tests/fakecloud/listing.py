@@ -42,7 +42,7 @@ def read_query(params: Params, caller: Token) -> Query:
     tests = [visibility_test(values, caller), *(_test(name, value) for name, value in params if _filters(name))]
     if "os_hidden" not in values:
         tests.append(lambda image: not image.os_hidden)
-    return Query(tests, _order(params), _limit(values.get("limit", "25")), values.get("marker"))
+    return Query(tests, _order(params), read_limit(values.get("limit", "25")), values.get("marker"))
 
 
 def page_of(state: CloudState, caller: Token, query: Query) -> tuple[list[ImageRecord], bool]:
@@ -63,7 +63,8 @@ def _check_marker(state: CloudState, caller: Token, marker: str) -> None:
         raise UnknownMarker(exc.message) from exc
 
 
-def _limit(text: str) -> int:
+def read_limit(text: str) -> int:
+    """How many images a page may hold."""
     try:
         limit = int(text)
     except ValueError as exc:
@@ -100,6 +101,7 @@ def _filters(name: str) -> bool:
 
 
 def visibility_test(values: Mapping[str, str], caller: Token) -> Test:
+    """Whether an image stands in the lists of this caller, and is of the visibility that was asked for."""
     wanted = values.get("visibility")
     status = values.get("member_status", "accepted")
     project = caller.project_id or ""

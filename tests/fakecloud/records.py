@@ -1,4 +1,4 @@
-"""What the fake remembers: projects, users, tokens, images, servers, volumes, and the calls that were made."""
+"""What the fake remembers: projects, users, tokens, images and what is made of them, and the calls that were made."""
 
 import hashlib
 from collections.abc import Mapping
@@ -141,6 +141,18 @@ class VolumeRecord:
     image: str | None = None
     server: str | None = None
     name: str = ""
+
+
+@dataclass
+class ScalingConfiguration:
+    """What Auto Scaling makes servers of: an image, or the likeness of a server."""
+
+    id: str
+    project: str
+    name: str
+    image: str | None = None
+    instance: str | None = None
+    created_at: str = BORN
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from tests.fakecloud.errors import (
     PublicImage,
     RoleMissing,
 )
-from tests.fakecloud.records import ImageRecord, ServerRecord, Token, VolumeRecord, time_text
+from tests.fakecloud.records import ImageRecord, ScalingConfiguration, ServerRecord, Token, VolumeRecord, time_text
 from tests.fakecloud.shelf import Shelf
 
 BUSY = frozenset({"queued", "saving", "uploading", "importing"})
@@ -42,6 +42,7 @@ class CloudState(Accounts):
         self.dead: dict[str, ImageRecord] = {}
         self.servers: dict[str, ServerRecord] = {}
         self.volumes: dict[str, VolumeRecord] = {}
+        self.scaling_configurations: dict[str, ScalingConfiguration] = {}
         self.backups: set[str] = set()
         self._stopped_at: datetime | None = None
         self._ahead = timedelta()
@@ -197,6 +198,10 @@ class CloudState(Accounts):
         """The project's volumes."""
         return [volume for volume in self.volumes.values() if volume.project == caller.project_id]
 
+    def list_scaling_configurations(self, caller: Token) -> list[ScalingConfiguration]:
+        """The project's configurations of Auto Scaling."""
+        return [known for known in self.scaling_configurations.values() if known.project == caller.project_id]
+
     def own_image(self, caller: Token, image_id: str, action: str) -> ImageRecord:
         """An image that the caller may change."""
         image = self.show_image(caller, image_id)
@@ -212,9 +217,10 @@ class CloudState(Accounts):
                 "dead": [image.described() for image in self.dead.values()],
                 "servers": [vars(server) for server in self.servers.values()],
                 "volumes": [vars(volume) for volume in self.volumes.values()],
+                "scaling_configurations": [vars(known) for known in self.scaling_configurations.values()],
             }
             sink = {name: [body.decode() for body in bodies] for name, bodies in self.sink.items()}
-            return {**named, "backups": sorted(self.backups), "sink": sink}
+            return {**named, "backups": sorted(self.backups), "sink": sink, "now": time_text(self.now)}
 
     def _shared_image(self, caller: Token, image_id: str, verb: str, reason: str = ".") -> ImageRecord:
         image = self._known_image(caller, image_id)

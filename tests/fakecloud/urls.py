@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.fakecloud import cinder, extras, glance, ims, keystone, nova
+from tests.fakecloud import autoscaling, cinder, cloudimages, extras, glance, ims, keystone, nova
 from tests.fakecloud.api import Reply, Request
 from tests.fakecloud.errors import CloudError
 from tests.fakecloud.state import CloudState
@@ -45,6 +45,7 @@ SERVICES = {
     "ims": Service(GATEWAY, ims.refuse, ims.lost, ims.finish),
     "ecs": Service(GATEWAY, nova.ecs_refuse, ims.lost, ims.finish),
     "evs": Service(GATEWAY, nova.refuse, ims.lost, ims.finish),
+    "as": Service(GATEWAY, autoscaling.refuse, ims.lost, ims.finish),
     **dict.fromkeys(("", "sink", "_state"), Service(BOTH, keystone.refuse, glance.lost, extras.finish)),
 }
 OPEN = frozenset(
@@ -59,6 +60,7 @@ IMAGE = IMAGES + r"/(?P<image_id>[^/]+)"
 COMPUTE = r"/(?:compute|ecs)/(?P<version>v2|v2\.1)/(?P<project>[0-9a-f]{32})"
 BARE_COMPUTE = r"/compute/(?P<version>v2|v2\.1)"
 VOLUMES = r"/(?:volume|evs)/v3/(?P<project>[0-9a-f]{32})/volumes"
+SCALING = r"/as/autoscaling-api/v1/(?P<project>[0-9a-f]{32})"
 
 TABLE: tuple[tuple[str, str, Handler], ...] = (
     ("GET", r"/(?:(?:identity|iam)/?)?", keystone.versions),
@@ -69,6 +71,7 @@ TABLE: tuple[tuple[str, str, Handler], ...] = (
     ("DELETE", IDENTITY + r"/v3/auth/tokens", keystone.revoke_token),
     ("GET", r"/image/?(?:versions)?", glance.versions),
     ("GET", IMAGES, glance.list_images),
+    ("GET", r"/ims/v2/cloudimages", cloudimages.list_images),
     ("POST", IMAGES, glance.create_image),
     ("GET", IMAGE, glance.show_image),
     ("PATCH", IMAGE, glance.update_image),
@@ -98,6 +101,7 @@ TABLE: tuple[tuple[str, str, Handler], ...] = (
     ("GET", BARE_COMPUTE + r"/servers/(?P<server_id>[^/]+)", nova.show_server),
     ("GET", VOLUMES, cinder.list_volumes),
     ("GET", VOLUMES + r"/detail", cinder.list_volumes_detail),
+    ("GET", SCALING + r"/scaling_configuration", autoscaling.list_configurations),
     ("PUT", r"/sink/(?P<name>[^/]+)", extras.store),
     ("POST", r"/sink/(?P<name>[^/]+)", extras.store),
     ("GET", r"/_state", extras.show_state),

@@ -6,9 +6,20 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from tests.fakecloud.records import BORN, DOMAIN, PROJECTS, REGION, ImageRecord, ServerRecord, Token, VolumeRecord
+from tests.fakecloud.records import (
+    BORN,
+    DOMAIN,
+    PROJECTS,
+    REGION,
+    ImageRecord,
+    ScalingConfiguration,
+    ServerRecord,
+    Token,
+    VolumeRecord,
+)
 
 Json = dict[str, Any]
+UNKNOWN_TO_IMS = frozenset({"stores", "os_hash_algo", "os_hash_value", "os_hidden"})
 UNSET = ("key_name", "OS-SRV-USG:launched_at", "OS-SRV-USG:terminated_at", "OS-EXT-STS:task_state")
 """What a server has that was given no key, and that Nova does not work on."""
 
@@ -46,8 +57,20 @@ def glance_image(image: ImageRecord) -> Json:
 
 def ims_image(image: ImageRecord) -> Json:
     """An image as IMS shows it: the size stands in a property, and what looks like a boolean is text."""
+    properties = {name: _text(value) for name, value in image.properties.items()}
+    shown = {**glance_image(image), **_ims_marks(image), **properties, "size": 0, "virtual_size": None}
+    return {name: value for name, value in shown.items() if name not in UNKNOWN_TO_IMS}
+
+
+def ims_text(image: ImageRecord, name: str) -> str | None:
+    """A field of an image as IMS compares it with the one in a query."""
+    value = image.properties.get(name, getattr(image, name, None))
+    return str(_text(_ims_marks(image).get(name) if value is None else value))
+
+
+def _ims_marks(image: ImageRecord) -> Json:
     kind = {"public": "gold", "shared": "shared"}.get(image.visibility, "private")
-    own = {
+    return {
         "__isregistered": "true",
         "__imagetype": kind,
         "__whole_image": "true" if image.backup else "false",
@@ -58,8 +81,10 @@ def ims_image(image: ImageRecord) -> Json:
         "virtual_env_type": "FusionCompute",
         "enterprise_project_id": "0",
     }
-    shown = {**glance_image(image), **own, **image.properties, "size": 0, "virtual_size": None}
-    return {name: value for name, value in shown.items() if name not in {"stores", "os_hash_algo", "os_hash_value"}}
+
+
+def _text(value: object) -> object:
+    return str(value).lower() if isinstance(value, bool) else value
 
 
 def nova_image(image: ImageRecord, root: str) -> Json:
@@ -141,6 +166,27 @@ def volume(record: VolumeRecord, root: str, *, detail: bool) -> Json:
         "size": 10,
         "created_at": "2026-01-01T00:00:00.000000",
         "metadata": {},
+    }
+
+
+def scaling_configuration(record: ScalingConfiguration) -> Json:
+    """A configuration of Auto Scaling; one that was made after a server names that server and no image."""
+    unset = ("personality", "instance_name", "public_ip", "user_data", "key_fingerprint", "tenancy", "market_type")
+    return {
+        "tenant": record.project,
+        "scaling_configuration_id": record.id,
+        "scaling_configuration_name": record.name,
+        "instance_config": {
+            **dict.fromkeys(unset),
+            "disk": [{"size": 40, "volume_type": "SATA", "disk_type": "SYS"}],
+            "instance_id": record.instance,
+            "flavorRef": None if record.instance else "103",
+            "imageRef": record.image,
+            "key_name": "keypair01",
+            "metadata": {},
+            "security_groups": [],
+        },
+        "create_time": record.created_at,
     }
 
 

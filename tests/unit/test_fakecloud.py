@@ -424,6 +424,12 @@ def test_servers_of_otc_carry_their_image_in_the_metadata(otc: Client) -> None:
     assert server["metadata"]["metering.image_id"] == image_id
 
 
+def test_the_catalogue_of_otc_names_auto_scaling(otc: Client) -> None:
+    token = ask_token(otc, password(), project={"id": DEMO}).json()["token"]
+    urls = {service["type"]: service["endpoints"][0]["url"] for service in token["catalog"]}
+    assert urls["as"] == f"{otc.url}/as/autoscaling-api/v1/{DEMO}"
+
+
 def test_iam_has_passwords_but_no_application_credentials(otc: Client) -> None:
     assert ask_token(otc, password(), project={"id": DEMO}).status_code == 201
     assert ask_token(otc, credential(APP_CREDENTIAL_ID, APP_CREDENTIAL_SECRET)).status_code == 400
@@ -501,6 +507,16 @@ def test_a_server_that_stops_hangs_up() -> None:
         server.stop()
         with pytest.raises(requests.ConnectionError):
             session.get(server.url + "/_state", timeout=5)
+
+
+def test_a_seed_fills_the_cloud(client: Client) -> None:
+    client.cloud.now = datetime(2027, 1, 31, tzinfo=UTC)
+    images: list[dict[str, Any]] = [{"name": "ci", "count": 2}, {"name": "web", "id": MISSING}]
+    client.cloud.seed({"images": images, "scaling_configurations": [{"name": "as-1", "image": MISSING}]})
+    state = client.session.get(client.url + "/_state", timeout=5).json()
+    assert [image["name"] for image in state["images"]] == ["ci-1", "ci-2", "web"]
+    assert [(known["name"], known["image"]) for known in state["scaling_configurations"]] == [("as-1", MISSING)]
+    assert state["now"] == "2027-01-31T00:00:00Z"
 
 
 def test_the_same_cloud_has_the_same_ids() -> None:
