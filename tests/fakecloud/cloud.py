@@ -37,6 +37,8 @@ class FaultOptions(TypedDict, total=False):
     length: int | None
     times: int | None
     skip: int
+    query: str | None
+    edit: Callable[[Any], object] | None
     then: Callable[[], object] | None
     apply: bool
 

@@ -5,7 +5,7 @@ import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 from tests.fakecloud.api import Reply, Request
 
@@ -17,11 +17,13 @@ class Fault:
     """What happens to which requests.
 
     `status` None keeps the real answer (and its effect); `apply` keeps the effect and sends this answer, `then` runs
-    once the answer is decided. The first `skip` requests that fit pass; `times` None means for ever.
+    once the answer is decided. The first `skip` requests that fit pass; `times` None means for ever. `query` is a regex
+    as `path` is; `edit` makes another JSON body of the one that would be sent.
     """
 
     method: str | None = None
     path: str | None = None
+    query: str | None = None
     status: int | None = 500
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Body = b""
@@ -31,14 +33,17 @@ class Fault:
     length: int | None = None
     times: int | None = 1
     skip: int = 0
+    edit: Callable[[Any], object] | None = None
     then: Callable[[], object] | None = None
     apply: bool = False
     used: int = 0
 
     def fits(self, request: Request) -> bool:
         """Whether the fault is meant for such a request."""
-        return (self.method is None or self.method == request.method) and (
-            self.path is None or re.search(self.path, request.path) is not None
+        return (
+            (self.method is None or self.method == request.method)
+            and (self.path is None or re.search(self.path, request.path) is not None)
+            and (self.query is None or re.search(self.query, request.query) is not None)
         )
 
     @property
@@ -53,6 +58,8 @@ class Fault:
             reply = Reply(self.status, headers, _bytes(self.body))
         else:
             reply = replace(reply, headers={**reply.headers, **self.headers})
+        if self.edit is not None:
+            reply = replace(reply, body=json.dumps(self.edit(json.loads(reply.body))).encode())
         return replace(reply, delay=self.delay, cut=self.cut, length=self.length)
 
 

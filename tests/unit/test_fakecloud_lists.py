@@ -133,6 +133,69 @@ def test_a_page_cannot_begin_after_an_image_that_nobody_may_see(client: Client) 
     assert (answer.status_code, message_of(answer)) == (400, f"No image found with ID {marker}")
 
 
+# Faults
+
+
+LIST = r"/v2/images$"
+
+
+def follow(client: Client, most: int = 10) -> tuple[list[list[str]], int]:
+    """The ids on each page, and the status of the last answer."""
+    pages: list[list[str]] = []
+    answer = client.call("GET", "/image/v2/images?limit=2")
+    while answer.status_code == 200:
+        pages.append([image["id"] for image in answer.json()["images"]])
+        if "next" not in answer.json() or len(pages) == most:
+            break
+        answer = client.call("GET", "/image" + answer.json()["next"])
+    return pages, answer.status_code
+
+
+@pytest.fixture
+def five(client: Client) -> list[str]:
+    """Five images in the order of a list, three pages of them."""
+    return [client.cloud.add_image(created_at=f"2026-0{number}-01T00:00:00Z") for number in (5, 4, 3, 2, 1)]
+
+
+def test_one_page_alone_can_fail(client: Client, five: list[str]) -> None:
+    client.cloud.fault("GET", LIST, skip=1, status=503)
+    assert follow(client) == ([five[:2]], 503)
+    assert follow(client) == ([five[:2], five[2:4], five[4:]], 200)
+
+
+def test_the_page_after_an_image_can_fail(client: Client, five: list[str]) -> None:
+    client.cloud.fault("GET", LIST, query=f"marker={five[3]}", status=503)
+    assert follow(client) == ([five[:2], five[2:4]], 503)
+
+
+def test_a_page_can_repeat_itself(client: Client, five: list[str]) -> None:
+    seen: dict[str, Any] = {}
+    client.cloud.fault("GET", LIST, status=None, times=None, edit=lambda page: seen.setdefault("first", page))
+    assert follow(client, most=4) == ([five[:2]] * 4, 200)
+
+
+def test_a_list_can_claim_to_go_on_for_ever(client: Client, five: list[str]) -> None:
+    more = {"next": f"/v2/images?limit=2&marker={five[4]}"}
+    client.cloud.fault("GET", LIST, status=None, times=None, skip=2, edit=lambda page: page | more)
+    assert follow(client, most=6) == ([five[:2], five[2:4], five[4:], [], [], []], 200)
+
+
+def test_a_page_can_be_short_of_half_its_images(client: Client, five: list[str]) -> None:
+    client.cloud.fault("GET", LIST, status=None, edit=lambda page: page | {"images": page["images"][:1]})
+    assert follow(client) == ([five[:1], five[2:4], five[4:]], 200)
+
+
+def test_the_image_that_the_next_page_follows_can_be_deleted(client: Client, five: list[str]) -> None:
+    client.cloud.fault("GET", LIST, status=None, then=lambda: client.cloud.kill(five[1]))
+    assert follow(client) == ([five[:2]], 400)
+
+
+def test_an_image_can_be_made_between_two_pages(client: Client, five: list[str]) -> None:
+    client.cloud.fault("GET", LIST, status=None, then=lambda: client.cloud.add_image(created_at="2026-06-01T00:00:00Z"))
+    assert follow(client) == ([five[:2], five[2:4], five[4:]], 200)
+    assert len(client.cloud.images) == 6
+
+
 # IMS and Auto Scaling
 
 
