@@ -88,6 +88,105 @@ def test_an_image_is_tagged_and_untagged(cloud: Cloud) -> None:
     assert cloud.glance("DELETE", f"/{image_id}/tags/keep").status == 404
 
 
+@pytest.mark.parametrize(
+    ("written", "tag"),
+    [
+        ("a%3Db", "a=b"),
+        ("a=b", "a=b"),
+        ("reaper-delete-after%3D2026-12-01", "reaper-delete-after=2026-12-01"),
+        ("caf%C3%A9", "café"),
+        ("a%20b", "a b"),
+        ("x" * 255, "x" * 255),
+    ],
+)
+def test_a_tag_is_decoded(cloud: Cloud, written: str, tag: str) -> None:
+    image_id = cloud.queue()
+    assert cloud.glance("PUT", f"/{image_id}/tags/{written}").status == 204
+    assert cloud.glance("GET", f"/{image_id}").body["tags"] == [tag]
+    assert cloud.names(f"tag={written.replace('=', '%3D')}") == ["ci-1"]
+    assert cloud.glance("DELETE", f"/{image_id}/tags/{written}").status == 204
+    assert cloud.glance("DELETE", f"/{image_id}/tags/{written}").status == 404
+    assert cloud.names(f"tag={written.replace('=', '%3D')}") == []
+
+
+def test_a_tag_that_is_absent_is_not_found(cloud: Cloud) -> None:
+    image_id = cloud.queue(tags=["keep"])
+    answer = cloud.glance("DELETE", f"/{image_id}/tags/a%3Db")
+    assert (answer.status, answer.message) == (404, "The resource could not be found.")
+    assert cloud.glance("GET", f"/{image_id}").body["tags"] == ["keep"]
+
+
+@pytest.mark.parametrize(("tag", "status"), [("x" * 256, 400), ("a%2Fb", 404)])
+def test_a_tag_that_cannot_be_is_refused(cloud: Cloud, tag: str, status: int) -> None:
+    image_id = cloud.queue()
+    assert cloud.glance("PUT", f"/{image_id}/tags/{tag}").status == status
+    assert cloud.glance("GET", f"/{image_id}").body["tags"] == []
+
+
+def test_an_image_has_128_tags_at_most(cloud: Cloud) -> None:
+    image_id = cloud.queue(tags=[f"tag-{number}" for number in range(128)])
+    assert cloud.glance("PUT", f"/{image_id}/tags/tag-1").status == 204
+    answer = cloud.glance("PUT", f"/{image_id}/tags/one-more")
+    assert (answer.status, answer.body["title"]) == (413, "Request Entity Too Large")
+    assert answer.message == (
+        f"Image tag limit exceeded for image {image_id}: The limit has been exceeded on the number of allowed image "
+        "tags. Attempted: 129, Maximum: 128:"
+    )
+    assert len(cloud.glance("GET", f"/{image_id}").body["tags"]) == 128
+
+
+def updated(cloud: Cloud, image_id: str) -> str:
+    return str(cloud.glance("GET", f"/{image_id}").body["updated_at"])
+
+
+def test_a_tag_moves_the_time_of_the_last_change(cloud: Cloud) -> None:
+    image_id = cloud.queue()
+    times = [updated(cloud, image_id)]
+    for method in ("PUT", "PUT", "DELETE"):
+        cloud.backend.let_time_pass()
+        assert cloud.glance(method, f"/{image_id}/tags/a%3Db").status == 204
+        times.append(updated(cloud, image_id))
+    assert times == sorted(set(times))
+
+
+def test_a_tag_that_could_not_be_taken_off_changes_nothing(cloud: Cloud) -> None:
+    image_id = cloud.queue()
+    before = updated(cloud, image_id)
+    cloud.backend.let_time_pass()
+    cloud.glance("DELETE", f"/{image_id}/tags/a%3Db")
+    assert updated(cloud, image_id) == before
+
+
+def test_an_image_is_deactivated_only_once(cloud: Cloud) -> None:
+    image_id = cloud.add_image()
+    seen = []
+    for action in ("deactivate", "deactivate", "reactivate", "reactivate"):
+        cloud.backend.let_time_pass()
+        assert cloud.glance("POST", f"/{image_id}/actions/{action}").status == 204
+        shown = cloud.glance("GET", f"/{image_id}").body
+        seen.append((shown["status"], shown["updated_at"]))
+    assert [status for status, _ in seen] == ["deactivated", "deactivated", "active", "active"]
+    assert seen[0] == seen[1]
+    assert seen[2] == seen[3]
+    assert seen[1][1] < seen[2][1]
+
+
+def test_a_deactivated_image_is_tagged_like_any_other(cloud: Cloud) -> None:
+    image_id = cloud.add_image()
+    cloud.deactivate(image_id)
+    assert cloud.glance("PUT", f"/{image_id}/tags/a%3Db").status == 204
+    shown = cloud.glance("GET", f"/{image_id}").body
+    assert (shown["status"], shown["tags"]) == ("deactivated", ["a=b"])
+
+
+@pytest.mark.parametrize(("method", "path"), [("PUT", "/tags/keep"), ("POST", "/actions/deactivate")])
+def test_a_reader_changes_nothing(cloud: Cloud, method: str, path: str) -> None:
+    image_id = cloud.add_image()
+    assert cloud.glance(method, f"/{image_id}{path}", "reader").status == 403
+    shown = cloud.glance("GET", f"/{image_id}").body
+    assert (shown["status"], shown["tags"]) == ("active", [])
+
+
 def test_a_deactivated_image_says_so_until_it_is_active_again(cloud: Cloud) -> None:
     image_id = cloud.add_image()
     cloud.deactivate(image_id)

@@ -136,6 +136,23 @@ def test_a_list_holds_what_was_asked_for(cloud: Cloud, query: str, names: list[s
     assert (found if "sort" in query else sorted(found)) == names
 
 
+def test_a_hidden_image_is_found_only_by_who_asks_for_hidden_ones(cloud: Cloud) -> None:
+    image_id = cloud.queue()
+    change = [{"op": "replace", "path": "/os_hidden", "value": True}]
+    assert cloud.glance("PATCH", f"/{image_id}", patch=change).status == 200
+    owned = f"owner={cloud.demo}"
+    assert [cloud.names(owned), cloud.names(f"{owned}&os_hidden=false")] == [[], []]
+    assert cloud.names(f"{owned}&os_hidden=true") == ["ci-1"]
+    assert cloud.stands(image_id)
+
+
+def test_a_page_after_a_hidden_image_goes_on_behind_it(cloud: Cloud) -> None:
+    cloud.queue("old")
+    cloud.backend.let_time_pass()
+    marker = cloud.queue("hidden", os_hidden=True)
+    assert cloud.names(f"marker={marker}") == ["old"]
+
+
 def test_an_image_that_was_accepted_is_listed(cloud: Cloud) -> None:
     cloud.share(cloud.queue("accepted", "neighbour"), accept=True)
     assert cloud.names("") == ["accepted"]

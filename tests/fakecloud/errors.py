@@ -16,6 +16,8 @@ COULD_NOT_VERIFY = (
     "the wrong credentials (e.g., bad password), or your browser does not understand how to supply the credentials "
     "required."
 )
+PHRASES = {413: "Request Entity Too Large"}
+"""Those that Python calls otherwise since 3.13."""
 NO_SUCH_RESOURCE = "The resource could not be found."
 REQUIRES_AUTHENTICATION = "The request you have made requires authentication."
 
@@ -102,6 +104,16 @@ class ImageBusy(Conflict):
     """The image is being made."""
 
 
+class BadTag(BadRequest):
+    """A tag is longer than any may be, or not of the letters that it may be of."""
+
+
+class TooManyTags(CloudError):
+    """413: an image may not have another tag."""
+
+    status = 413
+
+
 class UnknownMarker(BadRequest):
     """A page shall begin after an image that is not there, or not any more."""
 
@@ -112,7 +124,7 @@ class BadTransition(BadRequest):
 
 def title_of(status: int) -> str:
     """The phrase of a status, as in `404 Not Found`."""
-    return HTTPStatus(status).phrase
+    return PHRASES.get(status, HTTPStatus(status).phrase)
 
 
 def challenge(request: Request, identity: str = "identity") -> dict[str, str]:

@@ -106,14 +106,19 @@ def delete_image(visit: Visit) -> Reply:
 
 def add_tag(visit: Visit) -> Reply:
     """Tag an image."""
-    visit.state.add_tag(visit.caller, visit.args["image_id"], visit.args["tag"])
+    visit.state.add_tag(visit.caller, visit.args["image_id"], tag_of(visit))
     return NOTHING
 
 
 def remove_tag(visit: Visit) -> Reply:
     """Take a tag off."""
-    visit.state.remove_tag(visit.caller, visit.args["image_id"], visit.args["tag"])
+    visit.state.remove_tag(visit.caller, visit.args["image_id"], tag_of(visit))
     return NOTHING
+
+
+def tag_of(visit: Visit) -> str:
+    """The tag in the address, as text."""
+    return visit.args["tag"].encode("latin-1").decode(errors="replace")
 
 
 def deactivate(visit: Visit) -> Reply:

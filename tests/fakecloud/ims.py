@@ -1,10 +1,13 @@
 """IMS, the image service of Open Telekom Cloud, and the API gateway before it."""
 
+import re
 from dataclasses import replace
 
 from tests.fakecloud import glance
-from tests.fakecloud.api import Reply, Request
+from tests.fakecloud.api import Reply, Request, json_reply
 from tests.fakecloud.errors import (
+    BadRequest,
+    BadTag,
     CloudError,
     ImageBusy,
     ImageNotFound,
@@ -12,20 +15,26 @@ from tests.fakecloud.errors import (
     NotYourImage,
     PublicImage,
     RoleMissing,
+    TooManyTags,
     Unauthorized,
     gateway_error,
     vendor_error,
 )
-from tests.fakecloud.state import CloudState
+from tests.fakecloud.records import ImageRecord
+from tests.fakecloud.state import MOST_TAGS, CloudState
 from tests.fakecloud.visit import Visit
 
 UNREADABLE = vendor_error(400, "IMG.0016", "Error occurred when handling the request body.")
+PLAIN_TAG = re.compile(r"[A-Za-z0-9_-]{1,255}")
+LONGEST_KEY, LONGEST_VALUE = 36, 43
 CODES: dict[type[CloudError], tuple[int, str, str]] = {
     ImageNotFound: (400, "IMG.0027", "The image ID does not exist."),
     ImageProtected: (400, "IMG.0028", "The image is protected and cannot be deleted."),
     ImageBusy: (400, "IMG.0090", "An image being created cannot be deleted."),
     PublicImage: (400, "IMG.0094", "A public image cannot be deleted."),
     NotYourImage: (400, "IMG.0092", "Only the image owner can perform this operation."),
+    BadTag: (400, "IMG.0115", "The image tag is invalid."),
+    TooManyTags: (400, "IMG.0116", "The number of image tags exceeds the quota."),
     RoleMissing: (403, "IMG.0026", "The role is invalid."),
 }
 
@@ -41,6 +50,44 @@ def delete_image(visit: Visit) -> Reply:
         return _coded(exc)
     if with_backup and image.backup:
         visit.state.backups.discard(image.backup)
+    return glance.NOTHING
+
+
+def add_tag(visit: Visit) -> Reply:
+    """Tag an image by the native call, which is documented for letters, digits, `_` and `-` only; see `plain_tags`."""
+    if visit.state.plain_tags and not PLAIN_TAG.fullmatch(glance.tag_of(visit)):
+        return vendor_error(*CODES[BadTag])
+    try:
+        return glance.add_tag(visit)
+    except (BadTag, TooManyTags) as exc:
+        return _coded(exc)
+
+
+def list_keys(visit: Visit) -> Reply:
+    """The tags of an image as IMS sees them: keys and values."""
+    tags = _own_image(visit).tags
+    parts = (tag.partition("=") for tag in tags)
+    return json_reply({"tags": [{"key": key, "value": value} for key, _, value in parts]})
+
+
+def set_key(visit: Visit) -> Reply:
+    """Tag an image with a key and a value, in the place of the value that the key has."""
+    key, value = _key_and_value(visit.request)
+    if not 0 < len(key) <= LONGEST_KEY or len(value) > LONGEST_VALUE:
+        return vendor_error(*CODES[BadTag])
+    image = _own_image(visit)
+    if not any(_key_of(tag) == key for tag in image.tags) and len(image.tags) >= MOST_TAGS["otc"]:
+        return vendor_error(*CODES[TooManyTags])
+    image.tags = [tag for tag in image.tags if _key_of(tag) != key]
+    visit.state.add_tag(visit.caller, image.id, f"{key}={value}")
+    return glance.NOTHING
+
+
+def remove_key(visit: Visit) -> Reply:
+    """Take the tag with this key off."""
+    image = _own_image(visit)
+    tag = next((tag for tag in image.tags if _key_of(tag) == glance.tag_of(visit)), "")
+    visit.state.remove_tag(visit.caller, image.id, tag)
     return glance.NOTHING
 
 
@@ -69,6 +116,27 @@ def lost(request: Request, _allowed: str) -> Reply:
 def finish(request: Request, reply: Reply) -> Reply:
     """Add what every answer carries."""
     return replace(reply, headers={**reply.headers, "X-Request-Id": request.request_id})
+
+
+def _own_image(visit: Visit) -> ImageRecord:
+    if visit.args["project"] != visit.caller.project_id:
+        message = "The project ID is incorrect."
+        raise BadRequest(message)
+    return visit.state.own_image(visit.caller, visit.args["image_id"], "modify_image")
+
+
+def _key_of(tag: str) -> str:
+    return tag.partition("=")[0]
+
+
+def _key_and_value(request: Request) -> tuple[str, str]:
+    """Key and value in the body; an empty key if they can't be read."""
+    try:
+        tag = request.json()["tag"]
+        key, value = tag["key"], tag["value"]
+    except (ValueError, KeyError, TypeError):
+        return "", ""
+    return (key, value) if isinstance(key, str) and isinstance(value, str) else ("", "")
 
 
 def _coded(error: CloudError) -> Reply:

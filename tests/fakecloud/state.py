@@ -9,6 +9,7 @@ from typing import Any
 
 from tests.fakecloud.accounts import Accounts, wall_clock
 from tests.fakecloud.errors import (
+    BadTag,
     BadTransition,
     Conflict,
     Forbidden,
@@ -19,11 +20,14 @@ from tests.fakecloud.errors import (
     NotYourImage,
     PublicImage,
     RoleMissing,
+    TooManyTags,
 )
 from tests.fakecloud.records import ImageRecord, ScalingConfiguration, ServerRecord, Token, VolumeRecord, time_text
 from tests.fakecloud.shelf import Shelf
 
 BUSY = frozenset({"queued", "saving", "uploading", "importing"})
+LONGEST_TAG = 255
+MOST_TAGS = {"openstack": 128, "otc": 10}
 MEMBER_STATUSES = frozenset({"pending", "accepted", "rejected"})
 
 
@@ -35,6 +39,8 @@ class CloudState(Accounts):
         self.flavour = flavour
         self.page_size = page_size
         self.image_endpoint_suffix = ""
+        self.plain_tags = False
+        """Whether IMS's native call takes only the tags that it is documented for, and so none with a `=`."""
         self.missing_services: set[str] = set()
         self.sink: dict[str, list[bytes]] = {}
         self.images: dict[str, ImageRecord] = {}
@@ -126,10 +132,14 @@ class CloudState(Accounts):
         return changes
 
     def add_tag(self, caller: Token, image_id: str, tag: str) -> None:
-        """Tag an image."""
+        """Tag an image, once; that it has the tag already is a change all the same."""
+        if len(tag) > LONGEST_TAG:
+            message = f"Provided object does not match schema 'image': {tag!r} is too long"
+            raise BadTag(message)
         self._known_image(caller, image_id)
         image = self.own_image(caller, image_id, "modify_image")
         if tag not in image.tags:
+            self._need_room(image)
             image.tags.append(tag)
         self._touch(image)
 
@@ -236,6 +246,15 @@ class CloudState(Accounts):
         except ImageNotFound as exc:
             message = f"Image {image_id} not found."
             raise ImageNotFound(message) from exc
+
+    def _need_room(self, image: ImageRecord) -> None:
+        most = MOST_TAGS[self.flavour]
+        if len(image.tags) >= most:
+            message = (
+                f"Image tag limit exceeded for image {image.id}: The limit has been exceeded on the number of allowed "
+                f"image tags. Attempted: {len(image.tags) + 1}, Maximum: {most}:"
+            )
+            raise TooManyTags(message)
 
     def _touch(self, image: ImageRecord) -> None:
         image.updated_at = time_text(self.now)

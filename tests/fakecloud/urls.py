@@ -57,6 +57,7 @@ OPEN = frozenset(
 IDENTITY = r"/(?:identity|iam)"
 IMAGES = r"/(?:image|ims)/v2/images"
 IMAGE = IMAGES + r"/(?P<image_id>[^/]+)"
+IMS_IMAGE = r"/ims/v2/(?P<project>[0-9a-f]{32})/images/(?P<image_id>[^/]+)"
 COMPUTE = r"/(?:compute|ecs)/(?P<version>v2|v2\.1)/(?P<project>[0-9a-f]{32})"
 BARE_COMPUTE = r"/compute/(?P<version>v2|v2\.1)"
 VOLUMES = r"/(?:volume|evs)/v3/(?P<project>[0-9a-f]{32})/volumes"
@@ -83,6 +84,10 @@ TABLE: tuple[tuple[str, str, Handler], ...] = (
     ("POST", IMAGE + r"/members", glance.add_member),
     ("PUT", IMAGE + r"/members/(?P<member>[^/]+)", glance.set_member_status),
     ("DELETE", IMAGE + r"/members/(?P<member>[^/]+)", glance.remove_member),
+    ("GET", IMS_IMAGE + r"/tags", ims.list_keys),
+    ("POST", IMS_IMAGE + r"/tags", ims.set_key),
+    ("DELETE", IMS_IMAGE + r"/tags/(?P<tag>[^/]+)", ims.remove_key),
+    ("PUT", r"/ims/v2/images/(?P<image_id>[^/]+)/tags/(?P<tag>[^/]+)", ims.add_tag),
     ("PUT", IMAGE + r"/tags/(?P<tag>[^/]+)", glance.add_tag),
     ("DELETE", IMAGE + r"/tags/(?P<tag>[^/]+)", glance.remove_tag),
     ("POST", r"/image/v2/images/(?P<image_id>[^/]+)/actions/deactivate", glance.deactivate),

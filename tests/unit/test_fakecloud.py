@@ -269,6 +269,54 @@ def test_sharing_takes_two(client: Client) -> None:
     assert [(member["member_id"], member["status"]) for member in members] == [(OTHER, "accepted")]
 
 
+def test_a_tag_may_hold_any_letter_that_an_address_can_carry(client: Client) -> None:
+    path = f"/image/v2/images/{client.cloud.add_image()}"
+    for tag in ("reaper-delete-after%3D2026-12-01", "a=b", "caf%C3%A9", "a%20b"):
+        assert client.call("PUT", f"{path}/tags/{tag}").status_code == 204
+    assert client.call("GET", path).json()["tags"] == ["reaper-delete-after=2026-12-01", "a=b", "café", "a b"]
+    assert client.names("tag=reaper-delete-after%3D2026-12-01") == ["ci-1"]
+    assert client.call("DELETE", path + "/tags/reaper-delete-after%3D2026-12-01").status_code == 204
+    assert client.call("DELETE", path + "/tags/reaper-delete-after%3D2026-12-01").status_code == 404
+    assert client.names("tag=reaper-delete-after%3D2026-12-01") == []
+
+
+def test_a_tag_has_255_letters_at_most(client: Client) -> None:
+    path = f"/image/v2/images/{client.cloud.add_image()}/tags/"
+    assert client.call("PUT", path + "x" * 255).status_code == 204
+    assert client.call("PUT", path + "x" * 256).status_code == 400
+
+
+def test_an_image_has_128_tags_at_most(client: Client) -> None:
+    image_id = client.cloud.add_image(tags=[f"tag-{number}" for number in range(128)])
+    path = f"/image/v2/images/{image_id}/tags/"
+    answer = client.call("PUT", path + "one-more")
+    assert (answer.status_code, answer.json()["title"]) == (413, "Request Entity Too Large")
+    assert message_of(answer).endswith("Attempted: 129, Maximum: 128:")
+    assert client.call("PUT", path + "tag-1").status_code == 204
+    assert len(client.cloud.images[image_id].tags) == 128
+
+
+def test_an_image_is_changed_whenever_it_is_tagged(client: Client) -> None:
+    path = f"/image/v2/images/{client.cloud.add_image()}"
+    times = []
+    for method in ("PUT", "PUT", "DELETE", "DELETE"):
+        client.cloud.advance(timedelta(days=1))
+        client.call(method, path + "/tags/keep")
+        times.append(client.call("GET", path).json()["updated_at"])
+    assert times == sorted(times)
+    assert len(set(times)) == 3
+
+
+def test_an_image_is_deactivated_only_once(client: Client) -> None:
+    path = f"/image/v2/images/{client.cloud.add_image()}"
+    times = []
+    for action in ("deactivate", "deactivate", "reactivate", "reactivate"):
+        client.cloud.advance(timedelta(days=1))
+        assert client.call("POST", f"{path}/actions/{action}").status_code == 204
+        times.append(client.call("GET", path).json()["updated_at"])
+    assert times[0] == times[1] < times[2] == times[3]
+
+
 def test_time_passes_for_images_as_it_is_told(client: Client) -> None:
     client.cloud.now = datetime(2027, 1, 31, 12, 0, tzinfo=UTC)
     path = f"/image/v2/images/{client.cloud.add_image()}"
@@ -422,6 +470,43 @@ def test_servers_of_otc_carry_their_image_in_the_metadata(otc: Client) -> None:
     otc.cloud.add_volume(image=image_id, server=server_id)
     (server,) = otc.call("GET", f"{ECS}/servers/detail").json()["servers"]
     assert server["metadata"]["metering.image_id"] == image_id
+
+
+def test_ims_tags_natively_and_allows_ten(otc: Client) -> None:
+    image_id = otc.cloud.add_image(tags=[f"tag-{number}" for number in range(9)])
+    path = f"/ims/v2/images/{image_id}"
+    assert otc.call("PUT", path + "/tags/reaper-delete-after%3D2026-12-01").status_code == 204
+    assert otc.call("GET", path).json()["tags"][-1] == "reaper-delete-after=2026-12-01"
+    assert code_of(otc.call("PUT", path + "/tags/one-more")) == (400, "IMG.0116")
+    assert code_of(otc.call("PUT", path + "/tags/" + "x" * 256)) == (400, "IMG.0115")
+    assert otc.call("DELETE", path + "/tags/reaper-delete-after%3D2026-12-01").status_code == 204
+    assert otc.call("DELETE", path + "/tags/reaper-delete-after%3D2026-12-01").status_code == 404
+
+
+def test_ims_may_take_only_plain_tags_natively(otc: Client) -> None:
+    otc.cloud.plain_tags = True
+    path = f"/ims/v2/images/{otc.cloud.add_image()}/tags/"
+    assert code_of(otc.call("PUT", path + "a%3Db")) == (400, "IMG.0115")
+    assert otc.call("PUT", path + "reaper-delete-after_2026").status_code == 204
+
+
+def test_ims_tags_by_key_and_value(otc: Client) -> None:
+    path = f"/ims/v2/{DEMO}/images/{otc.cloud.add_image(tags=['keep'])}/tags"
+    for value in ("2026-11-01", "2026-12-01"):
+        answer = otc.call("POST", path, json={"tag": {"key": "reaper-delete-after", "value": value}})
+        assert answer.status_code == 204
+    keep, mark = {"key": "keep", "value": ""}, {"key": "reaper-delete-after", "value": "2026-12-01"}
+    assert otc.call("GET", path).json()["tags"] == [keep, mark]
+    assert otc.call("DELETE", path + "/reaper-delete-after").status_code == 204
+    assert otc.call("DELETE", path + "/reaper-delete-after").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "tag", [None, {}, {"key": "", "value": "x"}, {"key": "x" * 37, "value": ""}, {"key": "x", "value": "y" * 44}]
+)
+def test_ims_refuses_a_tag_without_a_key_or_too_long(otc: Client, tag: object) -> None:
+    answer = otc.call("POST", f"/ims/v2/{DEMO}/images/{otc.cloud.add_image()}/tags", json={"tag": tag})
+    assert code_of(answer) == (400, "IMG.0115")
 
 
 def test_the_catalogue_of_otc_names_auto_scaling(otc: Client) -> None:
