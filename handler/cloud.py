@@ -88,7 +88,7 @@ class Cloud:
         known: set[str] = set()
         for url, wanted in self._lists_of_images():
             listed: set[str] = set()
-            for record in self._pages(url, "images", {"owner": self.project_id} | wanted):
+            for record in self._pages(url, "images", {"owner": self.project_id} | wanted, shortest=1):
                 image_id = str(record.get("id"))
                 if image_id in listed:
                     message = f"the list of images names {image_id} twice"
@@ -227,7 +227,9 @@ class Cloud:
         message = "owner, sharing and protection can't be read without an image service: set REAPER_IMAGE_ENDPOINT"
         raise Unexpected(message)
 
-    def _pages(self, url: str, key: str, wanted: Mapping[str, str] | None = None) -> Iterator[records.Record]:
+    def _pages(
+        self, url: str, key: str, wanted: Mapping[str, str] | None = None, shortest: int = SMALLEST_CAP
+    ) -> Iterator[records.Record]:
         """Everything that a paged list holds, to its end; a list that can't be read to its end is Unexpected."""
         seen: set[str] = set()
         marker: str | None = None
@@ -242,7 +244,7 @@ class Cloud:
                 message = f"the list of {key} promises more than it holds"
                 raise Unexpected(message)
             yield from page
-            if not page or not (more or len(page) >= SMALLEST_CAP):
+            if not page or not (more or len(page) >= shortest):
                 return
             marker = str(page[-1].get("id"))
             if marker in seen:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from handler.errors import InvalidRequest, UnknownEvent
 from handler.events import NEVER_CREATED, Message, Received, is_stack_event, physical_id, read_event, read_stack_call
-from handler.model import DeletionRequest, Target
+from handler.model import DeletionRequest, SweepRequest, Target
 from tests.conftest import EVENTS, load_event, queue
 
 ID = "6cad483b-e281-4985-a345-7afef1f3c501"
@@ -92,13 +92,16 @@ def stack(request_type: str, properties: object, **more: object) -> dict[str, An
     } | more
 
 
+ACTIVATED_REQUEST = json.dumps({"sweep": {"select": {"name": "{family}-*"}}})
+
+
 def requests_in(event: object, scheduled: str = "") -> list[DeletionRequest]:
-    found = [message.request for message in read_event(event, scheduled).messages]
+    found = [message.request for message in read_event(event, scheduled, ACTIVATED_REQUEST).messages]
     return [request for request in found if isinstance(request, DeletionRequest)]
 
 
 def problems_in(event: object, scheduled: str = "") -> list[str]:
-    found = [message.request for message in read_event(event, scheduled).messages]
+    found = [message.request for message in read_event(event, scheduled, ACTIVATED_REQUEST).messages]
     return [str(request) for request in found if isinstance(request, InvalidRequest)]
 
 
@@ -479,9 +482,18 @@ def test_every_example_event_is_read_as_its_name_says(name: str) -> None:
     assert bool(problems_in(event, SCHEDULED_REQUEST)) == ("bad" in name)
 
 
-@pytest.mark.parametrize("name", [name for name in FILES if not name.endswith(("bad", "create", "s3"))])
+SWEEPS = ("schedule-sweep", "lifecycle-activated")
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if not name.endswith(("bad", "create", "s3", *SWEEPS))])
 def test_every_good_example_event_holds_a_request(name: str) -> None:
     assert requests_in(load_event(name), SCHEDULED_REQUEST)
+
+
+@pytest.mark.parametrize("name", SWEEPS)
+def test_the_example_of_a_sweep_is_one(name: str) -> None:
+    (message,) = read_event(load_event(name), "", ACTIVATED_REQUEST).messages
+    assert isinstance(message.request, SweepRequest)
 
 
 @pytest.mark.parametrize("name", [name for name in FILES if name.startswith("unknown")])
