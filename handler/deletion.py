@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import count
 from threading import Lock
 
-from handler import grace, selection
+from handler import grace, marks
 from handler.answers import Meaning
 from handler.cloud import Cloud, Deletion
 from handler.deadline import Deadline
@@ -96,9 +96,9 @@ def _dealt_with(image: Image, job: Job, run: Run) -> Outcome:
     """Delete an image, mark it, or say why neither; what may not be deleted bears no mark of ours any longer."""
     if objection := _refused(image, job, run):
         if job.sweep and objection.outcome == "refused":
-            return _released(image, objection, job, run)
+            return _released(image, objection, job.sweep, job, run)
         return objection
-    if job.sweep and not selection.is_due(image, job.sweep, run.now):
+    if job.sweep and not marks.is_due(image, job.sweep, run.now):
         return _marked(image, job.sweep, job, run)
     return _reap(image, job, run)
 
@@ -120,7 +120,7 @@ def _objection(image: Image, job: Job, run: Run) -> Refusal | None:
     """Why the sweep that chose the image lets it be after all."""
     if job.lapsed:
         return Refusal("changed", "no longer selected")
-    return selection.refusal(image, job.sweep, run.now) if job.sweep else None
+    return marks.refusal(image, job.sweep, run.now) if job.sweep else None
 
 
 def _gather(image: Image, facts: Facts, run: Run) -> Facts | None:
@@ -136,20 +136,21 @@ def _rehearses(job: Job, run: Run) -> bool:
     return job.request.dry_run or not run.armed
 
 
-def _released(image: Image, refusal: Outcome, job: Job, run: Run) -> Outcome:
-    """Take our marks off an image that stays: nobody shall wait for its deletion."""
-    if refusal.reason == "not_owner" or not selection.is_marked(image):
+def _released(image: Image, refusal: Outcome, sweep: SweepRequest, job: Job, run: Run) -> Outcome:
+    """Set an image free that stays: nobody shall wait for its deletion."""
+    steps = marks.release(image, sweep)
+    if refusal.reason == "not_owner" or not steps:
         return refusal
     if _rehearses(job, run):
-        return replace(refusal, detail=f"{refusal.detail}; its mark would be taken off")
+        return replace(refusal, detail=f"{refusal.detail}; it would be set free")
     run.deadline.check()
-    grace.unmark(image, run.cloud)
-    return replace(refusal, detail=f"{refusal.detail}; its mark was taken off")
+    grace.carry_out(steps, image, run.cloud)
+    return replace(refusal, detail=f"{refusal.detail}; it was set free")
 
 
 def _marked(image: Image, sweep: SweepRequest, job: Job, run: Run) -> Outcome:
     """Mark an image that is not due yet, or rehearse that: then it is no part of a plan, which knows no grace."""
-    last = selection.stays_until(image)
+    last = marks.stays_until(image)
     if _rehearses(job, run) and last is None:
         detail = f"would be marked, and deleted after {grace.last_day(sweep, run.now)}"
         return replace(_outcome(image, "would_delete", detail=detail), image=None)
@@ -182,7 +183,7 @@ def _look_again(job: Job, run: Run) -> Outcome | None:
     image = run.cloud.image(job.target.image_id)
     if image is None:
         return _gone(job)
-    if job.sweep and not selection.is_due(image, job.sweep, run.now):
+    if job.sweep and not marks.is_due(image, job.sweep, run.now):
         return _outcome(image, "refused", "changed", "its mark was taken off or put off")
     return _refused(image, job, run)
 

@@ -1,23 +1,15 @@
 """Marks on images that wait for their deletion: set, and taken off again.
 
-Each step can be repeated after a run that died in the middle: the mark itself is set first and taken off last, and that
-an image is about to be deactivated is noted before, that it was, after.
+Each step can be repeated after a run that died in the middle: the mark itself is set first, and that an image is about
+to be deactivated is noted before, that it was, after.
 """
 
+from collections.abc import Iterable
 from datetime import date, datetime
 
 from handler.cloud import Cloud
+from handler.marks import DEACTIVATED, DEACTIVATING, MARK, SWEEP, Step, identity, signatures_of, stays_until
 from handler.model import Image, SweepRequest
-from handler.selection import (
-    DEACTIVATED,
-    DEACTIVATING,
-    MARK,
-    SWEEP,
-    identity,
-    marks_of,
-    signatures_of,
-    stays_until,
-)
 
 
 def last_day(sweep: SweepRequest, now: datetime) -> date:
@@ -38,17 +30,15 @@ def mark(image: Image, sweep: SweepRequest, now: datetime, cloud: Cloud) -> date
     return last
 
 
-def unmark(image: Image, cloud: Cloud) -> None:
-    """Take the marks off an image, and activate it again if it was deactivated when it was marked.
-
-    Where somebody took the mark off, the signature of the sweep stays: that is a veto, and shall be remembered.
-    """
-    ours = [tag for tag in (DEACTIVATING, DEACTIVATED) if tag in image.tags]
-    if ours and image.status == "deactivated":
-        cloud.set_active(image.id, active=True)
-    marks = marks_of(image)
-    for tag in (*ours, *(signatures_of(image) if marks else ()), *marks):
-        cloud.remove_tag(image.id, tag)
+def carry_out(steps: Iterable[Step], image: Image, cloud: Cloud) -> None:
+    """Make changes to an image, one after the other."""
+    for step in steps:
+        if step.verb == "activate":
+            cloud.set_active(image.id, active=True)
+        elif step.verb == "tag":
+            cloud.add_tag(image.id, step.tag)
+        else:
+            cloud.remove_tag(image.id, step.tag)
 
 
 def _deactivate(image: Image, cloud: Cloud) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from handler import fanout, selection
+from handler import fanout, marks, selection
 from handler.deletion import Run, failed, heed
 from handler.errors import CloudError, NotHandedOver, OverLimit
 from handler.model import Decision, Image, Job, Outcome, Result, Survey, SweepRequest, Target
@@ -54,14 +54,14 @@ def survey_of(images: Iterable[Image], request: SweepRequest, run: Run, witness:
             selected.append(decision.image)
             continue
         stay[decision.objection.reason] += 1
-        if selection.has_lapsed(decision.image, request, run.now):
+        if marks.has_lapsed(decision.image, request, run.now):
             lapsed.append(decision.image)
     return Survey(looked_at, tuple(selected), tuple(lapsed), tuple(sorted(stay.items())))
 
 
 def over_limit(survey: Survey, request: SweepRequest, run: Run) -> OverLimit | None:
     """Say which cap the sweep would break. An image that waits out its grace does not count: nothing happens to it."""
-    acts = sum(selection.acts_on(image, request, run.now) for image in survey.selected)
+    acts = sum(marks.acts_on(image, request, run.now) for image in survey.selected)
     share = f"{acts} of {survey.looked_at} images are selected"
     if acts > request.limit:
         return OverLimit(f"{share}, and limit is {request.limit}: none is deleted or marked")
@@ -76,7 +76,7 @@ def _shared_out(
     """What is left to others, and what is done here: marks always are, and all of a rehearsal."""
     if sweeper.hand_over is None or not run.armed or request.dry_run:
         return (), survey.selected
-    due = {image.id: image for image in survey.selected if selection.is_due(image, request, run.now)}
+    due = {image.id: image for image in survey.selected if marks.is_due(image, request, run.now)}
     return tuple(due.values()), tuple(image for image in survey.selected if image.id not in due)
 
 

@@ -9,9 +9,9 @@ import pytest
 
 from handler import app
 from handler.config import Settings
+from handler.marks import DEACTIVATED, MARK, SWEEP, identity
 from handler.model import Decision, Select, SweepRequest
 from handler.report import Report
-from handler.selection import DEACTIVATED, MARK, SWEEP, identity
 from tests.conftest import Context, Invoke, queue
 from tests.fakecloud import DEMO, OTHER, FakeCloud, Server
 from tests.faults import envelope
@@ -346,9 +346,29 @@ def test_a_veto_activates_the_image_again_and_so_does_activating_it_veto(run: Ru
     run(graceful(deactivate=True))
     cloud.images[vetoed].tags.remove(f"{MARK}=2026-06-22")
     cloud.images[revived].status = "active"
-    report = run(graceful(deactivate=True), day=8)
-    assert told(report) == dict.fromkeys((vetoed, revived), ("refused", "kept"))
-    assert {cloud.images[image].status for image in (vetoed, revived)} == {"active"}
+    for day in (8, 9, 99):
+        report = run(graceful(deactivate=True), day=day)
+        assert told(report) == dict.fromkeys((vetoed, revived), ("refused", "kept"))
+        assert [cloud.images[i].status for i in (vetoed, revived)] == ["active", "active"]
+        assert [cloud.images[i].tags for i in (vetoed, revived)] == [[SIGNATURE], [SIGNATURE]]
+
+
+@pytest.mark.parametrize("step", range(3))
+@pytest.mark.parametrize("then", ["done", "not done"])
+@pytest.mark.parametrize(
+    "tags", [[f"{MARK}=2020-01-01"], [f"{MARK}=2020-01-01", f"{MARK}=2020-01-02", SIGNATURE]], ids=len
+)
+def test_a_run_that_dies_while_it_honours_a_veto_does_not_forget_it(
+    run: Run, cloud: FakeCloud, step: int, then: str, tags: list[str]
+) -> None:
+    image = cloud.add_image("ci-1", tags=[*tags, DEACTIVATED])
+    broken = cloud.fault(None, r"/(tags|actions)/", skip=step, times=None, headers=LATER, apply=then == "done")
+    assert told(run(graceful(deactivate=True))) == {image: ("failed", "unavailable")}
+    assert broken.used == 1
+    cloud.faults.clear()
+    for day in (1, 2, 30):
+        assert told(run(graceful(deactivate=True), day=day)) == {image: ("refused", "kept")}
+    assert cloud.images[image].tags == [SIGNATURE]
 
 
 def test_a_stranger_s_mark_alone_deletes_nothing(run: Run, cloud: FakeCloud) -> None:
@@ -359,9 +379,28 @@ def test_a_stranger_s_mark_alone_deletes_nothing(run: Run, cloud: FakeCloud) -> 
 
 
 def test_a_mark_that_cannot_be_read_keeps_the_image(run: Run, cloud: FakeCloud) -> None:
-    image = cloud.add_image("ci-1", tags=[f"{MARK}=soon", f"{MARK}=2020-01-01"])
-    assert told(run(graceful())) == {image: ("refused", "kept")}
-    assert not cloud.dead
+    words = [f"{MARK}=soon", f"{MARK}=2020-01-01"]
+    image = cloud.add_image("ci-1", tags=[*words, DEACTIVATED], status="deactivated")
+    for day in (0, 1, 30):
+        assert told(run(graceful(), day=day)) == {image: ("refused", "kept")}
+    assert (cloud.images[image].tags, cloud.images[image].status) == (words, "active")
+
+
+@pytest.mark.parametrize("step", range(6))
+@pytest.mark.parametrize("then", ["done", "not done"])
+def test_a_run_that_dies_while_it_sets_an_image_free_leaves_no_veto_behind(
+    run: Run, cloud: FakeCloud, step: int, then: str
+) -> None:
+    image = cloud.add_image("ci-1")
+    run(graceful(deactivate=True))
+    server = cloud.add_server(image=image)
+    cloud.fault(None, r"/(tags|actions)/", skip=step, times=None, headers=LATER, apply=then == "done")
+    assert told(run(graceful(deactivate=True), day=1)) == {image: ("failed", "unavailable")}
+    cloud.faults.clear()
+    del cloud.servers[server]
+    assert told(run(graceful(deactivate=True), day=2)) == {image: ("marked", "")}
+    assert cloud.images[image].status == "deactivated"
+    assert told(run(graceful(deactivate=True), day=10)) == {image: ("deleted", "")}
 
 
 def test_one_policy_leaves_the_marks_of_another_alone(run: Run, cloud: FakeCloud) -> None:
@@ -446,7 +485,7 @@ def test_a_run_that_dies_while_it_marks_is_made_good_by_the_next(
     assert told(run(graceful(deactivate=True), day=8)) == {image: ("deleted", "")}
 
 
-@pytest.mark.parametrize("step", range(4))
+@pytest.mark.parametrize("step", range(6))
 @pytest.mark.parametrize("then", ["done", "not done"])
 def test_a_run_that_dies_while_it_unmarks_is_made_good_by_the_next(
     run: Run, cloud: FakeCloud, step: int, then: str
