@@ -13,7 +13,7 @@ import yaml
 from handler.config import Credentials, Settings
 from handler.errors import CloudError
 from handler.events import read_event
-from handler.model import DeletionRequest, Outcome, Source
+from handler.model import DeletionRequest, Outcome, Request, Source, SweepRequest
 from handler.report import METRICS, Reporter
 from handler.safety import RULES
 from tests.conftest import EVENTS
@@ -189,7 +189,7 @@ def test_no_role_may_do_more_than_its_function_needs() -> None:
     assert actions == {
         *("logs:CreateLogStream", "logs:PutLogEvents"),
         *("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:SendMessage"),
-        *("secretsmanager:GetSecretValue", "kms:Decrypt", "autoscaling:CompleteLifecycleAction"),
+        *("secretsmanager:GetSecretValue", "kms:Decrypt", "autoscaling:CompleteLifecycleAction", "dynamodb:UpdateItem"),
     }
     assert not [part for part in allowed if part["Resource"] == "*"]
 
@@ -257,7 +257,8 @@ def test_a_changed_parameter_makes_a_new_version_of_every_function() -> None:
     )
     # A condition alone, and not what it asks about: Lambda publishes no version of a function that did not change.
     assert recorded - derived.keys() == of_functions & PARAMETERS.keys()
-    assert list(derived.values()) == [ENVIRONMENT["REAPER_COMPLETE_LIFECYCLE_ACTION"]]
+    conditions = named_in(COMMON["Environment"]) & TEMPLATE["Conditions"].keys()
+    assert {value["Fn::If"][0] for value in derived.values()} == conditions - {"HasBudget"}  # Budget is recorded itself
     assert all("${Settings.VersionNumber}" in f["VersionDescription"]["Fn::Sub"] for f in FUNCTIONS.values())
     assert not [f for f in FUNCTIONS.values() if named_in(f["Timeout"])]
 
@@ -275,12 +276,16 @@ def test_a_message_stays_hidden_for_six_times_as_long_as_its_function_may_run() 
             assert event["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
 
 
-@pytest.mark.parametrize("rule", ["Termination", "Requested"])
-def test_a_rule_matches_events_that_the_code_takes_for_requests(rule: str) -> None:
+@pytest.mark.parametrize(
+    ("rule", "request_"),
+    [("Termination", DeletionRequest), ("Requested", DeletionRequest), ("Activated", SweepRequest)],
+)
+def test_a_rule_matches_events_that_the_code_takes_for_requests(rule: str, request_: type[Request]) -> None:
     pattern = FUNCTIONS["LifecycleFunction"]["Events"][rule]["Properties"]["Pattern"]
     events = [json.loads(path.read_text()) for path in sorted(EVENTS.glob("*.json")) if "-bad" not in path.name]
-    matched = [read_event(event) for event in events if matches(pattern, event)]
-    assert [(read.source, type(read.messages[0].request)) for read in matched] == [("lifecycle", DeletionRequest)]
+    standing = json.dumps({"sweep": {"select": {"name": "{family}-*"}}})
+    matched = [read_event(event, "", standing) for event in events if matches(pattern, event)]
+    assert [(read.source, type(read.messages[0].request)) for read in matched] == [("lifecycle", request_)]
 
 
 def test_what_an_asynchronous_run_failed_at_is_kept() -> None:
