@@ -1,7 +1,10 @@
 """The few AWS calls that we make, over plain HTTP: no boto3, no botocore."""
 
 import json
+import random
+import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import requests
@@ -28,6 +31,14 @@ LONGEST_REASON = 1000
 LONGEST_ANSWER = 4096
 """Bytes that CloudFormation takes."""
 LONGEST_MESSAGE = 300
+MOST_CONNECTIONS = 128
+"""Connections that a session keeps open: one for each thread that may ask at once."""
+THROTTLED = frozenset(
+    {"ProvisionedThroughputExceededException", "RequestLimitExceeded", "RequestThrottled", "ThrottlingException"}
+)
+"""What AWS calls it when it asks for fewer requests, with an HTTP 400 that says nothing of that."""
+Session = requests.Session
+"""Connections that are kept from call to call: a new one costs 25 times the work."""
 
 
 def answer_stack(call: StackCall, physical_resource_id: str, problem: str = "", seconds: float = 10.0) -> None:
@@ -87,26 +98,57 @@ def read_secret(name: str, access: AwsAccess) -> dict[str, Any]:
 
     Raises AwsFault, which shows nothing of it. Source: AWS Secrets Manager API reference, GetSecretValue.
     """
-    headers = {"X-Amz-Target": "secretsmanager.GetSecretValue", "Content-Type": "application/x-amz-json-1.1"}
-    response = _post("secretsmanager", access.in_region_of(name), headers, json.dumps({"SecretId": name}).encode())
-    if not _succeeded(response):
-        raise AwsFault(_refusal("secretsmanager", response))
-    try:
-        secret = json.loads(response.json()["SecretString"])
-    except (KeyError, RecursionError, TypeError, ValueError):
-        secret = None
-    if not isinstance(secret, dict):
+    target = "secretsmanager.GetSecretValue"
+    answer = call("secretsmanager", access.in_region_of(name), target, {"SecretId": name}, "1.1")
+    secret = _json_object(answer.get("SecretString"))
+    if secret is None:
         message = "the text of the secret is not a JSON object"
         raise AwsFault(message)
     return secret
 
 
+def call(  # noqa: PLR0913 (a call is all of these)
+    service: str,
+    access: AwsAccess,
+    target: str,
+    payload: Mapping[str, Any],
+    version: str,
+    *,
+    session: Session | None = None,
+) -> dict[str, Any]:
+    """Call an operation, such as `DynamoDB_20120810.UpdateItem`, by one of AWS's JSON protocols, `1.0` or `1.1`.
+
+    Raises AwsFault, also for an answer that is no JSON object. Where the answer got lost it is called again, so that it
+    may be done twice. Source: Smithy, "AWS JSON 1.0 protocol".
+    """
+    headers = {"X-Amz-Target": target, "Content-Type": f"application/x-amz-json-{version}"}
+    body = json.dumps(payload).encode()
+    response = _post(service, access, headers, body, session)
+    for pause in (PAUSE * 2**n for n in range(TRIES - 1)):
+        if _code(response) not in THROTTLED:
+            break
+        time.sleep(random.uniform(pause / 2, pause))  # noqa: S311 (spreads the load, keeps no secret)
+        response = _post(service, access, headers, body, session)
+    if not _succeeded(response):
+        raise AwsFault(_refusal(service, response), code=_code(response))
+    answer = _json_object(response.content)
+    if answer is None:
+        message = f"{service} answered HTTP {response.status_code} with something else than a JSON object"
+        raise AwsFault(message)
+    return answer
+
+
 def _post(
-    service: str, access: AwsAccess, headers: Mapping[str, str], data: bytes | Mapping[str, str]
+    service: str,
+    access: AwsAccess,
+    headers: Mapping[str, str],
+    data: bytes | Mapping[str, str],
+    kept: Session | None = None,
 ) -> requests.Response:
     """POST with a signature; raises AwsFault if there is no answer."""
+    connections: AbstractContextManager[Session] = new_session() if kept is None else nullcontext(kept)
     try:
-        with _session() as session:
+        with connections as session:
             return session.post(
                 access.endpoint(service),
                 data=data,
@@ -121,14 +163,15 @@ def _post(
 
 
 def _put(url: str, data: bytes, timeout: tuple[float, float]) -> requests.Response:
-    with _session() as session:  # the address is signed for an empty content type
+    with new_session() as session:  # the address is signed for an empty content type
         return session.put(url, data=data, headers={"Content-Type": ""}, timeout=timeout, allow_redirects=False)
 
 
-def _session() -> requests.Session:
+def new_session() -> Session:
+    """Connections that may be kept, and shared between threads."""
     session = requests.Session()
     for scheme in ("http://", "https://"):
-        session.mount(scheme, HTTPAdapter(max_retries=RETRIES))
+        session.mount(scheme, HTTPAdapter(max_retries=RETRIES, pool_maxsize=MOST_CONNECTIONS))
     return session
 
 
@@ -165,6 +208,21 @@ def _keys_of_container(access: AwsAccess, session: requests.Session) -> tuple[st
 def _succeeded(response: requests.Response) -> bool:
     """Whether it was done: a redirect is no success, since we follow none."""
     return bool(requests.codes.ok <= response.status_code < requests.codes.multiple_choices)
+
+
+def _code(response: requests.Response) -> str:
+    """AWS's name for what is wrong, without the namespace; empty if nothing is, or if it has none."""
+    kind = "" if _succeeded(response) else (_json_object(response.content) or {}).get("__type")
+    return kind.rpartition("#")[2] if isinstance(kind, str) else ""
+
+
+def _json_object(text: object) -> dict[str, Any] | None:
+    """The JSON object that a text holds, None if it holds anything else."""
+    try:
+        found = json.loads(text) if isinstance(text, str | bytes) else None
+    except (RecursionError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _refusal(service: str, response: requests.Response) -> str:

@@ -53,7 +53,14 @@ class AnswerNotDelivered(ReaperError):
 
 
 class AwsFault(ReaperError):
-    """A call to AWS was not answered, or turned down. Who made it turns it into what it means there."""
+    """A call to AWS was not answered, or turned down. Who made it turns it into what it means there.
+
+    `code` is AWS's name for what is wrong, such as `ConditionalCheckFailedException`, and empty if there was no answer.
+    """
+
+    def __init__(self, message: str, *, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class CloudError(ReaperError):

@@ -1,7 +1,6 @@
 """What we say to AWS: signed plain HTTP, against moto's server and against a server that keeps what it was sent."""
 
 import json
-import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import parse_qsl
@@ -11,10 +10,10 @@ import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from moto.server import ThreadedMotoServer
 
-from handler import app
-from handler.errors import AnswerNotDelivered, InvalidSettings
+from handler import app, aws
+from handler.errors import AnswerNotDelivered, AwsFault, InvalidSettings
+from handler.model import AwsAccess
 from tests.conftest import Invocation, Invoke, load_event, queue
 from tests.fakecloud import FakeCloud, Server
 from tests.fakecloud.records import Call
@@ -24,20 +23,12 @@ REGION = "eu-central-1"
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG", "AWS_REGION": REGION}
 TOKEN = "IQoJb3JpZ2luX2VjEXAMPLE"
 NAME = "image-reaper/otc"
+CONDITION = "ConditionalCheckFailedException"
 WRONG_PASSWORD = {"OS_PASSWORD": "wr0ng-passw0rd"}
 
 Client = Any  # boto3 makes its clients at run time
 Store = Callable[[object], str]
 Reap = Callable[..., Invocation]
-
-
-@pytest.fixture(scope="session")
-def moto() -> Iterator[str]:
-    logging.getLogger("werkzeug").disabled = True
-    server = ThreadedMotoServer("127.0.0.1", 0)
-    server.start()
-    yield "http://{}:{}".format(*server.get_host_and_port())
-    server.stop()
 
 
 @pytest.fixture
@@ -192,6 +183,73 @@ def test_a_fault_of_aws_is_tried_again(cloud: FakeCloud, server: Server, reap: R
     cloud.fault("POST", "/sink/vault", status=200, body=answer)
     run = reap(AWS_ENDPOINT_URL_SECRETS_MANAGER=f"{server.url}/sink/vault")
     assert run.answer["counts"] == {"deleted": 1}
+
+
+def test_a_secret_is_read_again_when_aws_asks_for_fewer_requests(cloud: FakeCloud, server: Server, reap: Reap) -> None:
+    cloud.fault("POST", "/sink/vault", status=400, body={"__type": "ThrottlingException"}, times=2)
+    cloud.fault("POST", "/sink/vault", status=200, body={"SecretString": json.dumps(password_of(cloud))})
+    run = reap(AWS_ENDPOINT_URL_SECRETS_MANAGER=f"{server.url}/sink/vault")
+    assert run.answer["counts"] == {"deleted": 1}
+
+
+@pytest.mark.parametrize("body", ['"s3cret"', '["s3cret"]', "s3cret", '{"SecretString": {"OS_PASSWORD": "s3cret"}}'])
+def test_an_answer_that_holds_no_secret_is_not_shown(body: str, cloud: FakeCloud, server: Server, reap: Reap) -> None:
+    cloud.fault("POST", "/sink/vault", status=200, body=body)
+    run = reap(AWS_ENDPOINT_URL_SECRETS_MANAGER=f"{server.url}/sink/vault")
+    assert isinstance(run.error, InvalidSettings)
+    assert "JSON object" in str(run.error)
+    assert "s3cret" not in str(run.error) + run.printed
+
+
+# A call
+
+
+def call_to(url: str) -> dict[str, Any]:
+    return aws.call("dynamodb", AwsAccess(REGION, "x", "x", endpoints=(("", url),)), "X.Y", {"a": "\xe4"}, "1.0")
+
+
+def test_a_call_gives_the_object_that_aws_answers(cloud: FakeCloud, server: Server) -> None:
+    cloud.fault("POST", "/sink/", status=200, body={"__type": "ThrottlingException"})
+    assert call_to(f"{server.url}/sink/a") == {"__type": "ThrottlingException"}
+    assert json.loads(cloud.calls[0].body) == {"a": "\xe4"}
+    assert len(cloud.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"}, CONDITION),
+        ({"__type": "ConditionalCheckFailedException", "message": "no"}, CONDITION),
+        ({"__type": "com.amazonaws.sqs#QueueDoesNotExist"}, "QueueDoesNotExist"),
+        ({"__type": 7}, ""),
+        ({"message": "ConditionalCheckFailedException"}, ""),
+        ([{"__type": "ConditionalCheckFailedException"}], ""),
+        ("ConditionalCheckFailedException", ""),
+        ("", ""),
+    ],
+    ids=str,
+)
+def test_a_fault_has_the_name_that_aws_gave_it(body: Any, code: str, cloud: FakeCloud, server: Server) -> None:  # noqa: ANN401
+    cloud.fault("POST", "/sink/", status=400, body=body if isinstance(body, str) else json.dumps(body))
+    with pytest.raises(AwsFault, match="dynamodb answered HTTP 400") as caught:
+        call_to(f"{server.url}/sink/a")
+    assert caught.value.code == code
+
+
+def test_a_fault_without_an_answer_has_no_name() -> None:
+    with closed_port() as port, pytest.raises(AwsFault, match="dynamodb can't be reached") as caught:
+        call_to(f"http://127.0.0.1:{port}")
+    assert caught.value.code == ""
+
+
+def test_a_service_that_goes_on_asking_for_fewer_requests_is_asked_three_times(
+    cloud: FakeCloud, server: Server
+) -> None:
+    cloud.fault("POST", "/sink/", status=400, body={"__type": "x#ThrottlingException"}, times=None)
+    with pytest.raises(AwsFault) as caught:
+        call_to(f"{server.url}/sink/a")
+    assert caught.value.code == "ThrottlingException"
+    assert len(cloud.calls) == 3
 
 
 # Signatures
