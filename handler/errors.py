@@ -17,6 +17,8 @@ ReaperError
     ├── DeadlineReached          not enough time left to end what would have been started
     ├── OverLimit                more images than one invocation, or one sweep, may delete
     ├── NotHandedOver            the queue did not take what was to be left to its workers
+    ├── BudgetSpent              more images than all invocations together may delete in this window of time
+    │   └── BudgetUnknown        ... or nobody knows whether it is more
     ├── BackupLeft               the cloud could not delete the backup of a full-ECS image
     ├── Paused                   the function is switched off
     └── Unexpected               anything that we do not understand
@@ -132,6 +134,16 @@ class NotHandedOver(CloudError):
     """The queue did not take what was to be left to its workers."""
 
     reason = "unavailable"
+
+
+class BudgetSpent(CloudError):
+    """All invocations together have made as many deletions as they may in this window of time."""
+
+    reason = "budget"
+
+
+class BudgetUnknown(BudgetSpent):
+    """The deletion could not be counted, and what is not counted is not done."""
 
 
 class BackupLeft(CloudError):

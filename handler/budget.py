@@ -1,0 +1,115 @@
+"""The budget: the deletions that all invocations together may make in one window of time, counted in DynamoDB."""
+
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from handler import aws
+from handler.errors import AwsFault, BudgetSpent, BudgetUnknown
+from handler.model import AwsAccess, parse_age
+
+LARGEST = 1_000_000
+SHORTEST_WINDOW = timedelta(hours=1)
+KEPT = 3
+"""Windows, from the start of its own, after which DynamoDB may remove a count."""
+TABLE = r"^(arn:[a-z-]+:dynamodb:[a-z0-9-]+:[0-9]+:table/)?[A-Za-z0-9_.-]{3,255}$"
+"""What DynamoDB takes as the name of a table, and an ARN. Source: DynamoDB developer guide, "Naming rules"."""
+UPDATE_ITEM = "DynamoDB_20120810.UpdateItem"
+
+
+def parse_budget(text: str) -> tuple[int, timedelta]:
+    """Read a number of deletions and the window in which they may be made, such as `200/1d`; else raises ValueError."""
+    match = re.fullmatch(r"([0-9]{1,7})/(.+)", text)
+    if match is None or int(match[1]) > LARGEST:
+        message = f"must be a number from 0 to {LARGEST} and a window, such as 200/1d"
+        raise ValueError(message)
+    window = parse_age(match[2])
+    if window < SHORTEST_WINDOW:
+        message = "the window must be 1h at the least"
+        raise ValueError(message)
+    return int(match[1]), window
+
+
+@dataclass(eq=False)
+class Budget:
+    """At most `limit` deletions in one window, over everybody with the same table, scope and window. Safe for threads.
+
+    Windows are fixed: they follow each other without a gap, counted from 1970-01-01 00:00 UTC, so that two that adjoin
+    may hold up to twice the limit within the time of one. A run stays in the window of its `now`. The key of the table
+    is the string `id`; its time to live may be set on `expires_at`. `table` is a name, or an ARN whose region wins.
+    """
+
+    limit: int
+    window: timedelta
+    table: str
+    access: AwsAccess
+    scope: str
+    now: datetime
+    _ended_by: BudgetSpent | None = field(default=None, init=False)
+    _session: aws.Session = field(default_factory=aws.new_session, init=False, repr=False)
+
+    def take(self) -> None:
+        """Count one deletion before it is made; raises BudgetSpent, or BudgetUnknown where it could not be counted.
+
+        Once it has raised, it always does, and asks no more. A deletion whose answer got lost may count twice.
+        """
+        if self._ended_by is not None:
+            raise type(self._ended_by)(str(self._ended_by))
+        try:
+            self._count()
+        except BudgetSpent as error:
+            self._ended_by = error
+            raise
+
+    def _count(self) -> None:
+        """Let the table count one more if there is room for it: a condition that DynamoDB keeps for all at once."""
+        if self.limit <= 0:  # the table would let one through: a count that is not there yet has room
+            raise self._spent()
+        access = self.access.in_region_of(self.table)
+        try:
+            answer = aws.call("dynamodb", access, UPDATE_ITEM, self._update(), "1.0", session=self._session)
+        except AwsFault as exc:
+            if exc.code == "ConditionalCheckFailedException":
+                raise self._spent() from exc
+            message = f"the deletion could not be counted: {exc}"
+            raise BudgetUnknown(message) from exc
+        if not 0 < _used(answer) <= self.limit:
+            message = "the deletion could not be counted: dynamodb answered without the new count"
+            raise BudgetUnknown(message)
+
+    def _update(self) -> dict[str, Any]:
+        """The request. Source: Amazon DynamoDB API reference, UpdateItem."""
+        start, seconds = self._start(), self._seconds()
+        return {
+            "TableName": self.table,
+            "Key": {"id": {"S": f"{self.scope}/{seconds}/{start}"}},
+            "UpdateExpression": "ADD #used :one SET #expires = :expires",
+            "ConditionExpression": "attribute_not_exists(#used) OR #used < :limit",
+            "ExpressionAttributeNames": {"#used": "used", "#expires": "expires_at"},
+            "ExpressionAttributeValues": {
+                ":one": {"N": "1"},
+                ":limit": {"N": str(self.limit)},
+                ":expires": {"N": str(start + KEPT * seconds)},
+            },
+            "ReturnValues": "UPDATED_NEW",
+        }
+
+    def _seconds(self) -> int:
+        return self.window // timedelta(seconds=1)
+
+    def _start(self) -> int:
+        """The start of the window, in seconds since 1970."""
+        return int(self.now.timestamp()) // self._seconds() * self._seconds()
+
+    def _spent(self) -> BudgetSpent:
+        end = datetime.fromtimestamp(self._start(), UTC) + self.window
+        return BudgetSpent(f"the budget of {self.limit} deletions is used up until {end:%Y-%m-%d %H:%M} UTC")
+
+
+def _used(answer: dict[str, Any]) -> int:
+    """The new count, 0 if there is none."""
+    try:
+        return int(answer["Attributes"]["used"]["N"])
+    except (KeyError, TypeError, ValueError):
+        return 0
