@@ -1,0 +1,165 @@
+"""Fan-out: a long list of images becomes small requests, and these become messages for a queue of workers."""
+
+import hashlib
+import json
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from handler import aws
+from handler.deadline import Deadline
+from handler.errors import AwsFault, CloudError
+from handler.model import AwsAccess
+
+SEND = "AmazonSQS.SendMessageBatch"
+MOST = 10
+"""Images in a request, and messages in a batch."""
+MOST_BYTES = 262_144
+"""Bytes in a message, and in all messages of a batch. Source: Amazon SQS API reference, SendMessageBatch."""
+PAUSES = (0.0, 0.2, 0.4)
+"""Seconds before each round of sending: what SQS could not take comes again in the next."""
+MOST_SILENCES = 3
+"""Batches in a row without an answer; then the rest is not tried any more."""
+TOO_LARGE = f"larger than the {MOST_BYTES} bytes that a message may have"
+LONGEST_PROBLEM = 300
+
+_REGION = re.compile(r"(?:^|\.)([a-z]{2}(?:-[a-z]+)+-\d+)\.")
+
+
+def check_queue(url: str) -> str:
+    """Give the address of a queue as it is; raises ValueError for any other address, and for a FIFO queue."""
+    parts = urlsplit(url)
+    if not parts.path.strip("/") or parts.query or parts.fragment:
+        message = "must be the address of a queue, such as https://sqs.eu-central-1.amazonaws.com/123456789012/name"
+        raise ValueError(message)
+    if parts.path.rstrip("/").endswith(".fifo"):
+        message = "must not be a FIFO queue: one image that fails would hold back its whole message group"
+        raise ValueError(message)
+    return url
+
+
+def requests_of(images: Sequence[Mapping[str, Any]], shared: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Cut a list of images into requests that each fit into a message, in their order.
+
+    `shared` are the fields that all of them have, such as `reason`; one with an empty value is left out.
+    """
+    fields = {name: value for name, value in shared.items() if value}
+    comma = len(", ")
+    room = MOST_BYTES + comma - len(_text({"images": [], **fields}))
+    sizes = [len(_text(image)) + comma for image in images]
+    return [{"images": [images[number] for number in group], **fields} for group in _packed(sizes, room)]
+
+
+def send(
+    requests: Sequence[Mapping[str, Any]], queue_url: str, access: AwsAccess, deadline: Deadline | None = None
+) -> list[str]:
+    """Send each request as a message of its own, and give for each why it was not sent: empty if it was.
+
+    One that is said not to be sent may have been, where an answer got lost. Raises nothing.
+    """
+    post = _Post([_text(request) for request in requests], queue_url, _at_queue(queue_url, access), deadline)
+    waiting = [number for number, body in enumerate(post.bodies) if len(body) <= MOST_BYTES]
+    for pause in PAUSES:
+        if waiting:
+            time.sleep(pause)
+        waiting = [number for batch in post.batches(waiting) for number in post.send(batch)]
+    return post.problems
+
+
+@dataclass(eq=False)
+class _Post:
+    """Messages on their way to a queue, each with the problem that it has so far."""
+
+    bodies: list[str]
+    queue_url: str
+    access: AwsAccess
+    deadline: Deadline | None
+    problems: list[str] = field(init=False)
+    _silences: int = field(default=0, init=False)
+    _session: aws.Session = field(default_factory=aws.new_session, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.problems = [TOO_LARGE] * len(self.bodies)
+
+    def batches(self, numbers: Sequence[int]) -> Iterator[list[int]]:
+        """Cut messages into batches that SQS takes."""
+        for group in _packed([len(self.bodies[number]) for number in numbers], MOST_BYTES):
+            yield [numbers[place] for place in group]
+
+    def send(self, batch: Sequence[int]) -> list[int]:
+        """Send one batch, and note what became of each message; gives those for which another try may help."""
+        entries = [{"Id": str(number), "MessageBody": self.bodies[number]} for number in batch]
+        try:
+            if self.deadline:
+                self.deadline.check()
+            answer = self._ask({"QueueUrl": self.queue_url, "Entries": entries})
+        except (AwsFault, CloudError) as exc:  # aws has tried again already
+            for number in batch:
+                self.problems[number] = str(exc)
+            return []
+        sent, failed = _by_id(answer, "Successful"), _by_id(answer, "Failed")
+        for number in batch:
+            self.problems[number] = _problem(self.bodies[number], sent.get(str(number)), failed.get(str(number)))
+        blameless = (n for n in batch if failed.get(str(n), {}).get("SenderFault") is not True)
+        return [number for number in blameless if self.problems[number]]
+
+    def _ask(self, payload: Mapping[str, Any]) -> dict[str, Any]:
+        """Call SQS, unless it has been silent for too long."""
+        if self._silences >= MOST_SILENCES:
+            message = f"not tried: sqs did not answer {MOST_SILENCES} times in a row"
+            raise AwsFault(message)
+        try:
+            answer = aws.call("sqs", self.access, SEND, payload, "1.0", session=self._session)
+        except AwsFault as exc:
+            self._silences = 0 if exc.code else self._silences + 1
+            raise
+        self._silences = 0
+        return answer
+
+
+def _problem(body: str, sent: Mapping[str, Any] | None, failed: Mapping[str, Any] | None) -> str:
+    """Why a message was not sent, empty only if SQS says that it has just this one."""
+    if failed is not None:
+        return f"sqs answered {failed.get('Code')}: {failed.get('Message')}"[:LONGEST_PROBLEM]
+    if sent is None:
+        return "sqs did not say what became of it"
+    own = hashlib.md5(body.encode(), usedforsecurity=False).hexdigest()
+    return "" if sent.get("MD5OfMessageBody") == own else "sqs received something else"
+
+
+def _by_id(answer: Mapping[str, Any], kind: str) -> dict[str, dict[str, Any]]:
+    """The entries of one kind in the answer to a batch."""
+    entries = answer.get(kind)
+    found = entries if isinstance(entries, list) else []
+    return {str(entry.get("Id")): entry for entry in found if isinstance(entry, dict)}
+
+
+def _packed(sizes: Sequence[int], room: int) -> Iterator[list[int]]:
+    """The places of things, in groups of at most ten that have room together; what has none even alone stands alone."""
+    group: list[int] = []
+    taken = 0
+    for place, size in enumerate(sizes):
+        if group and (len(group) == MOST or taken + size > room):
+            yield group
+            group, taken = [], 0
+        group.append(place)
+        taken += size
+    if group:
+        yield group
+
+
+def _text(value: Mapping[str, Any]) -> str:
+    """JSON in ASCII: SQS refuses a message with certain characters, but not their names."""
+    return json.dumps(value)
+
+
+def _at_queue(queue_url: str, access: AwsAccess) -> AwsAccess:
+    """The same in the region of a queue, and at its host unless the settings name another."""
+    parts = urlsplit(queue_url)
+    region = _REGION.search(parts.hostname or "")
+    given = dict(access.endpoints)
+    address = given.get("sqs") or given.get("") or f"{parts.scheme}://{parts.netloc}"
+    return replace(access, region=region[1] if region else access.region, endpoints=(("sqs", address),))
