@@ -10,9 +10,12 @@ from typing import Any, Protocol
 from snapshot_restore_py import register_after_restore
 
 from handler import aws, events, fanout
+from handler.access import AwsAccess
 from handler.auth import PLUGINS, Identity, Login
+from handler.budget import Budget
 from handler.cloud import Cloud, Options
-from handler.config import NAMESPACE, SERVICE, Credentials, Settings
+from handler.config import NAMESPACE, SERVICE, Settings
+from handler.credentials import Credentials
 from handler.deadline import RESERVE, Deadline
 from handler.deletion import Allowance, Run
 from handler.errors import (
@@ -25,8 +28,8 @@ from handler.errors import (
     Paused,
     ReaperError,
 )
-from handler.messages import admit, results
-from handler.model import AwsAccess, Decision, Result, Source, SweepRequest
+from handler.messages import admit, mode_of, results, turn_down
+from handler.model import Decision, Source, SweepRequest
 from handler.report import Report, Reporter
 from handler.runs import in_time
 from handler.sweeps import Sweeper
@@ -89,14 +92,15 @@ def process(
     run.now = now or run.now
     try:
         project_id = _connect(run, settings, received)
+        run.spend = _build_budget(settings, project_id, run.now)
         admitted = replace(received, messages=tuple(admit(m, settings, project_id) for m in received.messages))
-        _turn_down(admitted, reporter, context.aws_request_id)
-        done = results(admitted, run, _build_sweeper(settings, witness))
+        turn_down(admitted, reporter, context.aws_request_id)
+        done = results(admitted, run, _build_sweeper(settings, run, witness))
     finally:
         if run.late:  # what still runs keeps its connections, and its place in the queue for a token
             _identity.cache_clear()
         deadline.halt(DeadlineReached("the invocation has ended"))
-    report = Report(received.source, _mode(settings, done), context.aws_request_id, project_id, done)
+    report = Report(received.source, mode_of(settings, done), context.aws_request_id, project_id, done)
     reporter.finished(report)
     return report
 
@@ -198,16 +202,23 @@ def _build_run(settings: Settings, deadline: Deadline, reporter: Reporter, sourc
         usage=Usage(cloud, deadline, settings.in_use_also) if settings.in_use_check == "on" else None,
         concurrency=settings.concurrency,
         allowance=Allowance(settings.max_images),
-        spend=lambda: None,
         journal=partial(reporter.deleting, request_id, source),
         tell=partial(reporter.told, request_id, source),
         unforeseen=reporter.fault,
     )
 
 
-def _build_sweeper(settings: Settings, witness: Callable[[Decision], None] | None) -> Sweeper:
-    url = getattr(settings, "fanout_queue_url", "")
-    hand_over = partial(fanout.send, queue_url=url, access=settings.aws) if url else None
+def _build_budget(settings: Settings, project_id: str, now: datetime) -> Callable[[], None]:
+    """What takes one deletion out of the project's budget, which need not be limited."""
+    if settings.budget is None:
+        return lambda: None
+    limit, window = settings.budget
+    return Budget(limit, window, settings.budget_table, settings.aws, project_id, now).take
+
+
+def _build_sweeper(settings: Settings, run: Run, witness: Callable[[Decision], None] | None) -> Sweeper:
+    url = settings.fanout_queue_url
+    hand_over = partial(fanout.send, queue_url=url, access=settings.aws, deadline=run.deadline) if url else None
     return Sweeper(hand_over, witness or (lambda _decision: None))
 
 
@@ -226,20 +237,3 @@ def _connect(run: Run, settings: Settings, received: events.Received) -> str:
             raise  # with no image to fail, this is the only way to tell
         run.deadline.halt(error)
         return ""
-
-
-def _turn_down(received: events.Received, reporter: Reporter, request_id: str) -> None:
-    """Log each request that is turned down. Only a queue can get it back alone: elsewhere the whole event fails."""
-    problems = [message for message in received.messages if isinstance(message.request, InvalidRequest)]
-    for message in problems:
-        reporter.rejected(request_id, received.source, str(message.request), message.id)
-    if problems and received.source != "queue":
-        reporter.count(received.source, (), len(problems))
-        raise InvalidRequest("; ".join(str(message.request) for message in problems))
-
-
-def _mode(settings: Settings, done: tuple[Result, ...]) -> str:
-    """The mode that the images met: a request may rehearse where the function is armed."""
-    asked = [result.request for result in done if result.request]
-    rehearsed = settings.mode == "delete" and asked and all(request.dry_run for request in asked)
-    return "dry-run" if rehearsed else settings.mode

@@ -12,8 +12,8 @@ from requests.adapters import HTTPAdapter
 from requests_aws4auth import AWS4Auth
 from urllib3.util import Retry
 
+from handler.access import AwsAccess, LifecycleAction, StackCall
 from handler.errors import AnswerNotDelivered, AwsFault
-from handler.model import AwsAccess, LifecycleAction, StackCall
 
 TIMEOUT = (2.0, 4.0)
 """Seconds to connect, and to wait."""

@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from handler import aws
+from handler.access import AwsAccess
 from handler.errors import AwsFault, BudgetSpent, BudgetUnknown
-from handler.model import AwsAccess, parse_age
+from handler.model import parse_age
 
 LARGEST = 1_000_000
 SHORTEST_WINDOW = timedelta(hours=1)

@@ -128,11 +128,11 @@ class Cloud:
 
     def add_tag(self, image_id: str, tag: str) -> None:
         """Tag an image; one that has the tag already stays as it is."""
-        self._transport.change("PUT", self._tag_url(image_id, tag))
+        self._transport.change("PUT", f"{self._images}/{image_id}/tags/{quote(tag, safe='')}")
 
     def remove_tag(self, image_id: str, tag: str) -> None:
         """Take a tag off an image, if it is there."""
-        self._transport.change("DELETE", self._tag_url(image_id, tag))
+        self._transport.change("DELETE", f"{self._images}/{image_id}/tags/{quote(tag, safe='')}")
 
     def set_active(self, image_id: str, *, active: bool) -> None:
         """Make the data of an image available again, or unavailable. Glance only."""
@@ -207,9 +207,6 @@ class Cloud:
         if self._options.image_api == "ims":
             return ((f"{self._images.removesuffix('images')}cloudimages", {}),)
         return ((self._images, {}), (self._images, {"os_hidden": "true"}))
-
-    def _tag_url(self, image_id: str, tag: str) -> str:
-        return f"{self._images}/{image_id}/tags/{quote(tag, safe='')}"
 
     def _deletion_url(self, image_id: str) -> str:
         if self._options.image_api in {"glance", "ims"}:

@@ -1,28 +1,20 @@
 """The settings: the one place that reads the environment, and refuses what it does not understand."""
 
 import os
-import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-    model_validator,
-)
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from handler import activation
+from handler.access import AwsAccess
 from handler.aws import read_secret
+from handler.budget import TABLE, parse_budget
+from handler.credentials import Credentials, Url
 from handler.errors import AwsFault, InvalidRequest, InvalidSettings
-from handler.model import AwsAccess, Policy, parse_age
+from handler.fanout import check_queue
+from handler.model import Policy, parse_age
 from handler.schema import read_json, read_request
 from handler.usage import Also
 
@@ -32,104 +24,13 @@ ReadSecret = Callable[[str, AwsAccess], Mapping[str, Any]]
 SECRET = "REAPER_CREDENTIALS_SECRET"  # noqa: S105 (the name of a variable)
 
 
-def _address(text: str) -> str:
-    """An HTTP address that can be connected to: what is wrong with it must not come out in the middle of a run."""
-    try:
-        parts = urlsplit(text)
-        host = (parts.hostname or "").strip(".")
-        usable = bool(host) and parts.port != 0 and (":" in host or bool(host.encode("idna")))
-    except ValueError:
-        usable = False
-    if not usable or re.fullmatch(r"https?://[^\s/]+\S*", text) is None:
-        message = "must be an address such as https://host:port/path"
-        raise ValueError(message)
-    return text
-
-
 def _words(text: object) -> object:
     """What stands between the commas of a text."""
     return frozenset(word.strip() for word in text.split(",")) if isinstance(text, str) else text
 
 
-def _file(text: str) -> str:
-    """A file that can be read."""
-    try:
-        with Path(text).open("rb"):
-            return text
-    except OSError as exc:
-        message = f"can't be read: {exc.strerror}"
-        raise ValueError(message) from exc
-
-
-Url = Annotated[str, AfterValidator(_address)]
 SERVICE = "image-reaper"
 NAMESPACE = "ImageReaper"
-NOT_YET = ("REAPER_BUDGET", "REAPER_BUDGET_TABLE", "REAPER_FANOUT_QUEUE_URL")
-"""Settings whose meaning is fixed but not built: accepting one would promise a safety that is not there."""
-
-
-class Credentials(BaseModel):
-    """The standard OpenStack variables, without their `OS_`. Others of that family are none of our business."""
-
-    model_config = ConfigDict(
-        frozen=True, alias_generator=lambda field: f"OS_{field.upper()}", hide_input_in_errors=True
-    )
-
-    auth_url: Url
-    auth_type: Literal["password", "v3password", "v3applicationcredential", "v3token"] = "password"
-    username: str | None = None
-    user_id: str | None = None
-    password: SecretStr | None = None
-    user_domain_name: str | None = None
-    user_domain_id: str | None = None
-    project_name: str | None = None
-    project_id: str | None = None
-    project_domain_name: str | None = None
-    project_domain_id: str | None = None
-    application_credential_id: str | None = None
-    application_credential_name: str | None = None
-    application_credential_secret: SecretStr | None = None
-    token: SecretStr | None = None
-    region_name: str | None = None
-    interface: Literal["public", "internal", "admin"] = "public"
-    cacert: Annotated[str, AfterValidator(_file)] | None = None
-
-    @model_validator(mode="after")
-    def _complete(self) -> Self:
-        """Refuse credentials that Keystone could not accept, naming what is missing."""
-        user = ("username", "user_id"), ("user_domain_name", "user_domain_id", "user_id")
-        project = ("project_id", "project_name"), ("project_domain_name", "project_domain_id", "project_id")
-        needed: tuple[tuple[str, ...], ...] = (*user, ("password",), *project)
-        if self.auth_type == "v3token":
-            needed = (("token",), *project)
-        elif self.auth_type == "v3applicationcredential":
-            by_id = ("application_credential_id", "application_credential_name")
-            needed = (("application_credential_secret",), by_id)
-            needed += () if self.application_credential_id else user
-        for alternatives in needed:
-            if not any(getattr(self, field) for field in alternatives):
-                names = " or ".join(f"OS_{field.upper()}" for field in alternatives)
-                message = f"OS_AUTH_TYPE={self.auth_type} needs {names}"
-                raise ValueError(message)
-        return self
-
-    def plugin_arguments(self) -> dict[str, Any]:
-        """What the plugin for `auth_type` takes, secrets in plain."""
-        user = ("user_domain_name", "user_domain_id", "username", "user_id")
-        project = ("project_name", "project_id", "project_domain_name", "project_domain_id")
-        fields: tuple[str, ...] = ("auth_url", "password", *user, *project)
-        if self.auth_type == "v3token":
-            fields = ("auth_url", "token", *project)
-        elif self.auth_type == "v3applicationcredential":
-            named = ("application_credential_id", "application_credential_name", "application_credential_secret")
-            fields = ("auth_url", *named, *user)
-        values = ((field, getattr(self, field)) for field in fields)
-        return {k: v.get_secret_value() if isinstance(v, SecretStr) else v for k, v in values if v is not None}
-
-    def secrets(self) -> tuple[str, ...]:
-        """What may stand in no log, no exception and no answer."""
-        secrets = (self.password, self.application_credential_secret, self.token)
-        return tuple(secret.get_secret_value() for secret in secrets if secret)
 
 
 class Settings(BaseModel):
@@ -143,8 +44,8 @@ class Settings(BaseModel):
     mode: Literal["dry-run", "delete", "paused"] = Field("dry-run", alias="REAPER_MODE")
     image_api: Literal["glance", "ims", "ecs-v2.1", "ecs-v2"] = Field("glance", alias="REAPER_IMAGE_API")
     project_pin: str = Field("", alias="REAPER_PROJECT_ID")
-    image_endpoint: Url | Literal[""] = Field("", alias="REAPER_IMAGE_ENDPOINT")
-    compute_endpoint: Url | Literal[""] = Field("", alias="REAPER_COMPUTE_ENDPOINT")
+    image_endpoint: Url = Field("", alias="REAPER_IMAGE_ENDPOINT")
+    compute_endpoint: Url = Field("", alias="REAPER_COMPUTE_ENDPOINT")
     in_use_check: Literal["on", "off"] = Field("on", alias="REAPER_IN_USE_CHECK")
     in_use_also: Annotated[frozenset[Also], BeforeValidator(_words)] = Field(frozenset(), alias="REAPER_IN_USE_ALSO")
     min_age: Annotated[timedelta, BeforeValidator(parse_age)] = Field(timedelta(0), alias="REAPER_MIN_AGE")
@@ -156,6 +57,9 @@ class Settings(BaseModel):
     concurrency: int = Field(16, alias="REAPER_CONCURRENCY", ge=1, le=128)
     scheduled_request: str = Field("", alias="REAPER_SCHEDULED_REQUEST")
     lifecycle_request: str = Field("", alias="REAPER_LIFECYCLE_REQUEST")
+    budget: Annotated[tuple[int, timedelta] | None, BeforeValidator(parse_budget)] = Field(None, alias="REAPER_BUDGET")
+    budget_table: str = Field("", alias="REAPER_BUDGET_TABLE", pattern=TABLE)
+    fanout_queue_url: Annotated[Url, AfterValidator(check_queue)] = Field("", alias="REAPER_FANOUT_QUEUE_URL")
     complete_lifecycle_action: Literal["on", "off"] = Field("off", alias="REAPER_COMPLETE_LIFECYCLE_ACTION")
     service: str = Field(SERVICE, alias="POWERTOOLS_SERVICE_NAME")
     namespace: str = Field(NAMESPACE, alias="POWERTOOLS_METRICS_NAMESPACE")
@@ -169,9 +73,6 @@ class Settings(BaseModel):
         source = os.environ if environment is None else environment
         given = {name: value for name, value in source.items() if value}
         ours = {name: value for name, value in given.items() if name.startswith("REAPER_") or name in _POWERTOOLS}
-        if early := [name for name in NOT_YET if name in ours]:
-            message = f"{', '.join(early)}: not supported yet"
-            raise InvalidSettings(message)
         access = _aws_access(given)
         if name := given.get(SECRET):
             given |= _credentials_in(name, access, read)
@@ -181,6 +82,15 @@ class Settings(BaseModel):
         except ValidationError as exc:
             problems = "; ".join(_problem(error) for error in exc.errors(include_url=False, include_input=False))
             raise InvalidSettings(problems) from None
+
+    @model_validator(mode="after")
+    def _countable(self) -> Self:
+        """Refuse a budget that nothing could count, and a table that counts nothing."""
+        if (self.budget is None) != (not self.budget_table):
+            missing, given = ("REAPER_BUDGET", "REAPER_BUDGET_TABLE")[:: -1 if self.budget else 1]
+            message = f"{missing}: is missing: {given} needs it"
+            raise ValueError(message)
+        return self
 
     @property
     def policy(self) -> Policy:
@@ -235,6 +145,8 @@ _ENDPOINTS = {
     "": "AWS_ENDPOINT_URL",
     "secretsmanager": "AWS_ENDPOINT_URL_SECRETS_MANAGER",
     "autoscaling": "AWS_ENDPOINT_URL_AUTO_SCALING",
+    "dynamodb": "AWS_ENDPOINT_URL_DYNAMODB",
+    "sqs": "AWS_ENDPOINT_URL_SQS",
 }
 _STANDING_REQUESTS: Mapping[str, Callable[[str], object]] = {
     "REAPER_SCHEDULED_REQUEST": lambda text: read_request(read_json(text, "it")),

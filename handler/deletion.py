@@ -62,10 +62,10 @@ class Run:
     usage: Usage | None
     concurrency: int
     allowance: Allowance
-    spend: Callable[[], None]
     journal: Callable[[Image, Job], None]
     tell: Callable[[Outcome, Job], None]
     unforeseen: Callable[[BaseException], None]
+    spend: Callable[[], None] = lambda: None
     late: bool = field(default=False, init=False)
     silences: int = field(default=0, init=False)
 

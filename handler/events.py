@@ -8,9 +8,10 @@ from itertools import zip_longest
 from typing import Any
 
 from handler import activation
+from handler.access import LifecycleAction, StackCall
 from handler.envelopes import BusEvent, Notification, QueueRecord, StackEvent, TopicRecord
 from handler.errors import InvalidRequest, UnknownEvent
-from handler.model import DeletionRequest, LifecycleAction, Request, Source, StackCall
+from handler.model import DeletionRequest, Request, Source
 from handler.schema import REQUEST_FIELDS, SUBJECTS, read_json, read_request, valid
 
 SCHEDULED = "Scheduled Event"

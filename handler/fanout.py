@@ -10,9 +10,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from handler import aws
+from handler.access import AwsAccess
 from handler.deadline import Deadline
 from handler.errors import AwsFault, CloudError
-from handler.model import AwsAccess
 
 SEND = "AmazonSQS.SendMessageBatch"
 MOST = 10

@@ -9,6 +9,7 @@ from handler.deletion import Run
 from handler.errors import InvalidRequest
 from handler.events import Message, Received
 from handler.model import DeletionRequest, Job, Result, SweepRequest
+from handler.report import Reporter
 from handler.runs import carry_out
 from handler.sweeps import Sweeper, sweep
 
@@ -30,6 +31,16 @@ def admit(message: Message, settings: Settings, project_id: str) -> Message:
     return message
 
 
+def turn_down(received: Received, reporter: Reporter, request_id: str) -> None:
+    """Log each request that is turned down. Only a queue can get it back alone: elsewhere the whole event fails."""
+    problems = [message for message in received.messages if isinstance(message.request, InvalidRequest)]
+    for message in problems:
+        reporter.rejected(request_id, received.source, str(message.request), message.id)
+    if problems and received.source != "queue":
+        reporter.count(received.source, (), len(problems))
+        raise InvalidRequest("; ".join(str(message.request) for message in problems))
+
+
 def results(received: Received, run: Run, sweeper: Sweeper) -> tuple[Result, ...]:
     """Carry the requests out, wave after wave; a message group whose message failed is left alone from there on."""
     done: list[Result] = []
@@ -42,6 +53,13 @@ def results(received: Received, run: Run, sweeper: Sweeper) -> tuple[Result, ...
             if result.failed and message.group is not None:
                 broken.add(message.group)
     return tuple(done)
+
+
+def mode_of(settings: Settings, done: tuple[Result, ...]) -> str:
+    """The mode that the images met: a request may rehearse where the function is armed."""
+    asked = [result.request for result in done if result.request]
+    rehearsed = settings.mode == "delete" and asked and all(request.dry_run for request in asked)
+    return "dry-run" if rehearsed else settings.mode
 
 
 def _wave(messages: list[Message], run: Run, sweeper: Sweeper) -> Iterator[tuple[Message, Result]]:

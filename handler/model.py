@@ -16,7 +16,6 @@ MOST_IMAGES = 1000
 """Images that one request may name."""
 
 _AGE = re.compile(r"(\d{1,5})([hdw])")
-_ARN = re.compile(r"arn:[^:]+:[^:]+:[^:]+:")
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
 
@@ -229,49 +228,3 @@ class Result:
     def failed(self) -> bool:
         """Whether the message must come again."""
         return self.held or bool(self.problem) or any(outcome.failed for outcome in self.outcomes)
-
-
-@dataclass(frozen=True, slots=True)
-class StackCall:
-    """What CloudFormation must be told about when its request is done."""
-
-    response_url: str
-    stack_id: str
-    request_id: str
-    logical_resource_id: str
-    physical_resource_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class LifecycleAction:
-    """What Auto Scaling waits for before it goes on with an instance."""
-
-    group: str
-    hook: str
-    token: str
-
-
-@dataclass(frozen=True, slots=True)
-class AwsAccess:
-    """Where AWS is, and with which keys: those given, or those that the runtime gives out at an address.
-
-    `endpoints` are pairs of a service and an address that wins over AWS's own; the service `""` stands for all.
-    """
-
-    region: str = ""
-    access_key_id: str = ""
-    secret_access_key: str = field(default="", repr=False)
-    session_token: str = field(default="", repr=False)
-    container_credentials_uri: str = ""
-    container_token: str = field(default="", repr=False)
-    endpoints: tuple[tuple[str, str], ...] = ()
-
-    def in_region_of(self, name: str) -> "AwsAccess":
-        """The same in the region that an ARN names; a plain name leaves the region as it is."""
-        return replace(self, region=name.split(":")[3]) if _ARN.match(name) else self
-
-    def endpoint(self, service: str) -> str:
-        """The address of a service, such as `secretsmanager`."""
-        own = f"https://{service}.{self.region}.amazonaws.com{'.cn' if self.region.startswith('cn-') else ''}"
-        given = dict(self.endpoints)
-        return given.get(service) or given.get("") or own

@@ -86,7 +86,7 @@ def _handed_over(images: Sequence[Image], request: SweepRequest, run: Run, sweep
     if hand_over is None or not images:
         return []
     order = {"project_id": run.cloud.project_id, "delete_backup": request.delete_backup, "reason": request.reason}
-    orders = fanout.requests_for([image.expectation() for image in images], order)
+    orders = fanout.requests_of([image.expectation() for image in images], order)
     try:
         problems = in_time(lambda: hand_over(orders), run)
     except CloudError as error:

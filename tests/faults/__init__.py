@@ -109,7 +109,6 @@ def new_run(cloud: FakeCloud, server: Server, clock: Clock, **settings: str) -> 
         usage=Usage(cloud_seen, transport.deadline) if chosen.in_use_check == "on" else None,
         concurrency=chosen.concurrency,
         allowance=Allowance(chosen.max_images),
-        spend=lambda: None,
         journal=lambda *_: None,
         tell=lambda *_: None,
         unforeseen=lambda _: None,

@@ -12,8 +12,8 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from handler import app, aws
+from handler.access import AwsAccess
 from handler.errors import AnswerNotDelivered, AwsFault, InvalidSettings
-from handler.model import AwsAccess
 from tests.conftest import Invocation, Invoke, load_event, queue
 from tests.fakecloud import FakeCloud, Server
 from tests.fakecloud.records import Call

@@ -16,9 +16,9 @@ import responses
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from handler.access import AwsAccess
 from handler.budget import Budget
 from handler.errors import BudgetSpent, BudgetUnknown
-from handler.model import AwsAccess
 from tests.fakecloud import FakeCloud, Server
 from tests.fakecloud.faults import Fault
 from tests.faults import closed_port, debug_urllib3, new_connections
@@ -35,7 +35,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 from handler.budget import Budget
 from handler.errors import BudgetSpent
-from handler.model import AwsAccess
+from handler.access import AwsAccess
 
 access = AwsAccess("eu-central-1", "x", "x", endpoints=(("", sys.argv[1]),))
 budget = Budget(50, timedelta(days=1), "image-reaper", access, "p1", datetime(2027, 3, 1, tzinfo=UTC))

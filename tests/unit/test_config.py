@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handler.config import NOT_YET, Settings
+from handler.config import Settings
 from handler.errors import InvalidSettings
 from handler.model import Policy
 
@@ -18,6 +18,9 @@ PASSWORD = KEYSTONE | USER | PROJECT | {"OS_PASSWORD": SECRET}
 TOKEN = KEYSTONE | PROJECT | {"OS_AUTH_TYPE": "v3token", "OS_TOKEN": SECRET}
 APPLICATION = KEYSTONE | {"OS_AUTH_TYPE": "v3applicationcredential", "OS_APPLICATION_CREDENTIAL_SECRET": SECRET}
 SWEEP = '{"sweep": {"select": {"name": "ci-*"}}}'
+QUEUE = "https://sqs.eu-central-1.amazonaws.com/123456789012/image-reaper"
+TABLE_ARN = "arn:aws:dynamodb:eu-west-1:123456789012:table/reaper"
+BUDGET = {"REAPER_BUDGET": "200/1d", "REAPER_BUDGET_TABLE": "reaper"}
 BY_ID = APPLICATION | {"OS_APPLICATION_CREDENTIAL_ID": "ac1"}
 BY_NAME = APPLICATION | USER | {"OS_APPLICATION_CREDENTIAL_NAME": "ci"}
 
@@ -37,6 +40,9 @@ def test_what_is_not_set_has_its_default() -> None:
     assert found == {
         "mode": "dry-run",
         "credentials_secret": "",
+        "budget": None,
+        "budget_table": "",
+        "fanout_queue_url": "",
         "complete_lifecycle_action": "off",
         "image_api": "glance",
         "project_pin": "",
@@ -93,6 +99,8 @@ GOOD = [
     ("REAPER_LIFECYCLE_REQUEST", SWEEP, "lifecycle_request", SWEEP),
     ("REAPER_IN_USE_ALSO", "volumes, images", "in_use_also", frozenset({"volumes", "images"})),
     ("REAPER_COMPLETE_LIFECYCLE_ACTION", "on", "complete_lifecycle_action", "on"),
+    ("REAPER_FANOUT_QUEUE_URL", QUEUE, "fanout_queue_url", QUEUE),
+    ("REAPER_FANOUT_QUEUE_URL", "http://127.0.0.1:9324/0/q", "fanout_queue_url", "http://127.0.0.1:9324/0/q"),
     ("POWERTOOLS_SERVICE_NAME", "cleaner", "service", "cleaner"),
     ("POWERTOOLS_METRICS_NAMESPACE", "Cleaner", "namespace", "Cleaner"),
 ]
@@ -123,6 +131,58 @@ BAD = {
     "REAPER_MAX_IMAGES": ["-1", "10001", "ten", "1.5", "1e2", "0x10", "inf", "nan", "true", " "],
     "REAPER_CONCURRENCY": ["0", "-1", "129", "many", "1.5", " "],
     "REAPER_COMPLETE_LIFECYCLE_ACTION": ["On", "true", "CONTINUE"],
+    "REAPER_BUDGET": [
+        "200",
+        "200/",
+        "/1d",
+        "200/1",
+        "200 / 1d",
+        "200/1d ",
+        "200/1d\n",
+        "200/1d/1d",
+        "200/0d",
+        "200/0h",
+        "200/30m",
+        "-1/1d",
+        "+1/1d",
+        "1.5/1d",
+        "1e3/1d",
+        "1_000/1d",
+        "1000001/1d",
+        "99999999/1d",
+        "\u0663/1d",
+        "many/1d",
+        "200/1D",
+        "200/-1d",
+        "1d/200",
+    ],
+    "REAPER_BUDGET_TABLE": [
+        "ab",
+        256 * "x",
+        "a b c",
+        "table/reaper",
+        "t\u00e4ble",
+        "reaper\n",
+        "https://dynamodb",
+        "arn:aws:dynamodb:eu-west-1:123456789012:reaper",
+        "arn:aws:sqs:eu-west-1:123456789012:table/reaper",
+        "arn:aws:dynamodb::123456789012:table/reaper",
+        "arn:aws:dynamodb:eu-west-1:123456789012:table/reaper/index/x",
+    ],
+    "REAPER_FANOUT_QUEUE_URL": [
+        "image-reaper",
+        "arn:aws:sqs:eu-central-1:123456789012:image-reaper",
+        "sqs.eu-central-1.amazonaws.com/123456789012/image-reaper",
+        "https://sqs.eu-central-1.amazonaws.com",
+        "https://sqs.eu-central-1.amazonaws.com/",
+        "https:///123456789012/image-reaper",
+        "ftp://sqs.eu-central-1.amazonaws.com/123456789012/image-reaper",
+        f"{QUEUE}?x=y",
+        f"{QUEUE}#x",
+        f"{QUEUE} ",
+        f"{QUEUE}.fifo",
+        f"{QUEUE}.fifo/",
+    ],
     "OS_AUTH_URL": [
         "keystone",
         "ftp://keystone/v3",
@@ -142,7 +202,48 @@ BAD = {
     ("variable", "value"), [(name, value) for name, values in BAD.items() for value in values], ids=repr
 )
 def test_a_bad_value_is_refused_by_the_name_of_its_variable(variable: str, value: str) -> None:
-    assert variable in refusal(PASSWORD | {variable: value})
+    assert f"{variable}: " in refusal(PASSWORD | {variable: value})
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("200/1d", (200, timedelta(days=1))),
+        ("0/1h", (0, timedelta(hours=1))),
+        ("1000000/99999w", (1_000_000, timedelta(weeks=99_999))),
+    ],
+)
+@pytest.mark.parametrize("table", ["a.b", "Reaper-2_x", 255 * "x", TABLE_ARN])
+def test_a_budget_is_a_number_a_window_and_a_table(text: str, expected: object, table: str) -> None:
+    found = Settings.from_env(PASSWORD | {"REAPER_BUDGET": text, "REAPER_BUDGET_TABLE": table})
+    assert (found.budget, found.budget_table) == (expected, table)
+
+
+@pytest.mark.parametrize(("given", "missing"), [tuple(BUDGET), tuple(reversed(BUDGET))])
+def test_a_budget_and_its_table_need_each_other(given: str, missing: str) -> None:
+    for environment in ({given: BUDGET[given]}, BUDGET | {missing: ""}):
+        assert refusal(PASSWORD | environment) == f"{missing}: is missing: {given} needs it"
+
+
+def test_a_budget_that_is_wrong_is_not_called_missing() -> None:
+    assert "missing" not in refusal(PASSWORD | BUDGET | {"REAPER_BUDGET": "200"})
+
+
+def test_a_fifo_queue_is_refused_with_the_reason() -> None:
+    message = refusal(PASSWORD | {"REAPER_FANOUT_QUEUE_URL": f"{QUEUE}.fifo"})
+    assert "must not be a FIFO queue: one image that fails would hold back its whole message group" in message
+
+
+@pytest.mark.parametrize("service", ["dynamodb", "sqs"])
+def test_each_service_of_aws_may_have_an_address_of_its_own(service: str) -> None:
+    common = {"AWS_ENDPOINT_URL": "http://all"}
+    own = common | {f"AWS_ENDPOINT_URL_{service.upper()}": "http://one"}
+    assert (
+        Settings.from_env(PASSWORD | {"AWS_REGION": "r"}).aws.endpoint(service) == f"https://{service}.r.amazonaws.com"
+    )
+    assert Settings.from_env(PASSWORD | common).aws.endpoint(service) == "http://all"
+    assert Settings.from_env(PASSWORD | own).aws.endpoint(service) == "http://one"
+    assert Settings.from_env(PASSWORD | own).aws.endpoint("autoscaling") == "http://all"
 
 
 @pytest.mark.parametrize(
@@ -159,20 +260,7 @@ def test_what_is_not_ours_is_left_alone(variable: str) -> None:
     assert Settings.from_env(PASSWORD | {variable: "delete"}) == Settings.from_env(PASSWORD)
 
 
-def test_the_reserved_settings_are_those_of_the_contract_that_are_not_built() -> None:
-    assert set(NOT_YET) == {
-        "REAPER_BUDGET",
-        "REAPER_BUDGET_TABLE",
-        "REAPER_FANOUT_QUEUE_URL",
-    }
-
-
-@pytest.mark.parametrize("variable", NOT_YET)
-def test_a_reserved_setting_is_refused_by_name(variable: str) -> None:
-    assert refusal(PASSWORD | {variable: "200/1d"}) == f"{variable}: not supported yet"
-
-
-@pytest.mark.parametrize("variable", sorted({name for name, *_ in GOOD} | set(NOT_YET) | {"REAPER_NO_SUCH_THING"}))
+@pytest.mark.parametrize("variable", sorted({name for name, *_ in GOOD} | {"REAPER_BUDGET", "REAPER_NO_SUCH_THING"}))
 def test_an_empty_variable_counts_as_not_set(variable: str) -> None:
     assert Settings.from_env(PASSWORD | {variable: ""}) == Settings.from_env(PASSWORD)
 

@@ -12,9 +12,10 @@ import responses
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from handler.access import AwsAccess
 from handler.errors import DeadlineReached
 from handler.fanout import MOST_BYTES, requests_of, send
-from handler.model import AwsAccess
+from handler.model import DeletionRequest
 from handler.schema import read_json, read_request
 from tests.fakecloud import FakeCloud, Server
 from tests.fakecloud.api import Reply, Request, json_reply
@@ -111,7 +112,7 @@ def test_a_request_holds_at_most_ten_images_and_what_all_of_them_share() -> None
 def test_what_is_empty_is_left_out_and_each_request_can_be_read() -> None:
     for request in requests_of([image(n) for n in range(25)], {"project_id": "", "delete_backup": False, "reason": ""}):
         assert request.keys() == {"images"}
-        assert read_request(read_json(json.dumps(request), "body")).targets
+        assert isinstance(read_request(read_json(json.dumps(request), "body")), DeletionRequest)
 
 
 def test_no_images_make_no_requests() -> None:

@@ -10,7 +10,8 @@ from typing import Any, get_args
 import pytest
 import yaml
 
-from handler.config import Credentials, Settings
+from handler.config import Settings
+from handler.credentials import Credentials
 from handler.errors import CloudError
 from handler.events import read_event
 from handler.model import DeletionRequest, Outcome, Request, Source, SweepRequest

@@ -1,0 +1,100 @@
+"""The standard OpenStack variables, checked before anybody is asked."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr, model_validator
+
+
+def _address(text: str) -> str:
+    """An HTTP address that can be connected to: what is wrong with it must not come out in the middle of a run."""
+    try:
+        parts = urlsplit(text)
+        host = (parts.hostname or "").strip(".")
+        usable = bool(host) and parts.port != 0 and (":" in host or bool(host.encode("idna")))
+    except ValueError:
+        usable = False
+    if not usable or re.fullmatch(r"https?://[^\s/]+\S*", text) is None:
+        message = "must be an address such as https://host:port/path"
+        raise ValueError(message)
+    return text
+
+
+def _file(text: str) -> str:
+    """A file that can be read."""
+    try:
+        with Path(text).open("rb"):
+            return text
+    except OSError as exc:
+        message = f"can't be read: {exc.strerror}"
+        raise ValueError(message) from exc
+
+
+Url = Annotated[str, AfterValidator(_address)]
+"""An HTTP address."""
+
+
+class Credentials(BaseModel):
+    """The standard OpenStack variables, without their `OS_`. Others of that family are none of our business."""
+
+    model_config = ConfigDict(
+        frozen=True, alias_generator=lambda field: f"OS_{field.upper()}", hide_input_in_errors=True
+    )
+
+    auth_url: Url
+    auth_type: Literal["password", "v3password", "v3applicationcredential", "v3token"] = "password"
+    username: str | None = None
+    user_id: str | None = None
+    password: SecretStr | None = None
+    user_domain_name: str | None = None
+    user_domain_id: str | None = None
+    project_name: str | None = None
+    project_id: str | None = None
+    project_domain_name: str | None = None
+    project_domain_id: str | None = None
+    application_credential_id: str | None = None
+    application_credential_name: str | None = None
+    application_credential_secret: SecretStr | None = None
+    token: SecretStr | None = None
+    region_name: str | None = None
+    interface: Literal["public", "internal", "admin"] = "public"
+    cacert: Annotated[str, AfterValidator(_file)] | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        """Refuse credentials that Keystone could not accept, naming what is missing."""
+        user = ("username", "user_id"), ("user_domain_name", "user_domain_id", "user_id")
+        project = ("project_id", "project_name"), ("project_domain_name", "project_domain_id", "project_id")
+        needed: tuple[tuple[str, ...], ...] = (*user, ("password",), *project)
+        if self.auth_type == "v3token":
+            needed = (("token",), *project)
+        elif self.auth_type == "v3applicationcredential":
+            by_id = ("application_credential_id", "application_credential_name")
+            needed = (("application_credential_secret",), by_id)
+            needed += () if self.application_credential_id else user
+        for alternatives in needed:
+            if not any(getattr(self, field) for field in alternatives):
+                names = " or ".join(f"OS_{field.upper()}" for field in alternatives)
+                message = f"OS_AUTH_TYPE={self.auth_type} needs {names}"
+                raise ValueError(message)
+        return self
+
+    def plugin_arguments(self) -> dict[str, Any]:
+        """What the plugin for `auth_type` takes, secrets in plain."""
+        user = ("user_domain_name", "user_domain_id", "username", "user_id")
+        project = ("project_name", "project_id", "project_domain_name", "project_domain_id")
+        fields: tuple[str, ...] = ("auth_url", "password", *user, *project)
+        if self.auth_type == "v3token":
+            fields = ("auth_url", "token", *project)
+        elif self.auth_type == "v3applicationcredential":
+            named = ("application_credential_id", "application_credential_name", "application_credential_secret")
+            fields = ("auth_url", *named, *user)
+        values = ((field, getattr(self, field)) for field in fields)
+        return {k: v.get_secret_value() if isinstance(v, SecretStr) else v for k, v in values if v is not None}
+
+    def secrets(self) -> tuple[str, ...]:
+        """What may stand in no log, no exception and no answer."""
+        secrets = (self.password, self.application_credential_secret, self.token)
+        return tuple(secret.get_secret_value() for secret in secrets if secret)
