@@ -94,7 +94,7 @@ class Cloud:
                     message = f"the list of images names {image_id} twice"
                     raise Unexpected(message)
                 listed.add(image_id)
-                if image_id not in known and record.get("owner") == self.project_id:
+                if image_id not in known and records.owner_of_image(record) == self.project_id:
                     image = records.read_image(record, image_id)
                     yield from (image,) if image else ()
             known |= listed  # a cloud that knows of no hidden images may list all of them again

@@ -202,7 +202,7 @@ def _typed(key: str, value: object, depth: int = 4) -> object:
         return int(value)
     if key == "limit_percent" and isinstance(value, str) and _NUMBER.fullmatch(value.replace(".", "", 1)):
         return float(value)
-    if isinstance(value, dict) and depth:
+    if isinstance(value, dict) and depth and key != "properties":  # those are texts in the cloud as well
         return {k: _typed(k, v, depth - 1) for k, v in value.items()}
     if isinstance(value, list) and depth:
         return [_typed("", item, depth - 1) for item in value]

@@ -8,7 +8,18 @@ from collections.abc import Iterable
 from datetime import date, datetime
 
 from handler.cloud import Cloud
-from handler.marks import DEACTIVATED, DEACTIVATING, MARK, SWEEP, Step, identity, signatures_of, stays_until
+from handler.marks import (
+    DEACTIVATED,
+    DEACTIVATING,
+    MARK,
+    SWEEP,
+    Step,
+    identity,
+    is_to_be_taken_over,
+    marks_of,
+    signatures_of,
+    stays_until,
+)
 from handler.model import Image, SweepRequest
 
 
@@ -18,13 +29,19 @@ def last_day(sweep: SweepRequest, now: datetime) -> date:
 
 
 def mark(image: Image, sweep: SweepRequest, now: datetime, cloud: Cloud) -> date:
-    """Mark an image, unless it is marked, and deactivate it if the sweep says so; the last day on which it stays."""
-    last = stays_until(image)
+    """Mark an image, unless it is marked, and deactivate it if the sweep says so; the last day on which it stays.
+
+    A mark that its sweep forgot is replaced.
+    """
+    taken_over = is_to_be_taken_over(image, sweep, now)
+    last = None if taken_over else stays_until(image)
     if last is None:
         last = last_day(sweep, now)
         cloud.add_tag(image.id, f"{MARK}={last.isoformat()}")
-    if not signatures_of(image):
+    if taken_over or not signatures_of(image):
         cloud.add_tag(image.id, f"{SWEEP}={identity(sweep)}")
+    for tag in (*marks_of(image), *signatures_of(image)) if taken_over else ():
+        cloud.remove_tag(image.id, tag)
     if sweep.deactivate:
         _deactivate(image, cloud)
     return last

@@ -57,24 +57,42 @@ def stays_until(image: Image) -> date | None:
 
 
 def is_due(image: Image, sweep: SweepRequest, now: datetime) -> bool:
-    """Whether an image that is selected may go now: there is no grace, or the day of its mark has passed."""
+    """Whether an image that is selected may go now: there is no grace, or the day of its mark has passed unopposed.
+
+    A mark that another sweep has signed does not count: each keeps to the grace that it has promised.
+    """
     last = stays_until(image)
-    return not sweep.grace or (None not in _days(image) and last is not None and now.date() > last)
+    passed = last is not None and now.date() > last
+    return not sweep.grace or (passed and not is_foreign(image, sweep) and veto(image) is None)
 
 
 def acts_on(image: Image, sweep: SweepRequest, now: datetime) -> bool:
     """Whether a sweep deletes or marks an image that is selected: neither while it waits, nor after a veto."""
-    waits = stays_until(image) is not None and not is_due(image, sweep, now)
-    return not sweep.grace or not (waits or veto(image))
+    if is_due(image, sweep, now):
+        return True
+    return (stays_until(image) is None or is_to_be_taken_over(image, sweep, now)) and veto(image) is None
+
+
+def is_foreign(image: Image, sweep: SweepRequest) -> bool:
+    """Whether only other sweeps have signed the mark of an image."""
+    signatures = _values(image, SWEEP)
+    return bool(signatures) and identity(sweep) not in signatures
+
+
+def is_to_be_taken_over(image: Image, sweep: SweepRequest, now: datetime) -> bool:
+    """Whether the mark of an image is one that its own sweep forgot."""
+    last = stays_until(image)
+    return is_foreign(image, sweep) and last is not None and now.date() - last > FORGOTTEN
 
 
 def has_lapsed(image: Image, sweep: SweepRequest, now: datetime) -> bool:
-    """Whether an image that is not selected bears a mark of this sweep, of nobody, or one that its sweep forgot."""
+    """Whether an image that is not selected is to be set free by this sweep.
+
+    It bears the sweep's own mark, one that nobody signed, one that its sweep forgot, or is deactivated without any.
+    """
     if not sweep.grace or not is_marked(image):
         return False
-    last = stays_until(image)
-    forgotten = last is not None and now.date() - last > FORGOTTEN
-    return forgotten or _values(image, SWEEP) in ([], [identity(sweep)])
+    return not marks_of(image) or not is_foreign(image, sweep) or is_to_be_taken_over(image, sweep, now)
 
 
 def release(image: Image, sweep: SweepRequest) -> list[Step]:

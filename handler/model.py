@@ -15,7 +15,7 @@ EXPECTABLE = ("name", "owner", "checksum", "status", "updated_at", "size")
 MOST_IMAGES = 1000
 """Images that one request may name."""
 
-_AGE = re.compile(r"(\d{1,5})([hdw])")
+_AGE = re.compile(r"([0-9]{1,5})([hdw])")
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
 

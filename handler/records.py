@@ -62,6 +62,13 @@ def read_image(record: Record, image_id: str) -> Image | None:
     )
 
 
+def owner_of_image(record: Record) -> str | None:
+    """The project that an image belongs to; None if the cloud says that it belongs to none."""
+    if "owner" not in record:
+        raise _unreadable("owner", None)  # noqa: EM101 (the name of a field)
+    return _text_or_none(record, "owner")
+
+
 def read_time(value: object) -> datetime | None:
     """Read a time of the cloud's, which is in UTC; None if there is none that can be read."""
     if not isinstance(value, str):

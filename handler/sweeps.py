@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 from handler import fanout, marks, selection
@@ -13,6 +14,9 @@ from handler.runs import carry_out, in_time
 
 MOST_TOLD = 1000
 """Images over the cap that get an outcome of their own; of more, only their number is told."""
+
+PATIENCE = timedelta(days=3)
+"""How long after its last day a marked image is left to workers."""
 
 HandOver = Callable[[Sequence[Mapping[str, Any]]], list[str]]
 """Takes requests to the queue; gives for each why it did not arrive, or an empty text."""
@@ -73,10 +77,18 @@ def over_limit(survey: Survey, request: SweepRequest, run: Run) -> OverLimit | N
 def _shared_out(
     survey: Survey, request: SweepRequest, run: Run, sweeper: Sweeper
 ) -> tuple[tuple[Image, ...], tuple[Image, ...]]:
-    """What is left to others, and what is done here: marks always are, and all of a rehearsal."""
+    """What is left to others, and what is done here: marks always are, and all of a rehearsal.
+
+    So is a marked image that should be gone for some days: a worker refuses it, and only a sweep can set it free.
+    """
     if sweeper.hand_over is None or not run.armed or request.dry_run:
         return (), survey.selected
-    due = {image.id: image for image in survey.selected if marks.is_due(image, request, run.now)}
+    today = run.now.date()
+    due = {
+        image.id: image
+        for image in survey.selected
+        if marks.is_due(image, request, run.now) and today - (marks.stays_until(image) or today) <= PATIENCE
+    }
     return tuple(due.values()), tuple(image for image in survey.selected if image.id not in due)
 
 

@@ -108,8 +108,8 @@ class Transport:
 
         Raises Unexpected if the image, or what is to be taken off it, does not exist.
         """
-        response, answer = self.persist(lambda: self._ask(method, url))
-        if response.status_code not in {requests.codes.ok, requests.codes.no_content}:
+        _, answer = self.persist(lambda: self._ask(method, url))
+        if meaning_of(answer) is not Meaning.DONE:
             message = f"{method} answered {answer}"
             raise Unexpected(message)
 

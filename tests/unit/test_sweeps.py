@@ -422,6 +422,49 @@ def test_a_mark_that_its_policy_forgot_is_taken_off(run: Run, cloud: FakeCloud) 
     assert (cloud.images[image].tags, cloud.images[image].status) == ([], "active")
 
 
+def test_one_policy_does_not_delete_on_the_strength_of_another_s_mark(run: Run, cloud: FakeCloud) -> None:
+    image = cloud.add_image("ci-1")
+    run(sweep({"name": "c*"}, grace="12h"))
+    assert told(run(graceful(), day=2)) == {image: ("marked", "")}
+    assert told(run(graceful(), day=9)) == {image: ("marked", "")}
+    assert told(run(sweep({"name": "c*"}, grace="12h"), day=10)) == {image: ("deleted", "")}
+
+
+def test_a_selected_image_with_a_forgotten_mark_is_marked_anew(run: Run, cloud: FakeCloud) -> None:
+    image = cloud.add_image("ci-1")
+    run(sweep({"name": "c*"}, grace="1d"))
+    assert "would be marked" in run(graceful(), day=33, REAPER_MODE="dry-run").outcomes[0].detail
+    assert told(run(graceful(), day=33)) == {image: ("marked", "")}
+    assert cloud.images[image].tags == [f"{MARK}=2026-07-25", SIGNATURE]
+    assert told(run(graceful(), day=41)) == {image: ("deleted", "")}
+
+
+def test_what_a_veto_leaves_deactivated_any_policy_activates_again(run: Run, cloud: FakeCloud) -> None:
+    image = cloud.add_image("snap-1", status="deactivated", tags=[f"{SWEEP}=01234567", DEACTIVATED])
+    run(graceful())
+    assert (cloud.images[image].tags, cloud.images[image].status) == ([f"{SWEEP}=01234567"], "active")
+
+
+def test_a_page_that_is_no_answer_marks_nothing(run: Run, cloud: FakeCloud) -> None:
+    image = cloud.add_image("ci-1")
+    cloud.fault(None, "/tags/", status=200, body="<html>please log in</html>", content_type="text/html")
+    assert told(run(graceful())) == {image: ("failed", "unexpected")}
+
+
+def test_a_list_in_which_an_image_has_no_owner_is_none(run: Run, cloud: FakeCloud) -> None:
+    cloud.fault("GET", "/v2/images$", status=200, body={"images": [{"id": "x"}]})
+    assert told(run(sweep())) == {"": ("failed", "unexpected")}
+
+
+def test_properties_of_a_stack_that_are_called_like_numbers_stay_texts(
+    invoke: Invoke, cloud: FakeCloud, server: Server
+) -> None:
+    image, other = cloud.add_image("ci-1"), cloud.add_image("ci-2")
+    cloud.images[image].properties = {"limit": "1", "dry_run": "true"}
+    invoke(envelope("stack", sweep({"properties": {"limit": "1", "dry_run": "true"}}), server.url))
+    assert set(cloud.images) == {other}
+
+
 def test_a_rehearsal_of_grace_changes_nothing_and_plans_only_what_is_due(run: Run, cloud: FakeCloud) -> None:
     due = cloud.add_image("ci-1", tags=[f"{MARK}=2026-06-01"])
     fresh = cloud.add_image("ci-2")

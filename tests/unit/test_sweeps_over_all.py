@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
@@ -10,7 +11,7 @@ import pytest
 
 from handler.app import process
 from handler.config import Settings
-from handler.marks import MARK
+from handler.marks import DEACTIVATED, MARK
 from tests.conftest import Context, Invocation, Invoke, queue
 from tests.fakecloud import FakeCloud, Server
 from tests.fakecloud.faults import Fault
@@ -215,11 +216,30 @@ def test_over_its_limit_a_sweep_leaves_nothing_to_workers(
 def test_marks_are_set_by_the_sweep_and_only_what_is_due_is_left_to_workers(
     invoke: Invoke, cloud: FakeCloud, workers: Workers, fanned_out: dict[str, str]
 ) -> None:
-    fresh, due = cloud.add_image("ci-1"), cloud.add_image("ci-2", tags=[f"{MARK}=2026-01-01"])
+    yesterday = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
+    fresh, due = cloud.add_image("ci-1"), cloud.add_image("ci-2", tags=[f"{MARK}={yesterday}"])
     done = invoke(sweep(grace="7d"), **fanned_out)
     assert done.outcomes == {due: ("would_delete", ""), fresh: ("marked", "")}
     workers.work()
     assert set(cloud.images) == {fresh}
+
+
+def test_a_vetoed_image_is_left_to_no_worker(
+    invoke: Invoke, cloud: FakeCloud, workers: Workers, fanned_out: dict[str, str]
+) -> None:
+    yesterday = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
+    image = cloud.add_image("ci-1", tags=[f"{MARK}={yesterday}", DEACTIVATED])
+    assert invoke(sweep(grace="7d"), **fanned_out).outcomes == {image: ("refused", "kept")}
+    assert workers.take() == []
+
+
+def test_what_workers_refuse_the_sweep_sets_free_after_some_days(
+    invoke: Invoke, cloud: FakeCloud, workers: Workers, fanned_out: dict[str, str]
+) -> None:
+    day = (datetime.now(UTC) - timedelta(days=4)).date().isoformat()
+    image = cloud.add_image("ci-1", tags=[f"{MARK}={day}", DEACTIVATED], status="deactivated", protected=True)
+    assert invoke(sweep(grace="7d"), **fanned_out).outcomes == {image: ("refused", "protected")}
+    assert (cloud.images[image].tags, cloud.images[image].status, workers.take()) == ([], "active", [])
 
 
 def test_a_sweep_that_runs_twice_deletes_nothing_twice(
