@@ -70,7 +70,7 @@ def test_a_page_may_begin_after_an_image_that_is_not_in_the_list(cloud: Cloud) -
 def test_a_page_cannot_begin_after_an_image_that_is_not_ours_to_see(cloud: Cloud) -> None:
     marker = cloud.queue(user="neighbour", visibility="private")
     answer = cloud.glance("GET", f"?marker={marker}")
-    assert (answer.status, answer.message) == (400, f"No image found with ID {marker}")
+    assert (answer.status, answer.message) == (403, f"Forbidding request, image {marker} not visible")
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,8 @@ class FakeCloud(CloudState):
     ) -> str:
         """Put an image into the cloud; its id. Once the clock was set, images are made when it says."""
         image_id = id or self.new_id()
-        born = (time_text(self.now) if self.has_own_time else BORN) if created_at is None else created_at
+        today = time_text(self.now) if self.has_own_time else BORN
+        born = today if created_at is None else created_at
         image = ImageRecord(image_id, name, owner, visibility, status, protected, list(tags), size, born)
         image.updated_at = updated_at or born
         image.members, image.os_hidden, image.properties = dict(members or {}), os_hidden, properties

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from tests.fakecloud import listing, wire
 from tests.fakecloud.api import Reply, json_reply
-from tests.fakecloud.errors import BadRequest, UnknownMarker, vendor_error
+from tests.fakecloud.errors import BadRequest, Forbidden, UnknownMarker, vendor_error
 from tests.fakecloud.records import ImageRecord
 from tests.fakecloud.shelf import Order
 from tests.fakecloud.visit import Visit
@@ -27,7 +27,7 @@ def list_images(visit: Visit) -> Reply:
         return vendor_error(400, "IMG.0024", "The imagetype is invalid.")
     try:
         images, _full = listing.page_of(visit.state, visit.caller, _read(query, visit))
-    except UnknownMarker as exc:
+    except (UnknownMarker, Forbidden) as exc:
         return vendor_error(400, "IMG.0027", exc.message)
     except BadRequest as exc:
         return vendor_error(400, "IMG.0001", exc.message)

@@ -55,7 +55,7 @@ def delete_image(visit: Visit) -> Reply:
 
 def add_tag(visit: Visit) -> Reply:
     """Tag an image by the native call, which is documented for letters, digits, `_` and `-` only; see `plain_tags`."""
-    if visit.state.plain_tags and not PLAIN_TAG.fullmatch(glance.tag_of(visit)):
+    if visit.state.plain_tags and not PLAIN_TAG.fullmatch(visit.args["tag"]):
         return vendor_error(*CODES[BadTag])
     try:
         return glance.add_tag(visit)
@@ -86,7 +86,7 @@ def set_key(visit: Visit) -> Reply:
 def remove_key(visit: Visit) -> Reply:
     """Take the tag with this key off."""
     image = _own_image(visit)
-    tag = next((tag for tag in image.tags if _key_of(tag) == glance.tag_of(visit)), "")
+    tag = next((tag for tag in image.tags if _key_of(tag) == visit.args["tag"]), "")
     visit.state.remove_tag(visit.caller, image.id, tag)
     return glance.NOTHING
 

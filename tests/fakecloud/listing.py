@@ -8,7 +8,7 @@ from itertools import islice
 from operator import eq, ge, gt, le, lt, ne
 from typing import Any
 
-from tests.fakecloud.errors import BadRequest, ImageNotFound, UnknownMarker
+from tests.fakecloud.errors import BadRequest, Forbidden, ImageNotFound, UnknownMarker
 from tests.fakecloud.records import ImageRecord, Token
 from tests.fakecloud.shelf import Order
 from tests.fakecloud.state import CloudState
@@ -60,6 +60,9 @@ def _check_marker(state: CloudState, caller: Token, marker: str) -> None:
     try:
         state.show_image(caller, marker)
     except ImageNotFound as exc:
+        if marker in state.images:
+            message = f"Forbidding request, image {marker} not visible"
+            raise Forbidden(message) from exc
         raise UnknownMarker(exc.message) from exc
 
 

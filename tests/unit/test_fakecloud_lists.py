@@ -130,7 +130,7 @@ def test_a_page_may_begin_after_an_image_that_is_not_in_the_list(client: Client)
 def test_a_page_cannot_begin_after_an_image_that_nobody_may_see(client: Client) -> None:
     marker = client.cloud.add_image(owner=OTHER)
     answer = client.call("GET", f"/image/v2/images?marker={marker}")
-    assert (answer.status_code, message_of(answer)) == (400, f"No image found with ID {marker}")
+    assert (answer.status_code, message_of(answer)) == (403, f"Forbidding request, image {marker} not visible")
 
 
 # Faults
@@ -217,6 +217,11 @@ def test_ims_pages_follow_each_other_by_marker_alone(otc: Client) -> None:
         seen += [image["id"] for image in page]
     assert len(seen) == 7
     assert set(seen) == made
+
+
+def test_no_page_of_ims_begins_after_an_image_that_nobody_may_see(otc: Client) -> None:
+    marker = otc.cloud.add_image(owner=OTHER)
+    assert code_of(otc.call("GET", f"/ims/v2/cloudimages?marker={marker}")) == (400, "IMG.0027")
 
 
 @pytest.mark.parametrize(
