@@ -70,9 +70,9 @@ class Token:
         return self.user.roles.get(self.project_id or "", ())
 
 
-@dataclass
+@dataclass(eq=False)
 class ImageRecord:
-    """An image. `backup` names the backup of a full-ECS image."""
+    """An image. `backup` names the backup of a full-ECS image. A record equals only itself: its like may change."""
 
     id: str
     name: str | None
@@ -99,7 +99,7 @@ class ImageRecord:
 
     def __setattr__(self, name: str, value: object) -> None:
         ImageRecord.changes += 1
-        super().__setattr__(name, value)
+        object.__setattr__(self, name, value)
 
     def described(self) -> dict[str, Any]:
         """All of it but the data."""

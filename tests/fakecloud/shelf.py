@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import islice
-from operator import attrgetter, is_not
+from operator import attrgetter
 from typing import Any
 
 from tests.fakecloud.records import ImageRecord
@@ -30,13 +30,13 @@ class Shelf:
     def walk(self, images: Mapping[str, ImageRecord], order: Order, after: str | None) -> Iterator[ImageRecord]:
         """The images in this order, those that follow the named one if there is one."""
         kept = list(images.values())
-        if (order, ImageRecord.changes) != (self._order, self._changes) or not _same(kept, self._kept):
+        if (order, ImageRecord.changes) != (self._order, self._changes) or kept != self._kept:
             self._look(kept, order)
         return islice(self._images, 0 if after is None else self._places[after] + 1, None)
 
     def _look(self, kept: list[ImageRecord], order: Order) -> None:
         fields = [list(map(attrgetter(field), kept)) for field, _ in order]
-        moved = order != self._order or fields != self._fields or not _same(kept, self._kept)
+        moved = order != self._order or fields != self._fields or kept != self._kept
         self._order, self._changes, self._kept, self._fields = order, ImageRecord.changes, kept, fields
         if moved:
             self._sort()
@@ -46,11 +46,6 @@ class Shelf:
         for field, backwards in reversed(self._order):
             self._images.sort(key=partial(_rank, field), reverse=backwards)
         self._places = {image.id: place for place, image in enumerate(self._images)}
-
-
-def _same(these: list[ImageRecord], those: list[ImageRecord]) -> bool:
-    """Whether both hold the very same records: an equal one may soon differ."""
-    return len(these) == len(those) and not any(map(is_not, these, those))
 
 
 def _rank(field: str, image: ImageRecord) -> tuple[bool, Any]:

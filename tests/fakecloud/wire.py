@@ -59,7 +59,9 @@ def ims_image(image: ImageRecord) -> Json:
     """An image as IMS shows it: the size stands in a property, and what looks like a boolean is text."""
     properties = {name: _text(value) for name, value in image.properties.items()}
     shown = {**glance_image(image), **_ims_marks(image), **properties, "size": 0, "virtual_size": None}
-    return {name: value for name, value in shown.items() if name not in UNKNOWN_TO_IMS}
+    for name in UNKNOWN_TO_IMS:
+        shown.pop(name, None)
+    return shown
 
 
 def ims_text(image: ImageRecord, name: str) -> str | None:
