@@ -116,6 +116,8 @@ def test_a_list_shows_an_image_that_was_replaced_by_its_like(client: Client) -> 
     image_id = client.cloud.add_image()
     assert client.names("tag=keep") == []
     client.cloud.images[image_id] = copy.deepcopy(client.cloud.images[image_id])
+    client.cloud.images[image_id].name = "ci-1"
+    assert client.names("tag=keep") == []
     client.call("PUT", f"/image/v2/images/{image_id}/tags/keep")
     assert client.names("tag=keep") == ["ci-1"]
 
