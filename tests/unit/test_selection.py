@@ -1,0 +1,466 @@
+"""A policy, decided without a cloud: what it selects, which of them stay, and what the marks on an image mean."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from handler.model import Decision, Image, Keep, Select, SweepRequest
+from handler.selection import (
+    DEACTIVATED,
+    DEACTIVATING,
+    FORGOTTEN,
+    MARK,
+    SWEEP,
+    decide,
+    family,
+    groups_of,
+    has_lapsed,
+    identity,
+    is_due,
+    is_marked,
+    marks_of,
+    objection,
+    refusal,
+    signatures_of,
+    stays_until,
+)
+
+NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
+TODAY = NOW.date()
+DAY = timedelta(days=1)
+SECOND = timedelta(seconds=1)
+IMAGE = Image(
+    id="6cad483b-e281-4985-a345-7afef1f3c501",
+    name="ci-1",
+    owner="ca22e864e8a245eaaf7f4a4d2f1d0a11",
+    status="active",
+    visibility="private",
+    protected=False,
+    tags=frozenset({"ci", "x"}),
+    properties=frozenset(),
+    created_at=NOW - 10 * DAY,
+    updated_at="2026-06-05T12:00:00Z",
+    size=1024,
+    checksum="91a79b25",
+    record={"os_type": "linux", "cpus": 4, "secure": True, "note": None, "empty": ""},
+)
+
+
+def image(**changes: Any) -> Image:  # noqa: ANN401 (any attribute)
+    return replace(IMAGE, **changes)
+
+
+def tagged(*tags: str, **changes: Any) -> Image:  # noqa: ANN401 (any attribute)
+    return image(tags=frozenset(tags), **changes)
+
+
+def family_of(*ages: float | None, name: str = "ci-{}", **changes: Any) -> list[Image]:  # noqa: ANN401 (any attribute)
+    """Images of so many days, whose ids are their places in the list."""
+    born = [None if age is None else NOW - age * DAY for age in ages]
+    return [image(id=str(n), name=name.format(n), created_at=moment, **changes) for n, moment in enumerate(born)]
+
+
+def why_not(select: Select, found: Image = IMAGE) -> str | None:
+    """The condition that does not hold."""
+    said = objection(found, select, NOW)
+    return said.reason if said else None
+
+
+def decisions(images: Iterable[Image], keep: Keep | None, select: Select = Select(name="*")) -> list[Decision]:  # noqa: B008 (frozen)
+    return list(decide(images, SweepRequest(select, keep), NOW))
+
+
+def selected(images: Iterable[Image], keep: Keep | None, select: Select = Select(name="*")) -> list[str]:  # noqa: B008 (frozen)
+    return sorted(decision.image.id for decision in decisions(images, keep, select) if decision.objection is None)
+
+
+GRACE = SweepRequest(Select(name="ci-*"), grace=7 * DAY)
+OURS = f"{SWEEP}={identity(GRACE)}"
+OTHERS = f"{SWEEP}=0123abcd"
+
+
+def mark(days: float = 0) -> str:
+    """A mark whose last day is so many days from today."""
+    return f"{MARK}={(NOW + days * DAY).date().isoformat()}"
+
+
+# Conditions
+
+
+@pytest.mark.parametrize(
+    ("glob", "name", "holds"),
+    [
+        ("ci-*", "ci-1", True),
+        ("ci-?", "ci-1", True),
+        ("ci-[0-9]", "ci-1", True),
+        ("ci-[!0-9]", "ci-1", False),
+        ("CI-*", "ci-1", False),
+        ("ci", "ci-1", False),
+        ("*", None, True),
+        ("?*", None, False),
+        ("*", "a\nb", True),
+        ("a*", "b\na", False),
+    ],
+)
+def test_a_name_fits_as_a_whole_and_in_the_case_that_it_has(glob: str, name: str | None, holds: bool) -> None:  # noqa: FBT001
+    assert why_not(Select(name=glob), image(name=name)) == (None if holds else "name")
+
+
+@pytest.mark.parametrize("tags", [{"ci"}, {"ci", "x"}, set()])
+def test_an_image_has_all_tags_that_are_asked_for_and_may_have_more(tags: set[str]) -> None:
+    assert why_not(Select(tags=frozenset(tags))) is None
+
+
+@pytest.mark.parametrize("tags", [{"c"}, {"ci", "y"}, {"ci", "x", "y"}, {"CI"}])
+def test_an_image_that_lacks_one_of_the_tags_is_not_selected(tags: set[str]) -> None:
+    assert why_not(Select(tags=frozenset(tags))) == "tags"
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [(("os_type", "linux"),), (("os_type", "linux"), ("cpus", "4")), (("secure", "True"),), (("empty", ""),)],
+)
+def test_properties_are_compared_as_texts_and_all_of_them(properties: tuple[tuple[str, str], ...]) -> None:
+    assert why_not(Select(properties=properties)) is None
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        (("os_type", "windows"),),
+        (("os_type", "linux"), ("cpus", "5")),
+        (("note", "None"),),
+        (("note", ""),),
+        (("missing", ""),),
+        (("missing", "None"),),
+    ],
+)
+def test_a_property_that_differs_or_is_not_there_keeps_an_image(properties: tuple[tuple[str, str], ...]) -> None:
+    assert why_not(Select(properties=properties)) == "properties"
+
+
+@pytest.mark.parametrize("status", ["active", "deactivated", "killed", "queued"])
+def test_a_status_that_is_asked_for_must_be_that_one(status: str) -> None:
+    assert why_not(Select(status="active"), image(status=status)) == (None if status == "active" else "status")
+
+
+@pytest.mark.parametrize(("older", "holds"), [(timedelta(0), False), (SECOND, True), (-SECOND, False)])
+def test_an_image_exactly_as_old_as_asked_for_is_not_older(older: timedelta, holds: bool) -> None:  # noqa: FBT001
+    born = NOW - 30 * DAY - older
+    assert why_not(Select(older_than=30 * DAY), image(created_at=born)) == (None if holds else "age")
+
+
+@pytest.mark.parametrize(("before", "holds"), [(timedelta(0), False), (SECOND, True), (-SECOND, False)])
+def test_an_image_created_at_the_very_time_was_not_created_before_it(before: timedelta, holds: bool) -> None:  # noqa: FBT001
+    moment = NOW - 30 * DAY
+    assert why_not(Select(created_before=moment), image(created_at=moment - before)) == (None if holds else "age")
+
+
+def test_times_are_compared_over_time_zones() -> None:
+    east = timezone(timedelta(hours=14))
+    moment = datetime(2026, 6, 1, 13, 59, tzinfo=east)  # 31 May, 23:59 UTC
+    born = datetime(2026, 6, 1, tzinfo=UTC)
+    assert why_not(Select(created_before=moment), image(created_at=born)) == "age"
+    assert why_not(Select(created_before=moment), image(created_at=born - 2 * timedelta(minutes=1))) is None
+
+
+EVERY_SELECT = {
+    "a name": Select(name="*"),
+    "a tag": Select(tags=frozenset({"ci"})),
+    "a property": Select(properties=(("os_type", "linux"),)),
+    "a status": Select(status="active"),
+    "an age": Select(older_than=SECOND),
+    "a time": Select(created_before=NOW + 9999 * DAY),
+    "a size": Select(size_over=0),
+}
+
+
+@pytest.mark.parametrize("select", EVERY_SELECT.values(), ids=list(EVERY_SELECT))
+@pytest.mark.parametrize("created_at", [None, NOW + SECOND, NOW + 9999 * DAY])
+def test_an_image_of_unknown_or_future_age_is_never_selected(select: Select, created_at: datetime | None) -> None:
+    assert why_not(select) is None
+    assert why_not(select, image(created_at=created_at)) == "age"
+
+
+@pytest.mark.parametrize(("size", "holds"), [(1025, True), (1024, False), (0, False), (None, False)])
+def test_an_image_is_over_a_size_if_it_is_known_to_be_larger(size: int | None, holds: bool) -> None:  # noqa: FBT001
+    assert why_not(Select(size_over=1024), image(size=size)) == (None if holds else "size")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"name": "web"}, "name"),
+        ({"tags": frozenset()}, "tags"),
+        ({"record": {}}, "properties"),
+        ({"status": "killed"}, "status"),
+        ({"created_at": NOW}, "age"),
+        ({"size": 1}, "size"),
+    ],
+)
+def test_each_condition_alone_keeps_an_image(change: dict[str, Any], reason: str) -> None:
+    select = Select("ci-*", frozenset({"ci"}), (("os_type", "linux"),), "active", 9 * DAY, NOW - 9 * DAY, 1000)
+    assert why_not(select) is None
+    assert why_not(select, image(**change)) == reason
+
+
+# The newest of each group
+
+
+def test_the_newest_of_a_group_stay_in_whatever_order_images_come() -> None:
+    images = family_of(5, 1, 3, 2, 4)
+    for turned in (images, images[::-1], images[2:] + images[:2]):
+        assert selected(turned, Keep(2)) == ["0", "2", "4"]
+
+
+def test_every_image_gets_one_decision_without_its_record() -> None:
+    images = [*family_of(1, 2, 3), image(id="x", name=None), image(id="y", created_at=None)]
+    made = decisions(images, Keep(1))
+    assert sorted(decision.image.id for decision in made) == ["0", "1", "2", "x", "y"]
+    assert all(decision.image.record == {} for decision in made)
+
+
+def test_each_group_keeps_its_own_newest() -> None:
+    web = [replace(found, id=f"web-{found.id}") for found in family_of(1, 2, name="web-{}")]
+    assert selected([*family_of(10, 20, 30), *web], Keep(1)) == ["1", "2", "web-1"]
+
+
+@pytest.mark.parametrize("newest", [3, 4, 1000])
+def test_a_group_of_no_more_than_the_newest_stays_as_a_whole(newest: int) -> None:
+    assert selected(family_of(1, 2, 3), Keep(newest)) == []
+
+
+def test_without_keep_none_of_the_newest_stays() -> None:
+    assert selected(family_of(1, 2, 3), None) == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("name", "group"),
+    [
+        ("ci-1", "ci"),
+        ("ci-2026-01", "ci-2026"),
+        ("ci", "ci"),
+        ("ci-", "ci"),
+        ("-1", "-1"),
+        ("-", "-"),
+        ("a b-1", "a b"),
+    ],
+)
+def test_a_family_is_a_name_up_to_its_last_hyphen_or_all_of_it(name: str, group: str) -> None:
+    assert family(name) == group
+    assert groups_of(image(name=name), "name") == (group,)
+
+
+@pytest.mark.parametrize("name", [None, ""])
+def test_an_image_without_a_name_is_in_no_family_and_stays(name: str | None) -> None:
+    nameless = image(name=name)
+    assert groups_of(nameless, "name") == ()
+    assert [d.objection.reason for d in decisions([nameless], Keep(1)) if d.objection] == ["group"]
+    assert selected([nameless], None) == [IMAGE.id]
+
+
+@pytest.mark.parametrize(("key", "group"), [("os_type", ("linux",)), ("cpus", ("4",)), ("empty", ("",))])
+def test_a_property_makes_a_group_of_each_of_its_values(key: str, group: tuple[str, ...]) -> None:
+    assert groups_of(IMAGE, f"property:{key}") == group
+
+
+@pytest.mark.parametrize("key", ["note", "missing"])
+def test_an_image_without_the_property_is_in_no_group_and_stays(key: str) -> None:
+    assert groups_of(IMAGE, f"property:{key}") == ()
+    assert selected(family_of(1, 2, 3), Keep(1, f"property:{key}")) == []
+
+
+def test_a_property_s_name_may_hold_a_colon() -> None:
+    assert groups_of(image(record={"a:b": "c"}), "property:a:b") == ("c",)
+
+
+def test_the_newest_of_each_value_of_a_property_stay() -> None:
+    linux, windows = family_of(1, 2, record={"os": "linux"}), family_of(3, 4, record={"os": "windows"})
+    windows = [replace(found, id=f"w{found.id}") for found in windows]
+    assert selected([*linux, *windows], Keep(1, "property:os")) == ["1", "w1"]
+
+
+def test_an_image_is_in_the_group_of_each_tag_with_the_prefix() -> None:
+    assert groups_of(tagged("app:web", "app:api", "apps", "x"), "tag-prefix:app:") == ("app:api", "app:web")
+    assert groups_of(tagged("x"), "tag-prefix:app:") == ()
+
+
+def test_an_image_in_several_groups_stays_if_it_is_among_the_newest_of_one() -> None:
+    both, web, api = family_of(3, 2, 4)
+    images = [
+        replace(both, tags=frozenset({"app:web", "app:api"})),
+        replace(web, tags=frozenset({"app:web"})),
+        replace(api, tags=frozenset({"app:api"})),
+    ]
+    assert selected(images, Keep(1, "tag-prefix:app:")) == ["2"]  # the first is the newest of api, though not of web
+
+
+def test_of_images_created_at_once_just_so_many_stay_and_always_the_same() -> None:
+    images = family_of(1, 1, 1, 1)
+    assert selected(images, Keep(2)) == selected(images[::-1], Keep(2)) == ["0", "1"]
+
+
+@pytest.mark.parametrize("status", ["deactivated", "killed", "queued", "saving"])
+def test_an_image_that_cannot_be_used_is_not_one_of_the_newest(status: str) -> None:
+    newest, older, oldest = family_of(1, 2, 3)
+    assert selected([replace(newest, status=status), older, oldest], Keep(1)) == ["0", "2"]
+
+
+@pytest.mark.parametrize("created_at", [None, NOW + SECOND])
+def test_an_image_of_unknown_or_future_age_is_not_one_of_the_newest(created_at: datetime | None) -> None:
+    strange, older, oldest = family_of(1, 2, 3)
+    assert selected([replace(strange, created_at=created_at), older, oldest], Keep(1)) == ["2"]
+
+
+def test_an_image_created_just_now_is_one_of_the_newest() -> None:
+    assert selected(family_of(0, 2, 3), Keep(1)) == ["1", "2"]
+
+
+def test_images_that_the_conditions_do_not_hold_for_count_among_the_newest() -> None:
+    made = decisions(family_of(1, 2, 30, 40), Keep(2), Select(older_than=20 * DAY))
+    assert sorted(decision.image.id for decision in made if decision.objection is None) == ["2", "3"]
+    assert selected(family_of(1, 30, 40), Keep(2), Select(older_than=20 * DAY)) == ["2"]
+
+
+def test_why_an_image_stays_is_told() -> None:
+    new, old, other = family_of(1, 2, 3)
+    made = decisions([new, old, replace(other, name="web")], Keep(1), Select(name="ci-*"))
+    told = {decision.image.id: decision.objection.reason if decision.objection else "" for decision in made}
+    assert told == {"0": "newest", "1": "", "2": "name"}
+
+
+# Marks
+
+
+def test_a_mark_is_read_in_each_of_its_spellings() -> None:
+    assert marks_of(tagged(f"{MARK}=2026-06-22", f"{MARK}.2026-06-23", MARK, f"{MARK}s=1", "x")) == [
+        MARK,
+        f"{MARK}.2026-06-23",
+        f"{MARK}=2026-06-22",
+    ]
+    assert stays_until(tagged(f"{MARK}.2026-06-23")) == date(2026, 6, 23)
+
+
+def test_of_several_marks_the_last_day_counts() -> None:
+    assert stays_until(tagged(mark(1), mark(3), mark(2))) == TODAY + 3 * DAY
+    assert not is_due(tagged(mark(-5), mark(0)), GRACE, NOW)
+    assert is_due(tagged(mark(-5), mark(-1)), GRACE, NOW)
+
+
+@pytest.mark.parametrize("value", ["=", "=soon", "=2026-13-01", "=2026-02-30", "=2026-06-01T00:00:00", "", "=0"])
+def test_a_mark_whose_day_cannot_be_read_never_lets_an_image_go(value: str) -> None:
+    for tags in ((f"{MARK}{value}",), (f"{MARK}{value}", mark(-100))):
+        said = refusal(tagged(*tags, OURS), GRACE, NOW)
+        assert said is not None
+        assert said.reason == "kept"
+        assert not is_due(tagged(*tags), GRACE, NOW)
+
+
+@pytest.mark.parametrize(
+    ("moment", "due"),
+    [
+        (datetime(2026, 6, 14, 23, 59, 59, tzinfo=UTC), False),
+        (datetime(2026, 6, 15, 0, 0, 0, tzinfo=UTC), False),
+        (datetime(2026, 6, 15, 23, 59, 59, 999999, tzinfo=UTC), False),
+        (datetime(2026, 6, 16, 0, 0, 0, tzinfo=UTC), True),
+    ],
+)
+def test_an_image_may_go_once_its_last_day_has_ended_in_utc(moment: datetime, due: bool) -> None:  # noqa: FBT001
+    assert is_due(tagged(f"{MARK}=2026-06-15"), GRACE, moment) is due
+
+
+def test_without_a_mark_an_image_may_go_only_where_there_is_no_grace() -> None:
+    assert not is_due(IMAGE, GRACE, NOW)
+    assert is_due(IMAGE, replace(GRACE, grace=timedelta(0)), NOW)
+    assert is_due(tagged(mark(30)), replace(GRACE, grace=timedelta(0)), NOW)
+
+
+@pytest.mark.parametrize("grace", [timedelta(0), 7 * DAY])
+def test_what_is_selected_still_is_not_refused(grace: timedelta) -> None:
+    for found in (IMAGE, tagged(mark(3), OURS), tagged(mark(-3), OURS), tagged(mark(-3), OTHERS), tagged(mark(-3))):
+        assert refusal(found, replace(GRACE, grace=grace), NOW) is None
+
+
+@pytest.mark.parametrize("grace", [timedelta(0), 7 * DAY])
+def test_what_is_no_longer_selected_is_refused_as_changed(grace: timedelta) -> None:
+    said = refusal(tagged(mark(-3), OURS, name="web-1"), replace(GRACE, grace=grace), NOW)
+    assert said is not None
+    assert said.reason == "changed"
+
+
+@pytest.mark.parametrize("signature", [OURS, OTHERS, f"{SWEEP}.0123abcd", SWEEP])
+def test_a_signature_without_a_mark_is_a_veto(signature: str) -> None:
+    said = refusal(tagged(signature), GRACE, NOW)
+    assert said is not None
+    assert (said.reason, said.detail) == ("kept", "its mark was taken off")
+
+
+def test_a_marked_image_that_somebody_activated_again_stays() -> None:
+    said = refusal(tagged(mark(-3), OURS, DEACTIVATED), GRACE, NOW)
+    assert said is not None
+    assert (said.reason, said.detail) == ("kept", "it was activated again")
+    assert refusal(tagged(mark(-3), OURS, DEACTIVATED, status="deactivated"), GRACE, NOW) is None
+
+
+def test_an_image_is_marked_if_its_marks_or_its_deactivation_are_ours() -> None:
+    assert all(is_marked(tagged(tag)) for tag in (mark(), MARK, DEACTIVATED, DEACTIVATING))
+    assert not any(is_marked(tagged(tag)) for tag in (OURS, "x", f"{MARK}s", f"{DEACTIVATED}=1"))
+
+
+def test_a_signature_is_read_in_each_of_its_spellings() -> None:
+    assert signatures_of(tagged(OTHERS, f"{SWEEP}.1", SWEEP, f"{SWEEP}er=1")) == [SWEEP, f"{SWEEP}.1", OTHERS]
+
+
+@pytest.mark.parametrize("tags", [(mark(3), OURS), (mark(-3), OURS), (mark(3),), (DEACTIVATED,), (f"{MARK}=soon",)])
+def test_a_mark_of_this_sweep_or_of_nobody_lapses_with_the_selection(tags: tuple[str, ...]) -> None:
+    assert has_lapsed(tagged(*tags), GRACE, NOW)
+
+
+@pytest.mark.parametrize("tags", [(), ("x",), (OURS,), (mark(3), OTHERS), (f"{MARK}=soon", OTHERS)])
+def test_no_mark_lapses_that_is_not_there_or_is_another_sweep_s(tags: tuple[str, ...]) -> None:
+    assert not has_lapsed(tagged(*tags), GRACE, NOW)
+
+
+def test_a_sweep_without_grace_takes_no_marks_off() -> None:
+    assert not has_lapsed(tagged(mark(-100), OURS), replace(GRACE, grace=timedelta(0)), NOW)
+
+
+def test_a_mark_of_another_sweep_lapses_once_it_is_forgotten() -> None:
+    last = NOW - FORGOTTEN
+    assert not has_lapsed(tagged(f"{MARK}={last.date()}", OTHERS), GRACE, NOW)
+    assert has_lapsed(tagged(f"{MARK}={(last - DAY).date()}", OTHERS), GRACE, NOW)
+    assert not has_lapsed(tagged(f"{MARK}={(last - DAY).date()}", mark(1), OTHERS), GRACE, NOW)
+
+
+# What tells policies apart
+
+
+def test_the_identity_of_a_policy_is_fixed_for_good() -> None:
+    assert identity(SweepRequest(Select(name="ci-*"))) == "03523a93"
+    full = Select("ci-*", frozenset({"b", "a"}), (("k", "v"),), "active", DAY, NOW, 7)
+    assert identity(SweepRequest(full, Keep(3))) == "1a1b974e"
+
+
+def test_the_order_of_tags_and_properties_does_not_change_a_policy() -> None:
+    one = Select(tags=frozenset(["a", "b", "c"]), properties=(("k", "v"), ("a", "b")))
+    other = Select(tags=frozenset(["c", "b", "a"]), properties=(("a", "b"), ("k", "v")))
+    assert identity(SweepRequest(one)) == identity(SweepRequest(other))
+
+
+@pytest.mark.parametrize("select", EVERY_SELECT.values(), ids=list(EVERY_SELECT))
+def test_policies_that_select_or_keep_otherwise_are_told_apart(select: Select) -> None:
+    other = SweepRequest(select, Keep(3))
+    assert len({identity(SweepRequest(select)), identity(other), identity(replace(other, keep=Keep(4)))}) == 3
+    assert identity(SweepRequest(select)) != identity(GRACE)
+
+
+def test_how_much_a_run_may_do_does_not_change_a_policy() -> None:
+    changed = replace(GRACE, grace=DAY, limit=1, limit_percent=1, deactivate=True, reason="x", dry_run=True)
+    assert identity(changed) == identity(GRACE)
+
+
+def test_a_name_that_is_no_text_of_utf_8_has_an_identity_too() -> None:
+    assert len(identity(SweepRequest(Select(name="ci-\udc80*")))) == 8
