@@ -14,6 +14,7 @@ from handler.selection import (
     FORGOTTEN,
     MARK,
     SWEEP,
+    acts_on,
     decide,
     family,
     groups_of,
@@ -216,11 +217,11 @@ def test_the_newest_of_a_group_stay_in_whatever_order_images_come() -> None:
         assert selected(turned, Keep(2)) == ["0", "2", "4"]
 
 
-def test_every_image_gets_one_decision_without_its_record() -> None:
+def test_every_image_gets_one_decision_and_what_is_selected_needs_little_memory() -> None:
     images = [*family_of(1, 2, 3), image(id="x", name=None), image(id="y", created_at=None)]
     made = decisions(images, Keep(1))
     assert sorted(decision.image.id for decision in made) == ["0", "1", "2", "x", "y"]
-    assert all(decision.image.record == {} for decision in made)
+    assert [decision.image.record for decision in made if decision.objection is None] == [{}, {}]
 
 
 def test_each_group_keeps_its_own_newest() -> None:
@@ -433,6 +434,23 @@ def test_a_mark_of_another_sweep_lapses_once_it_is_forgotten() -> None:
     assert not has_lapsed(tagged(f"{MARK}={last.date()}", OTHERS), GRACE, NOW)
     assert has_lapsed(tagged(f"{MARK}={(last - DAY).date()}", OTHERS), GRACE, NOW)
     assert not has_lapsed(tagged(f"{MARK}={(last - DAY).date()}", mark(1), OTHERS), GRACE, NOW)
+
+
+@pytest.mark.parametrize(
+    ("tags", "acts"),
+    [
+        ((), True),
+        ((mark(-1), OURS), True),
+        ((mark(0), OURS), False),
+        ((mark(-1), mark(0), OURS), False),
+        ((OURS,), False),
+        ((f"{MARK}=soon", OURS), False),
+        ((mark(-1), OURS, DEACTIVATED), False),
+    ],
+)
+def test_a_sweep_acts_on_what_it_would_mark_or_delete(tags: tuple[str, ...], acts: bool) -> None:  # noqa: FBT001
+    assert acts_on(tagged(*tags), GRACE, NOW) is acts
+    assert acts_on(tagged(*tags), replace(GRACE, grace=timedelta(0)), NOW)
 
 
 # What tells policies apart
