@@ -318,11 +318,11 @@ def is_kept(tags: Iterable[str], now: datetime) -> bool:
 
 def _over(day: str, now: datetime) -> bool:
     """Whether a day can be read and has ended."""
-    last = _day(day)
+    last = day_of(day)
     return last is not None and datetime(last.year, last.month, last.day, tzinfo=UTC) + timedelta(days=1) <= now
 
 
-def _day(text: str) -> date | None:
+def day_of(text: str) -> date | None:
     return date.fromisoformat(text) if re.fullmatch(r"\d{4}-\d\d-\d\d", text) else None
 
 
@@ -336,7 +336,7 @@ def is_vetoed(image: ImageRecord) -> bool:
     days = marks_of(image)
     signed = any(tag.startswith(SIGNED) for tag in image.tags)
     revived = SWITCHED_OFF in image.tags and image.status == "active"
-    return (signed and not days) or any(_day(day) is None for day in days) or (bool(days) and revived)
+    return (signed and not days) or any(day_of(day) is None for day in days) or (bool(days) and revived)
 
 
 def is_contested(cloud: FakeCloud) -> bool:
@@ -353,7 +353,7 @@ def is_due(image: ImageRecord, policy: Json, now: datetime) -> bool:
 
 
 def is_waiting(image: ImageRecord, now: datetime) -> bool:
-    days = [day for day in marks_of(image) if _day(day)]
+    days = [day for day in marks_of(image) if day_of(day)]
     return bool(days) and not (len(days) == len(marks_of(image)) and all(_over(day, now) for day in days))
 
 
