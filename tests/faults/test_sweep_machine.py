@@ -64,6 +64,7 @@ OWNERS_WAYS: tuple[Callable[["Years", ImageRecord], object], ...] = (
     lambda years, image: years.cloud.add_server(image=image.id),
     lambda years, _: years.cloud.servers.clear(),
     lambda years, image: years.deactivate(image),
+    lambda years, image: years.activate(image),
     lambda years, image: years.cloud.images.pop(image.id),
 )
 
@@ -81,7 +82,7 @@ class Years(RuleBasedStateMachine):
         self.now = NOW
         self.policies: list[Json] = []
         self.vetoed: set[str] = set()
-        """Images whose mark was taken off by their owner."""
+        """Images whose mark was taken off by their owner, or that were activated again."""
         self.off_by_owner: set[str] = set()
         self.marked_at: dict[str, datetime] = {}
 
@@ -122,6 +123,13 @@ class Years(RuleBasedStateMachine):
         if image.status == "active" and not {SWITCHED_OFF, SWITCHING_OFF} & set(image.tags):
             image.status = "deactivated"
             self.off_by_owner.add(image.id)
+
+    def activate(self, image: ImageRecord) -> None:
+        """As its owner does; where we had deactivated it, that is a veto."""
+        if image.status == "deactivated" and marks_of(image) and SWITCHED_OFF in image.tags:
+            self.vetoed.add(image.id)
+        image.status = "active"
+        self.off_by_owner.discard(image.id)
 
     # Runs
 

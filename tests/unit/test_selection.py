@@ -1,36 +1,16 @@
-"""A policy, decided without a cloud: what it selects, which of them stay, and what the marks on an image mean."""
+"""A policy, decided without a cloud: what it selects, and which of them stay."""
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 
 from handler.model import Decision, Image, Keep, Select, SweepRequest
-from handler.selection import (
-    DEACTIVATED,
-    DEACTIVATING,
-    FORGOTTEN,
-    MARK,
-    SWEEP,
-    acts_on,
-    decide,
-    family,
-    groups_of,
-    has_lapsed,
-    identity,
-    is_due,
-    is_marked,
-    marks_of,
-    objection,
-    refusal,
-    signatures_of,
-    stays_until,
-)
+from handler.selection import decide, family, groups_of, objection
 
 NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
-TODAY = NOW.date()
 DAY = timedelta(days=1)
 SECOND = timedelta(seconds=1)
 IMAGE = Image(
@@ -76,16 +56,6 @@ def decisions(images: Iterable[Image], keep: Keep | None, select: Select = Selec
 
 def selected(images: Iterable[Image], keep: Keep | None, select: Select = Select(name="*")) -> list[str]:  # noqa: B008 (frozen)
     return sorted(decision.image.id for decision in decisions(images, keep, select) if decision.objection is None)
-
-
-GRACE = SweepRequest(Select(name="ci-*"), grace=7 * DAY)
-OURS = f"{SWEEP}={identity(GRACE)}"
-OTHERS = f"{SWEEP}=0123abcd"
-
-
-def mark(days: float = 0) -> str:
-    """A mark whose last day is so many days from today."""
-    return f"{MARK}={(NOW + days * DAY).date().isoformat()}"
 
 
 # Conditions
@@ -331,154 +301,3 @@ def test_why_an_image_stays_is_told() -> None:
     made = decisions([new, old, replace(other, name="web")], Keep(1), Select(name="ci-*"))
     told = {decision.image.id: decision.objection.reason if decision.objection else "" for decision in made}
     assert told == {"0": "newest", "1": "", "2": "name"}
-
-
-# Marks
-
-
-def test_a_mark_is_read_in_each_of_its_spellings() -> None:
-    assert marks_of(tagged(f"{MARK}=2026-06-22", f"{MARK}.2026-06-23", MARK, f"{MARK}s=1", "x")) == [
-        MARK,
-        f"{MARK}.2026-06-23",
-        f"{MARK}=2026-06-22",
-    ]
-    assert stays_until(tagged(f"{MARK}.2026-06-23")) == date(2026, 6, 23)
-
-
-def test_of_several_marks_the_last_day_counts() -> None:
-    assert stays_until(tagged(mark(1), mark(3), mark(2))) == TODAY + 3 * DAY
-    assert not is_due(tagged(mark(-5), mark(0)), GRACE, NOW)
-    assert is_due(tagged(mark(-5), mark(-1)), GRACE, NOW)
-
-
-@pytest.mark.parametrize("value", ["=", "=soon", "=2026-13-01", "=2026-02-30", "=2026-06-01T00:00:00", "", "=0"])
-def test_a_mark_whose_day_cannot_be_read_never_lets_an_image_go(value: str) -> None:
-    for tags in ((f"{MARK}{value}",), (f"{MARK}{value}", mark(-100))):
-        said = refusal(tagged(*tags, OURS), GRACE, NOW)
-        assert said is not None
-        assert said.reason == "kept"
-        assert not is_due(tagged(*tags), GRACE, NOW)
-
-
-@pytest.mark.parametrize(
-    ("moment", "due"),
-    [
-        (datetime(2026, 6, 14, 23, 59, 59, tzinfo=UTC), False),
-        (datetime(2026, 6, 15, 0, 0, 0, tzinfo=UTC), False),
-        (datetime(2026, 6, 15, 23, 59, 59, 999999, tzinfo=UTC), False),
-        (datetime(2026, 6, 16, 0, 0, 0, tzinfo=UTC), True),
-    ],
-)
-def test_an_image_may_go_once_its_last_day_has_ended_in_utc(moment: datetime, due: bool) -> None:  # noqa: FBT001
-    assert is_due(tagged(f"{MARK}=2026-06-15"), GRACE, moment) is due
-
-
-def test_without_a_mark_an_image_may_go_only_where_there_is_no_grace() -> None:
-    assert not is_due(IMAGE, GRACE, NOW)
-    assert is_due(IMAGE, replace(GRACE, grace=timedelta(0)), NOW)
-    assert is_due(tagged(mark(30)), replace(GRACE, grace=timedelta(0)), NOW)
-
-
-@pytest.mark.parametrize("grace", [timedelta(0), 7 * DAY])
-def test_what_is_selected_still_is_not_refused(grace: timedelta) -> None:
-    for found in (IMAGE, tagged(mark(3), OURS), tagged(mark(-3), OURS), tagged(mark(-3), OTHERS), tagged(mark(-3))):
-        assert refusal(found, replace(GRACE, grace=grace), NOW) is None
-
-
-@pytest.mark.parametrize("grace", [timedelta(0), 7 * DAY])
-def test_what_is_no_longer_selected_is_refused_as_changed(grace: timedelta) -> None:
-    said = refusal(tagged(mark(-3), OURS, name="web-1"), replace(GRACE, grace=grace), NOW)
-    assert said is not None
-    assert said.reason == "changed"
-
-
-@pytest.mark.parametrize("signature", [OURS, OTHERS, f"{SWEEP}.0123abcd", SWEEP])
-def test_a_signature_without_a_mark_is_a_veto(signature: str) -> None:
-    said = refusal(tagged(signature), GRACE, NOW)
-    assert said is not None
-    assert (said.reason, said.detail) == ("kept", "its mark was taken off")
-
-
-def test_a_marked_image_that_somebody_activated_again_stays() -> None:
-    said = refusal(tagged(mark(-3), OURS, DEACTIVATED), GRACE, NOW)
-    assert said is not None
-    assert (said.reason, said.detail) == ("kept", "it was activated again")
-    assert refusal(tagged(mark(-3), OURS, DEACTIVATED, status="deactivated"), GRACE, NOW) is None
-
-
-def test_an_image_is_marked_if_its_marks_or_its_deactivation_are_ours() -> None:
-    assert all(is_marked(tagged(tag)) for tag in (mark(), MARK, DEACTIVATED, DEACTIVATING))
-    assert not any(is_marked(tagged(tag)) for tag in (OURS, "x", f"{MARK}s", f"{DEACTIVATED}=1"))
-
-
-def test_a_signature_is_read_in_each_of_its_spellings() -> None:
-    assert signatures_of(tagged(OTHERS, f"{SWEEP}.1", SWEEP, f"{SWEEP}er=1")) == [SWEEP, f"{SWEEP}.1", OTHERS]
-
-
-@pytest.mark.parametrize("tags", [(mark(3), OURS), (mark(-3), OURS), (mark(3),), (DEACTIVATED,), (f"{MARK}=soon",)])
-def test_a_mark_of_this_sweep_or_of_nobody_lapses_with_the_selection(tags: tuple[str, ...]) -> None:
-    assert has_lapsed(tagged(*tags), GRACE, NOW)
-
-
-@pytest.mark.parametrize("tags", [(), ("x",), (OURS,), (mark(3), OTHERS), (f"{MARK}=soon", OTHERS)])
-def test_no_mark_lapses_that_is_not_there_or_is_another_sweep_s(tags: tuple[str, ...]) -> None:
-    assert not has_lapsed(tagged(*tags), GRACE, NOW)
-
-
-def test_a_sweep_without_grace_takes_no_marks_off() -> None:
-    assert not has_lapsed(tagged(mark(-100), OURS), replace(GRACE, grace=timedelta(0)), NOW)
-
-
-def test_a_mark_of_another_sweep_lapses_once_it_is_forgotten() -> None:
-    last = NOW - FORGOTTEN
-    assert not has_lapsed(tagged(f"{MARK}={last.date()}", OTHERS), GRACE, NOW)
-    assert has_lapsed(tagged(f"{MARK}={(last - DAY).date()}", OTHERS), GRACE, NOW)
-    assert not has_lapsed(tagged(f"{MARK}={(last - DAY).date()}", mark(1), OTHERS), GRACE, NOW)
-
-
-@pytest.mark.parametrize(
-    ("tags", "acts"),
-    [
-        ((), True),
-        ((mark(-1), OURS), True),
-        ((mark(0), OURS), False),
-        ((mark(-1), mark(0), OURS), False),
-        ((OURS,), False),
-        ((f"{MARK}=soon", OURS), False),
-        ((mark(-1), OURS, DEACTIVATED), False),
-    ],
-)
-def test_a_sweep_acts_on_what_it_would_mark_or_delete(tags: tuple[str, ...], acts: bool) -> None:  # noqa: FBT001
-    assert acts_on(tagged(*tags), GRACE, NOW) is acts
-    assert acts_on(tagged(*tags), replace(GRACE, grace=timedelta(0)), NOW)
-
-
-# What tells policies apart
-
-
-def test_the_identity_of_a_policy_is_fixed_for_good() -> None:
-    assert identity(SweepRequest(Select(name="ci-*"))) == "03523a93"
-    full = Select("ci-*", frozenset({"b", "a"}), (("k", "v"),), "active", DAY, NOW, 7)
-    assert identity(SweepRequest(full, Keep(3))) == "1a1b974e"
-
-
-def test_the_order_of_tags_and_properties_does_not_change_a_policy() -> None:
-    one = Select(tags=frozenset(["a", "b", "c"]), properties=(("k", "v"), ("a", "b")))
-    other = Select(tags=frozenset(["c", "b", "a"]), properties=(("a", "b"), ("k", "v")))
-    assert identity(SweepRequest(one)) == identity(SweepRequest(other))
-
-
-@pytest.mark.parametrize("select", EVERY_SELECT.values(), ids=list(EVERY_SELECT))
-def test_policies_that_select_or_keep_otherwise_are_told_apart(select: Select) -> None:
-    other = SweepRequest(select, Keep(3))
-    assert len({identity(SweepRequest(select)), identity(other), identity(replace(other, keep=Keep(4)))}) == 3
-    assert identity(SweepRequest(select)) != identity(GRACE)
-
-
-def test_how_much_a_run_may_do_does_not_change_a_policy() -> None:
-    changed = replace(GRACE, grace=DAY, limit=1, limit_percent=1, deactivate=True, reason="x", dry_run=True)
-    assert identity(changed) == identity(GRACE)
-
-
-def test_a_name_that_is_no_text_of_utf_8_has_an_identity_too() -> None:
-    assert len(identity(SweepRequest(Select(name="ci-\udc80*")))) == 8

@@ -1,0 +1,287 @@
+"""Marks, read without a cloud: what they say about an image, and what is to be done about them."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from handler.marks import (
+    DEACTIVATED,
+    DEACTIVATING,
+    FORGOTTEN,
+    MARK,
+    SWEEP,
+    Step,
+    acts_on,
+    has_lapsed,
+    identity,
+    is_due,
+    is_marked,
+    marks_of,
+    refusal,
+    release,
+    signatures_of,
+    stays_until,
+    veto,
+)
+from handler.model import Image, Keep, Select, SweepRequest
+
+NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
+TODAY = NOW.date()
+DAY = timedelta(days=1)
+SECOND = timedelta(seconds=1)
+IMAGE = Image(
+    id="6cad483b-e281-4985-a345-7afef1f3c501",
+    name="ci-1",
+    owner="ca22e864e8a245eaaf7f4a4d2f1d0a11",
+    status="active",
+    visibility="private",
+    protected=False,
+    tags=frozenset({"x"}),
+    properties=frozenset(),
+    created_at=NOW - 10 * DAY,
+    updated_at="2026-06-05T12:00:00Z",
+    size=1024,
+    checksum="91a79b25",
+    record={},
+)
+
+
+def image(**changes: Any) -> Image:  # noqa: ANN401 (any attribute)
+    return replace(IMAGE, **changes)
+
+
+def tagged(*tags: str, **changes: Any) -> Image:  # noqa: ANN401 (any attribute)
+    return image(tags=frozenset(tags), **changes)
+
+
+GRACE = SweepRequest(Select(name="ci-*"), grace=7 * DAY)
+OURS = f"{SWEEP}={identity(GRACE)}"
+OTHERS = f"{SWEEP}=0123abcd"
+
+
+def mark(days: float = 0) -> str:
+    """A mark whose last day is so many days from today."""
+    return f"{MARK}={(NOW + days * DAY).date().isoformat()}"
+
+
+def test_a_mark_is_read_in_each_of_its_spellings() -> None:
+    assert marks_of(tagged(f"{MARK}=2026-06-22", f"{MARK}.2026-06-23", MARK, f"{MARK}=soon", f"{MARK}s=1", "x")) == [
+        f"{MARK}.2026-06-23",
+        f"{MARK}=2026-06-22",
+    ]
+    assert stays_until(tagged(f"{MARK}.2026-06-23")) == date(2026, 6, 23)
+
+
+def test_of_several_marks_the_last_day_counts() -> None:
+    assert stays_until(tagged(mark(1), mark(3), mark(2))) == TODAY + 3 * DAY
+    assert not is_due(tagged(mark(-5), mark(0)), GRACE, NOW)
+    assert is_due(tagged(mark(-5), mark(-1)), GRACE, NOW)
+
+
+@pytest.mark.parametrize("value", ["=", "=soon", "=2026-13-01", "=2026-02-30", "=2026-06-01T00:00:00", "", "=0"])
+def test_a_mark_whose_day_cannot_be_read_never_lets_an_image_go(value: str) -> None:
+    for tags in ((f"{MARK}{value}",), (f"{MARK}{value}", mark(-100))):
+        said = refusal(tagged(*tags, OURS), GRACE, NOW)
+        assert said is not None
+        assert said.reason == "kept"
+        assert not is_due(tagged(*tags), GRACE, NOW)
+
+
+@pytest.mark.parametrize(
+    ("moment", "due"),
+    [
+        (datetime(2026, 6, 14, 23, 59, 59, tzinfo=UTC), False),
+        (datetime(2026, 6, 15, 0, 0, 0, tzinfo=UTC), False),
+        (datetime(2026, 6, 15, 23, 59, 59, 999999, tzinfo=UTC), False),
+        (datetime(2026, 6, 16, 0, 0, 0, tzinfo=UTC), True),
+    ],
+)
+def test_an_image_may_go_once_its_last_day_has_ended_in_utc(moment: datetime, due: bool) -> None:  # noqa: FBT001
+    assert is_due(tagged(f"{MARK}=2026-06-15"), GRACE, moment) is due
+
+
+def test_without_a_mark_an_image_may_go_only_where_there_is_no_grace() -> None:
+    assert not is_due(IMAGE, GRACE, NOW)
+    assert is_due(IMAGE, replace(GRACE, grace=timedelta(0)), NOW)
+    assert is_due(tagged(mark(30)), replace(GRACE, grace=timedelta(0)), NOW)
+
+
+@pytest.mark.parametrize("grace", [timedelta(0), 7 * DAY])
+def test_what_is_selected_still_is_not_refused(grace: timedelta) -> None:
+    for found in (IMAGE, tagged(mark(3), OURS), tagged(mark(-3), OURS), tagged(mark(-3), OTHERS), tagged(mark(-3))):
+        assert refusal(found, replace(GRACE, grace=grace), NOW) is None
+
+
+@pytest.mark.parametrize("grace", [timedelta(0), 7 * DAY])
+def test_what_is_no_longer_selected_is_refused_as_changed(grace: timedelta) -> None:
+    said = refusal(tagged(mark(-3), OURS, name="web-1"), replace(GRACE, grace=grace), NOW)
+    assert said is not None
+    assert said.reason == "changed"
+
+
+@pytest.mark.parametrize("signature", [OURS, OTHERS, f"{SWEEP}.0123abcd", SWEEP])
+def test_a_signature_without_a_mark_is_a_veto(signature: str) -> None:
+    said = refusal(tagged(signature), GRACE, NOW)
+    assert said is not None
+    assert (said.reason, said.detail) == ("kept", "its mark was taken off")
+
+
+def test_a_marked_image_that_somebody_activated_again_stays() -> None:
+    said = refusal(tagged(mark(-3), OURS, DEACTIVATED), GRACE, NOW)
+    assert said is not None
+    assert (said.reason, said.detail) == ("kept", "it was activated again")
+    assert refusal(tagged(mark(-3), OURS, DEACTIVATED, status="deactivated"), GRACE, NOW) is None
+
+
+def test_an_image_is_marked_if_its_marks_or_its_deactivation_are_ours() -> None:
+    assert all(is_marked(tagged(tag)) for tag in (mark(), DEACTIVATED, DEACTIVATING))
+    assert not any(is_marked(tagged(tag)) for tag in (OURS, "x", MARK, f"{MARK}=soon", f"{MARK}s", f"{DEACTIVATED}=1"))
+
+
+def test_a_signature_is_read_in_each_of_its_spellings() -> None:
+    assert signatures_of(tagged(OTHERS, f"{SWEEP}.1", SWEEP, f"{SWEEP}er=1")) == [SWEEP, f"{SWEEP}.1", OTHERS]
+
+
+@pytest.mark.parametrize("tags", [(mark(3), OURS), (mark(-3), OURS), (mark(3),), (DEACTIVATED,), (DEACTIVATING,)])
+def test_a_mark_of_this_sweep_or_of_nobody_lapses_with_the_selection(tags: tuple[str, ...]) -> None:
+    assert has_lapsed(tagged(*tags), GRACE, NOW)
+
+
+@pytest.mark.parametrize("tags", [(), ("x",), (OURS,), (mark(3), OTHERS), (f"{MARK}=soon", OTHERS)])
+def test_no_mark_lapses_that_is_not_there_or_is_another_sweep_s(tags: tuple[str, ...]) -> None:
+    assert not has_lapsed(tagged(*tags), GRACE, NOW)
+
+
+def test_a_sweep_without_grace_takes_no_marks_off() -> None:
+    assert not has_lapsed(tagged(mark(-100), OURS), replace(GRACE, grace=timedelta(0)), NOW)
+
+
+def test_a_mark_of_another_sweep_lapses_once_it_is_forgotten() -> None:
+    last = NOW - FORGOTTEN
+    assert not has_lapsed(tagged(f"{MARK}={last.date()}", OTHERS), GRACE, NOW)
+    assert has_lapsed(tagged(f"{MARK}={(last - DAY).date()}", OTHERS), GRACE, NOW)
+    assert not has_lapsed(tagged(f"{MARK}={(last - DAY).date()}", mark(1), OTHERS), GRACE, NOW)
+
+
+@pytest.mark.parametrize(
+    ("tags", "acts"),
+    [
+        ((), True),
+        ((mark(-1), OURS), True),
+        ((mark(0), OURS), False),
+        ((mark(-1), mark(0), OURS), False),
+        ((OURS,), False),
+        ((f"{MARK}=soon", OURS), False),
+        ((mark(-1), OURS, DEACTIVATED), False),
+    ],
+)
+def test_a_sweep_acts_on_what_it_would_mark_or_delete(tags: tuple[str, ...], acts: bool) -> None:  # noqa: FBT001
+    assert acts_on(tagged(*tags), GRACE, NOW) is acts
+    assert acts_on(tagged(*tags), replace(GRACE, grace=timedelta(0)), NOW)
+
+
+# Setting an image free
+
+
+def after(steps: list[Step], found: Image) -> Image:
+    """The image once these steps are done."""
+    tags, status = set(found.tags), found.status
+    for step in steps:
+        status = "active" if step.verb == "activate" else status
+        tags |= {step.tag} if step.verb == "tag" else set()
+        tags -= {step.tag} if step.verb == "untag" else set()
+    return replace(found, tags=frozenset(tags), status=status)
+
+
+SIGNATURES = ((), (OURS,), (OTHERS,))
+SWITCHES = ((), (DEACTIVATING,), (DEACTIVATED,), (DEACTIVATING, DEACTIVATED))
+DAYS = ((), (mark(-3),), (mark(3),), (mark(-3), mark(3)), (MARK,), (f"{MARK}=soon", mark(-3)))
+MARKED = [
+    tagged("x", *days, *signatures, *switches, status=status)
+    for days in DAYS
+    for signatures in SIGNATURES
+    for switches in SWITCHES
+    for status in ("active", "deactivated")
+]
+
+
+def test_whoever_set_it_nothing_is_left_of_a_mark_unless_somebody_objected() -> None:
+    for found in MARKED:
+        free = after(release(found, GRACE), found)
+        assert veto(found) or free.tags == {"x"}
+        assert free.tags.isdisjoint({DEACTIVATING, DEACTIVATED})
+
+
+def test_an_image_that_is_set_free_is_active_unless_its_owner_deactivated_it() -> None:
+    for found in MARKED:
+        by_owner = found.status == "deactivated" and found.tags.isdisjoint({DEACTIVATING, DEACTIVATED})
+        assert after(release(found, GRACE), found).status == ("deactivated" if by_owner else "active")
+
+
+def test_a_veto_is_remembered_after_each_step() -> None:
+    for found in filter(veto, MARKED):
+        steps = release(found, GRACE)
+        for done in range(len(steps) + 1):
+            later = after(steps[:done], found)
+            assert veto(later)
+            assert not acts_on(later, GRACE, NOW)
+
+
+def test_an_image_that_is_being_set_free_never_seems_to_be_vetoed_for_its_deactivation() -> None:
+    for found in MARKED:
+        steps = release(found, GRACE)
+        said = [veto(after(steps[:done], found)) for done in range(len(steps) + 1)]
+        assert veto(found) or not any(said)
+
+
+def test_setting_free_ends_whatever_step_it_is_taken_up_from() -> None:
+    for found in MARKED:
+        steps = release(found, GRACE)
+        free = after(steps, found)
+        for done in range(len(steps) + 1):
+            begun = after(steps[:done], found)
+            assert after(release(begun, GRACE), begun) == free
+        assert release(free, GRACE) == []
+
+
+# What tells policies apart
+
+EVERY_SELECT = {
+    "a name": Select(name="*"),
+    "a tag": Select(tags=frozenset({"ci"})),
+    "a property": Select(properties=(("os_type", "linux"),)),
+    "a status": Select(status="active"),
+    "an age": Select(older_than=SECOND),
+    "a time": Select(created_before=NOW + 9999 * DAY),
+    "a size": Select(size_over=0),
+}
+
+
+def test_the_identity_of_a_policy_is_fixed_for_good() -> None:
+    assert identity(SweepRequest(Select(name="ci-*"))) == "03523a93"
+    full = Select("ci-*", frozenset({"b", "a"}), (("k", "v"),), "active", DAY, NOW, 7)
+    assert identity(SweepRequest(full, Keep(3))) == "1a1b974e"
+
+
+def test_the_order_of_tags_and_properties_does_not_change_a_policy() -> None:
+    one = Select(tags=frozenset(["a", "b", "c"]), properties=(("k", "v"), ("a", "b")))
+    other = Select(tags=frozenset(["c", "b", "a"]), properties=(("a", "b"), ("k", "v")))
+    assert identity(SweepRequest(one)) == identity(SweepRequest(other))
+
+
+@pytest.mark.parametrize("select", EVERY_SELECT.values(), ids=list(EVERY_SELECT))
+def test_policies_that_select_or_keep_otherwise_are_told_apart(select: Select) -> None:
+    other = SweepRequest(select, Keep(3))
+    assert len({identity(SweepRequest(select)), identity(other), identity(replace(other, keep=Keep(4)))}) == 3
+    assert identity(SweepRequest(select)) != identity(GRACE)
+
+
+def test_how_much_a_run_may_do_does_not_change_a_policy() -> None:
+    changed = replace(GRACE, grace=DAY, limit=1, limit_percent=1, deactivate=True, reason="x", dry_run=True)
+    assert identity(changed) == identity(GRACE)
+
+
+def test_a_name_that_is_no_text_of_utf_8_has_an_identity_too() -> None:
+    assert len(identity(SweepRequest(Select(name="ci-\udc80*")))) == 8
