@@ -18,12 +18,13 @@ from hypothesis import strategies as st
 from handler import app
 from handler.config import Settings
 from handler.marks import identity
-from handler.model import SweepRequest
+from handler.model import Outcome, SweepRequest
 from handler.report import Report
 from handler.schema import read_request
+from handler.sweeps import Sweeper, sweep
 from tests.fakecloud import DEMO, OTHER, FakeCloud, ImageRecord, Server
 from tests.fakecloud.records import time_text
-from tests.faults import Hurry
+from tests.faults import Clock, Hurry, new_run
 
 Json = Any
 
@@ -166,12 +167,22 @@ class Scene:
         environment = {**self.cloud.env(self.server.url), "REAPER_MODE": "delete", "REAPER_CONCURRENCY": "1"}
         return app.process(request, Hurry(), Settings.from_env(environment | settings), now=now)
 
+    def run_patiently(self, policy: Json) -> list[Outcome]:
+        """Have a policy carried out where there is time to try again, on a clock that passes only by waiting."""
+        run = new_run(self.cloud, self.server, Clock(), REAPER_CONCURRENCY="1")
+        run.now = NOW
+        return list(sweep(_read(policy), "", run, Sweeper()).outcomes)
+
 
 def signature(policy: Json) -> str:
     """The tag by which a policy signs its marks."""
+    return f"{SIGNED}={identity(_read(policy))}"
+
+
+def _read(policy: Json) -> SweepRequest:
     request = read_request({"sweep": policy})
     assert isinstance(request, SweepRequest)
-    return f"{SIGNED}={identity(request)}"
+    return request
 
 
 def image_id_of(number: int) -> str:

@@ -2,7 +2,8 @@
 
 import copy
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
@@ -93,6 +94,46 @@ def _held(policy: Json, cloud: FakeCloud, before: dict[str, ImageRecord], most: 
 
 @thorough
 @given(project=projects, policy=policies(), broken=faults)
+def test_where_there_is_time_to_try_again_nothing_else_goes(
+    project: Json, policy: Json, broken: Json, scene: Scene
+) -> None:
+    scene.fill(project, policy)
+    allowed = deletable(policy, scene.cloud, NOW)
+    break_down(scene.cloud, broken)
+    told = scene.run_patiently(policy)
+    gone = {outcome.image_id for outcome in told if outcome.outcome in {"deleted", "already_gone"}}
+    assert gone <= set(scene.cloud.dead) <= allowed
+    assert len(told) == len({outcome.image_id for outcome in told})
+
+
+@thorough
+@given(
+    project=projects,
+    policy=policies(),
+    way=st.sampled_from(sorted(OWNERS_WAYS.keys() - {"uses it"})),  # what is used is asked once a minute
+    told=st.sampled_from(["after it", "in its place"]),
+)
+def test_what_an_owner_does_before_a_delete_is_tried_again_saves_the_image(
+    project: Json, policy: Json, way: str, told: str, scene: Scene
+) -> None:
+    scene.fill(project, policy)
+    allowed = sorted(deletable(policy, scene.cloud, NOW))
+    for image_id in allowed[:2]:
+        act = partial(_act, way, [image_id], scene.cloud)
+        scene.cloud.fault("DELETE", f"{image_id}$", status=503, apply=told == "after it", then=act)
+    outcome = {outcome.image_id: outcome.outcome for outcome in scene.run_patiently(policy)}
+    tried = set(allowed[:2])
+    assert set(scene.cloud.dead) == set(allowed) - (tried if told == "in its place" else set())
+    assert {outcome[i] for i in tried} <= ({"already_gone"} if told == "after it" else {"refused", "already_gone"})
+
+
+def _act(way: str, image_ids: Iterable[str], cloud: FakeCloud) -> None:
+    for image_id in cloud.images.keys() & set(image_ids):
+        OWNERS_WAYS[way](cloud, cloud.images[image_id])
+
+
+@thorough
+@given(project=projects, policy=policies(), broken=faults)
 def test_a_run_after_one_that_failed_ends_as_if_nothing_had_gone_wrong(
     project: Json, policy: Json, broken: Json, scene: Scene
 ) -> None:
@@ -173,10 +214,8 @@ def test_what_the_owner_does_after_the_list_was_read_saves_the_image(
     scene.fill(project, policy)
     expected = deletable(policy, scene.cloud, NOW)
     saved = draw.draw(st.sets(st.sampled_from(sorted(expected)))) if expected else set()
-    way = OWNERS_WAYS[draw.draw(st.sampled_from(sorted(OWNERS_WAYS)))]
-    scene.cloud.fault(
-        "GET", r"/images$", status=None, skip=1, then=lambda: [way(scene.cloud, scene.cloud.images[i]) for i in saved]
-    )
+    way = draw.draw(st.sampled_from(sorted(OWNERS_WAYS)))
+    scene.cloud.fault("GET", r"/images$", status=None, skip=1, then=partial(_act, way, saved, scene.cloud))
     told = outcomes(scene.run({"sweep": policy}))
     assert set(scene.cloud.dead) == expected - saved
     assert all(told[image_id][0] in {"refused", "already_gone"} for image_id in saved)
