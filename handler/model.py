@@ -191,10 +191,14 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a policy makes of one image: why it stays, or None if it is selected; its record is gone then."""
+    """What a policy makes of one image: why it stays, or None if it is selected; its record is gone then.
+
+    `groups` are those of which the policy keeps the newest, if it keeps any.
+    """
 
     image: Image
     objection: Refusal | None
+    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

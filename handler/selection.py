@@ -4,6 +4,7 @@ Nothing is selected by what is not known: an image of unknown age, or in no grou
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from fnmatch import fnmatchcase
 from heapq import heappush, heappushpop
@@ -22,18 +23,18 @@ def decide(images: Iterable[Image], sweep: SweepRequest, now: datetime) -> Itera
     newest = _Newest(sweep.keep) if sweep.keep else None
     matched = []
     for image in images:
-        if newest:
-            newest.add(image, now)
+        groups = newest.add(image, now) if newest else ()
         why_not = objection(image, sweep.select, now)
+        if not why_not and newest and not groups:
+            why_not = Refusal("group", f"in no group by {newest.keep.group_by}")
+        decision = Decision(image, why_not, groups)
         if why_not:
-            yield Decision(image, why_not)
-        elif newest and not groups_of(image, newest.keep.group_by):
-            yield Decision(image, Refusal("group", f"in no group by {newest.keep.group_by}"))
+            yield decision
         else:
-            matched.append(image.without_record())
+            matched.append(replace(decision, image=image.without_record()))
     stay = newest.reasons() if newest else {}
-    for image in matched:
-        yield Decision(image, stay.get(image.id))
+    for decision in matched:
+        yield replace(decision, objection=stay.get(decision.image.id))
 
 
 def objection(image: Image, select: Select, now: datetime) -> Refusal | None:
@@ -67,14 +68,16 @@ class _Newest:
         self.keep = keep
         self._groups: dict[str, list[tuple[datetime, str]]] = {}
 
-    def add(self, image: Image, now: datetime) -> None:
-        """Take note of an image, if it can be used and its age is known."""
+    def add(self, image: Image, now: datetime) -> tuple[str, ...]:
+        """Take note of an image, if it can be used and its age is known; gives the groups that it is in."""
+        groups = groups_of(image, self.keep.group_by)
         if image.status != "active" or image.created_at is None or image.created_at > now:
-            return
-        for group in groups_of(image, self.keep.group_by):
+            return groups
+        for group in groups:
             heap = self._groups.setdefault(group, [])
             add = heappush if len(heap) < self.keep.newest else heappushpop
             add(heap, (image.created_at, image.id))
+        return groups
 
     def reasons(self) -> dict[str, Refusal]:
         """Why each of the newest stays."""
