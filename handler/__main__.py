@@ -1,8 +1,8 @@
-"""Run one event file from a shell: `python -m handler EVENT.json [--json]`.
+"""Run one event file from a shell: `python -m handler EVENT.json [--json] [--html FILE]`.
 
 The cloud is the one that the environment names, and the mode that of REAPER_MODE: without it, a rehearsal. The log and
 the metrics go to standard error. CloudFormation is not answered. The exit code is 0 if everything is well, 1 if an
-image failed or a request was turned down, 2 if nothing was begun.
+image failed, a request was turned down or the page got lost, 2 if nothing was begun.
 """
 
 import argparse
@@ -10,11 +10,16 @@ import json
 import sys
 import time
 import uuid
-from contextlib import redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from handler.app import load_settings, process
 from handler.errors import InvalidRequest, InvalidSettings, UnknownEvent
+from handler.model import Decision
+from handler.page import page
 from handler.report import Report
 from handler.schema import read_json
 
@@ -65,19 +70,54 @@ def say(text: str) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; gives the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m handler", description="Run one event file against the cloud.")
-    parser.add_argument("event", type=Path, help="a file with an event, or with a request, as JSON")
-    parser.add_argument("--json", action="store_true", help="print the report as JSON instead of a table")
-    options = parser.parse_args(arguments)
+    options = _parser().parse_args(arguments)
+    now, decisions = datetime.now(UTC), list[Decision]()
+
+    def witness(decision: Decision) -> None:
+        decisions.append(replace(decision, image=decision.image.without_record()))
+
     try:
         event = read_json(options.event.read_text(encoding="utf-8"), str(options.event))
-        with redirect_stdout(sys.stderr):
-            report = process(event, ShellContext(), load_settings())
+        with redirect_stdout(sys.stderr), writable(options.html):
+            report = process(event, ShellContext(), load_settings(), now, witness if options.html else None)
     except (OSError, UnicodeDecodeError, InvalidSettings, UnknownEvent, InvalidRequest) as exc:
         print(f"{type(exc).__name__}: {exc}", file=sys.stderr)
         return 2
     say(json.dumps(report.answer(), indent=2) if options.json else table(report, colour=sys.stdout.isatty()))
-    return 0 if report.ok else 1
+    written = not options.html or write(options.html, page(report, decisions, now))
+    return 0 if report.ok and written else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m handler", description="Run one event file against the cloud.")
+    parser.add_argument("event", type=Path, help="a file with an event, or with a request, as JSON")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON instead of a table")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write what goes, what stays and why as a page, too")
+    return parser
+
+
+@contextmanager
+def writable(path: Path | None) -> Iterator[None]:
+    """Find out that a file can be written before anything is done; raises OSError. It is not changed."""
+    is_new = path is not None and not path.exists()
+    if path:
+        path.open("a").close()
+    try:
+        yield
+    except BaseException:
+        if path and is_new:
+            path.unlink()
+        raise
+
+
+def write(path: Path, text: str) -> bool:
+    """Write the page; gives whether that went well. The run is over by then, and told all the same."""
+    try:
+        path.write_text(text, encoding="utf-8", newline="\n")
+    except OSError as exc:
+        print(f"{type(exc).__name__}: {exc}: there is no page of what was done", file=sys.stderr)
+        return False
+    return True
 
 
 if __name__ == "__main__":

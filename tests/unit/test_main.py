@@ -102,6 +102,61 @@ def test_log_and_metrics_go_to_standard_error(run: Run, cloud: FakeCloud, option
     assert "image.deleted" not in ended.stdout
 
 
+# The page
+
+
+def test_a_page_is_written_beside_the_table(run: Run, cloud: FakeCloud, tmp_path: Path) -> None:
+    cloud.add_image("ci-1")
+    cloud.add_image("prod-1")
+    ended = run({"sweep": {"select": {"name": "ci-*"}}}, "--html", str(tmp_path / "plan.html"))
+    assert (ended.returncode, ended.stdout.splitlines()[-1]) == (0, "dry-run: 1 would_delete")
+    page = (tmp_path / "plan.html").read_text(encoding="utf-8")
+    assert page.startswith("<!DOCTYPE html>")
+    assert "1 of 2 images would be deleted" in page
+    assert "prod-1" in page
+
+
+def test_a_page_replaces_the_one_before(run: Run, cloud: FakeCloud, tmp_path: Path) -> None:
+    (tmp_path / "plan.html").write_text("old" * 100_000)
+    run({"image_ids": [cloud.add_image()]}, "--html", str(tmp_path / "plan.html"))
+    assert "old" * 9 not in (tmp_path / "plan.html").read_text(encoding="utf-8")
+
+
+def test_a_run_that_failed_has_a_page_that_says_so(run: Run, cloud: FakeCloud, tmp_path: Path) -> None:
+    image = cloud.add_image()
+    cloud.fault("DELETE", image, status=403)
+    ended = run({"image_ids": [image]}, "--html", str(tmp_path / "plan.html"), REAPER_MODE="delete")
+    assert ended.returncode == 1
+    assert "1 failed" in (tmp_path / "plan.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["missing/plan.html", ".", "event.json/plan.html"])
+def test_a_page_that_cannot_be_written_ends_the_run_before_it_begins(
+    run: Run, cloud: FakeCloud, tmp_path: Path, name: str
+) -> None:
+    ended = run({"image_ids": [cloud.add_image()]}, "--html", str(tmp_path / name), REAPER_MODE="delete")
+    assert (ended.returncode, ended.stdout, len(ended.stderr.splitlines())) == (2, "", 1)
+    assert str(tmp_path / name) in ended.stderr
+    assert (cloud.dead, cloud.calls) == ({}, [])
+
+
+def test_a_page_that_gets_lost_after_all_hides_nothing_of_the_run(run: Run, cloud: FakeCloud) -> None:
+    image = cloud.add_image("ci-1")
+    ended = run({"image_ids": [image]}, "--html", "/dev/full", REAPER_MODE="delete")
+    assert (ended.returncode, set(cloud.dead)) == (1, {image})
+    assert ended.stdout.splitlines()[-1] == "delete: 1 deleted"
+    assert "there is no page" in ended.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("before", [None, "the page of yesterday"])
+def test_a_run_that_did_not_begin_leaves_the_page_as_it_was(run: Run, tmp_path: Path, before: str | None) -> None:
+    path = tmp_path / "plan.html"
+    if before:
+        path.write_text(before)
+    assert run({"image_ids": [UNKNOWN_ID], "dryrun": True}, "--html", str(path)).returncode == 2
+    assert (path.read_text() if path.exists() else None) == before
+
+
 # Exit code 1
 
 

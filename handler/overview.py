@@ -1,0 +1,208 @@
+"""A run seen as one list: every image once, with what became of it, or would become of it, and why. Pure."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, get_args
+
+from handler.model import Decision, Outcome, OutcomeName, Refusal, Request, Result, SweepRequest
+from handler.selection import family, is_due
+
+Place = Literal["goes", "waits", "failed", "refused", "gone", "stays"]
+PLACES: tuple[Place, ...] = get_args(Place)
+"""Where an image may end. If several requests were about it, the first of these is what counts."""
+_PLACE_OF: dict[OutcomeName, Place] = {
+    "deleted": "goes",
+    "would_delete": "goes",
+    "marked": "waits",
+    "failed": "failed",
+    "refused": "refused",
+    "already_gone": "gone",
+}
+_UNTOLD = Refusal("unexpected", "it was selected, and nothing says what became of it")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One image. `created` and `size` are None where nobody knows, `group` is empty for an image that is in none."""
+
+    place: Place
+    image_id: str
+    name: str
+    created: datetime | None
+    size: int | None
+    outcome: str
+    reason: str
+    detail: str
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """How many images, how many bytes in those whose size is known, and of how many it is unknown."""
+
+    images: int
+    size: int
+    unknown: int
+
+    @classmethod
+    def of(cls, rows: Iterable[Row]) -> "Total":
+        """The sum of rows."""
+        sizes = [row.size for row in rows]
+        return cls(len(sizes), sum(size or 0 for size in sizes), sizes.count(None))
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What one run found and did. Not `armed` is a rehearsal; `stops` is what kept sweeps from doing anything."""
+
+    armed: bool
+    is_sweep: bool
+    rows: tuple[Row, ...]
+    stops: tuple[Refusal, ...]
+    problems: tuple[str, ...]
+
+    def at(self, *places: Place) -> list[Row]:
+        """The images that end in these places."""
+        return [row for row in self.rows if row.place in places]
+
+
+@dataclass(frozen=True, slots=True)
+class _Circumstances:
+    """What all images of a run have in common."""
+
+    armed: bool
+    grouped: bool
+    now: datetime
+
+
+def overview(results: Sequence[Result], mode: str, decisions: Iterable[Decision], now: datetime) -> Overview:
+    """Put together what was decided on each image, and what became of those that were selected or asked for."""
+    sweeps = [result.request for result in results if isinstance(result.request, SweepRequest)]
+    circumstances = _Circumstances(mode == "delete", any(sweep.keep for sweep in sweeps), now)
+    known = _known(decisions)
+    rows: dict[str, Row] = {}
+    for result in results:
+        for outcome in result.outcomes:
+            row = _told(outcome, result.request, known.get(outcome.image_id), circumstances)
+            rows[row.image_id] = min(rows.get(row.image_id, row), row, key=lambda each: PLACES.index(each.place))
+    rows.pop("", None)  # stands for the whole list of a sweep
+    why = next((Refusal(cap.reason, cap.detail) for result in results if (cap := _cap(result))), _UNTOLD)
+    untold = [_untold(decision, why, circumstances) for image_id, decision in known.items() if image_id not in rows]
+    stops = tuple(stop for result in results if (stop := _stop(result)))
+    return Overview(circumstances.armed, bool(sweeps), (*rows.values(), *untold), stops, tuple(_problems(results)))
+
+
+def headline(view: Overview) -> str:
+    """What a reviewer must know, in one sentence."""
+    words: dict[Place, str] = {
+        "waits": "waiting for their day",
+        "refused": "refused",
+        "failed": "not done" if view.stops else "failed",
+        "gone": "gone already",
+    }
+    told = [f"{len(rows):,} {words[place]}" for place in words if (rows := view.at(place))]
+    return "; ".join([*_first(view), *told])
+
+
+def _first(view: Overview) -> Iterator[str]:
+    """The first words of the headline: what goes."""
+    gone = [row for row in view.at("goes") if row.outcome == "deleted" or not view.armed]
+    verb = "were" if view.armed else "would be"
+    if gone:
+        number = f"{len(gone):,} of {len(view.rows):,} {'images' if view.is_sweep else 'images asked for'}"
+        yield f"{number} {verb} deleted, freeing {gib(Total.of(gone).size)}"
+    elif view.stops:
+        yield f"Nothing {'was' if view.armed else verb} deleted: {view.stops[0].reason}"
+    else:
+        yield f"None of {len(view.rows):,} {'images' if view.is_sweep else 'images asked for'} {verb} deleted"
+    if left := len(view.at("goes")) - len(gone):
+        yield f"{left:,} left to workers"
+
+
+def gib(size: int) -> str:
+    """A number of bytes, as people read it: in GiB, and less only where that would round to nothing."""
+    for unit, power in (("GiB", 30), ("MiB", 20)):
+        if size * 20 >= 2**power:
+            return f"{size / 2**power:,.1f} {unit}"
+    return f"{size:,} B" if size else "0 GiB"
+
+
+def _known(decisions: Iterable[Decision]) -> dict[str, Decision]:
+    """The decision on each image; where two sweeps differ, the one that selects it."""
+    known: dict[str, Decision] = {}
+    for decision in decisions:
+        if decision.objection is None or decision.image.id not in known:
+            known[decision.image.id] = decision
+    return known
+
+
+def _told(outcome: Outcome, request: Request | None, decision: Decision | None, circumstances: _Circumstances) -> Row:
+    """An image that an outcome tells of."""
+    image = outcome.image or (decision.image if decision else None)
+    place, why = _place(outcome, request, decision, circumstances), Refusal(outcome.reason, outcome.detail)
+    if place == "stays" and decision and decision.objection:
+        why = Refusal(decision.objection.reason, f"{decision.objection.detail}; {outcome.detail}")
+    words = _words(outcome, place, rehearsed=not circumstances.armed or bool(request and request.dry_run))
+    name = outcome.name or (image.name if image else None) or ""
+    created, size = (image.created_at, image.size) if image else (None, outcome.size)
+    group = _group(name, decision, circumstances)
+    return Row(place, outcome.image_id, name, created, size, words, why.reason, why.detail, group)
+
+
+def _untold(decision: Decision, why: Refusal, circumstances: _Circumstances) -> Row:
+    """An image that only a decision tells of: it stays, or it is selected and nothing was done about it."""
+    image, why = decision.image, decision.objection or why
+    place: Place = "stays" if decision.objection else "failed"
+    name, group = image.name or "", _group(image.name or "", decision, circumstances)
+    return Row(place, image.id, name, image.created_at, image.size, place, why.reason, why.detail, group)
+
+
+def _place(
+    outcome: Outcome, request: Request | None, decision: Decision | None, circumstances: _Circumstances
+) -> Place:
+    if decision and outcome.outcome == "would_delete" and isinstance(request, SweepRequest):
+        return "goes" if is_due(decision.image, request, circumstances.now) else "waits"
+    if decision and decision.objection and outcome.outcome == "refused":
+        return "stays"  # it was not selected: it was looked at for the mark that it bore
+    return _PLACE_OF[outcome.outcome]
+
+
+def _words(outcome: Outcome, place: Place, *, rehearsed: bool) -> str:
+    """The outcome for a person, and more exactly where its name covers more than one case."""
+    if place == "stays":
+        return "would unmark" if rehearsed else "unmarked"
+    if outcome.outcome != "would_delete":
+        return outcome.outcome.replace("_", " ")
+    if place == "waits":
+        return "would mark"
+    return "would delete" if rehearsed else "left to a worker"
+
+
+def _group(name: str, decision: Decision | None, circumstances: _Circumstances) -> str:
+    """The group by which the sweep keeps the newest; if it does not, the family of the name."""
+    return ", ".join(decision.groups) if decision and circumstances.grouped else family(name)
+
+
+def _cap(result: Result) -> Outcome | None:
+    """What kept a sweep from doing anything with all that it had selected: its cap."""
+    selected = {image.id for image in result.survey.selected} if result.survey else set()
+    told = [outcome for outcome in result.outcomes if outcome.image_id in selected]
+    return told[0] if told and all(outcome.reason == "over_limit" for outcome in told) else None
+
+
+def _stop(result: Result) -> Refusal | None:
+    """Why nothing was deleted at all, in short and in full; None if something was, or might have been."""
+    if cap := _cap(result):
+        return Refusal("over the cap", cap.detail)
+    unread = next((outcome for outcome in result.outcomes if not outcome.image_id), None)
+    return Refusal("the images could not be listed", f"{unread.reason}, {unread.detail}") if unread else None
+
+
+def _problems(results: Sequence[Result]) -> Iterator[str]:
+    """Why requests were not carried out."""
+    for result in results:
+        if result.problem:
+            yield f"A request was turned down: {result.problem}"
+        elif result.held:
+            yield f"Message {result.message_id} was given back, since one before it in its group has failed"

@@ -1,0 +1,174 @@
+"""The sections of the page: the images that end in one place, counted by reason and listed in groups. Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from html import escape
+
+from handler.overview import Overview, Place, Row, Total, gib
+
+MOST_LISTED = 2000
+"""Images of a section that are listed one by one where they stay: of more, the largest. What goes is always listed."""
+COLUMNS = ("Name", "Id", "Age", "Size", "Outcome", "Why")
+NUMBERS = ("Age", "Size")
+SECTIONS: Mapping[str, tuple[str, str]] = {
+    "goes": ("Goes", "Selected or asked for, and no rule objects."),
+    "waits": ("Waits", "Marked first, deleted by a later run: whoever takes the tag off keeps the image."),
+    "failed": ("Failed", "None of these is known to be deleted."),
+    "refused": ("Refused by a rule", "Asked for or selected, but a rule of ours or of the cloud objects: it stays."),
+    "stopped": ("Not done", "Selected, and left as they are."),
+    "gone": ("Gone already", "The cloud knows no such image."),
+    "stays": ("Stays", "Not selected, for the first of the sweep's conditions that does not hold."),
+}
+REASONS: Mapping[str, str] = {
+    "name": "its name does not match",
+    "tags": "it lacks a tag",
+    "properties": "it lacks a property, or has another value",
+    "status": "it has another status",
+    "age": "too young, or its age is unknown",
+    "size": "too small, or its size is unknown",
+    "group": "in no group",
+    "newest": "among the newest of its group",
+    "public": "every project may use it",
+    "not_owner": "it belongs to another project",
+    "protected": "it is protected",
+    "not_ready": "it is being written, or not at rest",
+    "changed": "it is not what was expected, or no longer selected",
+    "kept": "it is tagged to be kept, or its mark was taken off",
+    "not_allowed": "it lacks the operator's tag, or has a name outside the operator's patterns",
+    "too_young": "younger than the operator's least age",
+    "shared": "another project has accepted it",
+    "in_use": "something uses it",
+    "denied": "the credentials are refused, or may not do it",
+    "throttled": "the cloud keeps asking for fewer requests",
+    "unavailable": "the cloud is at fault, or can't be reached",
+    "deadline": "no time was left for it",
+    "over_limit": "over a cap of the sweep or of the function",
+    "budget": "the budget is used up, or can't be counted",
+    "backup_left": "its backup could not be deleted",
+    "paused": "the function is paused",
+    "unexpected": "the cloud said something that we do not understand, or we have a fault",
+}
+
+
+def section(place: Place, view: Overview, now: datetime) -> str:
+    """One section. What stays is folded away: it is the most, and matters the least."""
+    title, lead = SECTIONS["stopped" if place == "failed" and view.stops else place]
+    rows = view.at(place)
+    listed = _listed(rows, place)
+    table = _table(place, listed, view, now)
+    if place == "stays":
+        table = f"<details><summary>{_listing(listed, rows)}</summary>{table}</details>"
+    elif len(listed) < len(rows):
+        table = f"<p>{_listing(listed, rows)}</p>{table}"
+    total = Total.of(rows)
+    return (
+        f'<section id="{place}" class="{place}" aria-labelledby="{place}-title">'
+        f'<h2 id="{place}-title">{title} <small>{images(total)}, {size(total)}</small></h2>'
+        f'<p class="soft">{lead}</p>{_reasons(rows)}{table}</section>'
+    )
+
+
+def text(value: str) -> str:
+    """A text as HTML: nothing in it is markup, and what no eye can see is written out."""
+    if not value.isprintable():
+        value = "".join(sign if sign.isprintable() else f"<U+{ord(sign):04X}>" for sign in value)
+    return escape(value)
+
+
+def code(value: str) -> str:
+    """A text as HTML, set as what a machine says."""
+    return f"<code>{text(value)}</code>"
+
+
+def images(total: Total) -> str:
+    """A number of images in words."""
+    unknown = f", {total.unknown:,} of unknown size" if total.unknown else ""
+    return f"{total.images:,} image{'' if total.images == 1 else 's'}{unknown}"
+
+
+def size(total: Total) -> str:
+    """The bytes of images in words."""
+    return "unknown" if total.images and total.unknown == total.images else gib(total.size)
+
+
+def _listed(rows: Sequence[Row], place: Place) -> Sequence[Row]:
+    if place in {"goes", "waits"}:
+        return rows
+    return sorted(rows, key=lambda row: (row.outcome == "stays", -(row.size or 0)))[:MOST_LISTED]
+
+
+def _listing(listed: Sequence[Row], rows: Sequence[Row]) -> str:
+    if len(listed) == len(rows):
+        return f"{images(Total.of(rows))}, one by one"
+    return f"The {len(listed):,} largest of {len(rows):,} images, one by one; the others are only counted above"
+
+
+def _reasons(rows: Sequence[Row]) -> str:
+    """How many images there are for each reason, if there are reasons."""
+    by_reason: dict[str, list[Row]] = {}
+    for row in rows:
+        by_reason.setdefault(row.reason, []).append(row)
+    if set(by_reason) <= {""}:
+        return ""
+    lines = "".join(
+        f'<tr><td>{code(reason)}</td><td>{REASONS.get(reason, "")}</td><td class="number">{len(of_it):,}</td>'
+        f'<td class="number">{size(Total.of(of_it))}</td></tr>'
+        for reason, of_it in sorted(by_reason.items(), key=lambda each: -len(each[1]))
+    )
+    return f'<table class="reasons"><tbody>{lines}</tbody></table>'
+
+
+def _table(place: Place, rows: Sequence[Row], view: Overview, now: datetime) -> str:
+    heads = "".join(
+        f'<th scope="col"{" class=number" * (column in NUMBERS)}><button type="button">{column}</button></th>'
+        for column in COLUMNS
+    )
+    bodies = "".join(_groups(rows, view, now))
+    return f'<table class="images" aria-labelledby="{place}-title"><thead><tr>{heads}</tr></thead>{bodies}</table>'
+
+
+def _groups(rows: Sequence[Row], view: Overview, now: datetime) -> Iterator[str]:
+    """The groups with the most bytes first, and in each the oldest images."""
+    everywhere, here = _by_group(view.rows), _by_group(rows)
+    for group, members in sorted(here.items(), key=lambda each: (-Total.of(each[1]).size, each[0])):
+        part, whole = Total.of(members), Total.of(everywhere[group])
+        told = f"{part.images:,} of {images(whole)}, {gib(part.size)} of {gib(whole.size)}"
+        oldest_first = sorted(members, key=lambda row: row.created or now)
+        lines = "\n".join(_row(row, _why(row, view), now) for row in oldest_first)
+        yield (
+            f'\n<tbody data-v="{part.size}"><tr class="group"><th colspan="{len(COLUMNS)}" scope="rowgroup">'
+            f'<button type="button" aria-expanded="true"><bdi>{text(group) or "in no group"}</bdi></button>'
+            f" <small>{told}</small></th></tr>\n{lines}</tbody>"
+        )
+
+
+def _by_group(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row.group, []).append(row)
+    return groups
+
+
+def _why(row: Row, view: Overview) -> str:
+    """The cell of the reason, and of its details unless they stand over the whole page."""
+    if row.reason:
+        return code(row.reason) + ("" if view.stops and row.place == "failed" else f" {text(row.detail)}")
+    return text(row.detail) or "no rule objects"
+
+
+def _row(row: Row, why: str, now: datetime) -> str:
+    in_bytes = 'data-v="">unknown' if row.size is None else f'data-v="{row.size}">{gib(row.size)}'
+    name = text(row.name) or "<i>no name</i>"
+    return (
+        f'<tr><th scope="row"><bdi>{name}</bdi></th><td class="id">{text(row.image_id)}</td>{_age(row.created, now)}'
+        f'<td class="number" {in_bytes}</td><td>{text(row.outcome)}</td><td>{why}</td></tr>'
+    )
+
+
+def _age(created: datetime | None, now: datetime) -> str:
+    """The cell of an image's age."""
+    if created is None:
+        return '<td class="number" data-v="">unknown</td>'
+    age = now - created
+    days = f"{age.days:,} d" if created <= now else "in the future"
+    return f'<td class="number" data-v="{age.total_seconds():.0f}">{days}<small>{created:%Y-%m-%d}</small></td>'
