@@ -31,13 +31,14 @@ OPENSTACK := 'keystone>=30,<31' 'glance>=33,<34' 'nova>=34,<35' 'gunicorn>=27,<2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-openstack test-lambda check bench build stage stage-here format clean lock
+.PHONY: help setup demo test test-openstack test-lambda test-page check bench build stage stage-here format clean lock
 
 help:
 	@echo 'make demo    show what the function does, against a fake cloud on this machine'
 	@echo 'make test    run the tests'
 	@echo 'make test-openstack  hold the fake cloud against real Keystone, Glance and Nova on this machine'
 	@echo 'make test-lambda  run the built artifact under the Lambda runtime, and feed it from a queue'
+	@echo 'make test-page  look at the page of a run in a headless Chromium'
 	@echo 'make check   formatter, linter, types, arrows between the modules, template'
 	@echo 'make bench   run the benchmarks'
 	@echo 'make build   build the functions of template.yaml with sam (ARCH=$(ARCH), PYTHON_VERSION=$(PYTHON_VERSION))'
@@ -59,6 +60,10 @@ test-openstack: $(READY) $(OPENSTACK_READY)
 
 test-lambda: $(READY) $(SAM_READY) $(LAMBDA_READY) stage-here
 	$(VENV) -m pytest tests/e2e
+
+test-page: $(READY)
+	@$(call chromium_or_why)
+	$(VENV) -m pytest tests/page
 
 check: $(READY) $(SAM_READY) $(CHECKOV_READY)
 	$(VENV) -m ruff format --check
@@ -131,6 +136,19 @@ define python_or_why
 		{ echo '"$(PYTHON)" cannot make virtual environments (on Debian and Ubuntu: apt install python3-venv)' >&2; exit 1; }
 endef
 
+# Debian's browser and its driver fit each other, and neither looks for the other anywhere else.
+define chromium_or_why
+	command -v chromium >/dev/null && command -v chromedriver >/dev/null && exit; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo 'Installing Chromium and its driver'; \
+		export DEBIAN_FRONTEND=noninteractive; \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium chromium-driver >/dev/null; \
+	else \
+		echo 'The tests of the page need chromium and chromedriver (on Debian: apt install chromium chromium-driver)' >&2; \
+		exit 1; \
+	fi
+endef
+
 define venv
 	$(call python_or_why)
 	@echo 'Installing $(2) into $(1)'
@@ -157,7 +175,7 @@ build-%: $(STAGE)/ready
 # Wheels for Lambda's platform, whatever this machine is, and our own wheel; no commands and no tests of theirs, and
 # not Powertools' router for web requests, a tenth of everything, which nothing of ours loads.
 # Our wheel comes by name and not by path, since pip would write the path into the artifact.
-$(STAGE)/ready: requirements.lock pyproject.toml Makefile $(READY) $(wildcard handler/*.py)
+$(STAGE)/ready: requirements.lock pyproject.toml Makefile $(READY) $(wildcard handler/*.py handler/*.html)
 	@rm -rf $(STAGE) && mkdir -p $(STAGE)
 	$(VENV) $(PIP) wheel --no-deps --no-build-isolation --wheel-dir $(STAGE) .
 	$(VENV) $(PIP) $(LOCKED) $(FOR_LAMBDA) -r requirements.lock
