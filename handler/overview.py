@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, get_args
 
+from handler.marks import is_due
 from handler.model import Decision, Outcome, OutcomeName, Refusal, Request, Result, SweepRequest
-from handler.selection import family, is_due
+from handler.selection import family
 
 Place = Literal["goes", "waits", "failed", "refused", "gone", "stays"]
 PLACES: tuple[Place, ...] = get_args(Place)
