@@ -10,7 +10,10 @@ from typing import Any
 import requests
 from keystoneauth1 import exceptions as keystone
 from keystoneauth1.access import AccessInfoV3
-from keystoneauth1.identity import v3
+from keystoneauth1.identity.v3.application_credential import ApplicationCredential
+from keystoneauth1.identity.v3.base import Auth
+from keystoneauth1.identity.v3.password import Password
+from keystoneauth1.identity.v3.token import Token
 from keystoneauth1.session import Session as KeystoneSession
 from requests.auth import AuthBase
 
@@ -22,11 +25,11 @@ USER_AGENT = "image-reaper"
 SHORTEST_LIFE = 120
 """Seconds that a token must still live to be used; keystoneauth1 takes the same number."""
 
-PLUGINS: Mapping[str, Callable[..., v3.Auth]] = {
-    "password": v3.Password,
-    "v3password": v3.Password,
-    "v3applicationcredential": v3.ApplicationCredential,
-    "v3token": v3.Token,
+PLUGINS: Mapping[str, Callable[..., Auth]] = {
+    "password": Password,
+    "v3password": Password,
+    "v3applicationcredential": ApplicationCredential,
+    "v3token": Token,
 }
 """What `OS_AUTH_TYPE` may say. Named here, since a look-up by entry point would read every package's metadata."""
 
@@ -49,7 +52,7 @@ KEYSTONE_ERRORS: tuple[tuple[type[Exception], type[CloudError]], ...] = (
 class Login:
     """How a token is made; `secrets` may stand in no message."""
 
-    plugin: v3.Auth
+    plugin: Auth
     secrets: tuple[str, ...] = ()
 
 

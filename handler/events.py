@@ -140,13 +140,13 @@ def _queue_message(record: Mapping[str, Any], fifo: bool, standing: Standing) ->
 
 
 def _topic_request(record: Mapping[str, Any], standing: Standing) -> Request:
-    return _request_in(read_json(valid(TopicRecord, record).Sns.Message, "Sns.Message"), standing)
+    return _request_in(read_json(valid(TopicRecord, record).notification.message, "Sns.Message"), standing)
 
 
 def _request_in(payload: Mapping[str, Any], standing: Standing) -> Request:
     """A request, or the one in an SNS notification or an EventBridge event."""
     if payload.get("Type") == "Notification":
-        return _request_in(read_json(valid(Notification, payload).Message, "Message"), standing)
+        return _request_in(read_json(valid(Notification, payload).message, "Message"), standing)
     if "detail-type" in payload:
         return _bus_request(payload, standing)
     return read_request(payload)

@@ -5,14 +5,14 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
-from tests.conftest import EVENTS, UNKNOWN_ID, Invocation, Invoke, load_event, queue
+from tests.conftest import EVENTS, UNKNOWN_ID, Auth, Invocation, Invoke, load_event, queue
 from tests.e2e.conftest import Start, demo_cloud
 from tests.e2e.runtime import CLIENT, INTERPRETER, PACKAGE, Answer, Runtime, await_end
-from tests.fakecloud import FakeCloud
+from tests.fakecloud import FakeCloud, Server
 
 NAMES = sorted(path.stem for path in EVENTS.glob("*.json"))
 DELETED = {"deleted": 1}
@@ -47,6 +47,13 @@ def test_a_cold_environment_deletes_an_image(start: Start, cloud: FakeCloud) -> 
     image_id = cloud.add_image()
     assert start().invoke({"image_ids": [image_id]}).value["counts"] == DELETED
     assert image_id in cloud.dead
+
+
+@pytest.mark.parametrize("auth", get_args(Auth))
+def test_the_artifact_knows_every_way_to_log_in(auth: Auth, cloud: FakeCloud, server: Server, tmp_path: Path) -> None:
+    image_id = cloud.add_image()
+    with Runtime(cloud.env(server.url, auth) | {"REAPER_MODE": "delete"}, tmp_path / "log") as runtime:
+        assert runtime.invoke({"image_ids": [image_id]}).value["counts"] == DELETED
 
 
 def test_a_warm_environment_uses_its_token_and_its_process_again(start: Start, cloud: FakeCloud) -> None:
