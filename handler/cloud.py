@@ -181,7 +181,7 @@ class Cloud:
             project_id=str(project_id),
             image=self._options.image_endpoint or find("image"),
             compute=self._options.compute_endpoint or find("compute"),
-            volume=find("volumev3", "block-storage"),
+            volume=find("volumev3"),  # or block-storage: keystoneauth1 knows that as the same
             scaling=find("as", "autoscaling"),
         )
 

@@ -87,6 +87,7 @@ def service_urls(state: CloudState, base: str, project: str) -> dict[str, tuple[
             "compute": ("nova", f"{base}/compute/v2.1"),
             "compute_legacy": ("nova_legacy", f"{base}/compute/v2/{project}"),
             "volumev3": ("cinderv3", f"{base}/volume/v3/{project}"),
+            "block-storage": ("cinder", f"{base}/volume/v3/{project}"),
         }
     return {kind: entry for kind, entry in urls.items() if kind not in state.missing_services}
 

@@ -310,11 +310,19 @@ def test_a_page_that_was_cut_without_a_word_is_not_the_end_of_the_list(invoke: I
 def test_a_server_without_image_where_volumes_cannot_be_asked_for_is_not_overlooked(
     invoke: Invoke, cloud: FakeCloud
 ) -> None:
-    cloud.catalog_without("volumev3")
+    cloud.catalog_without("volumev3", "block-storage")
     image = cloud.add_image()
     cloud.add_volume(image=image, server=cloud.add_server(image=None))
     assert invoke({"image_ids": [image]}).outcomes[image][0] == "failed"
     assert nothing_deleted(cloud)
+
+
+@pytest.mark.parametrize("missing", ["volumev3", "block-storage"])
+def test_volumes_are_found_by_either_name_of_their_service(missing: str, invoke: Invoke, cloud: FakeCloud) -> None:
+    cloud.catalog_without(missing)
+    image = cloud.add_image()
+    cloud.add_volume(image=image, server=cloud.add_server(image=None))
+    assert invoke({"image_ids": [image]}).outcomes == {image: ("refused", "in_use")}
 
 
 # The check is off
