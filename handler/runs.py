@@ -28,7 +28,7 @@ def carry_out(jobs: Sequence[Job], run: Run) -> list[Outcome]:
 
     executor = ThreadPoolExecutor(run.concurrency, thread_name_prefix="image")
     why_missing = _await([executor.submit(work, numbers) for numbers in _by_image(jobs)], run)
-    executor.shutdown(wait=False, cancel_futures=True)
+    executor.shutdown(wait=False)  # what is still queued finds the run halted, and sends nothing
     for number, job in enumerate(jobs):
         settle(number, failed(job.target.image_id, why_missing))
     return [done[number] for number in range(len(jobs))]
