@@ -49,7 +49,7 @@ class Settings(BaseModel):
     in_use_check: Literal["on", "off"] = Field("on", alias="REAPER_IN_USE_CHECK")
     in_use_also: Annotated[frozenset[Also], BeforeValidator(_words)] = Field(frozenset(), alias="REAPER_IN_USE_ALSO")
     min_age: Annotated[timedelta, BeforeValidator(parse_age)] = Field(timedelta(0), alias="REAPER_MIN_AGE")
-    keep_tag: str = Field("keep", alias="REAPER_KEEP_TAG")
+    keep_tag: str = Field("keep", alias="REAPER_KEEP_TAG", pattern=r"^\S(.*\S)?$")
     require_tag: str = Field("", alias="REAPER_REQUIRE_TAG")
     allow_names: str = Field("", alias="REAPER_ALLOW_NAMES", pattern=r"[^,\s]")
     allow_shared: Flag = Field(default=False, alias="REAPER_ALLOW_SHARED")

@@ -113,6 +113,7 @@ def test_a_setting_takes_what_it_is_set_to(variable: str, value: str, setting: s
 
 BAD = {
     "REAPER_MODE": ["Delete", "DELETE", "delete ", " delete", "delete\n", "dry_run", "dryrun", "true", "on", "armed"],
+    "REAPER_KEEP_TAG": [" keep", "keep ", "keep\n", " "],
     "REAPER_IMAGE_API": ["Glance", "ecs", "ecs-v3", "ecs-v2.1 ", "nova", "ims,glance"],
     "REAPER_IMAGE_ENDPOINT": [
         "glance:9292",
