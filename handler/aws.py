@@ -10,6 +10,7 @@ from typing import Any
 import requests
 from requests.adapters import HTTPAdapter
 from requests_aws4auth import AWS4Auth
+from urllib3.exceptions import HTTPError
 from urllib3.util import Retry
 
 from handler.access import AwsAccess, LifecycleAction, StackCall
@@ -58,7 +59,7 @@ def answer_stack(call: StackCall, physical_resource_id: str, problem: str = "", 
     share = max((seconds / TRIES - 2 * PAUSE) / 2, 0.1)  # each try may take one to connect and one to wait
     try:
         response = _put(call.response_url, _fitting(answer), (share, share))
-    except requests.RequestException as exc:
+    except (requests.RequestException, HTTPError) as exc:  # urllib3's own where an address can't be parsed
         # The address is a secret: whoever has it can answer in our place.
         message = f"CloudFormation did not take the answer: {type(exc).__name__}"
         raise AnswerNotDelivered(message) from None
@@ -153,11 +154,11 @@ def _post(
                 access.endpoint(service),
                 data=data,
                 headers=headers,
-                auth=_signature(service, access, session),
+                auth=_signature(service, access),
                 timeout=TIMEOUT,
                 allow_redirects=False,
             )
-    except requests.RequestException as exc:
+    except (requests.RequestException, HTTPError) as exc:
         message = f"{service} can't be reached: {type(exc).__name__}"
         raise AwsFault(message) from exc
 
@@ -175,28 +176,31 @@ def new_session() -> Session:
     return session
 
 
-def _signature(service: str, access: AwsAccess, session: requests.Session) -> AWS4Auth:
+def _signature(service: str, access: AwsAccess) -> AWS4Auth:
     """Signature version 4, with the keys of the function's role."""
     key, secret, token = access.access_key_id, access.secret_access_key, access.session_token
     if access.container_credentials_uri:
-        key, secret, token = _keys_of_container(access, session)
+        key, secret, token = _keys_of_container(access)
     if not key or not secret:
         message = "there are no AWS credentials in the environment"
         raise AwsFault(message)
     return AWS4Auth(key, secret, access.region, service, session_token=token or None)
 
 
-def _keys_of_container(access: AwsAccess, session: requests.Session) -> tuple[str, str, str]:
+def _keys_of_container(access: AwsAccess) -> tuple[str, str, str]:
     """Ask the runtime for keys: with SnapStart there are none in the environment, since they would be too old there.
 
-    Source: AWS SDKs and tools reference guide, "Container credential provider".
+    It is asked directly: no proxy reaches it, or may see its token. Source: AWS SDKs and tools reference guide,
+    "Container credential provider".
     """
-    response = session.get(
-        access.container_credentials_uri,
-        headers={"Authorization": access.container_token} if access.container_token else {},
-        timeout=TIMEOUT,
-        allow_redirects=False,
-    )
+    with _session() as session:
+        session.trust_env = False
+        response = session.get(
+            access.container_credentials_uri,
+            headers={"Authorization": access.container_token} if access.container_token else {},
+            timeout=TIMEOUT,
+            allow_redirects=False,
+        )
     try:
         keys = response.json()
         return str(keys["AccessKeyId"]), str(keys["SecretAccessKey"]), str(keys["Token"])

@@ -337,7 +337,10 @@ def test_an_answer_that_is_not_taken_is_an_error_that_does_not_give_the_address_
     assert (len(cloud.dead), cloud.sink) == (1, {})
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:1/x?SECRET", "SECRET", "ftp://h/SECRET", "http://[SECRET", ""])
+@pytest.mark.parametrize(
+    "url",
+    ["http://127.0.0.1:1/x?SECRET", "SECRET", "ftp://h/SECRET", "http://[SECRET", "", f"http://{'x' * 64}/SECRET"],
+)
 def test_an_address_that_takes_nothing_is_an_error_that_does_not_give_it_away(invoke: Invoke, url: str) -> None:
     run = invoke(stack_event("Create", url, {"image_ids": [UNKNOWN_ID]}))
     assert isinstance(run.error, AnswerNotDelivered)
