@@ -71,6 +71,7 @@ class Identity:
         self._secrets = _forms(*login.secrets)
         self._lock = Lock()
         self._access: AccessInfoV3 | None = None
+        self._project_id = ""
 
     def access(self, deadline: Deadline) -> AccessInfoV3:
         """Give a token that lives long enough, a new one if need be."""
@@ -85,7 +86,7 @@ class Identity:
             if self._access is None or self._access.auth_token == stale:
                 self._access = None
                 try:
-                    self._access = self._log_in(deadline)
+                    self._access = self._of_one_project(self._log_in(deadline))
                 except CloudError as error:
                     error.ends_run = True  # without a token, nothing else will succeed
                     if not error.may_retry:
@@ -110,6 +111,14 @@ class Identity:
             self._login = rotated
             self._secrets |= _forms(*rotated.secrets)
             return self._authenticate(deadline)
+
+    def _of_one_project(self, access: AccessInfoV3) -> AccessInfoV3:
+        """Refuse a token for another project than the last: what it can't see would count as gone."""
+        if self._project_id not in {"", access.project_id}:
+            message = f"the new token is for project {access.project_id}, not for {self._project_id}"
+            raise CredentialsRefused(message)
+        self._project_id = str(access.project_id)
+        return access
 
     def _authenticate(self, deadline: Deadline) -> AccessInfoV3:
         session = KeystoneSession(
@@ -173,7 +182,6 @@ class KeystoneAuth(AuthBase):
         request = response.request.copy()
         request.hooks = {"response": []}
         request.headers["X-Auth-Token"] = str(self._identity.renew(self._token, self._deadline).auth_token)
-        response.close()
         again: requests.Response = response.connection.send(request, **options | {"timeout": self._deadline.timeout()})
         again.history.append(response)
         return again

@@ -110,6 +110,18 @@ def test_a_secret_that_was_rotated_is_read_again_in_the_middle_of_a_run(
     assert [reap().answer["counts"] for _ in range(2)] == [{"deleted": 1}] * 2
 
 
+def test_credentials_of_another_project_are_not_taken_in_the_middle_of_a_run(
+    cloud: FakeCloud, store: Store, reap: Reap
+) -> None:
+    """What its token can't see would count as gone."""
+    store(password_of(cloud))
+    reap()
+    store({"OS_USERNAME": "neighbour", "OS_PASSWORD": cloud.users["neighbour"].password, "OS_PROJECT_NAME": "other"})
+    cloud.users["reaper"].password = "new-passw0rd"
+    cloud.revoke_tokens()
+    assert reap(REAPER_IN_USE_CHECK="off").outcomes.popitem()[1] == ("failed", "denied")
+
+
 def test_a_rotation_between_two_runs_costs_no_image(cloud: FakeCloud, store: Store, reap: Reap) -> None:
     store(WRONG_PASSWORD)
     reap()
@@ -290,6 +302,18 @@ def test_with_snapstart_the_keys_come_from_the_runtime(cloud: FakeCloud, server:
     asked, signed = cloud.calls[0].headers, {k.lower(): v for k, v in cloud.calls[1].headers.items()}
     assert asked["Authorization"] == "t0ken"
     assert signed["x-amz-security-token"] == TOKEN
+
+
+def test_no_proxy_sees_the_token_for_the_keys(
+    cloud: FakeCloud, server: Server, reap: Reap, clean_environment: pytest.MonkeyPatch
+) -> None:
+    keys = {"AccessKeyId": KEYS["AWS_ACCESS_KEY_ID"], "SecretAccessKey": KEYS["AWS_SECRET_ACCESS_KEY"], "Token": TOKEN}
+    cloud.fault("GET", "/keys", status=200, body=keys)
+    with closed_port() as port:
+        clean_environment.setenv("http_proxy", f"http://127.0.0.1:{port}")
+        run = reap(AWS_CONTAINER_CREDENTIALS_FULL_URI=f"{server.url}/keys", AWS_CONTAINER_AUTHORIZATION_TOKEN="t0ken")
+    assert "secretsmanager can't be reached: ProxyError" in str(run.error)
+    assert [call.path for call in cloud.calls] == ["/keys"]
 
 
 @pytest.mark.parametrize("body", ["", "[]", "{}", '{"AccessKeyId": "x"}'])
