@@ -121,6 +121,17 @@ def test_a_deadline_in_the_middle_of_a_batch_returns_just_the_messages_not_done(
     assert 0 < len(returned) < len(image_ids)
 
 
+def test_cloudformation_is_answered_before_the_time_is_over(start: Start, cloud: FakeCloud, server: Server) -> None:
+    image_id = cloud.add_image()
+    cloud.fault("GET", r"/images/[^/]+$", status=None, times=None, delay=30)
+    call = event("stack-delete", cloud.env(server.url))
+    call["ResourceProperties"]["image_ids"] = [image_id]
+    assert start(timeout=13).invoke(call).value["counts"] == {"failed": 1}
+    told = json.loads(cloud.sink["answer"][0])
+    assert (told["Status"], image_id in told["Reason"]) == ("FAILED", True)
+    assert image_id in cloud.images
+
+
 @pytest.mark.parametrize("name", ["café", "образ", "\N{OCTOPUS}", "\udc80", "half \ud83d"])
 def test_a_name_of_any_characters_survives_the_runtime(name: str, start: Start, cloud: FakeCloud) -> None:
     image_id = cloud.add_image(name)
