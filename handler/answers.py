@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 
@@ -120,6 +120,7 @@ def row_for(answer: Answer) -> Row | None:
     return next((row for row in TABLE if _matches(row, answer)), None)
 
 
+@lru_cache(maxsize=32)
 def meaning_of(answer: Answer) -> Meaning:
     """Say what an answer means. A success that carries words we did not expect is UNCONFIRMED."""
     row = row_for(answer)

@@ -4,6 +4,7 @@ import html
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import Any
 
@@ -22,8 +23,8 @@ from handler.deadline import Deadline
 from handler.errors import CloudError, CredentialsRefused, Throttled, Unavailable, Unexpected, Unreachable
 
 USER_AGENT = "image-reaper"
-SHORTEST_LIFE = 120
-"""Seconds that a token must still live to be used; keystoneauth1 takes the same number."""
+SHORTEST_LIFE = timedelta(seconds=120)
+"""How long a token must still live to be used; keystoneauth1 takes the same time."""
 
 PLUGINS: Mapping[str, Callable[..., Auth]] = {
     "password": Password,
@@ -72,11 +73,12 @@ class Identity:
         self._lock = Lock()
         self._access: AccessInfoV3 | None = None
         self._project_id = ""
+        self._expires = datetime.min.replace(tzinfo=UTC)
 
     def access(self, deadline: Deadline) -> AccessInfoV3:
         """Give a token that lives long enough, a new one if need be."""
         access = self._access
-        if access is None or access.will_expire_soon(SHORTEST_LIFE):
+        if access is None or datetime.now(UTC) + SHORTEST_LIFE > self._expires:
             access = self.renew(access.auth_token if access else None, deadline)
         return access
 
@@ -130,7 +132,7 @@ class Identity:
         )
         try:
             access = self._login.plugin.get_auth_ref(session)
-            _read_whole(access)
+            self._expires = _read_whole(access)
         except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as exc:
             message = f"Keystone's answer can't be read as a token for a project: {exc!r}"
             raise Unexpected(self.scrub(message)) from exc
@@ -153,13 +155,17 @@ def _forms(*secrets: str) -> set[str]:
     return forms
 
 
-def _read_whole(access: AccessInfoV3) -> None:
-    """Read all that we will want to know of a token, so that a body that can't be read is found out here."""
-    access.will_expire_soon(SHORTEST_LIFE)
+def _read_whole(access: AccessInfoV3) -> datetime:
+    """Read all that we will want to know of a token, so that a body that can't be read is found out here.
+
+    Gives the time at which it expires: keystoneauth1 would read it again for every request.
+    """
     access.service_catalog.get_endpoints_data()
-    if not access.auth_token or not isinstance(access.project_id, str) or not access.project_id:
-        message = "it names no project"
+    expires = access.expires
+    if not access.auth_token or not isinstance(access.project_id, str) or not access.project_id or expires is None:
+        message = "it names no project, or no end"
         raise ValueError(message)
+    return expires
 
 
 class KeystoneAuth(AuthBase):

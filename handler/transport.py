@@ -57,7 +57,11 @@ T = TypeVar("T")
 
 
 class _Session(requests.Session):
-    """Looks for proxies in the environment once for each host: at every request, that is a fifth of all our time."""
+    """A session that spends no time on what is the same for every request; it sends no cookies.
+
+    At every request, looking for proxies in the environment is a fifth of all our time, and merging the request with
+    the session's parameters, cookies, hooks and credentials, of which we have none, another tenth.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -69,6 +73,10 @@ class _Session(requests.Session):
         if key not in self._settings:
             self._settings[key] = super().merge_environment_settings(url, proxies, stream, verify, cert)
         return dict(self._settings[key])
+
+    def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
+        request.headers = {**self.headers, **request.headers}
+        return request.prepare()
 
 
 def new_session(connections: int, verify: str | bool) -> requests.Session:  # noqa: FBT001 (requests' own parameter)

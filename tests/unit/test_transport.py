@@ -1,6 +1,7 @@
 import threading
 from collections.abc import Iterator
 from email.utils import formatdate
+from pathlib import Path
 from time import time
 
 import keystoneauth1.exceptions
@@ -373,3 +374,21 @@ def test_the_proxies_of_the_environment_are_those_of_requests_for_each_host(monk
     for url in ("https://glance/v2", "https://inside/v2", "https://glance/v2/images", "http://glance/v2"):
         found = [session.merge_environment_settings(url, {}, None, None, None) for session in (ours, plain)]
         assert found[0] == found[1]
+
+
+def test_a_request_is_what_a_plain_session_makes_of_it_without_cookies_and_without_netrc(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "netrc").write_text("machine cloud login somebody password else")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    ours, plain = new_session(connections=1, verify=True), requests.Session()
+    plain.trust_env = False
+    plain.headers.update(ours.headers)
+    ours.cookies.set("session", "of another")
+
+    def prepared(session: requests.Session) -> tuple[object, ...]:
+        options = {"headers": {"X-Of": "ours"}, "params": {"limit": "1"}, "json": {"delete_backup": True}}
+        request = session.prepare_request(requests.Request("DELETE", "https://cloud/v2/images/ä", **options))
+        return request.method, request.url, request.headers, request.body
+
+    assert prepared(ours) == prepared(plain)
