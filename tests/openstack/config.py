@@ -1,4 +1,4 @@
-"""The files that configure the services: SQLite, a folder as store, no message broker."""
+"""The files that configure the services: SQLite unless told otherwise, a folder as store, no message broker."""
 
 import shutil
 from collections.abc import Mapping
@@ -18,6 +18,8 @@ class Settings:
     service_password: str
     token_seconds: int = 3600
     token_cache_seconds: int = 300
+    image_database: str = ""
+    """The address of another database for Glance than SQLite."""
 
     def url(self, service: str) -> str:
         return f"http://127.0.0.1:{self.ports[service]}"
@@ -74,7 +76,7 @@ log_file = {home}/glance.log
 enabled_backends = fs:file
 worker_self_reference_url = {settings.url("image")}
 [database]
-connection = {connection(settings.database("glance"))}
+connection = {settings.image_database or connection(settings.database("glance"))}
 [glance_store]
 default_backend = fs
 [fs]

@@ -9,8 +9,9 @@ from typing import Literal, Self
 
 from tests.openstack import config
 from tests.openstack.config import REGION, Settings
+from tests.openstack.postgres import Postgres
 from tests.openstack.process import Port, Service
-from tests.openstack.seed import kept_seed, plant
+from tests.openstack.seed import kept_seed, make_image_database, plant
 from tests.openstack.servers import add_server, remove_servers
 
 APPLICATIONS = {
@@ -25,17 +26,20 @@ Auth = Literal["password", "v3applicationcredential"]
 class Lab:
     """The real services, each on a port of its own, with databases of their own.
 
-    `services` are started, stopped and restarted one by one. They end with this process, however it ends.
+    `services` are started, stopped and restarted one by one. They end with this process, however it ends. With
+    `postgres`, Glance keeps its records there: then what it writes, it writes side by side.
     """
 
-    def __init__(self, *, threads: int = 4, workers: int = 1) -> None:
+    def __init__(self, *, threads: int = 4, workers: int = 1, postgres: bool = False) -> None:
         self._seed = kept_seed()
         self.accounts = self._seed.accounts
         self.projects = self.accounts.projects
         self._ports = {name: Port() for name in APPLICATIONS}
         self.home = Path(tempfile.mkdtemp(prefix="image-reaper-openstack-"))
         numbers = {name: port.number for name, port in self._ports.items()}
-        self._settings = Settings(self.home, numbers, self.accounts.service_password)
+        self._postgres = Postgres("glance") if postgres else None
+        database = self._postgres.url if self._postgres else ""
+        self._settings = Settings(self.home, numbers, self.accounts.service_password, image_database=database)
         self.services = {
             name: Service(name, application, self.home, self._ports[name], (workers if name == "image" else 1, threads))
             for name, application in APPLICATIONS.items()
@@ -62,6 +66,9 @@ class Lab:
         """Start all services side by side, and return once each of them serves."""
         try:
             plant(self._seed, self._settings)
+            if self._postgres:
+                self._postgres.start()
+                make_image_database(self._settings)
             for service in self.services.values():
                 service.launch()
             for service in self.services.values():
@@ -75,6 +82,8 @@ class Lab:
         """Stop all services and remove what they left."""
         with ThreadPoolExecutor() as pool:
             list(pool.map(Service.stop, self.services.values()))
+        if self._postgres:
+            self._postgres.stop()
         for port in self._ports.values():
             port.release()
         shutil.rmtree(self.home, ignore_errors=True)

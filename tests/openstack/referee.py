@@ -18,10 +18,10 @@ class Verdict(TypedDict):
     cpu: float
 
 
-def ask(env: Mapping[str, str], images: Sequence[str] = ()) -> Verdict:
-    """Let it delete images, and list what is left then."""
+def ask(env: Mapping[str, str], images: Sequence[str] = (), *, find: bool = False) -> Verdict:
+    """Let it delete images, each perhaps looked up first, and list what is left then."""
     done = subprocess.run(  # noqa: S603 (every word of it is ours)
-        [str(PYTHON), str(INSIDE / "referee.py")],
+        [str(PYTHON), str(INSIDE / "referee.py"), *(["find"] if find else [])],
         env={"PATH": os.environ["PATH"], "OS_CLIENT_CONFIG_FILE": os.devnull, "no_proxy": "127.0.0.1", **env},
         input=json.dumps(list(images)),
         stdout=subprocess.PIPE,

@@ -92,6 +92,12 @@ def _make_keystone_and_glance(settings: Settings) -> None:
     _run(home, *keystone, "db_sync")
     bootstrap = {"OS_BOOTSTRAP_PASSWORD": settings.service_password}
     _run(home, *keystone, "bootstrap", "--bootstrap-region-id", config.REGION, **bootstrap)
+    make_image_database(settings)
+
+
+def make_image_database(settings: Settings) -> None:
+    """Make Glance's tables."""
+    home = settings.home
     _run(home, "glance-manage", "--config-file", str(home / "glance-api.conf"), "db_sync")
 
 

@@ -21,8 +21,8 @@ SECONDS = 60
 
 
 @contextmanager
-def lab_process() -> Iterator[tuple[subprocess.Popen[bytes], dict[str, Any]]]:
-    command = [sys.executable, "-m", "tests.openstack"]
+def lab_process(*options: str) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, Any]]]:
+    command = [sys.executable, "-m", "tests.openstack", *options]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:  # noqa: S603 (ours)
         assert process.stdout is not None
         told = json.loads(process.stdout.readline())
@@ -32,6 +32,12 @@ def lab_process() -> Iterator[tuple[subprocess.Popen[bytes], dict[str, Any]]]:
 
 def masters(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def folder_of_postgres(pids: list[int]) -> Path | None:
+    """Where the one of them that runs PostgreSQL keeps all that it has."""
+    commands = [Path(f"/proc/{pid}/cmdline").read_text().split("\0") for pid in pids]
+    return next((Path(command[2]) for command in commands if command[1].endswith("postgres.py")), None)
 
 
 def await_ends(pids: list[int]) -> None:
@@ -48,12 +54,15 @@ def await_ends(pids: list[int]) -> None:
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_lab_that_is_interrupted_leaves_no_process(how: signal.Signals) -> None:
-    with lab_process() as (process, told):
+    with lab_process("--on-postgres") as (process, told):
         services = masters(process.pid)
+        database = folder_of_postgres(services)
         everybody = services + [worker for service in services for worker in masters(service)]
         process.send_signal(how)
         await_ends(everybody)
-    assert len(everybody) == 8
+    assert len(everybody) == 10
+    assert database is not None
+    assert not database.exists()
     for url in told["urls"].values():
         with pytest.raises(requests.ConnectionError):
             requests.get(url, timeout=SECONDS)

@@ -23,7 +23,6 @@ timeout = 0  # a slow machine is no reason to kill a worker
 
 _PR_SET_PDEATHSIG = 1
 _ANSWERS = os.dup(1)
-_asked = threading.local()
 
 
 def when_ready(_server: Any) -> None:  # noqa: ANN401 (gunicorn's, which the linter's environment does not have)
@@ -38,10 +37,6 @@ def post_fork(_server: Any, _worker: Any) -> None:  # noqa: ANN401 (gunicorn's)
     import_module("sqlalchemy.event").listen(engine, "before_cursor_execute", _lock_at_once, retval=True)
 
 
-def pre_request(_worker: Any, request: Any) -> None:  # noqa: ANN401 (gunicorn's)
-    _asked.only_reads = workers > 1 and request.method in {"GET", "HEAD"}
-
-
 def post_worker_init(_worker: Any) -> None:  # noqa: ANN401 (gunicorn's)
     os.write(_ANSWERS, b"ready\n")
 
@@ -50,8 +45,7 @@ def _lock_at_once(
     _connection: object, _cursor: object, statement: str, parameters: object, _context: object, _many: object
 ) -> tuple[str, object]:
     """Take SQLite's lock when a transaction begins: one that reads first and then writes can't wait for it."""
-    writes = statement == "BEGIN" and not getattr(_asked, "only_reads", False)
-    return ("BEGIN IMMEDIATE" if writes else statement), parameters
+    return ("BEGIN IMMEDIATE" if statement == "BEGIN" else statement), parameters
 
 
 def _end_with_the_lab() -> None:
