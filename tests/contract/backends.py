@@ -99,9 +99,11 @@ class Real:
         """A Keystone whose tokens live a second makes it; the usual one is back before it is used."""
         self._lab.configure(token_seconds=1)
         self._lab.identity.restart()
-        token = make()
-        self._lab.configure()
-        self._lab.identity.restart()
+        try:
+            token = make()
+        finally:
+            self._lab.configure()
+            self._lab.identity.restart()
         while send("GET", f"{self.identity}/v3/auth/tokens", token, {"X-Subject-Token": token}).status == 200:
             pass  # a second at the most
         return token
