@@ -47,6 +47,18 @@ def test_an_application_credential_is_enough(cloud: Cloud, function: Function) -
     assert not cloud.stands(image_id)
 
 
+def test_a_token_that_somebody_else_made_is_enough(cloud: Cloud, function: Function) -> None:
+    image_id = cloud.add_image()
+    assert function.outcome(image_id, OS_AUTH_TYPE="v3token", OS_TOKEN=cloud.new_token()) == DELETED
+    assert not cloud.stands(image_id)
+
+
+def test_a_hidden_image_goes_as_well(cloud: Cloud, function: Function) -> None:
+    image_id = cloud.add_image(os_hidden=True)
+    assert function.outcome(image_id) == DELETED
+    assert not cloud.stands(image_id)
+
+
 def test_a_deactivated_image_goes_as_well(cloud: Cloud, function: Function) -> None:
     image_id = cloud.add_image()
     cloud.deactivate(image_id)
@@ -159,6 +171,37 @@ def test_another_project_is_not_served(cloud: Cloud, function: Function) -> None
     assert isinstance(run.error, InvalidRequest)
     assert function.outcome(image_id, REAPER_PROJECT_ID=cloud.other) == ("failed", "denied")
     assert function.outcome(image_id, REAPER_PROJECT_ID=cloud.demo) == DELETED
+
+
+@pytest.mark.parametrize("place", ["identity", "identity/v3", "compute/nonsense", "image/nonsense"])
+def test_no_image_is_called_gone_by_an_address_that_is_wrong(cloud: Cloud, function: Function, place: str) -> None:
+    image_id = cloud.add_image()
+    service, _, path = place.partition("/")
+    wrong = f"{getattr(cloud.backend, service)}/{path}"
+    assert function.outcome(image_id, REAPER_IMAGE_ENDPOINT=wrong) == ("failed", "unexpected")
+    assert function.outcome(MISSING, REAPER_IMAGE_ENDPOINT=wrong) == ("failed", "unexpected")
+    assert bytes_of(cloud, image_id) == b"x" * 16
+
+
+def test_no_more_images_go_than_the_setting_says(cloud: Cloud, function: Function) -> None:
+    image_ids = [cloud.add_image(f"ci-{number}") for number in range(3)]
+    outcomes = function.invoke({"image_ids": image_ids}, REAPER_MAX_IMAGES="2").outcomes
+    assert sorted(outcomes.values()) == [DELETED, DELETED, ("failed", "over_limit")]
+    left = [image_id for image_id in image_ids if outcomes[image_id] != DELETED]
+    assert [image_id for image_id in image_ids if cloud.stands(image_id)] == left
+    assert function.outcome(*left) == DELETED
+
+
+def test_nothing_goes_while_the_function_is_paused(cloud: Cloud, function: Function) -> None:
+    image_id = cloud.add_image()
+    assert function.outcome(image_id, REAPER_MODE="paused") == ("failed", "paused")
+    assert bytes_of(cloud, image_id) == b"x" * 16
+
+
+def test_nothing_goes_when_there_is_no_time_left(cloud: Cloud, function: Function) -> None:
+    image_id = cloud.add_image()
+    assert function.outcome(image_id, seconds=1.5) == ("failed", "deadline")
+    assert bytes_of(cloud, image_id) == b"x" * 16
 
 
 def test_many_images_go_side_by_side(cloud: Cloud, function: Function) -> None:

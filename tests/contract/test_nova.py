@@ -10,6 +10,7 @@ LINK = {"rel": "str", "href": "str"}
 NAMED = {"id": "str", "name": "str", "links": [LINK]}
 NOT_FOUND = (404, {"itemNotFound": {"code": 404, "message": "Image not found."}})
 FORBIDDEN = (403, {"forbidden": {"code": 403, "message": "You are not allowed to delete the image."}})
+ASKED: tuple[dict[str, str], ...] = ({}, {NEW: "compute 2.1"}, {OLD: "2.35"})
 ADDRESSES = ("/v2/{demo}/images", "/v2/images", "/v2.1/{demo}/images", "/v2.1/images")
 SERVER = {
     **dict.fromkeys(("accessIPv4", "accessIPv6", "created", "hostId", "id", "name", "status", "updated"), "str"),
@@ -28,10 +29,15 @@ NOT_COMPARED = {"progress", "config_drive"}
 """What depends on how a server was made, and nobody here has made one."""
 
 
-@pytest.mark.parametrize("address", ADDRESSES)
-def test_an_active_image_goes(cloud: Cloud, address: str) -> None:
+with_and_without_microversion = pytest.mark.parametrize("asked", ASKED, ids=["plain", "2.1", "2.35"])
+at_each_address = pytest.mark.parametrize("address", ADDRESSES)
+
+
+@with_and_without_microversion
+@at_each_address
+def test_an_active_image_goes(cloud: Cloud, address: str, asked: dict[str, str]) -> None:
     image_id = cloud.add_image()
-    answer = cloud.nova("DELETE", f"{address.format(demo=cloud.demo)}/{image_id}")
+    answer = cloud.nova("DELETE", f"{address.format(demo=cloud.demo)}/{image_id}", headers=asked)
     assert (answer.status, answer.reason, answer.content) == (204, "No Content", b"")
     assert answer.type == "application/json"
     assert "Content-Length" not in answer.headers
@@ -39,36 +45,41 @@ def test_an_active_image_goes(cloud: Cloud, address: str) -> None:
     assert not cloud.stands(image_id)
 
 
-@pytest.mark.parametrize("address", ADDRESSES)
+@with_and_without_microversion
+@at_each_address
 @pytest.mark.parametrize("kind", ["queued", "deactivated"])
-def test_an_image_that_is_not_active_goes(cloud: Cloud, address: str, kind: str) -> None:
+def test_an_image_that_is_not_active_goes(cloud: Cloud, address: str, asked: dict[str, str], kind: str) -> None:
     image_id = cloud.queue() if kind == "queued" else cloud.add_image()
     if kind == "deactivated":
         cloud.deactivate(image_id)
-    assert cloud.nova("DELETE", f"{address.format(demo=cloud.demo)}/{image_id}").status == 204
+    assert cloud.nova("DELETE", f"{address.format(demo=cloud.demo)}/{image_id}", headers=asked).status == 204
     assert not cloud.stands(image_id)
 
 
-@pytest.mark.parametrize("address", ADDRESSES)
+@with_and_without_microversion
+@at_each_address
 @pytest.mark.parametrize("kind", ["unknown", "deleted", "foreign"])
-def test_what_we_cannot_see_is_not_found(cloud: Cloud, address: str, kind: str) -> None:
+def test_what_we_cannot_see_is_not_found(cloud: Cloud, address: str, asked: dict[str, str], kind: str) -> None:
     image_id = MISSING
     if kind == "foreign":
         image_id = cloud.add_image(user="neighbour", visibility="private")
     if kind == "deleted":
         image_id = cloud.add_image()
         cloud.glance("DELETE", f"/{image_id}")
-    answer = cloud.nova("DELETE", f"{address.format(demo=cloud.demo)}/{image_id}")
+    answer = cloud.nova("DELETE", f"{address.format(demo=cloud.demo)}/{image_id}", headers=asked)
     assert (answer.status, answer.body) == NOT_FOUND
     assert answer.type == "application/json; charset=UTF-8"
     assert kind != "foreign" or cloud.stands(image_id, "neighbour")
 
 
-@pytest.mark.parametrize("address", ADDRESSES)
+@with_and_without_microversion
+@at_each_address
 @pytest.mark.parametrize("image", [{"protected": True}, {"user": "neighbour", "visibility": "community"}])
-def test_the_reason_of_a_refusal_is_dropped(cloud: Cloud, address: str, image: dict[str, Any]) -> None:
+def test_the_reason_of_a_refusal_is_dropped(
+    cloud: Cloud, address: str, asked: dict[str, str], image: dict[str, Any]
+) -> None:
     image_id = cloud.add_image(**image)
-    answer = cloud.nova("DELETE", f"{address.format(demo=cloud.demo)}/{image_id}")
+    answer = cloud.nova("DELETE", f"{address.format(demo=cloud.demo)}/{image_id}", headers=asked)
     assert (answer.status, answer.body) == FORBIDDEN
     assert cloud.stands(image_id, image.get("user", "reaper"))
 
@@ -142,7 +153,7 @@ def test_the_project_in_the_address_must_be_ours(cloud: Cloud, version: str) -> 
     assert cloud.stands(image_id)
 
 
-@pytest.mark.parametrize("address", ADDRESSES)
+@at_each_address
 def test_nova_shows_an_image(cloud: Cloud, address: str) -> None:
     image_id = cloud.add_image(team="blue")
     answer = cloud.nova("GET", f"{address.format(demo=cloud.demo)}/{image_id}")
@@ -155,14 +166,15 @@ def test_nova_has_no_collection_to_delete(cloud: Cloud) -> None:
     assert cloud.nova("DELETE", "/v2.1/images").status == 404
 
 
+@with_and_without_microversion
 @pytest.mark.parametrize("path", ["/v2/{demo}/servers", "/v2.1/{demo}/servers", "/v2.1/servers"])
-def test_servers_are_listed_by_image(cloud: Cloud, path: str) -> None:
+def test_servers_are_listed_by_image(cloud: Cloud, path: str, asked: dict[str, str]) -> None:
     image_id = cloud.add_image()
     web = cloud.add_server("web-1", image=image_id)
     cloud.add_server("web-2", image=cloud.add_image())
     cloud.add_server("db-1")
     cloud.add_server("theirs", image=image_id, project="other")
-    answer = cloud.nova("GET", f"{path.format(demo=cloud.demo)}?image={image_id}")
+    answer = cloud.nova("GET", f"{path.format(demo=cloud.demo)}?image={image_id}", headers=asked)
     assert (answer.status, answer.type) == (200, "application/json")
     assert shape_of(answer.body) == {"servers": [NAMED]}
     assert [server["id"] for server in answer.body["servers"]] == [web]

@@ -1,5 +1,6 @@
 import pytest
 
+from handler.transport import ATTEMPTS
 from tests.conftest import queue
 from tests.openstack.gate import DeathAtDelete, Gate, Passage
 from tests.openstack.stage import Journal, Stage, down, without_database
@@ -65,6 +66,15 @@ def test_an_endpoint_that_answers_503_fails_the_images(stage: Stage, endpoint: s
     with Gate("", lambda method, _: Passage(method, "", 503, {"Content-Type": "text/html"}, b"<h1>503</h1>")) as gate:
         assert stage.outcomes(images, **{endpoint: gate.url}) == [UNAVAILABLE] * 3
         assert {one.method for one in gate.passed} == {"GET"}
+    assert stage.left(images) == images
+    assert stage.outcomes(images) == [DELETED] * 3
+
+
+def test_a_keystone_that_answers_503_fails_the_images(stage: Stage) -> None:
+    images = stage.add_images()
+    with Gate("", lambda method, _: Passage(method, "", 503, {"Content-Type": "text/html"}, b"<h1>503</h1>")) as gate:
+        assert stage.outcomes(images, OS_AUTH_URL=f"{gate.url}/v3") == [UNAVAILABLE] * 3
+        assert len(gate.passed) == ATTEMPTS
     assert stage.left(images) == images
     assert stage.outcomes(images) == [DELETED] * 3
 

@@ -47,6 +47,14 @@ def test_an_image_that_another_client_deletes_just_before_us_is_already_gone(sta
     assert stage.left([image]) == []
 
 
+def test_an_image_that_its_owner_protects_just_before_our_delete_is_refused(stage: Stage) -> None:
+    (image,) = stage.add_images(1)
+    change = [{"op": "replace", "path": "/protected", "value": True}]
+    journal = Journal(1, lambda: stage.cloud.glance("PATCH", f"/{image}", patch=change))
+    assert stage.invoke({"image_ids": [image]}, None, journal).outcomes == {image: ("refused", "protected")}
+    assert stage.left([image]) == [image]
+
+
 def test_of_images_whose_expectations_glance_itself_named_only_the_unchanged_one_goes(stage: Stage) -> None:
     images = stage.add_images(1 + len(EXPECTABLE))
     wanted: list[dict[str, Any]] = []
