@@ -193,7 +193,7 @@ def _keys_of_container(access: AwsAccess) -> tuple[str, str, str]:
     It is asked directly: no proxy reaches it, or may see its token. Source: AWS SDKs and tools reference guide,
     "Container credential provider".
     """
-    with _session() as session:
+    with new_session() as session:
         session.trust_env = False
         response = session.get(
             access.container_credentials_uri,
