@@ -209,7 +209,10 @@ def endpoint(access: AccessInfoV3, service_types: Sequence[str], interface: str,
     already gone.
     """
     for service_type in service_types:
-        found = access.service_catalog.get_urls(service_type, interface=interface, region_name=region)
+        try:
+            found = access.service_catalog.get_urls(service_type, interface=interface, region_name=region)
+        except ValueError:  # what keystoneauth1 says to a service of several names that has none of them in this region
+            continue
         urls = {url.rstrip("/") for url in found if url}
         if len(urls) > 1:
             message = f"the catalogue has several {service_type} endpoints: set OS_REGION_NAME"

@@ -412,7 +412,7 @@ def test_where_what_uses_images_cannot_be_listed_nothing_is_deleted(
 def test_a_service_that_is_to_be_asked_and_is_not_there_deletes_nothing(
     invoke: Invoke, cloud: FakeCloud, also: str
 ) -> None:
-    cloud.catalog_without("as", "volumev3")
+    cloud.catalog_without("as", "volumev3", "block-storage")
     image = cloud.add_image()
     run = invoke({"image_ids": [image]}, REAPER_IN_USE_ALSO=also)
     assert run.outcomes == {image: ("failed", "unexpected")}
