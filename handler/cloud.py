@@ -4,11 +4,11 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeVar
-from urllib.parse import quote
 
 from handler import records
 from handler.answers import Meaning, meaning_of
 from handler.auth import endpoint
+from handler.changes import Changes
 from handler.errors import CredentialsRefused, Unavailable, Unexpected
 from handler.model import Image
 from handler.transport import Transport
@@ -70,6 +70,12 @@ class Cloud:
         """The project that the credentials are for; it equals the pin."""
         return self._endpoints.project_id
 
+    @property
+    def changes(self) -> Changes:
+        """What can be changed about images, and taken back."""
+        keyed = self._images.replace("/v2/images", f"/v2/{self.project_id}/images") if self._is_ims else ""
+        return Changes(self._transport, self._images, keyed)
+
     def image(self, image_id: str) -> Image | None:
         """Read an image through the image service."""
         if self._endpoints.image is None:
@@ -126,18 +132,6 @@ class Cloud:
             yield from page
             seen += len(page)
 
-    def add_tag(self, image_id: str, tag: str) -> None:
-        """Tag an image; one that has the tag already stays as it is."""
-        self._transport.change("PUT", f"{self._images}/{image_id}/tags/{quote(tag, safe='')}")
-
-    def remove_tag(self, image_id: str, tag: str) -> None:
-        """Take a tag off an image, if it is there."""
-        self._transport.change("DELETE", f"{self._images}/{image_id}/tags/{quote(tag, safe='')}")
-
-    def set_active(self, image_id: str, *, active: bool) -> None:
-        """Make the data of an image available again, or unavailable. Glance only."""
-        self._transport.change("POST", f"{self._images}/{image_id}/actions/{'re' if active else 'de'}activate")
-
     def delete(self, image_id: str, *, delete_backup: bool) -> Deletion:
         """Ask once for an image to be deleted. Only DONE and UNCONFIRMED may have done it.
 
@@ -186,6 +180,10 @@ class Cloud:
         )
 
     @property
+    def _is_ims(self) -> bool:
+        return self._options.image_api == "ims"
+
+    @property
     def _images(self) -> str:
         """The images of the image service; a catalogue may or may not name its version."""
         return re.sub(r"/v2(\.\d+)?/?$", "", self._endpoints.image or "").rstrip("/") + "/v2/images"
@@ -204,7 +202,7 @@ class Cloud:
 
     def _lists_of_images(self) -> tuple[tuple[str, dict[str, str]], ...]:
         """The lists that name every image together, each as an address and what to ask for."""
-        if self._options.image_api == "ims":
+        if self._is_ims:
             return ((f"{self._images.removesuffix('images')}cloudimages", {}),)
         return ((self._images, {}), (self._images, {"os_hidden": "true"}))
 

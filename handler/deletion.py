@@ -144,7 +144,7 @@ def _released(image: Image, refusal: Outcome, sweep: SweepRequest, job: Job, run
     if _rehearses(job, run):
         return replace(refusal, detail=f"{refusal.detail}; it would be set free")
     run.deadline.check()
-    grace.carry_out(steps, image, run.cloud)
+    grace.carry_out(steps, image, run.cloud.changes)
     return replace(refusal, detail=f"{refusal.detail}; it was set free")
 
 
@@ -156,7 +156,7 @@ def _marked(image: Image, sweep: SweepRequest, job: Job, run: Run) -> Outcome:
         return replace(_outcome(image, "would_delete", detail=detail), image=None)
     if not _rehearses(job, run):
         run.deadline.check()
-        last = grace.mark(image, sweep, run.now, run.cloud)
+        last = grace.mark(image, sweep, run.now, run.cloud.changes)
     return _outcome(image, "marked", detail=f"will be deleted after {last}")
 
 
@@ -180,6 +180,9 @@ def _reap(image: Image, job: Job, run: Run) -> Outcome:
 
 def _look_again(job: Job, run: Run) -> Outcome | None:
     """Judge anew before a DELETE is repeated: it may have been done, and the image may have changed meanwhile."""
+    if run.usage:
+        run.usage.forget()
+        run.usage.ask()
     image = run.cloud.image(job.target.image_id)
     if image is None:
         return _gone(job)

@@ -7,7 +7,7 @@ to be deactivated is noted before, that it was, after.
 from collections.abc import Iterable
 from datetime import date, datetime
 
-from handler.cloud import Cloud
+from handler.changes import Changes
 from handler.marks import (
     DEACTIVATED,
     DEACTIVATING,
@@ -28,7 +28,7 @@ def last_day(sweep: SweepRequest, now: datetime) -> date:
     return (now + sweep.grace).date()
 
 
-def mark(image: Image, sweep: SweepRequest, now: datetime, cloud: Cloud) -> date:
+def mark(image: Image, sweep: SweepRequest, now: datetime, changes: Changes) -> date:
     """Mark an image, unless it is marked, and deactivate it if the sweep says so; the last day on which it stays.
 
     A mark that its sweep forgot is replaced.
@@ -37,35 +37,35 @@ def mark(image: Image, sweep: SweepRequest, now: datetime, cloud: Cloud) -> date
     last = None if taken_over else stays_until(image)
     if last is None:
         last = last_day(sweep, now)
-        cloud.add_tag(image.id, f"{MARK}={last.isoformat()}")
+        changes.add_tag(image.id, f"{MARK}={last.isoformat()}")
     if taken_over or not signatures_of(image):
-        cloud.add_tag(image.id, f"{SWEEP}={identity(sweep)}")
-    for tag in (*marks_of(image), *signatures_of(image)) if taken_over else ():
-        cloud.remove_tag(image.id, tag)
+        changes.add_tag(image.id, f"{SWEEP}={identity(sweep)}")
+    if taken_over and not changes.tag_replaces:
+        carry_out([Step("untag", tag) for tag in (*marks_of(image), *signatures_of(image))], image, changes)
     if sweep.deactivate:
-        _deactivate(image, cloud)
+        _deactivate(image, changes)
     return last
 
 
-def carry_out(steps: Iterable[Step], image: Image, cloud: Cloud) -> None:
+def carry_out(steps: Iterable[Step], image: Image, changes: Changes) -> None:
     """Make changes to an image, one after the other."""
     for step in steps:
         if step.verb == "activate":
-            cloud.set_active(image.id, active=True)
+            changes.set_active(image.id, active=True)
         elif step.verb == "tag":
-            cloud.add_tag(image.id, step.tag)
+            changes.add_tag(image.id, step.tag)
         else:
-            cloud.remove_tag(image.id, step.tag)
+            changes.remove_tag(image.id, step.tag)
 
 
-def _deactivate(image: Image, cloud: Cloud) -> None:
+def _deactivate(image: Image, changes: Changes) -> None:
     """Deactivate an image, or end what an earlier run began; what its owner has deactivated is left alone."""
     begun, done = DEACTIVATING in image.tags, DEACTIVATED in image.tags
     if not begun and (done or image.status != "active"):
         return
     if not begun:
-        cloud.add_tag(image.id, DEACTIVATING)
+        changes.add_tag(image.id, DEACTIVATING)
     if not done:
-        cloud.set_active(image.id, active=False)
-        cloud.add_tag(image.id, DEACTIVATED)
-    cloud.remove_tag(image.id, DEACTIVATING)
+        changes.set_active(image.id, active=False)
+        changes.add_tag(image.id, DEACTIVATED)
+    changes.remove_tag(image.id, DEACTIVATING)

@@ -111,12 +111,12 @@ class Transport:
         message = f"GET answered {answer}"
         raise Unexpected(message)
 
-    def change(self, method: str, url: str) -> None:
+    def change(self, method: str, url: str, body: Mapping[str, Any] | None = None) -> None:
         """Ask for a change that may be asked for again, until the cloud has made it.
 
         Raises Unexpected if the image, or what is to be taken off it, does not exist.
         """
-        _, answer = self.persist(lambda: self._ask(method, url))
+        _, answer = self.persist(lambda: self._ask(method, url, json=body))
         if meaning_of(answer) is not Meaning.DONE:
             message = f"{method} answered {answer}"
             raise Unexpected(message)

@@ -43,6 +43,11 @@ class Usage:
                 self._answer = error
             self._asked_at = self._deadline.left()
 
+    def forget(self) -> None:
+        """Let it be asked again."""
+        with self._lock:
+            self._asked_at = None
+
     def of(self, image: Image) -> tuple[str, ...]:
         """Who uses an image; raises the CloudError that kept us from knowing."""
         self.ask()

@@ -126,7 +126,8 @@ def _own_image(visit: Visit) -> ImageRecord:
 
 
 def _key_of(tag: str) -> str:
-    return tag.partition("=")[0]
+    """The key of a tag: written `key=value`, or `key.value` by old IMS."""
+    return re.split("[=.]", tag)[0]
 
 
 def _key_and_value(request: Request) -> tuple[str, str]:

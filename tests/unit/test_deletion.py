@@ -679,3 +679,10 @@ def test_what_cannot_be_written_down_is_not_deleted(
     monkeypatch.setattr("sys.stdout", FullDisk())
     assert invoke({"image_ids": [image]}).outcomes == {image: ("failed", "unexpected")}
     assert nothing_deleted(cloud)
+
+
+def test_a_server_that_starts_before_a_delete_is_repeated_saves_its_image(invoke: Invoke, cloud: FakeCloud) -> None:
+    image = cloud.add_image()
+    cloud.fault("DELETE", status=503, then=lambda: cloud.add_server(image=image))
+    assert invoke({"image_ids": [image]}).outcomes == {image: ("refused", "in_use")}
+    assert set(cloud.images) == {image}

@@ -15,8 +15,10 @@ CONFIGURATIONS = "/scaling_configuration$"
 
 @pytest.fixture
 def cloud() -> FakeCloud:
-    """A cloud that looks like Open Telekom Cloud."""
-    return FakeCloud("otc")
+    """A cloud that looks like Open Telekom Cloud, whose native call takes no tag with a `=`."""
+    cloud = FakeCloud("otc")
+    cloud.plain_tags = True
+    return cloud
 
 
 def sweep(select: dict[str, Any] | None = None, **policy: object) -> dict[str, Any]:
@@ -56,6 +58,20 @@ def test_a_list_that_breaks_off_ends_the_sweep(invoke: Invoke, cloud: FakeCloud)
     cloud.fault("GET", "/v2/cloudimages$", skip=1, times=None, status=500, headers=LATER)
     assert invoke(sweep(limit=100), **IMS).outcomes == {"": ("failed", "unavailable")}
     assert not cloud.dead
+
+
+def test_a_forgotten_mark_is_taken_over_in_one_step(invoke: Invoke, cloud: FakeCloud) -> None:
+    image = cloud.add_image("ci-1", tags=["reaper-delete-after=2026-01-01", "reaper-sweep=01234567"])
+    assert invoke(sweep(grace="7d"), **IMS).outcomes == {image: ("marked", "")}
+    keys = [tag.partition("=")[0] for tag in cloud.images[image].tags]
+    assert keys == ["reaper-delete-after", "reaper-sweep"]
+    assert not {"reaper-delete-after=2026-01-01", "reaper-sweep=01234567"} & set(cloud.images[image].tags)
+
+
+def test_a_mark_in_the_form_of_old_ims_is_taken_off(invoke: Invoke, cloud: FakeCloud) -> None:
+    image = cloud.add_image("web-1", tags=["reaper-delete-after.2026-01-01"])
+    assert invoke(sweep(grace="7d"), **IMS).outcomes == {image: ("refused", "changed")}
+    assert cloud.images[image].tags == []
 
 
 def test_marks_are_set_and_taken_off_through_ims_too(invoke: Invoke, cloud: FakeCloud) -> None:

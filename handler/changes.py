@@ -1,0 +1,48 @@
+"""Changes to an image that can be taken back: its tags, and whether it is active."""
+
+import re
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from handler.transport import Transport
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Changes images through `images`, an address such as `https://glance/v2/images`. Methods may raise CloudError.
+
+    IMS takes only letters, digits, `_` and `-` in the tags of Glance's own calls; it has others for a key and a value,
+    under `keyed`, an address such as `https://ims/v2/{project_id}/images`. Sources: Glance API v2, "Image tags"; IMS
+    API reference, "Adding a tag to an image", "Deleting a tag from an image".
+    """
+
+    transport: Transport
+    images: str
+    keyed: str = ""
+
+    @property
+    def tag_replaces(self) -> bool:
+        """Whether a tag takes the place of another with the same key."""
+        return bool(self.keyed)
+
+    def add_tag(self, image_id: str, tag: str) -> None:
+        """Tag an image; one that has the tag already stays as it is."""
+        if self.keyed:
+            key, _, value = tag.partition("=")
+            self.transport.change("POST", f"{self.keyed}/{image_id}/tags", {"tag": {"key": key, "value": value}})
+        else:
+            self.transport.change("PUT", f"{self.images}/{image_id}/tags/{quote(tag, safe='')}")
+
+    def remove_tag(self, image_id: str, tag: str) -> None:
+        """Take a tag off an image that has it."""
+        key = re.split("[=.]", tag)[0]  # old IMS writes key.value
+        place = (
+            f"{self.keyed}/{image_id}/tags/{key}"
+            if self.keyed
+            else f"{self.images}/{image_id}/tags/{quote(tag, safe='')}"
+        )
+        self.transport.change("DELETE", place)
+
+    def set_active(self, image_id: str, *, active: bool) -> None:
+        """Make the data of an image available again, or unavailable. Glance only."""
+        self.transport.change("POST", f"{self.images}/{image_id}/actions/{'re' if active else 'de'}activate")
