@@ -163,7 +163,7 @@ def _place(
     outcome: Outcome, request: Request | None, decision: Decision | None, circumstances: _Circumstances
 ) -> Place:
     if decision and outcome.outcome == "would_delete" and isinstance(request, SweepRequest):
-        return "goes" if is_due(decision.image, request, circumstances.now) else "waits"
+        return "goes" if is_due(outcome.image or decision.image, request, circumstances.now) else "waits"
     if decision and decision.objection and outcome.outcome == "refused":
         return "stays"  # it was not selected: it was looked at for the mark that it bore
     return _PLACE_OF[outcome.outcome]

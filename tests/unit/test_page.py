@@ -153,6 +153,13 @@ def test_images_that_wait_for_their_day_are_told_apart(show: Show, cloud: FakeCl
     assert seen.headline == "1 of 3 images would be deleted, freeing 1,024 B; 2 waiting for their day"
 
 
+def test_what_was_seen_last_says_whether_an_image_goes_or_waits() -> None:
+    due = image(1, tags=frozenset({"reaper-delete-after=2026-10-01"}))
+    request = SweepRequest(Select("ci-*"), grace=timedelta(days=7))
+    result = Result("", request, (Outcome("id-1", "would_delete", name="ci-1", image=due),))
+    assert list(shown(result, decisions=[Decision(image(1), None)]).images("goes")) == ["ci-1"]
+
+
 def test_an_image_that_loses_its_mark_stays_and_the_page_says_so(show: Show, cloud: FakeCloud) -> None:
     cloud.add_image("prod-1", tags=["reaper-delete-after=2026-11-05"])
     seen = show(sweep(grace="7d"), REAPER_MODE="delete")
