@@ -22,6 +22,8 @@ EXAMPLE = {
     "image_id": "6cad483b-e281-4985-a345-7afef1f3c501",
     "owner": "9c53a566cb3443ab910cf0daebca90c4",
 }
+_SUCCESSFUL_TRACE = {"service_type": "IMS", "trace_name": "createImage", "trace_status": "normal"}
+_LONGEST_REASON = 256
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _GLOB = re.compile(r"([*?[])")
 
@@ -37,7 +39,7 @@ def activated(detail_type: str, detail: Mapping[str, Any]) -> dict[str, str] | N
     payload, trace = detail.get("payload"), detail.get("cts", detail)
     if detail.get("event_type") == "image.activate" and isinstance(payload, dict):
         return _values(payload, "name", "id", "owner")
-    if isinstance(trace, dict) and (trace.get("service_type"), trace.get("trace_name")) == ("IMS", "createImage"):
+    if isinstance(trace, dict) and _SUCCESSFUL_TRACE.items() <= {"trace_status": "normal", **trace}.items():
         return _values(trace, "resource_name", "resource_id", "project_id")
     return _values(detail, "name", "image_id", "owner") if detail_type == DETAIL_TYPE else None
 
@@ -66,7 +68,8 @@ def _filled(value: Any, values: Mapping[str, str], place: tuple[str, ...]) -> An
     if not isinstance(value, str):
         return value
     is_glob = place == ("sweep", "select", "name")
-    return _PLACEHOLDER.sub(lambda found: _value(found[1], values, is_glob=is_glob), value)
+    filled = _PLACEHOLDER.sub(lambda found: _value(found[1], values, is_glob=is_glob), value)
+    return filled[:_LONGEST_REASON] if place == ("reason",) else filled
 
 
 def _value(key: str, values: Mapping[str, str], *, is_glob: bool) -> str:

@@ -17,8 +17,7 @@ ImageApi = Literal["glance", "ims", "ecs-v2.1", "ecs-v2"]
 
 PAGE = 1000
 """Images, servers or volumes asked for at once; the cloud may give fewer."""
-NUMBERED_PAGE = 100
-"""Scaling configurations asked for at once: as many as there may be."""
+NUMBERED_PAGE = 100  # scaling configurations
 SMALLEST_CAP = 20
 """A page as long as this may have been cut without a word: only an empty one after it is the end of the list."""
 LOOKS = (0.5, 1.0, 2.0, *[5.0] * 12)
@@ -73,7 +72,11 @@ class Cloud:
     @property
     def changes(self) -> Changes:
         """What can be changed about images, and taken back."""
-        keyed = self._images.replace("/v2/images", f"/v2/{self.project_id}/images") if self._is_ims else ""
+        keyed = (
+            self._images.replace("/v2/images", f"/v2/{self.project_id}/images")
+            if self._options.image_api == "ims"
+            else ""
+        )
         return Changes(self._transport, self._images, keyed)
 
     def image(self, image_id: str) -> Image | None:
@@ -100,9 +103,9 @@ class Cloud:
                     message = f"the list of images names {image_id} twice"
                     raise Unexpected(message)
                 listed.add(image_id)
-                if image_id not in known and records.owner_of_image(record) == self.project_id:
-                    image = records.read_image(record, image_id)
-                    yield from (image,) if image else ()
+                ours = image_id not in known and records.owner_of_image(record) == self.project_id
+                if ours and (image := records.read_image(record, image_id)):
+                    yield image
             known |= listed  # a cloud that knows of no hidden images may list all of them again
 
     def servers(self) -> Iterator[records.Record]:
@@ -121,16 +124,19 @@ class Cloud:
         if self._endpoints.scaling is None:
             message = "the catalogue has no auto scaling to ask about: take scaling out of REAPER_IN_USE_ALSO"
             raise Unexpected(message)
-        seen, total = 0, 1
-        while seen < total:
-            wanted = {"start_number": str(seen), "limit": str(NUMBERED_PAGE)}
-            payload = self._transport.read(f"{self._endpoints.scaling}/scaling_configuration", wanted)
-            page, total = records.read_numbered_page(payload or {}, "scaling_configurations")
-            if not page and seen < total:
-                message = f"the list of scaling configurations ends after {seen} of {total}"
+        known, total = list[str](), 1
+        while len(known) < total:
+            # Pages overlap by one: where something before was removed meanwhile, the place of the last is another's.
+            wanted = {"start_number": str(max(len(known) - 1, 0)), "limit": str(NUMBERED_PAGE)}
+            payload = self._transport.read(f"{self._endpoints.scaling}/scaling_configuration", wanted) or {}
+            page, total = records.read_numbered_page(payload, "scaling_configurations")
+            ids = [str(configuration.get("scaling_configuration_id")) for configuration in page]
+            fresh = len(known[-1:])
+            if ids[:fresh] != known[-1:] or set(ids[fresh:]) & set(known) or not (ids[fresh:] or len(known) >= total):
+                message = "the list of scaling configurations changed while it was read, or can't be read to its end"
                 raise Unexpected(message)
-            yield from page
-            seen += len(page)
+            yield from page[fresh:]
+            known += ids[fresh:]
 
     def delete(self, image_id: str, *, delete_backup: bool) -> Deletion:
         """Ask once for an image to be deleted. Only DONE and UNCONFIRMED may have done it.
@@ -180,10 +186,6 @@ class Cloud:
         )
 
     @property
-    def _is_ims(self) -> bool:
-        return self._options.image_api == "ims"
-
-    @property
     def _images(self) -> str:
         """The images of the image service; a catalogue may or may not name its version."""
         return re.sub(r"/v2(\.\d+)?/?$", "", self._endpoints.image or "").rstrip("/") + "/v2/images"
@@ -202,7 +204,7 @@ class Cloud:
 
     def _lists_of_images(self) -> tuple[tuple[str, dict[str, str]], ...]:
         """The lists that name every image together, each as an address and what to ask for."""
-        if self._is_ims:
+        if self._options.image_api == "ims":
             return ((f"{self._images.removesuffix('images')}cloudimages", {}),)
         return ((self._images, {}), (self._images, {"os_hidden": "true"}))
 

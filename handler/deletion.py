@@ -23,6 +23,8 @@ REFUSALS: Mapping[Meaning, str] = {
     Meaning.NOT_READY: "not_ready",
 }
 """What the cloud may say no with, and the reason that it becomes."""
+LONG = 1.0
+"""Seconds after which a judgement is too old to delete an image on its strength."""
 MOST_SILENCES = 3
 """Images in a row for which no answer came in time; then the rest of the run is not tried any more."""
 
@@ -138,13 +140,13 @@ def _rehearses(job: Job, run: Run) -> bool:
 
 def _released(image: Image, refusal: Outcome, sweep: SweepRequest, job: Job, run: Run) -> Outcome:
     """Set an image free that stays: nobody shall wait for its deletion."""
-    steps = marks.release(image, sweep)
+    steps = marks.release(image, sweep) if marks.has_lapsed(image, sweep, run.now) else []
     if refusal.reason == "not_owner" or not steps:
         return refusal
     if _rehearses(job, run):
         return replace(refusal, detail=f"{refusal.detail}; it would be set free")
     run.deadline.check()
-    grace.carry_out(steps, image, run.cloud.changes)
+    grace.take(steps, image, run.cloud.changes)
     return replace(refusal, detail=f"{refusal.detail}; it was set free")
 
 
@@ -166,7 +168,10 @@ def _reap(image: Image, job: Job, run: Run) -> Outcome:
     run.allowance.take()
     if _rehearses(job, run):
         return _outcome(image, "would_delete")
+    before = run.deadline.left()
     run.spend()
+    if before - run.deadline.left() > LONG and (objection := _look_again(job, run)):
+        return objection
     run.journal(image, job)
     attempts = count()
 
@@ -179,10 +184,9 @@ def _reap(image: Image, job: Job, run: Run) -> Outcome:
 
 
 def _look_again(job: Job, run: Run) -> Outcome | None:
-    """Judge anew before a DELETE is repeated: it may have been done, and the image may have changed meanwhile."""
+    """Judge anew before a late or repeated DELETE: it may have been done, and the image may have changed meanwhile."""
     if run.usage:
-        run.usage.forget()
-        run.usage.ask()
+        run.usage.ask(life=LONG)
     image = run.cloud.image(job.target.image_id)
     if image is None:
         return _gone(job)

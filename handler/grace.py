@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import date, datetime
 
 from handler.changes import Changes
+from handler.errors import Denied, Throttled, Unexpected
 from handler.marks import (
     DEACTIVATED,
     DEACTIVATING,
@@ -15,6 +16,7 @@ from handler.marks import (
     SWEEP,
     Step,
     identity,
+    is_foreign,
     is_to_be_taken_over,
     marks_of,
     signatures_of,
@@ -31,23 +33,25 @@ def last_day(sweep: SweepRequest, now: datetime) -> date:
 def mark(image: Image, sweep: SweepRequest, now: datetime, changes: Changes) -> date:
     """Mark an image, unless it is marked, and deactivate it if the sweep says so; the last day on which it stays.
 
-    A mark that its sweep forgot is replaced.
+    A mark of another sweep is left alone, unless that sweep forgot it: then it is replaced.
     """
     taken_over = is_to_be_taken_over(image, sweep, now)
     last = None if taken_over else stays_until(image)
+    if last is not None and (is_foreign(image, sweep) or not sweep.grace):
+        return last
     if last is None:
         last = last_day(sweep, now)
         changes.add_tag(image.id, f"{MARK}={last.isoformat()}")
     if taken_over or not signatures_of(image):
-        changes.add_tag(image.id, f"{SWEEP}={identity(sweep)}")
+        _sign(image, f"{MARK}={last.isoformat()}", sweep, changes)
     if taken_over and not changes.tag_replaces:
-        carry_out([Step("untag", tag) for tag in (*marks_of(image), *signatures_of(image))], image, changes)
+        take([Step("untag", tag) for tag in (*marks_of(image), *signatures_of(image))], image, changes)
     if sweep.deactivate:
         _deactivate(image, changes)
     return last
 
 
-def carry_out(steps: Iterable[Step], image: Image, changes: Changes) -> None:
+def take(steps: Iterable[Step], image: Image, changes: Changes) -> None:
     """Make changes to an image, one after the other."""
     for step in steps:
         if step.verb == "activate":
@@ -56,6 +60,16 @@ def carry_out(steps: Iterable[Step], image: Image, changes: Changes) -> None:
             changes.add_tag(image.id, step.tag)
         else:
             changes.remove_tag(image.id, step.tag)
+
+
+def _sign(image: Image, mark_: str, sweep: SweepRequest, changes: Changes) -> None:
+    """Sign a mark; where there is no room for that, take the mark off: nobody could veto it for good."""
+    try:
+        changes.add_tag(image.id, f"{SWEEP}={identity(sweep)}")
+    except (Denied, Throttled, Unexpected):  # it was not done; of others nobody knows
+        if mark_ not in image.tags:
+            changes.remove_tag(image.id, mark_)
+        raise
 
 
 def _deactivate(image: Image, changes: Changes) -> None:

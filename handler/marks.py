@@ -35,7 +35,7 @@ def refusal(image: Image, sweep: SweepRequest, now: datetime) -> Refusal | None:
     """Say why a sweep leaves an image alone that it had selected: it has changed, or somebody wants it to stay."""
     if why_not := objection(image, sweep.select, now):
         return Refusal("changed", f"no longer selected: {why_not.detail}")
-    return veto(image) if sweep.grace else None
+    return veto(image)
 
 
 def veto(image: Image) -> Refusal | None:
@@ -57,20 +57,33 @@ def stays_until(image: Image) -> date | None:
 
 
 def is_due(image: Image, sweep: SweepRequest, now: datetime) -> bool:
-    """Whether an image that is selected may go now: there is no grace, or the day of its mark has passed unopposed.
+    """Whether an image that is selected may go now: its day has passed unopposed, or it need not be marked.
 
-    A mark that another sweep has signed does not count: each keeps to the grace that it has promised.
+    Each sweep keeps to the grace that it has promised: a mark that another has signed does not count, nor one whose
+    notice, the deactivation, is not complete. One without grace waits for the day that any sweep has promised.
     """
     last = stays_until(image)
     passed = last is not None and now.date() > last
-    return not sweep.grace or (passed and not is_foreign(image, sweep) and veto(image) is None)
+    if veto(image):
+        return False
+    if not sweep.grace:
+        return passed or last is None or not signatures_of(image)
+    notified = not (sweep.deactivate and DEACTIVATING in image.tags)
+    return passed and notified and not is_foreign(image, sweep)
 
 
 def acts_on(image: Image, sweep: SweepRequest, now: datetime) -> bool:
-    """Whether a sweep deletes or marks an image that is selected: neither while it waits, nor after a veto."""
-    if is_due(image, sweep, now):
-        return True
-    return (stays_until(image) is None or is_to_be_taken_over(image, sweep, now)) and veto(image) is None
+    """Whether a sweep changes an image that is selected: it does nothing while that waits, nor after a veto."""
+    if veto(image):
+        return False
+    unmarked = stays_until(image) is None or is_to_be_taken_over(image, sweep, now)
+    return unmarked or is_due(image, sweep, now) or is_to_be_deactivated(image, sweep)
+
+
+def is_to_be_deactivated(image: Image, sweep: SweepRequest) -> bool:
+    """Whether an image that is marked, or will be, is still to be deactivated by this sweep."""
+    told = not image.tags.isdisjoint({DEACTIVATING, DEACTIVATED})
+    return sweep.deactivate and not is_foreign(image, sweep) and image.status == "active" and not told
 
 
 def is_foreign(image: Image, sweep: SweepRequest) -> bool:
@@ -86,7 +99,7 @@ def is_to_be_taken_over(image: Image, sweep: SweepRequest, now: datetime) -> boo
 
 
 def has_lapsed(image: Image, sweep: SweepRequest, now: datetime) -> bool:
-    """Whether an image that is not selected is to be set free by this sweep.
+    """Whether an image that is not selected, or is refused, is to be set free by this sweep.
 
     It bears the sweep's own mark, one that nobody signed, one that its sweep forgot, or is deactivated without any.
     """

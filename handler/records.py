@@ -98,7 +98,7 @@ def read_page(payload: Record, key: str) -> tuple[list[Record], bool]:
 def read_numbered_page(payload: Record, key: str) -> tuple[list[Record], int]:
     """A page of a list that counts its items, and how many there are in all."""
     total = payload.get("total_number")
-    if not isinstance(total, int):
+    if not isinstance(total, int) or isinstance(total, bool) or total < 0:
         raise _unreadable("total_number", total)  # noqa: EM101 (the name of a field)
     return _objects(payload, key), total
 

@@ -153,9 +153,9 @@ class Sweep(_Strict):
     deactivate: bool = False
 
     @model_validator(mode="after")
-    def _deactivates_in_grace_only(self) -> Self:
-        if self.deactivate and not self.grace:
-            message = "deactivate: needs grace, since an image is deactivated while it is marked"
+    def _can_deactivate(self) -> Self:
+        if self.deactivate and (not self.grace or self.select.status):
+            message = "deactivate: needs grace, and changes the status, so that select.status can't be asked for"
             raise ValueError(message)
         return self
 

@@ -102,7 +102,7 @@ def _tags(image: Image, select: Select, _now: datetime) -> str:
 def _properties(image: Image, select: Select, _now: datetime) -> str:
     for key, value in select.properties:
         actual = image.record.get(key)
-        if actual is None or str(actual) != value:
+        if actual is None or (str(actual).lower() if isinstance(actual, bool) else str(actual)) != value:
             return f"its {key} is not {value}"
     return ""
 

@@ -39,7 +39,7 @@ def sweep(request: SweepRequest, message_id: str, run: Run, sweeper: Sweeper) ->
         return _told(Survey(), [failed("", error)], request, message_id, run)
     jobs = _jobs(survey.lapsed, request, message_id, lapsed=True)  # to save an image is no matter of caps
     if over := over_limit(survey, request, run):
-        outcomes = [_over(image, over) for image in survey.selected[:MOST_TOLD]]
+        outcomes = [failed(image.id, over, image) for image in survey.selected[:MOST_TOLD]]
     else:
         handed, kept = _shared_out(survey, request, run, sweeper)
         outcomes = _handed_over(handed, request, run, sweeper)
@@ -102,25 +102,28 @@ def _handed_over(images: Sequence[Image], request: SweepRequest, run: Run, sweep
     try:
         problems = in_time(lambda: hand_over(orders), run)
     except CloudError as error:
-        return [replace(failed(image.id, error, image), image=None) for image in images]
-    sent = {image["id"]: problem for order, problem in zip(orders, problems, strict=True) for image in order["images"]}
-    return [_left(image, sent[image.id]) for image in images]
+        return [failed(image.id, error, image) for image in images]
+    told = {image["id"]: problem for sent, problem in zip(orders, problems, strict=True) for image in sent["images"]}
+    return [_left(image, told[image.id]) for image in images]
 
 
 def _left(image: Image, problem: str) -> Outcome:
     if problem:
         error = NotHandedOver(f"the queue did not take it: {problem}")
-        return replace(failed(image.id, error, image), image=None)
+        return failed(image.id, error, image)
     detail = "left to a worker: sent to the queue"
     return Outcome(image.id, "would_delete", detail=detail, name=image.name, size=image.size)
 
 
-def _over(image: Image, error: OverLimit) -> Outcome:
-    return replace(failed(image.id, error, image), image=None)
-
-
 def _jobs(images: Iterable[Image], request: SweepRequest, message_id: str, *, lapsed: bool = False) -> list[Job]:
-    return [Job(Target(image.id), request, message_id, lapsed) for image in images]
+    return [Job(Target(image.id, _group(image, request)), request, message_id, lapsed) for image in images]
+
+
+def _group(image: Image, request: SweepRequest) -> tuple[tuple[str, str | None], ...]:
+    """What must not have changed since the list was read, so that the image is still in the groups it was found in."""
+    if request.keep is None:
+        return ()
+    return (("name", image.name),) if request.keep.group_by == "name" else (("updated_at", image.updated_at),)
 
 
 def _told(survey: Survey, outcomes: Sequence[Outcome], request: SweepRequest, message_id: str, run: Run) -> Result:

@@ -32,21 +32,16 @@ class Usage:
         self._asked_at: float | None = None
         """What was left of the run then."""
 
-    def ask(self) -> None:
-        """Ask, unless it is known. An error is kept for those who want to know of an image."""
+    def ask(self, life: float = USAGE_LIFE) -> None:
+        """Ask, unless an answer is known that is younger. An error is kept for those who want to know of an image."""
         with self._lock:
-            if self._asked_at is not None and self._asked_at - self._deadline.left() <= USAGE_LIFE:
+            if self._asked_at is not None and self._asked_at - self._deadline.left() <= life:
                 return
             try:
                 self._answer = images_in_use(self._cloud, self._also)
             except CloudError as error:
                 self._answer = error
             self._asked_at = self._deadline.left()
-
-    def forget(self) -> None:
-        """Let it be asked again."""
-        with self._lock:
-            self._asked_at = None
 
     def of(self, image: Image) -> tuple[str, ...]:
         """Who uses an image; raises the CloudError that kept us from knowing."""

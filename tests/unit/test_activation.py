@@ -55,6 +55,7 @@ def test_an_activated_image_is_recognised_in_every_shape(kind: str, detail: dict
         GLANCE | {"payload": "x"},
         TRACE | {"trace_name": "deleteImage"},
         TRACE | {"service_type": "ECS"},
+        TRACE | {"trace_status": "warning"},
         {"cts": "x"},
     ],
     ids=str,
@@ -81,6 +82,12 @@ def test_a_name_with_wildcards_selects_only_itself(name: str) -> None:
     found = request_for(values, json.dumps(TEMPLATE))
     assert isinstance(found, SweepRequest)
     assert found.select.name == values["family"].replace("[", "[[]").replace("*", "[*]").replace("?", "[?]") + "-*"
+
+
+def test_a_reason_that_gets_too_long_is_cut() -> None:
+    template = TEMPLATE | {"reason": "{name} is active"}
+    found = request_for(TOLD | {"name": "x" * 255}, json.dumps(template))
+    assert len(found.reason) == 256
 
 
 @pytest.mark.parametrize("name", [None, "", 7, ["ci"]])

@@ -65,6 +65,11 @@ def test_what_is_not_set_has_its_default() -> None:
     assert Settings.from_env(PASSWORD).policy == Policy()
 
 
+def test_what_else_uses_images_is_not_asked_without_the_servers() -> None:
+    settings = PASSWORD | {"REAPER_IN_USE_CHECK": "off", "REAPER_IN_USE_ALSO": "volumes"}
+    assert "REAPER_IN_USE_ALSO: needs REAPER_IN_USE_CHECK=on" in refusal(settings)
+
+
 def test_the_credentials_have_their_defaults() -> None:
     credentials = Settings.from_env(PASSWORD).credentials
     assert credentials.auth_type == "password"

@@ -272,6 +272,10 @@ BAD_SWEEPS: dict[str, tuple[Any, str]] = {
     "a true limit": (SWEEP | {"limit": True}, "sweep.limit"),
     "more than all": (SWEEP | {"limit_percent": 100.5}, "sweep.limit_percent"),
     "less than none": (SWEEP | {"limit_percent": -1}, "sweep.limit_percent"),
+    "deactivation of a status": (
+        {"select": {"status": "active"}, "grace": "1d", "deactivate": True},
+        "sweep: deactivate: needs grace, and changes the status",
+    ),
     "deactivation without grace": (SWEEP | {"deactivate": True}, "sweep: deactivate: needs grace"),
 }
 

@@ -14,7 +14,7 @@ from handler.model import Decision, Select, SweepRequest
 from handler.report import Report
 from tests.conftest import Context, Invoke, queue
 from tests.fakecloud import DEMO, OTHER, FakeCloud, Server
-from tests.faults import envelope
+from tests.faults import Clock, envelope, new_run, reap
 
 LATER = {"Retry-After": "3600"}
 """Longer than any invocation: what is answered so fails at once."""
@@ -437,6 +437,72 @@ def test_a_selected_image_with_a_forgotten_mark_is_marked_anew(run: Run, cloud: 
     assert told(run(graceful(), day=33)) == {image: ("marked", "")}
     assert cloud.images[image].tags == [f"{MARK}=2026-07-25", SIGNATURE]
     assert told(run(graceful(), day=41)) == {image: ("deleted", "")}
+
+
+def test_a_sweep_without_grace_heeds_what_owners_and_other_sweeps_have_said(run: Run, cloud: FakeCloud) -> None:
+    vetoed, waits = cloud.add_image("ci-1"), cloud.add_image("ci-2")
+    run(graceful())
+    cloud.images[vetoed].tags.remove(f"{MARK}=2026-06-22")
+    everything = sweep({"name": "*"})
+    assert told(run(everything, day=1)) == {vetoed: ("refused", "kept"), waits: ("marked", "")}
+    assert told(run(everything, day=8)) == {vetoed: ("refused", "kept"), waits: ("deleted", "")}
+
+
+def test_an_image_whose_notice_was_cut_short_is_given_it_before_it_goes(run: Run, cloud: FakeCloud) -> None:
+    image = cloud.add_image("ci-1")
+    cloud.fault("PUT", f"/tags/{DEACTIVATED}$", times=None, headers=LATER)
+    run(graceful(deactivate=True))
+    cloud.faults.clear()
+    cloud.images[image].status = "active"  # somebody needs it
+    assert told(run(graceful(deactivate=True), day=8)) == {image: ("marked", "")}
+    assert cloud.images[image].status == "deactivated"
+    cloud.images[image].status = "active"
+    assert told(run(graceful(deactivate=True), day=9)) == {image: ("refused", "kept")}
+
+
+def test_an_image_that_joins_another_family_after_the_list_was_read_stays(run: Run, cloud: FakeCloud) -> None:
+    old = cloud.add_image("web-1", created_at="2026-01-01T00:00:00Z")
+    new = cloud.add_image("web-2", created_at="2026-02-01T00:00:00Z")
+    cloud.fault("GET", r"/v2/images$", skip=1, status=None, then=lambda: setattr(cloud.images[old], "name", "db-1"))
+    assert told(run(sweep({"older_than": "1d"}, keep={"newest": 1}))) == {old: ("refused", "changed")}
+    assert set(cloud.images) == {old, new}
+
+
+def test_one_policy_neither_deactivates_nor_frees_what_another_has_marked(run: Run, cloud: FakeCloud) -> None:
+    image = cloud.add_image("ci-1")
+    run(sweep({"name": "c*"}, grace="7d"))
+    before = list(cloud.images[image].tags)
+    assert told(run(graceful(deactivate=True), day=1)) == {image: ("marked", "")}
+    server = cloud.add_server(image=image)
+    assert told(run(graceful(deactivate=True), day=1)) == {image: ("refused", "in_use")}
+    assert (cloud.images[image].tags, cloud.images[image].status) == (before, "active")
+    assert server in cloud.servers
+
+
+def test_deactivations_count_for_the_limit(run: Run, cloud: FakeCloud) -> None:
+    images = [cloud.add_image(f"ci-{n}") for n in range(3)]
+    run(graceful())
+    assert told(run(graceful(deactivate=True, limit=2), day=1)) == dict.fromkeys(images, ("failed", "over_limit"))
+    assert {cloud.images[image].status for image in images} == {"active"}
+
+
+def test_a_mark_that_cannot_be_signed_is_taken_off_again(run: Run, cloud: FakeCloud) -> None:
+    image = cloud.add_image("ci-1", tags=[f"t{n}" for n in range(127)])
+    assert told(run(graceful())) == {image: ("failed", "throttled")}
+    assert len(cloud.images[image].tags) == 127
+
+
+def test_a_judgement_that_grew_old_while_the_budget_was_asked_is_made_anew(cloud: FakeCloud, server: Server) -> None:
+    image, clock = cloud.add_image(), Clock()
+    run_of_one = new_run(cloud, server, clock)
+
+    def spend() -> None:
+        clock.sleep(1.5)
+        cloud.images[image].tags.append("keep")
+
+    run_of_one.spend = spend
+    assert reap(run_of_one, [image])[image].reason == "kept"
+    assert set(cloud.images) == {image}
 
 
 def test_what_a_veto_leaves_deactivated_any_policy_activates_again(run: Run, cloud: FakeCloud) -> None:

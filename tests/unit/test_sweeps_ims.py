@@ -100,7 +100,15 @@ def test_the_last_of_many_scaling_configurations_uses_its_image(invoke: Invoke, 
     done = invoke(sweep(), REAPER_IN_USE_ALSO="scaling", **IMS)
     assert done.outcomes == {used: ("refused", "in_use"), free: ("deleted", "")}
     assert "scaling configuration last-1" in str(done.answer["outcomes"])
-    assert len(queries(cloud, "/scaling_configuration")) == (count + 99) // 100
+
+
+def test_a_scaling_configuration_removed_between_two_pages_hides_no_other(invoke: Invoke, cloud: FakeCloud) -> None:
+    used = cloud.add_image("ci-1")
+    for n in range(150):
+        cloud.add_scaling_configuration(f"as-{n}", image=used if n == 100 else cloud.new_id())
+    first = next(iter(cloud.scaling_configurations))
+    cloud.fault("GET", CONFIGURATIONS, status=None, then=lambda: cloud.scaling_configurations.pop(first))
+    assert invoke(sweep(), REAPER_IN_USE_ALSO="scaling", **IMS).outcomes == {used: ("failed", "unexpected")}
 
 
 def test_scaling_configurations_are_asked_only_where_the_settings_say_so(invoke: Invoke, cloud: FakeCloud) -> None:
@@ -121,6 +129,8 @@ def test_where_there_are_no_scaling_configurations_none_uses_an_image(invoke: In
         {"scaling_configurations": []},
         {"total_number": 1, "scaling_configurations": [{"instance_config": {}}]},
         {"total_number": "1", "scaling_configurations": []},
+        {"total_number": True, "scaling_configurations": []},
+        {"total_number": -1, "scaling_configurations": []},
         {"total_number": 1},
         {},
     ],
