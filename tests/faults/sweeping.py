@@ -40,7 +40,7 @@ OURS = "the signature of the policy"
 
 # The same examples in every run: a build must not fail by chance.
 thorough = settings(
-    max_examples=60,
+    max_examples=40,
     deadline=None,
     database=None,
     derandomize=True,
@@ -84,7 +84,8 @@ def policies(draw: st.DrawFn) -> Json:
     """Any policy that the schema takes, most of them about many images, and every other one with grace."""
     select = draw(st.sampled_from([{"name": "*"}, {"older_than": "1h"}]) | selects)
     keep = draw(st.just({}) | st.fixed_dictionaries({"keep": keeps}))
-    return {"select": select} | keep | draw(caps) | (draw(graces) if draw(st.booleans()) else {})
+    policy = {"select": select} | keep | draw(caps) | (draw(graces) if draw(st.booleans()) else {})
+    return policy | {"deactivate": False} if policy.get("deactivate") and "status" in select else policy
 
 
 # Projects
@@ -350,25 +351,37 @@ def is_vetoed(image: ImageRecord) -> bool:
     return (signed and not days) or any(day_of(day) is None for day in days) or (bool(days) and revived)
 
 
+def is_signed_by_others_alone(image: ImageRecord, policy: Json) -> bool:
+    return any(tag.startswith(SIGNED) for tag in image.tags) and signature(policy) not in image.tags
+
+
 def is_due(image: ImageRecord, policy: Json, now: datetime) -> bool:
-    """Whether its grace is over, if it has one."""
-    if "grace" not in policy:
-        return True
+    """Whether its grace is over, if it has one, and nobody has promised a longer one or has objected."""
     days = marks_of(image)
-    return bool(days) and not is_vetoed(image) and all(_over(day, now) for day in days)
+    over = all(_over(day, now) for day in days)
+    if is_vetoed(image):
+        return False
+    if "grace" not in policy:
+        return over or not any(tag.startswith(SIGNED) for tag in image.tags)
+    told = not (policy.get("deactivate") and SWITCHING_OFF in image.tags)
+    return bool(days) and over and told and not is_signed_by_others_alone(image, policy)
 
 
-def is_waiting(image: ImageRecord, now: datetime) -> bool:
-    days = [day for day in marks_of(image) if day_of(day)]
-    return bool(days) and not (len(days) == len(marks_of(image)) and all(_over(day, now) for day in days))
+def is_acted_on(image: ImageRecord, policy: Json, now: datetime) -> bool:
+    """Whether a run deletes, marks or deactivates it."""
+    days, others = marks_of(image), is_signed_by_others_alone(image, policy)
+    if is_vetoed(image):
+        return False
+    forgotten = others and all(_over(day, now - timedelta(days=FORGOTTEN_AFTER)) for day in days)
+    told = SWITCHED_OFF in image.tags or SWITCHING_OFF in image.tags
+    switched = policy.get("deactivate", False) and not others and image.status == "active" and not told
+    return not days or forgotten or switched or is_due(image, policy, now)
 
 
 def is_over(policy: Json, project: Mapping[str, ImageRecord], now: datetime) -> bool:
-    """Whether more is selected than one run may do, not counting what waits or may wait for ever."""
+    """Whether more is selected than one run may do, not counting what waits, or stays by a veto."""
     ours = [image for image in project.values() if image.owner == DEMO]
-    acts = [project[image_id] for image_id in selected(policy, ours, now)]
-    if "grace" in policy:
-        acts = [image for image in acts if not is_waiting(image, now) and not is_vetoed(image)]
+    acts = [image_id for image_id in selected(policy, ours, now) if is_acted_on(project[image_id], policy, now)]
     share = policy.get("limit_percent", 50)
     return len(acts) > policy.get("limit", 25) or len(acts) > float(share) / 100 * len(ours)
 

@@ -232,5 +232,5 @@ class Years(RuleBasedStateMachine):
         assert all(self.cloud.images[i].status == "deactivated" for i in self.off_by_owner & set(self.cloud.images))
 
 
-Years.TestCase.settings = settings(thorough, max_examples=80, stateful_step_count=30)
+Years.TestCase.settings = settings(thorough, max_examples=30, stateful_step_count=30)
 test_whatever_happens_over_the_years_no_image_goes_that_may_not = Years.TestCase

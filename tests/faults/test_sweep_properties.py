@@ -64,7 +64,7 @@ def test_a_sweep_deletes_just_what_its_policy_may(project: Json, policy: Json, s
     assert chosen <= set(told)
 
 
-@settings(thorough, max_examples=150)
+@settings(thorough, max_examples=80)
 @given(project=projects, policy=policies(), broken=faults, most=st.sampled_from(["0", "1", "2", "100"]))
 def test_no_fault_lets_anything_go_that_may_not(
     project: Json, policy: Json, broken: Json, most: str, scene: Scene
