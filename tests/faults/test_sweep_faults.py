@@ -10,7 +10,7 @@ import pytest
 
 from handler.errors import InvalidRequest, InvalidSettings
 from tests.conftest import Invocation, Invoke, queue
-from tests.fakecloud import FakeCloud, Server
+from tests.fakecloud import DEMO, OTHER, FakeCloud, Server
 from tests.fakecloud.records import time_text
 from tests.fakecloud.wire import glance_image
 from tests.faults import SOURCES, envelope
@@ -323,6 +323,18 @@ def test_an_answer_that_is_too_late_ends_the_sweep(five: list[str], cloud: FakeC
     assert list(done.outcomes) == [""]
     assert done.answer["ok"] is False
     assert set(cloud.images) == set(five)
+
+
+def test_an_image_that_is_given_away_before_its_turn_keeps_its_mark(cloud: FakeCloud, invoke: Invoke) -> None:
+    image = cloud.images[cloud.add_image(tags=["reaper-delete-after=2026-01-01", "reaper-deactivated"])]
+    image.status = "deactivated"
+
+    def give_away() -> None:
+        image.owner, image.visibility, image.members = OTHER, "shared", {DEMO: "accepted"}
+
+    cloud.fault("GET", LIST, status=None, skip=1, then=give_away)
+    assert invoke(sweep(grace="7d")).outcomes == {image.id: ("refused", "not_owner")}
+    assert is_untouched(cloud)
 
 
 # Faults of other cleaners, see test_peers

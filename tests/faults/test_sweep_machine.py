@@ -222,6 +222,7 @@ class Years(RuleBasedStateMachine):
             was = before[image.id]
             if image.id in chosen and may_go(was, self.cloud, self.now) and image.id not in self.vetoed:
                 assert marks_of(image)
+                assert any(tag.startswith(SIGNED) for tag in image.tags)
             elif not self._is_another_s(policy, was, before.values()):
                 assert not marks_of(image)
                 assert not {SWITCHED_OFF, SWITCHING_OFF} & set(image.tags)

@@ -13,6 +13,8 @@ from handler.report import Report
 from tests.fakecloud import DEMO, FakeCloud, ImageRecord, Server
 from tests.faults.sweeping import (
     NOW,
+    SWITCHED_OFF,
+    SWITCHING_OFF,
     Json,
     Scene,
     break_down,
@@ -204,6 +206,23 @@ def test_running_twice_is_running_once(project: Json, policy: Json, scene: Scene
     once = state_of(scene.cloud)
     scene.run({"sweep": policy})
     assert state_of(scene.cloud) == once
+
+
+@thorough
+@given(project=projects, policy=policies(), off=st.sets(st.integers(0, 8), min_size=4))
+def test_what_an_owner_deactivated_is_neither_activated_nor_taken_for_ours(
+    project: Json, policy: Json, off: set[int], scene: Scene
+) -> None:
+    caps = {"limit": 1000, "limit_percent": 100, "grace": "7d", "deactivate": True}
+    scene.fill(project, policy | caps)
+    owners = [image for number in off if (image := scene.cloud.images.get(image_id_of(number)))]
+    owners = [image for image in owners if not {SWITCHED_OFF, SWITCHING_OFF} & set(image.tags)]
+    for image in owners:
+        image.status = "deactivated"
+    scene.run({"sweep": policy | caps})
+    for image in owners:
+        assert image.status == "deactivated"
+        assert not {SWITCHED_OFF, SWITCHING_OFF} & set(image.tags)
 
 
 @thorough
