@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import count
 from threading import Lock
 
 from handler import grace, marks
@@ -168,25 +167,26 @@ def _reap(image: Image, job: Job, run: Run) -> Outcome:
     run.allowance.take()
     if _rehearses(job, run):
         return _outcome(image, "would_delete")
-    before = run.deadline.left()
+    judged = run.deadline.left()
     run.spend()
-    if before - run.deadline.left() > LONG and (objection := _look_again(job, run)):
+    if judged - run.deadline.left() > LONG and (objection := _look_again(job, run, judged)):
         return objection
     run.journal(image, job)
-    attempts = count()
+    sent: list[float] = []
 
     def attempt() -> Outcome:
-        if next(attempts) and (objection := _look_again(job, run)):
+        if sent and (objection := _look_again(job, run, sent[-1])):
             return objection
+        sent.append(run.deadline.left())
         return _concluded(image, job, _delete(image, job, run), run)
 
     return run.cloud.persist(attempt)
 
 
-def _look_again(job: Job, run: Run) -> Outcome | None:
+def _look_again(job: Job, run: Run, since: float) -> Outcome | None:
     """Judge anew before a late or repeated DELETE: it may have been done, and the image may have changed meanwhile."""
     if run.usage:
-        run.usage.ask(life=LONG)
+        run.usage.ask(since)
     image = run.cloud.image(job.target.image_id)
     if image is None:
         return _gone(job)

@@ -32,10 +32,14 @@ class Usage:
         self._asked_at: float | None = None
         """What was left of the run then."""
 
-    def ask(self, life: float = USAGE_LIFE) -> None:
-        """Ask, unless an answer is known that is younger. An error is kept for those who want to know of an image."""
+    def ask(self, since: float | None = None) -> None:
+        """Ask, unless it is known: since a moment that is told by what was left of the run then, if one is given.
+
+        An error is kept for those who want to know of an image.
+        """
         with self._lock:
-            if self._asked_at is not None and self._asked_at - self._deadline.left() <= life:
+            asked = self._asked_at
+            if asked is not None and asked - self._deadline.left() <= USAGE_LIFE and (since is None or asked < since):
                 return
             try:
                 self._answer = images_in_use(self._cloud, self._also)

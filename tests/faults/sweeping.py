@@ -273,7 +273,7 @@ def fits(select: Json, image: ImageRecord, now: datetime) -> bool:
 
 def _said(image: ImageRecord, key: str) -> str | None:
     value = image.properties.get(key, getattr(image, key, None))
-    return None if value is None else str(value)
+    return None if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def groups(image: ImageRecord, group_by: str) -> list[str]:

@@ -212,7 +212,10 @@ class Years(RuleBasedStateMachine):
         days = [day for day in map(day_of, marks_of(image)) if day]
         forgotten = bool(days) and (self.now.date() - max(days)).days > FORGOTTEN_AFTER
         return (
-            not forgotten and bool(signed - {signature(policy)}) and image.id not in selected(policy, project, self.now)
+            bool(days)
+            and not forgotten
+            and bool(signed - {signature(policy)})
+            and image.id not in selected(policy, project, self.now)
         )
 
     def _look_after_a_success(self, policy: Json, before: dict[str, ImageRecord]) -> None:

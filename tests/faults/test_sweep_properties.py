@@ -213,7 +213,7 @@ def test_running_twice_is_running_once(project: Json, policy: Json, scene: Scene
 def test_what_an_owner_deactivated_is_neither_activated_nor_taken_for_ours(
     project: Json, policy: Json, off: set[int], scene: Scene
 ) -> None:
-    caps = {"limit": 1000, "limit_percent": 100, "grace": "7d", "deactivate": True}
+    caps = {"limit": 1000, "limit_percent": 100, "grace": "7d", "deactivate": "status" not in policy["select"]}
     scene.fill(project, policy | caps)
     owners = [image for number in off if (image := scene.cloud.images.get(image_id_of(number)))]
     owners = [image for image in owners if not {SWITCHED_OFF, SWITCHING_OFF} & set(image.tags)]

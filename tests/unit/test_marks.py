@@ -179,7 +179,7 @@ def test_a_mark_of_another_sweep_lapses_once_it_is_forgotten() -> None:
 )
 def test_a_sweep_acts_on_what_it_would_mark_or_delete(tags: tuple[str, ...], acts: bool) -> None:  # noqa: FBT001
     assert acts_on(tagged(*tags), GRACE, NOW) is acts
-    assert acts_on(tagged(*tags), replace(GRACE, grace=timedelta(0)), NOW)
+    assert acts_on(tagged(*tags), replace(GRACE, grace=timedelta(0)), NOW) is acts
 
 
 # Setting an image free

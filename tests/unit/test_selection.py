@@ -92,7 +92,7 @@ def test_an_image_that_lacks_one_of_the_tags_is_not_selected(tags: set[str]) -> 
 
 @pytest.mark.parametrize(
     "properties",
-    [(("os_type", "linux"),), (("os_type", "linux"), ("cpus", "4")), (("secure", "True"),), (("empty", ""),)],
+    [(("os_type", "linux"),), (("os_type", "linux"), ("cpus", "4")), (("secure", "true"),), (("empty", ""),)],
 )
 def test_properties_are_compared_as_texts_and_all_of_them(properties: tuple[tuple[str, str], ...]) -> None:
     assert why_not(Select(properties=properties)) is None
