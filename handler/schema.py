@@ -21,7 +21,8 @@ M = TypeVar("M", bound=BaseModel)
 class _Strict(BaseModel):
     """No unknown field, and no value of another type that merely looks like the right one."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    # Built when first used: a cold start is for one kind of request.
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
 
 class Expect(_Strict):
