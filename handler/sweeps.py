@@ -79,9 +79,11 @@ def _shared_out(
 ) -> tuple[tuple[Image, ...], tuple[Image, ...]]:
     """What is left to others, and what is done here: marks always are, and all of a rehearsal.
 
-    So is a marked image that should be gone for some days: a worker refuses it, and only a sweep can set it free.
+    So is a marked image that should be gone for some days: a worker refuses it, and only a sweep can set it free. So is
+    what was marked through IMS, which does not promise that a veto changes what a worker is told to expect.
     """
-    if sweeper.hand_over is None or not run.armed or request.dry_run:
+    untold = request.grace and run.cloud.changes.tag_replaces
+    if sweeper.hand_over is None or not run.armed or request.dry_run or untold:
         return (), survey.selected
     today = run.now.date()
     due = {

@@ -233,6 +233,18 @@ def test_a_vetoed_image_is_left_to_no_worker(
     assert workers.take() == []
 
 
+def test_what_was_marked_through_ims_is_left_to_no_worker(
+    invoke_with: Invoke, workers: Workers, fanned_out: dict[str, str]
+) -> None:
+    cloud = FakeCloud("otc")
+    yesterday = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
+    image = cloud.add_image("ci-1", tags=[f"{MARK}={yesterday}"])
+    with Server(cloud) as server:
+        settings = cloud.env(server.url) | fanned_out | {"REAPER_MODE": "delete", "REAPER_IMAGE_API": "ims"}
+        assert invoke_with(sweep(grace="7d"), settings).outcomes == {image: ("deleted", "")}
+    assert workers.take() == []
+
+
 def test_what_workers_refuse_the_sweep_sets_free_after_some_days(
     invoke: Invoke, cloud: FakeCloud, workers: Workers, fanned_out: dict[str, str]
 ) -> None:
