@@ -59,7 +59,7 @@ test: $(READY)
 test-openstack: $(READY) $(OPENSTACK_READY)
 	$(VENV) -m pytest tests/openstack tests/contract --openstack
 
-test-lambda: $(READY) $(SAM_READY) $(LAMBDA_READY) stage-here
+test-lambda: $(READY) $(SAM_READY) stage-here
 	$(VENV) -m pytest tests/e2e
 
 test-page: $(READY)
@@ -76,7 +76,7 @@ check: $(READY) $(SAM_READY) $(CHECKOV_READY)
 		--region eu-central-1 --template template.yaml
 	$(CHECKOV) --config-file .checkov.yaml
 
-bench: $(READY) $(SAM_READY) $(LAMBDA_READY) $(OPENSTACK_READY) $(BENCH_READY) stage-here
+bench: $(READY) $(SAM_READY) $(OPENSTACK_READY) $(BENCH_READY) stage-here
 	$(VENV) -m pytest tests/bench -o addopts= -o python_files='bench_*.py test_*.py' --capture=no
 
 build: $(READY) $(SAM_READY)
@@ -107,17 +107,19 @@ $(READY): tests/requirements.lock
 $(SAM_READY): tests/sam-requirements.lock
 	$(call venv,.venv-sam,$<)
 
-# What a user would pick instead of this function.
-$(BENCH_READY): tests/bench-requirements.lock
-	$(call venv,.venv-bench,$<)
+# What a user would pick instead of this function, with the Python that it is timed against.
+$(BENCH_READY): tests/bench-requirements.lock $(LAMBDA_READY)
+	$(call venv,.venv-bench,$<,.venv-lambda/bin/python)
 
 $(OPENSTACK_READY): tests/openstack-requirements.lock
 	$(call venv,.venv-openstack,$<)
 
-# Without pip, and so without anything that Lambda's runtime would not have.
+# Lambda's own Python where this machine has it, or else the one at hand. Without pip, and so without anything that
+# Lambda's runtime would not have.
 $(LAMBDA_READY): tests/lambda-requirements.lock $(READY)
-	@echo 'Installing $< into .venv-lambda'
-	@$(PYTHON) -m venv --clear --without-pip .venv-lambda
+	@$(call find_lambda_python); python="$${python:-$(PYTHON)}"; \
+		echo "Installing $< into .venv-lambda, for $$("$$python" --version)"; \
+		"$$python" -m venv --clear --without-pip .venv-lambda
 	@$(VENV) $(PIP) --python .venv-lambda/bin/python $(LOCKED) -r $<
 	@touch $@
 
@@ -153,18 +155,18 @@ endef
 define venv
 	$(call python_or_why)
 	@echo 'Installing $(2) into $(1)'
-	@$(PYTHON) -m venv --clear $(1)
+	@$(or $(3),$(PYTHON)) -m venv --clear $(1)
 	@$(1)/bin/python $(PIP) $(LOCKED) -r $(2)
 	@touch $@
 endef
 
 # --- the artifact: sam calls `make build-<function>` with ARTIFACTS_DIR ---
 
-# The artifact for this machine and the Python at hand: what the tests can run.
-stage-here: $(READY)
-	@$(MAKE) --no-print-directory stage LAMBDA_PYTHON=$(VENV) \
+# The artifact for this machine and the Python of .venv-lambda: what the tests can run.
+stage-here: $(LAMBDA_READY)
+	@$(MAKE) --no-print-directory stage LAMBDA_PYTHON=.venv-lambda/bin/python \
 		ARCH=$$(uname -m | sed 's/aarch64/arm64/') \
-		PYTHON_VERSION=$$($(VENV) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+		PYTHON_VERSION=$$(.venv-lambda/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 
 stage: $(STAGE)/ready
 
@@ -192,13 +194,19 @@ FOR_LAMBDA := --target $(STAGE)/package --no-compile --only-binary=:all: --imple
 	--python-version $(PYTHON_VERSION) --platform manylinux2014_$(MACHINE)
 
 # Without .pyc files every cold start compiles everything again, since Lambda's disk is read-only. Only the Python that
-# runs there can make them; pyenv may have it without offering it. They are unchecked: times do not survive the zip.
+# runs there can make them. They are unchecked: times do not survive the zip.
 define compiled
-for python in $(LAMBDA_PYTHON) "$$(pyenv root 2>/dev/null)"/versions/$(PYTHON_VERSION).*/bin/python; do \
-	if "$$python" -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] != "$(PYTHON_VERSION)")' 2>/dev/null; then \
-		exec "$$python" -X no_debug_ranges -m compileall -q --invalidation-mode unchecked-hash \
-			-s $(STAGE)/package -p /var/task $(STAGE)/package; \
-	fi; \
-done; \
+$(call find_lambda_python); \
+if [ -n "$$python" ]; then \
+	exec "$$python" -X no_debug_ranges -m compileall -q --invalidation-mode unchecked-hash \
+		-s $(STAGE)/package -p /var/task $(STAGE)/package; \
+fi; \
 echo 'No $(LAMBDA_PYTHON) here: the artifact goes without .pyc files, and cold starts will be slower'
+endef
+
+# pyenv may have it without offering it.
+define find_lambda_python
+for python in $(LAMBDA_PYTHON) "$$(pyenv root 2>/dev/null)"/versions/$(PYTHON_VERSION).*/bin/python ''; do \
+	"$$python" -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] != "$(PYTHON_VERSION)")' 2>/dev/null && break; \
+done
 endef

@@ -6,7 +6,6 @@ import platform
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,12 +17,12 @@ import requests
 from tests.openstack.process import Port
 
 ROOT = Path(__file__).parent.parent.parent
-PYTHON_NAME = "python{}.{}".format(*sys.version_info)
 ARCH = "arm64" if platform.machine() == "aarch64" else platform.machine()
-PACKAGE = ROOT / "build" / f"{ARCH}-{PYTHON_NAME.removeprefix('python')}" / "package"
-CLIENT = ROOT / ".venv-lambda/lib" / PYTHON_NAME / "site-packages"
-EMULATOR = ROOT / ".venv-sam/lib" / PYTHON_NAME / "site-packages/samcli/local/rapid" / f"aws-lambda-rie-{ARCH}"
-INTERPRETER = Path(sys.executable).resolve()  # a virtual environment would bring its own packages in
+CLIENT = next((ROOT / ".venv-lambda/lib").glob("python*/site-packages"))
+VERSION = CLIENT.parent.name.removeprefix("python")
+PACKAGE = ROOT / f"build/{ARCH}-{VERSION}/package"
+EMULATOR = next((ROOT / ".venv-sam/lib").glob(f"python*/site-packages/samcli/local/rapid/aws-lambda-rie-{ARCH}"))
+INTERPRETER = (ROOT / ".venv-lambda/bin/python").resolve()  # the environment itself would bring its packages in
 BOUND = ("setpriv", "--pdeathsig", "KILL")
 """Ends a process with the one that started it, however that one ended."""
 PATIENCE = 60.0

@@ -72,7 +72,9 @@ def test_it_holds_no_tests_no_events_no_installers_and_no_aws_sdk(arch: str) -> 
     assert not {part for part in parts if part.startswith(("test_", "conftest"))}
 
 
-@pytest.mark.parametrize("package", [PACKAGE, *(ROOT / f"build/{arch}-3.13/package" for arch in MACHINES)], ids=str)
+@pytest.mark.parametrize(
+    "package", sorted({PACKAGE, *(ROOT / f"build/{arch}-3.13/package" for arch in MACHINES)}), ids=str
+)
 def test_every_module_is_compiled_to_last_with_an_unchecked_hash(package: Path) -> None:
     if package != PACKAGE:
         staged(package.parent.name.removesuffix("-3.13"))
