@@ -12,7 +12,6 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -74,7 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
     now, decisions = datetime.now(UTC), list[Decision]()
 
     def witness(decision: Decision) -> None:
-        decisions.append(replace(decision, image=decision.image.without_record()))
+        decisions.append(decision._replace(image=decision.image.without_record()))
 
     try:
         event = read_json(options.event.read_text(encoding="utf-8"), str(options.event))

@@ -2,12 +2,12 @@
 
 import re
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 _ARN = re.compile(r"arn:[^:]+:[^:]+:[^:]+:")
 
 
-@dataclass(frozen=True, slots=True)
-class StackCall:
+class StackCall(NamedTuple):
     """What CloudFormation must be told about when its request is done."""
 
     response_url: str
@@ -17,8 +17,7 @@ class StackCall:
     physical_resource_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class LifecycleAction:
+class LifecycleAction(NamedTuple):
     """What Auto Scaling waits for before it goes on with an instance."""
 
     group: str

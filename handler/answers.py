@@ -8,10 +8,9 @@ import html
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class Meaning(Enum):
@@ -36,8 +35,7 @@ class Meaning(Enum):
     UNEXPECTED = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """Status, vendor code (`IMG.0027`; empty if there is none) and the sentence for a person, without markup."""
 
     status: int
@@ -50,8 +48,7 @@ class Answer:
         return " ".join(part for part in (f"HTTP {self.status}", self.code, self.message) if part)
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """A row of the table: it matches an answer that agrees with all that it names."""
 
     meaning: Meaning

@@ -1,12 +1,13 @@
 """The entry point, and the composition root: everything is built here, and only here."""
 
 import gc
+import warnings
 
 gc.disable()  # what is loaded now stays: to look for garbage in it takes a twelfth of a cold start
+warnings.filterwarnings("ignore", "Unable to find acceptable character detection")  # requests does without, so do we
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from typing import Any, Protocol
@@ -97,7 +98,7 @@ def process(
     try:
         project_id = _connect(run, settings, received)
         run.spend = _build_budget(settings, project_id, run.now)
-        admitted = replace(received, messages=tuple(admit(m, settings, project_id) for m in received.messages))
+        admitted = received._replace(messages=tuple(admit(m, settings, project_id) for m in received.messages))
         turn_down(admitted, reporter, context.aws_request_id)
         done = results(admitted, run, _build_sweeper(settings, run, witness))
     finally:

@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 from handler import records
 from handler.answers import Meaning, meaning_of
@@ -26,8 +25,7 @@ LOOKS = (0.5, 1.0, 2.0, *[5.0] * 12)
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """Which cloud, and how: `image_api` is the API that deletes; an endpoint given here wins over the catalogue."""
 
     image_api: ImageApi = "glance"
@@ -38,8 +36,7 @@ class Options:
     region: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Deletion:
+class Deletion(NamedTuple):
     """What the cloud said to a DELETE, and how long it took to say it, in milliseconds, if that is known."""
 
     meaning: Meaning
@@ -47,8 +44,7 @@ class Deletion:
     latency: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Endpoints:
+class _Endpoints(NamedTuple):
     project_id: str
     image: str | None
     compute: str | None

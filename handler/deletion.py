@@ -130,7 +130,7 @@ def _gather(image: Image, facts: Facts, run: Run) -> Facts | None:
     accepted_by = run.cloud.accepted_members(image.id) if matters else ()
     if accepted_by is None:
         return None
-    return replace(facts, accepted_by=accepted_by, used_by=run.usage.of(image) if run.usage else ())
+    return facts._replace(accepted_by=accepted_by, used_by=run.usage.of(image) if run.usage else ())
 
 
 def _rehearses(job: Job, run: Run) -> bool:

@@ -2,10 +2,9 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from functools import partial
 from itertools import zip_longest
-from typing import Any
+from typing import Any, NamedTuple
 
 from handler import activation
 from handler.access import LifecycleAction, StackCall
@@ -20,16 +19,14 @@ NEVER_CREATED = "image-reaper/never-created"
 """The physical id of a resource whose creation failed: deleting it, as CloudFormation will, deletes no image."""
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """The operator's requests for events that bring none."""
 
     scheduled: str
     lifecycle: str
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """One request as it arrived, or why it can't be read.
 
     `id` is the queue's id of the message. In a FIFO queue, `group` is its message group; else it is None.
@@ -40,8 +37,7 @@ class Message:
     group: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(NamedTuple):
     """An event, read: where it came from, and the requests in it."""
 
     source: Source
@@ -185,7 +181,7 @@ def _stack_messages(event: Mapping[str, Any]) -> Iterator[Message]:
     else:
         request = message.request
         empty = DeletionRequest((), request.project_id, request.delete_backup, request.dry_run, request.reason)
-        yield replace(message, request=empty)
+        yield message._replace(request=empty)
 
 
 def _stack_request(event: Mapping[str, Any]) -> Request:

@@ -6,9 +6,8 @@ somebody took the mark off, which is a veto.
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from handler.model import Image, Refusal, SweepRequest
 from handler.selection import objection
@@ -23,8 +22,7 @@ FORGOTTEN = timedelta(days=31)
 """How long after its last day a mark counts as forgotten by the sweep that set it, so that any sweep takes it off."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """A change to an image: a tag set or taken off, or the image activated again."""
 
     verb: Literal["tag", "untag", "activate"]

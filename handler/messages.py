@@ -1,7 +1,6 @@
 """Messages to results: what may be carried out, in which order, and what became of it."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import islice
 
 from handler.config import Settings
@@ -21,13 +20,13 @@ def admit(message: Message, settings: Settings, project_id: str) -> Message:
         return message
     if request.delete_backup and settings.image_api != "ims":
         problem = f"delete_backup: needs REAPER_IMAGE_API=ims, not {settings.image_api}"
-        return replace(message, request=InvalidRequest(problem))
+        return message._replace(request=InvalidRequest(problem))
     if isinstance(request, SweepRequest) and request.deactivate and settings.image_api != "glance":
         problem = f"sweep.deactivate: needs REAPER_IMAGE_API=glance, not {settings.image_api}"
-        return replace(message, request=InvalidRequest(problem))
+        return message._replace(request=InvalidRequest(problem))
     if project_id and request.project_id not in {"", project_id}:
         problem = f"project_id: the credentials are for project {project_id}, not {request.project_id}"
-        return replace(message, request=InvalidRequest(problem))
+        return message._replace(request=InvalidRequest(problem))
     return message
 
 

@@ -1,9 +1,8 @@
 """A run seen as one list: every image once, with what became of it, or would become of it, and why. Pure."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 from handler.marks import is_due
 from handler.model import Decision, Outcome, OutcomeName, Refusal, Request, Result, SweepRequest
@@ -23,8 +22,7 @@ _PLACE_OF: dict[OutcomeName, Place] = {
 _UNTOLD = Refusal("unexpected", "it was selected, and nothing says what became of it")
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One image. `created` and `size` are None where nobody knows, `group` is empty for an image that is in none."""
 
     place: Place
@@ -38,8 +36,7 @@ class Row:
     group: str
 
 
-@dataclass(frozen=True, slots=True)
-class Total:
+class Total(NamedTuple):
     """How many images, how many bytes in those whose size is known, and of how many it is unknown."""
 
     images: int
@@ -53,8 +50,7 @@ class Total:
         return cls(len(sizes), sum(size or 0 for size in sizes), sizes.count(None))
 
 
-@dataclass(frozen=True, slots=True)
-class Overview:
+class Overview(NamedTuple):
     """What one run found and did. Not `armed` is a rehearsal; `stops` is what kept sweeps from doing anything."""
 
     armed: bool
@@ -68,8 +64,7 @@ class Overview:
         return [row for row in self.rows if row.place in places]
 
 
-@dataclass(frozen=True, slots=True)
-class _Circumstances:
+class _Circumstances(NamedTuple):
     """What all images of a run have in common."""
 
     armed: bool

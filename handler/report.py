@@ -6,9 +6,8 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.logging.exceptions import InvalidLoggerSamplingRateError
@@ -29,8 +28,7 @@ METRICS: Mapping[str, str] = {
 """The metric that counts each outcome; those with a reason are counted once more as `<metric>_<reason>`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """What one invocation did."""
 
     source: Source

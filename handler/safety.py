@@ -1,9 +1,9 @@
 """The rules: why an image is not deleted. Pure: no clock, no network, no environment."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from fnmatch import fnmatchcase
+from typing import NamedTuple
 
 from handler.model import Image, Policy, Refusal
 
@@ -11,8 +11,7 @@ DELETABLE = frozenset({"active", "deactivated", "killed"})
 """The states in which an image is at rest. The others mean that someone is still writing it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """What must be known beside the image itself.
 
     `project_id` is the project that we act for, `expect` what the requester believes, `objection` why the sweep that

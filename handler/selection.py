@@ -4,7 +4,6 @@ Nothing is selected by what is not known: an image of unknown age, or in no grou
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from datetime import datetime
 from fnmatch import fnmatchcase
 from heapq import heappush, heappushpop
@@ -31,10 +30,10 @@ def decide(images: Iterable[Image], sweep: SweepRequest, now: datetime) -> Itera
         if why_not:
             yield decision
         else:
-            matched.append(replace(decision, image=image.without_record()))
+            matched.append(decision._replace(image=image.without_record()))
     stay = newest.reasons() if newest else {}
     for decision in matched:
-        yield replace(decision, objection=stay.get(decision.image.id))
+        yield decision._replace(objection=stay.get(decision.image.id))
 
 
 def objection(image: Image, select: Select, now: datetime) -> Refusal | None:

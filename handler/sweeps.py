@@ -2,9 +2,8 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from handler import fanout, marks, selection
 from handler.deletion import Run, failed, heed
@@ -22,8 +21,7 @@ HandOver = Callable[[Sequence[Mapping[str, Any]]], list[str]]
 """Takes requests to the queue; gives for each why it did not arrive, or an empty text."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sweeper:
+class Sweeper(NamedTuple):
     """How sweeps are done: `hand_over` leaves deletions to others, `witness` is told what becomes of every image."""
 
     hand_over: HandOver | None = None
@@ -45,7 +43,7 @@ def sweep(request: SweepRequest, message_id: str, run: Run, sweeper: Sweeper) ->
         outcomes = _handed_over(handed, request, run, sweeper)
         jobs += _jobs(kept, request, message_id)
     result = _told(survey, outcomes, request, message_id, run)
-    return replace(result, outcomes=(*result.outcomes, *carry_out(jobs, run)))
+    return result._replace(outcomes=(*result.outcomes, *carry_out(jobs, run)))
 
 
 def survey_of(images: Iterable[Image], request: SweepRequest, run: Run, witness: Callable[[Decision], None]) -> Survey:

@@ -15,6 +15,7 @@ from tests.e2e.runtime import PACKAGE, ROOT
 LARGEST = 20_000_000
 MACHINES = {"arm64": 183, "x86_64": 62}  # EM_AARCH64 and EM_X86_64 of elf.h
 UNCHECKED_HASH = 1  # PEP 552
+LEFT_OUT = {"charset_normalizer"}  # what the Makefile takes out again, and says why
 FOREIGN = {"tests", "test", "events", "pip", "setuptools", "boto3", "botocore", "wheel", "bin"}
 
 
@@ -53,7 +54,7 @@ def arch(request: pytest.FixtureRequest) -> str:
 
 def test_it_holds_our_package_and_the_locked_dependencies(arch: str) -> None:
     names = {path.name.partition("-")[0] for path in staged(arch).glob("*.dist-info")}
-    assert names == locked() | {"image_reaper"}
+    assert names == (locked() - LEFT_OUT) | {"image_reaper"}
 
 
 def test_every_file_belongs_to_one_of_them(arch: str) -> None:

@@ -43,10 +43,13 @@ def gist(value: dict[str, Any]) -> tuple[object, ...]:
     return tuple(sorted((key, json.dumps(item)) for key, item in value.items() if key != "request_id"))
 
 
-def test_a_cold_environment_deletes_an_image(start: Start, cloud: FakeCloud) -> None:
+def test_a_cold_environment_deletes_an_image_and_prints_nothing_but_json(start: Start, cloud: FakeCloud) -> None:
     image_id = cloud.add_image()
-    assert start().invoke({"image_ids": [image_id]}).value["counts"] == DELETED
+    runtime = start()
+    assert runtime.invoke({"image_ids": [image_id]}).value["counts"] == DELETED
     assert image_id in cloud.dead
+    ours = [line for line in runtime.printed.splitlines() if "(rapid)" not in line and "RequestId:" not in line]
+    assert len([json.loads(line) for line in ours]) == 4
 
 
 @pytest.mark.parametrize("auth", get_args(Auth))

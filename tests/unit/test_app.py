@@ -1,6 +1,8 @@
 """An event of any source goes in at `lambda_handler`; what comes out, what is raised, and what is deleted."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,8 @@ from tests.fakecloud import DEMO, OTHER, FakeCloud, Server
 Event = dict[str, Any]
 Envelope = Callable[[object], Event]
 
-DEMO_SEED = Path(__file__).parents[1] / "fakecloud" / "seed_demo.json"
+ROOT = Path(__file__).parents[2]
+DEMO_SEED = ROOT / "tests" / "fakecloud" / "seed_demo.json"
 SCHEDULED = '{"image_ids": ["6cad483b-e281-4985-a345-7afef1f3c501"]}'
 
 
@@ -68,6 +71,16 @@ def demo_id(number: str) -> str:
 def forbid(cloud: FakeCloud, image_id: str) -> None:
     """Let the cloud turn down the DELETE of an image, for a reason that is none of its own."""
     cloud.fault("DELETE", image_id, status=403, body={"message": "Forbidden by policy"}, times=None)
+
+
+def test_loading_the_function_looks_for_no_garbage_and_what_it_made_is_left_alone_later() -> None:
+    program = (
+        "import gc; begun = []; gc.collect(); gc.callbacks.append(lambda phase, _: begun.append(phase == 'start'))\n"
+        "import handler.app; print(sum(begun), gc.isenabled(), gc.get_freeze_count())"
+    )
+    printed = subprocess.check_output([sys.executable, "-c", program], cwd=ROOT, text=True)  # noqa: S603 (our words)
+    collections, works_on, left_alone = printed.split()
+    assert (int(collections) < 5, works_on, int(left_alone) > 10_000) == (True, "True", True)
 
 
 # Sources: answer, exception, deletion

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -340,7 +339,7 @@ def test_a_lifecycle_event_without_metadata_is_refused() -> None:
 def test_only_the_deletion_of_a_stack_names_images() -> None:
     assert requests_in(stack("Delete", REQUEST, PhysicalResourceId="image-reaper/BuildImages/6d1f")) == [EXPECTED]
     for request_type in ("Create", "Update"):
-        assert requests_in(stack(request_type, REQUEST)) == [replace(EXPECTED, targets=())]
+        assert requests_in(stack(request_type, REQUEST)) == [EXPECTED._replace(targets=())]
 
 
 @pytest.mark.parametrize("request_type", ["Create", "Update", "Delete"])

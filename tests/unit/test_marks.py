@@ -104,19 +104,19 @@ def test_an_image_may_go_once_its_last_day_has_ended_in_utc(moment: datetime, du
 
 def test_without_a_mark_an_image_may_go_only_where_there_is_no_grace() -> None:
     assert not is_due(IMAGE, GRACE, NOW)
-    assert is_due(IMAGE, replace(GRACE, grace=timedelta(0)), NOW)
-    assert is_due(tagged(mark(30)), replace(GRACE, grace=timedelta(0)), NOW)
+    assert is_due(IMAGE, GRACE._replace(grace=timedelta(0)), NOW)
+    assert is_due(tagged(mark(30)), GRACE._replace(grace=timedelta(0)), NOW)
 
 
 @pytest.mark.parametrize("grace", [timedelta(0), 7 * DAY])
 def test_what_is_selected_still_is_not_refused(grace: timedelta) -> None:
     for found in (IMAGE, tagged(mark(3), OURS), tagged(mark(-3), OURS), tagged(mark(-3), OTHERS), tagged(mark(-3))):
-        assert refusal(found, replace(GRACE, grace=grace), NOW) is None
+        assert refusal(found, GRACE._replace(grace=grace), NOW) is None
 
 
 @pytest.mark.parametrize("grace", [timedelta(0), 7 * DAY])
 def test_what_is_no_longer_selected_is_refused_as_changed(grace: timedelta) -> None:
-    said = refusal(tagged(mark(-3), OURS, name="web-1"), replace(GRACE, grace=grace), NOW)
+    said = refusal(tagged(mark(-3), OURS, name="web-1"), GRACE._replace(grace=grace), NOW)
     assert said is not None
     assert said.reason == "changed"
 
@@ -155,7 +155,7 @@ def test_no_mark_lapses_that_is_not_there_or_is_another_sweep_s(tags: tuple[str,
 
 
 def test_a_sweep_without_grace_takes_no_marks_off() -> None:
-    assert not has_lapsed(tagged(mark(-100), OURS), replace(GRACE, grace=timedelta(0)), NOW)
+    assert not has_lapsed(tagged(mark(-100), OURS), GRACE._replace(grace=timedelta(0)), NOW)
 
 
 def test_a_mark_of_another_sweep_lapses_once_it_is_forgotten() -> None:
@@ -179,7 +179,7 @@ def test_a_mark_of_another_sweep_lapses_once_it_is_forgotten() -> None:
 )
 def test_a_sweep_acts_on_what_it_would_mark_or_delete(tags: tuple[str, ...], acts: bool) -> None:  # noqa: FBT001
     assert acts_on(tagged(*tags), GRACE, NOW) is acts
-    assert acts_on(tagged(*tags), replace(GRACE, grace=timedelta(0)), NOW) is acts
+    assert acts_on(tagged(*tags), GRACE._replace(grace=timedelta(0)), NOW) is acts
 
 
 # Setting an image free
@@ -274,12 +274,12 @@ def test_the_order_of_tags_and_properties_does_not_change_a_policy() -> None:
 @pytest.mark.parametrize("select", EVERY_SELECT.values(), ids=list(EVERY_SELECT))
 def test_policies_that_select_or_keep_otherwise_are_told_apart(select: Select) -> None:
     other = SweepRequest(select, Keep(3))
-    assert len({identity(SweepRequest(select)), identity(other), identity(replace(other, keep=Keep(4)))}) == 3
+    assert len({identity(SweepRequest(select)), identity(other), identity(other._replace(keep=Keep(4)))}) == 3
     assert identity(SweepRequest(select)) != identity(GRACE)
 
 
 def test_how_much_a_run_may_do_does_not_change_a_policy() -> None:
-    changed = replace(GRACE, grace=DAY, limit=1, limit_percent=1, deactivate=True, reason="x", dry_run=True)
+    changed = GRACE._replace(grace=DAY, limit=1, limit_percent=1, deactivate=True, reason="x", dry_run=True)
     assert identity(changed) == identity(GRACE)
 
 
