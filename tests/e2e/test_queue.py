@@ -1,23 +1,25 @@
 """Redelivery, partial failure and dead letters, with a queue that speaks SQS and a poller that acts as Lambda's."""
 
 import json
-import logging
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import cycle, islice
 from random import Random
 from typing import Any
+from uuid import uuid4
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from tests.conftest import Invoke
 from tests.e2e.conftest import Start
 from tests.e2e.poller import Client, Function, Poller, failures
 from tests.fakecloud import FakeCloud
 
+STANDARD: dict[str, str] = {}
+FIFO = {"suffix": ".fifo", "FifoQueue": "true", "ContentBasedDeduplication": "true"}
 RECEIVES = 4
 IDS = ["a", "b"]
 UNREADABLE = [
@@ -35,14 +37,9 @@ UNREADABLE = [
 Queues = Callable[..., tuple[str, str]]
 
 
-@pytest.fixture(scope="session")
-def sqs() -> Iterator[Client]:
-    logging.getLogger("werkzeug").disabled = True
-    server = ThreadedMotoServer("127.0.0.1", 0)
-    server.start()
-    address = "http://{}:{}".format(*server.get_host_and_port())
-    yield boto3.client("sqs", "eu-central-1", endpoint_url=address, aws_access_key_id="x", aws_secret_access_key="x")
-    server.stop()
+@pytest.fixture
+def sqs(aws: str) -> Client:
+    return boto3.client("sqs", "eu-central-1", endpoint_url=aws, aws_access_key_id="x", aws_secret_access_key="x")
 
 
 @pytest.fixture
@@ -102,9 +99,19 @@ def mixed(cloud: FakeCloud, size: int) -> Traffic:
 
 
 def send(sqs: Client, url: str, bodies: list[str]) -> None:
+    """Send messages; those of a FIFO queue that are about one image are one group."""
+    fifo = url.endswith(".fifo")
     for start in range(0, len(bodies), 10):
-        entries = [{"Id": str(n), "MessageBody": body} for n, body in enumerate(bodies[start : start + 10])]
+        entries = [
+            {"Id": str(n), "MessageBody": body} | (ordered(body) if fifo else {})
+            for n, body in enumerate(bodies[start : start + 10])
+        ]
         assert not sqs.send_message_batch(QueueUrl=url, Entries=entries).get("Failed")
+
+
+def ordered(body: str) -> dict[str, str]:
+    image, unique = re.search(r"[0-9a-f-]{36}", body), str(uuid4())
+    return {"MessageGroupId": image[0] if image else unique, "MessageDeduplicationId": unique}
 
 
 def empty(sqs: Client, url: str) -> Counter[str]:
@@ -138,12 +145,17 @@ def in_process(invoke: Invoke, **settings: str) -> Function:
     return function
 
 
+@pytest.mark.parametrize("kind", [STANDARD, FIFO], ids=["standard", "fifo"])
 def test_of_a_thousand_mixed_messages_each_ends_where_it_should(
-    sqs: Client, queues: Queues, cloud: FakeCloud, invoke: Invoke
+    kind: dict[str, str], sqs: Client, queues: Queues, cloud: FakeCloud, invoke: Invoke
 ) -> None:
-    urls, traffic = queues(), mixed(cloud, 1000)
-    send(sqs, urls[0], traffic.bodies)
-    Poller(sqs, urls[0], in_process(invoke)).drain(most=1000)
+    urls, traffic = queues(**kind), mixed(cloud, 1000)
+    poller = Poller(sqs, urls[0], in_process(invoke))
+    for start in range(0, len(traffic.bodies), 50):  # they keep coming, while those before them come again
+        send(sqs, urls[0], traffic.bodies[start : start + 50])
+        for _ in range(5):
+            poller.poll()
+    poller.drain(most=1000)
     check(sqs, urls, cloud, traffic)
 
 
@@ -169,7 +181,7 @@ def test_a_function_without_settings_leaves_every_message_intact(
 def test_a_group_of_a_fifo_queue_keeps_its_order_though_messages_fail(
     sqs: Client, queues: Queues, cloud: FakeCloud, invoke: Invoke
 ) -> None:
-    url, dead = queues(".fifo", FifoQueue="true", ContentBasedDeduplication="true")
+    url, dead = queues(**FIFO)
     groups = {f"g{number}": [cloud.add_image() for _ in range(6)] for number in range(4)}
     for position in range(6):
         for group, image_ids in groups.items():

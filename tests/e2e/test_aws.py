@@ -1,0 +1,101 @@
+"""The built artifact and the services of AWS that it calls: signed plain HTTP, from under AWS's own runtime."""
+
+import json
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import boto3
+import pytest
+
+from tests.e2e.conftest import Start
+from tests.e2e.poller import Client, Poller
+from tests.fakecloud import FakeCloud
+
+REGION = "eu-central-1"
+NAME = "image-reaper"
+KEYS = {"aws_access_key_id": "AKIDEXAMPLE", "aws_secret_access_key": "wJalrXUtnFEMI/K7MDENG"}
+DELETED = {"deleted": 1}
+SWEEP = {"sweep": {"select": {"name": "ci-*"}, "keep": {"newest": 2}, "limit": 30, "limit_percent": 100}}
+
+
+@pytest.fixture
+def start_near(start: Start, aws: str) -> Start:
+    """Start the function with what Lambda sets, so that it finds AWS."""
+    keys = {name.upper(): value for name, value in KEYS.items()}
+    return partial(start, **keys, AWS_REGION=REGION, AWS_ENDPOINT_URL=aws)
+
+
+def client(service: str, aws: str) -> Client:
+    return boto3.client(service, REGION, endpoint_url=aws, **KEYS)
+
+
+@pytest.fixture
+def vault(aws: str) -> Iterator[Client]:
+    vault = client("secretsmanager", aws)
+    vault.create_secret(Name=NAME, SecretString="{}")
+    yield vault
+    vault.delete_secret(SecretId=NAME, ForceDeleteWithoutRecovery=True)
+
+
+@pytest.fixture
+def queue(aws: str) -> Iterator[str]:
+    sqs = client("sqs", aws)
+    url = str(sqs.create_queue(QueueName=NAME, Attributes={"VisibilityTimeout": "720"})["QueueUrl"])
+    yield url
+    sqs.delete_queue(QueueUrl=url)
+
+
+@pytest.fixture
+def table(aws: str) -> Iterator[Client]:
+    dynamodb = client("dynamodb", aws)
+    dynamodb.create_table(
+        TableName=NAME,
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    yield dynamodb
+    dynamodb.delete_table(TableName=NAME)
+
+
+def used(table: Client) -> list[str]:
+    return [item["used"]["N"] for item in table.scan(TableName=NAME)["Items"]]
+
+
+def test_the_password_comes_from_a_secret_and_a_new_one_is_taken_by_the_same_process(
+    start_near: Start, cloud: FakeCloud, vault: Client
+) -> None:
+    def store() -> None:
+        vault.put_secret_value(SecretId=NAME, SecretString=json.dumps({"OS_PASSWORD": cloud.users["reaper"].password}))
+
+    store()
+    runtime = start_near(OS_PASSWORD="", REAPER_CREDENTIALS_SECRET=NAME)
+    assert runtime.invoke({"image_ids": [cloud.add_image()]}).value["counts"] == DELETED
+    process = runtime.pid
+    cloud.users["reaper"].password = "new-passw0rd"
+    cloud.revoke_tokens()
+    store()
+    assert runtime.invoke({"image_ids": [cloud.add_image()]}).value["counts"] == DELETED
+    assert runtime.pid == process
+    assert "passw0rd" not in runtime.printed
+
+
+def test_a_sweep_hands_its_images_to_workers_who_share_a_budget(
+    start_near: Start, cloud: FakeCloud, aws: str, queue: str, table: Client
+) -> None:
+    images = [cloud.add_image(f"ci-{n}", created_at=f"2026-01-{n:02}T00:00:00Z") for n in range(1, 31)]
+    other = cloud.add_image("prod-1")
+    sweeper = start_near(REAPER_FANOUT_QUEUE_URL=queue)
+    told = sweeper.invoke(SWEEP).value
+    assert (told["counts"], set(cloud.images)) == ({"would_delete": 28}, {*images, other})
+    workers = [start_near(REAPER_BUDGET="20/7d", REAPER_BUDGET_TABLE=NAME) for _ in range(2)]
+
+    def worker(event: dict[str, Any]) -> object:
+        workers.reverse()
+        return workers[0].invoke(event).value
+
+    with pytest.raises(AssertionError, match="not empty"):
+        Poller(client("sqs", aws), queue, worker).drain(most=9)
+    assert (len(cloud.dead), used(table)) == (20, ["20"])
+    assert set(cloud.dead) < set(images[:28])
