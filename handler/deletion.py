@@ -153,7 +153,10 @@ def _marked(image: Image, sweep: SweepRequest, job: Job, run: Run) -> Outcome:
     """Mark an image that is not due yet, or rehearse that: then it is no part of a plan, which knows no grace."""
     last = marks.stays_until(image)
     if _rehearses(job, run) and marks.acts_on(image, sweep, run.now):
-        detail = f"would be marked, and deleted after {grace.last_day(sweep, run.now)}"
+        if last is None or marks.is_to_be_taken_over(image, sweep, run.now):
+            detail = f"would be marked, and deleted after {grace.last_day(sweep, run.now)}"
+        else:
+            detail = f"would be deactivated, and deleted after {last}"
         return replace(_outcome(image, "would_delete", detail=detail), image=None)
     if not _rehearses(job, run):
         run.deadline.check()

@@ -108,10 +108,9 @@ def _first(view: Overview) -> Iterator[str]:
     if gone:
         number = f"{len(gone):,} of {len(view.rows):,} {'images' if view.is_sweep else 'images asked for'}"
         yield f"{number} {verb} deleted, freeing {gib(Total.of(gone).size)}"
-    elif view.stops:
-        yield f"Nothing {'was' if view.armed else verb} deleted: {view.stops[0].reason}"
     else:
-        yield f"None of {len(view.rows):,} {'images' if view.is_sweep else 'images asked for'} {verb} deleted"
+        why = f": {view.stops[0].reason}" if view.stops else ""
+        yield f"Nothing {'was' if view.armed else 'would be'} deleted{why}"
     if left := len(view.at("goes")) - len(gone):
         yield f"{left:,} left to workers"
 

@@ -136,7 +136,7 @@ def test_a_selected_image_that_a_rule_refuses_stays_with_the_words_of_the_rule(s
     used = cloud.add_image("ci-1")
     cloud.add_server("web-1", image=used)
     seen = show(sweep())
-    assert seen.headline == "None of 1 images would be deleted; 1 refused"
+    assert seen.headline == "Nothing would be deleted; 1 refused"
     outcome, why = seen.images("refused")["ci-1"]
     assert (outcome, why.partition(" (")[0]) == ("refused", "in_use used by server web-1")
     assert "100.0% of images" in seen.texts["stays"]
@@ -190,7 +190,7 @@ def test_an_image_of_several_requests_stands_once_and_where_it_matters_most(orde
 def test_what_a_sweep_left_to_workers_is_not_called_deleted() -> None:
     left = Outcome("id-1", "would_delete", detail="left to a worker", name="ci-1", size=GIB)
     seen = shown(Result("", SweepRequest(Select("ci-*")), (left,)), mode="delete", decisions=[Decision(image(1), None)])
-    assert seen.headline == "None of 1 images were deleted; 1 left to workers"
+    assert seen.headline == "Nothing was deleted; 1 left to workers"
     assert seen.images("goes") == {"ci-1": ("left to a worker", "left to a worker")}
 
 
@@ -232,7 +232,7 @@ def test_a_paused_run_says_that_it_is_paused(show: Show, cloud: FakeCloud) -> No
 
 def test_an_empty_project_has_a_page_too(show: Show) -> None:
     seen = show(sweep())
-    assert (seen.headline, seen.rows) == ("None of 0 images would be deleted", {})
+    assert (seen.headline, seen.rows) == ("Nothing would be deleted", {})
     assert "0 images" in seen.texts["goes"]
 
 
@@ -240,7 +240,7 @@ def test_failures_and_requests_turned_down_are_told_at_the_top(show: Show, cloud
     asked = cloud.add_image("ci-1")
     cloud.fault("DELETE", asked, status=403)
     seen = show(queue("no JSON", {"image_ids": [asked]}), REAPER_MODE="delete")
-    assert seen.headline == "None of 1 images asked for were deleted; 1 failed"
+    assert seen.headline == "Nothing was deleted; 1 failed"
     assert "A request was turned down: body: not JSON" in seen.texts["verdict"]
     assert "denied 1" in seen.texts["verdict note"]
 

@@ -330,6 +330,18 @@ def test_while_it_is_marked_an_image_is_deactivated(run: Run, cloud: FakeCloud) 
     assert told(run(graceful(deactivate=True), day=8)) == {image: ("deleted", "")}
 
 
+def test_a_rehearsal_tells_of_what_is_only_to_be_deactivated_the_day_that_its_mark_says(
+    run: Run, cloud: FakeCloud
+) -> None:
+    image = cloud.add_image("ci-1")
+    run(graceful())
+    rehearsal = run(graceful(deactivate=True), day=2, REAPER_MODE="dry-run")
+    assert rehearsal.outcomes[0].detail == "would be deactivated, and deleted after 2026-06-22"
+    assert f"{MARK}=2026-06-22" in cloud.images[image].tags
+    assert told(run(graceful(deactivate=True), day=2)) == {image: ("marked", "")}
+    assert cloud.images[image].status == "deactivated"
+
+
 def test_unmarking_activates_again_what_was_deactivated_by_marking(run: Run, cloud: FakeCloud) -> None:
     ours, owners = cloud.add_image("ci-1"), cloud.add_image("ci-2", status="deactivated")
     run(graceful(deactivate=True))
