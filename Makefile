@@ -11,7 +11,7 @@ READY := .venv/ready
 SAM := .venv-sam/bin/sam
 SAM_READY := .venv-sam/ready
 OPENSTACK_READY := .venv-openstack/ready
-LAMBDA_READY := .venv-lambda/ready
+LAMBDA_READY := .venv-lambda/ready-$(PYTHON_VERSION)
 BENCH_READY := .venv-bench/ready
 CFN_LINT := .venv-sam/bin/cfn-lint
 CHECKOV := .venv-template/bin/checkov
@@ -46,7 +46,8 @@ help:
 	@echo 'make format  format the code'
 	@echo 'make lock    resolve the dependencies again (UPGRADE=--upgrade takes newer ones)'
 	@echo 'make clean   remove all that was made here'
-	@echo 'Each target first makes what it needs. PYTHON=... chooses the interpreter, 3.11 or later.'
+	@echo 'Each target first makes what it needs. PYTHON=... chooses the interpreter, 3.11 or later;'
+	@echo 'test-lambda and bench run the function under Python $(PYTHON_VERSION), if this machine has it.'
 
 setup: $(READY)
 
@@ -107,7 +108,7 @@ $(READY): tests/requirements.lock
 $(SAM_READY): tests/sam-requirements.lock
 	$(call venv,.venv-sam,$<)
 
-# What a user would pick instead of this function, with the Python that it is timed against.
+# What a user would pick instead of this function, under the Python that the function runs under.
 $(BENCH_READY): tests/bench-requirements.lock $(LAMBDA_READY)
 	$(call venv,.venv-bench,$<,.venv-lambda/bin/python)
 
@@ -117,7 +118,8 @@ $(OPENSTACK_READY): tests/openstack-requirements.lock
 # Lambda's own Python where this machine has it, or else the one at hand. Without pip, and so without anything that
 # Lambda's runtime would not have.
 $(LAMBDA_READY): tests/lambda-requirements.lock $(READY)
-	@$(call find_lambda_python); python="$${python:-$(PYTHON)}"; \
+	@$(call find_lambda_python); \
+		"$$python" -c 'import ensurepip, venv' 2>/dev/null || python='$(PYTHON)'; \
 		echo "Installing $< into .venv-lambda, for $$("$$python" --version)"; \
 		"$$python" -m venv --clear --without-pip .venv-lambda
 	@$(VENV) $(PIP) --python .venv-lambda/bin/python $(LOCKED) -r $<
@@ -164,6 +166,7 @@ endef
 
 # The artifact for this machine and the Python of .venv-lambda: what the tests can run.
 stage-here: $(LAMBDA_READY)
+	@echo "The function runs under $$(.venv-lambda/bin/python --version)"
 	@$(MAKE) --no-print-directory stage LAMBDA_PYTHON=.venv-lambda/bin/python \
 		ARCH=$$(uname -m | sed 's/aarch64/arm64/') \
 		PYTHON_VERSION=$$(.venv-lambda/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
@@ -177,8 +180,8 @@ build-%: $(STAGE)/ready
 
 # Wheels for Lambda's platform, whatever this machine is, and our own wheel; no commands and no tests of theirs, and
 # not Powertools' router for web requests, a tenth of everything, which nothing of ours loads.
-# requests guesses with charset-normalizer how a text is encoded whose sender does not say: nothing of ours asks for it,
-# and loading it is one part in thirty of a cold start. Without it requests reads such a text as UTF-8.
+# requests guesses with charset-normalizer how a text is encoded whose sender does not say, and reads it as UTF-8 without.
+# All that is read so here are the refusals of AWS, which are UTF-8; to load it is one part in thirty of a cold start.
 # Two of keystoneauth1's packages only repeat names from their modules, and would load every way to log in there is, a web
 # browser's among them: emptied, they load what we name, which is a tenth of a cold start less.
 # Our wheel comes by name and not by path, since pip would write the path into the artifact.

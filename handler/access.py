@@ -7,10 +7,11 @@ from typing import NamedTuple
 _ARN = re.compile(r"arn:[^:]+:[^:]+:[^:]+:")
 
 
-class StackCall(NamedTuple):
-    """What CloudFormation must be told about when its request is done."""
+@dataclass(frozen=True, slots=True)
+class StackCall:
+    """What CloudFormation must be told about when its request is done; whoever has the address may answer."""
 
-    response_url: str
+    response_url: str = field(repr=False)
     stack_id: str
     request_id: str
     logical_resource_id: str

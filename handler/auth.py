@@ -3,9 +3,10 @@
 import html
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import Any
 
 import requests
 from keystoneauth1 import exceptions as keystone
@@ -48,11 +49,12 @@ KEYSTONE_ERRORS: tuple[tuple[type[Exception], type[CloudError]], ...] = (
 """keystoneauth1's errors in ours; the first class that fits decides."""
 
 
-class Login(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Login:
     """How a token is made; `secrets` may stand in no message."""
 
     plugin: Auth
-    secrets: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
 class Identity:

@@ -110,7 +110,8 @@ def _first(view: Overview) -> Iterator[str]:
         yield f"{number} {verb} deleted, freeing {gib(Total.of(gone).size)}"
     else:
         why = f": {view.stops[0].reason}" if view.stops else ""
-        yield f"Nothing {'was' if view.armed else 'would be'} deleted{why}"
+        done = "is known to be" if view.at("failed") and not why else "was"
+        yield f"Nothing {done if view.armed else 'would be'} deleted{why}"
     if left := len(view.at("goes")) - len(gone):
         yield f"{left:,} left to workers"
 
@@ -170,7 +171,7 @@ def _words(outcome: Outcome, place: Place, *, rehearsed: bool) -> str:
     if outcome.outcome != "would_delete":
         return outcome.outcome.replace("_", " ")
     if place == "waits":
-        return "would mark"
+        return "would wait"
     return "would delete" if rehearsed else "left to a worker"
 
 

@@ -17,11 +17,21 @@ import requests
 from tests.openstack.process import Port
 
 ROOT = Path(__file__).parent.parent.parent
+
+
+def only(pattern: str) -> Path:
+    """What fits a pattern in the project's folder."""
+    for path in ROOT.glob(pattern):
+        return path
+    message = f"there is no {pattern}: `make test-lambda` makes it"
+    raise FileNotFoundError(message)
+
+
 ARCH = "arm64" if platform.machine() == "aarch64" else platform.machine()
-CLIENT = next((ROOT / ".venv-lambda/lib").glob("python*/site-packages"))
+CLIENT = only(".venv-lambda/lib/python*/site-packages")
 VERSION = CLIENT.parent.name.removeprefix("python")
 PACKAGE = ROOT / f"build/{ARCH}-{VERSION}/package"
-EMULATOR = next((ROOT / ".venv-sam/lib").glob(f"python*/site-packages/samcli/local/rapid/aws-lambda-rie-{ARCH}"))
+EMULATOR = only(f".venv-sam/lib/python*/site-packages/samcli/local/rapid/aws-lambda-rie-{ARCH}")
 INTERPRETER = (ROOT / ".venv-lambda/bin/python").resolve()  # the environment itself would bring its packages in
 BOUND = ("setpriv", "--pdeathsig", "KILL")
 """Ends a process with the one that started it, however that one ended."""

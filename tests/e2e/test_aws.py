@@ -1,4 +1,4 @@
-"""The built artifact and the services of AWS that it calls: signed plain HTTP, from under AWS's own runtime."""
+"""The built artifact and the services of AWS that it calls, from under AWS's own runtime."""
 
 import json
 from collections.abc import Iterator

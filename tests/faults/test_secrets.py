@@ -7,8 +7,11 @@ import traceback
 from collections.abc import Iterator
 
 import pytest
+from keystoneauth1.identity.v3 import Token
 
 from handler import app
+from handler.access import AwsAccess, StackCall
+from handler.auth import Login
 from handler.config import Settings
 from tests.conftest import Context
 from tests.fakecloud import APP_CREDENTIAL_SECRET, FakeCloud, Server
@@ -36,6 +39,16 @@ HARD_TO_QUOTE = {
     "quote": 'quo"te\\s3cret-part',
     "accent": "pässwörd-s3cret-part",
 }
+
+
+def test_no_value_that_holds_a_secret_shows_it() -> None:
+    address = f"https://bucket/answer?X-Amz-Signature={PASSWORD}"
+    values = (
+        Login(Token("https://keystone/v3", token=PASSWORD), (PASSWORD,)),
+        StackCall(address, "stack", "request", "logical", "physical"),
+        AwsAccess("region", "key", PASSWORD, session_token=PASSWORD, container_token=PASSWORD),
+    )
+    assert PASSWORD not in repr(values)
 
 
 class Heard:

@@ -147,7 +147,7 @@ def test_images_that_wait_for_their_day_are_told_apart(show: Show, cloud: FakeCl
     cloud.add_image("ci-2", tags=["reaper-delete-after=2026-11-05"])
     cloud.add_image("ci-3", tags=["reaper-delete-after=2026-10-05"])
     seen = show(sweep(grace="7d"))
-    assert seen.images("waits")["ci-1"] == ("would mark", "would be marked, and deleted after 2026-11-08")
+    assert seen.images("waits")["ci-1"] == ("would wait", "would be marked, and deleted after 2026-11-08")
     assert seen.images("waits")["ci-2"] == ("marked", "will be deleted after 2026-11-05")
     assert list(seen.images("goes")) == ["ci-3"]
     assert seen.headline == "1 of 3 images would be deleted, freeing 1,024 B; 2 waiting for their day"
@@ -240,7 +240,7 @@ def test_failures_and_requests_turned_down_are_told_at_the_top(show: Show, cloud
     asked = cloud.add_image("ci-1")
     cloud.fault("DELETE", asked, status=403)
     seen = show(queue("no JSON", {"image_ids": [asked]}), REAPER_MODE="delete")
-    assert seen.headline == "Nothing was deleted; 1 failed"
+    assert seen.headline == "Nothing is known to be deleted; 1 failed"
     assert "A request was turned down: body: not JSON" in seen.texts["verdict"]
     assert "denied 1" in seen.texts["verdict note"]
 
