@@ -31,18 +31,18 @@ class Changes:
             key, _, value = tag.partition("=")
             self.transport.change("POST", f"{self.keyed}/{image_id}/tags", {"tag": {"key": key, "value": value}})
         else:
-            self.transport.change("PUT", f"{self.images}/{image_id}/tags/{quote(tag, safe='')}")
+            self.transport.change("PUT", self._place(image_id, tag))
 
     def remove_tag(self, image_id: str, tag: str) -> None:
         """Take a tag off an image that has it."""
         key = re.split("[=.]", tag)[0]  # old IMS writes key.value
-        place = (
-            f"{self.keyed}/{image_id}/tags/{key}"
-            if self.keyed
-            else f"{self.images}/{image_id}/tags/{quote(tag, safe='')}"
-        )
+        place = f"{self.keyed}/{image_id}/tags/{key}" if self.keyed else self._place(image_id, tag)
         self.transport.change("DELETE", place)
 
     def set_active(self, image_id: str, *, active: bool) -> None:
         """Make the data of an image available again, or unavailable. Glance only."""
         self.transport.change("POST", f"{self.images}/{image_id}/actions/{'re' if active else 'de'}activate")
+
+    def _place(self, image_id: str, tag: str) -> str:
+        """The address of a tag among Glance's."""
+        return f"{self.images}/{image_id}/tags/{quote(tag, safe='')}"

@@ -64,13 +64,6 @@ class Settings(BaseModel):
     service: str = Field(SERVICE, alias="POWERTOOLS_SERVICE_NAME")
     namespace: str = Field(NAMESPACE, alias="POWERTOOLS_METRICS_NAMESPACE")
 
-    @model_validator(mode="after")
-    def _asks_what_it_is_told_to(self) -> Self:
-        if self.in_use_also and self.in_use_check == "off":
-            message = "REAPER_IN_USE_ALSO: needs REAPER_IN_USE_CHECK=on"
-            raise ValueError(message)
-        return self
-
     @classmethod
     def from_env(cls, environment: Mapping[str, str] | None = None, read: ReadSecret = read_secret) -> Self:
         """Read the settings; an empty variable counts as not set. What stands in the secret wins.
@@ -89,6 +82,13 @@ class Settings(BaseModel):
         except ValidationError as exc:
             problems = "; ".join(_problem(error) for error in exc.errors(include_url=False, include_input=False))
             raise InvalidSettings(problems) from None
+
+    @model_validator(mode="after")
+    def _asks_what_it_is_told_to(self) -> Self:
+        if self.in_use_also and self.in_use_check == "off":
+            message = "REAPER_IN_USE_ALSO: needs REAPER_IN_USE_CHECK=on"
+            raise ValueError(message)
+        return self
 
     @model_validator(mode="after")
     def _countable(self) -> Self:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import pytest
 
 from handler import app
+from tests.aws import moto_server
 from tests.fakecloud import FakeCloud, Server
 
 EVENTS = Path(__file__).parent.parent / "events"
@@ -66,6 +67,12 @@ class Invocation:
 
 Invoke = Callable[..., Invocation]
 Auth = Literal["password", "v3applicationcredential", "v3token"]
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[str]:
+    with moto_server() as address:
+        yield address
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """What the end-to-end tests share: an environment of the function, and a cloud in a process of its own."""
 
 import json
-import logging
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -9,22 +8,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from tests.e2e.runtime import BOUND, Runtime
 from tests.fakecloud import FakeCloud, Server
 
 Start = Callable[..., Runtime]
-
-
-@pytest.fixture(scope="session")
-def aws() -> Iterator[str]:
-    """The address of a server that speaks the wire protocols of AWS's services."""
-    logging.getLogger("werkzeug").disabled = True
-    server = ThreadedMotoServer("127.0.0.1", 0)
-    server.start()
-    yield "http://{}:{}".format(*server.get_host_and_port())
-    server.stop()
 
 
 @pytest.fixture

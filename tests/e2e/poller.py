@@ -6,10 +6,11 @@ Source: AWS Lambda developer guide, "Handling errors for an SQS event source in 
 from collections.abc import Callable
 from typing import Any
 
+from tests.aws import Client
+
 BATCH_SIZE = 10
 ARN = "arn:aws:sqs:eu-central-1:123456789012:"
 
-Client = Any  # boto3 makes its clients at run time
 Message = dict[str, Any]
 Function = Callable[[dict[str, Any]], object]
 """Gives the answer of the function, or raises what it raised."""

@@ -5,58 +5,44 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-import boto3
 import pytest
 
+from tests.aws import KEYS, Client, budget_table, client
 from tests.e2e.conftest import Start
-from tests.e2e.poller import Client, Poller
+from tests.e2e.poller import Poller
 from tests.fakecloud import FakeCloud
 
-REGION = "eu-central-1"
 NAME = "image-reaper"
-KEYS = {"aws_access_key_id": "AKIDEXAMPLE", "aws_secret_access_key": "wJalrXUtnFEMI/K7MDENG"}
 DELETED = {"deleted": 1}
 SWEEP = {"sweep": {"select": {"name": "ci-*"}, "keep": {"newest": 2}, "limit": 30, "limit_percent": 100}}
 
 
 @pytest.fixture
-def start_near(start: Start, aws: str) -> Start:
+def start_near(start: Start, moto: str) -> Start:
     """Start the function with what Lambda sets, so that it finds AWS."""
-    keys = {name.upper(): value for name, value in KEYS.items()}
-    return partial(start, **keys, AWS_REGION=REGION, AWS_ENDPOINT_URL=aws)
-
-
-def client(service: str, aws: str) -> Client:
-    return boto3.client(service, REGION, endpoint_url=aws, **KEYS)
+    return partial(start, **KEYS, AWS_ENDPOINT_URL=moto)
 
 
 @pytest.fixture
-def vault(aws: str) -> Iterator[Client]:
-    vault = client("secretsmanager", aws)
+def vault(moto: str) -> Iterator[Client]:
+    vault = client("secretsmanager", moto)
     vault.create_secret(Name=NAME, SecretString="{}")
     yield vault
     vault.delete_secret(SecretId=NAME, ForceDeleteWithoutRecovery=True)
 
 
 @pytest.fixture
-def queue(aws: str) -> Iterator[str]:
-    sqs = client("sqs", aws)
+def queue(moto: str) -> Iterator[str]:
+    sqs = client("sqs", moto)
     url = str(sqs.create_queue(QueueName=NAME, Attributes={"VisibilityTimeout": "720"})["QueueUrl"])
     yield url
     sqs.delete_queue(QueueUrl=url)
 
 
 @pytest.fixture
-def table(aws: str) -> Iterator[Client]:
-    dynamodb = client("dynamodb", aws)
-    dynamodb.create_table(
-        TableName=NAME,
-        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
-    yield dynamodb
-    dynamodb.delete_table(TableName=NAME)
+def table(moto: str) -> Iterator[Client]:
+    with budget_table(NAME, moto) as dynamodb:
+        yield dynamodb
 
 
 def used(table: Client) -> list[str]:
@@ -82,7 +68,7 @@ def test_the_password_comes_from_a_secret_and_a_new_one_is_taken_by_the_same_pro
 
 
 def test_a_sweep_hands_its_images_to_workers_who_share_a_budget(
-    start_near: Start, cloud: FakeCloud, aws: str, queue: str, table: Client
+    start_near: Start, cloud: FakeCloud, moto: str, queue: str, table: Client
 ) -> None:
     images = [cloud.add_image(f"ci-{n}", created_at=f"2026-01-{n:02}T00:00:00Z") for n in range(1, 31)]
     other = cloud.add_image("prod-1")
@@ -96,6 +82,6 @@ def test_a_sweep_hands_its_images_to_workers_who_share_a_budget(
         return workers[0].invoke(event).value
 
     with pytest.raises(AssertionError, match="not empty"):
-        Poller(client("sqs", aws), queue, worker).drain(most=9)
+        Poller(client("sqs", moto), queue, worker).drain(most=9)
     assert (len(cloud.dead), used(table)) == (20, ["20"])
     assert set(cloud.dead) < set(images[:28])

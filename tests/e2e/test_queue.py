@@ -9,12 +9,12 @@ from itertools import cycle, islice
 from random import Random
 from typing import Any
 
-import boto3
 import pytest
 
+from tests.aws import Client, client
 from tests.conftest import Invoke
 from tests.e2e.conftest import Start
-from tests.e2e.poller import Client, Function, Poller, failures
+from tests.e2e.poller import Function, Poller, failures
 from tests.fakecloud import FakeCloud
 
 FIFO = {"suffix": ".fifo", "FifoQueue": "true", "ContentBasedDeduplication": "true"}
@@ -36,8 +36,8 @@ Queues = Callable[..., tuple[str, str]]
 
 
 @pytest.fixture
-def sqs(aws: str) -> Client:
-    return boto3.client("sqs", "eu-central-1", endpoint_url=aws, aws_access_key_id="x", aws_secret_access_key="x")
+def sqs(moto: str) -> Client:
+    return client("sqs", moto)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import parse_qsl
 
-import boto3
 import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -14,29 +13,27 @@ from botocore.credentials import Credentials
 from handler import app, aws
 from handler.access import AwsAccess
 from handler.errors import AnswerNotDelivered, AwsFault, InvalidSettings
+from tests.aws import KEYS, REGION, Client, client
 from tests.conftest import Invocation, Invoke, load_event, queue
 from tests.fakecloud import FakeCloud, Server
 from tests.fakecloud.records import Call
 from tests.faults import closed_port
 
-REGION = "eu-central-1"
-KEYS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG", "AWS_REGION": REGION}
 TOKEN = "IQoJb3JpZ2luX2VjEXAMPLE"
 NAME = "image-reaper/otc"
 CONDITION = "ConditionalCheckFailedException"
 WRONG_PASSWORD = {"OS_PASSWORD": "wr0ng-passw0rd"}
 
-Client = Any  # boto3 makes its clients at run time
 Store = Callable[[object], str]
 Reap = Callable[..., Invocation]
 
 
 @pytest.fixture
 def vault(moto: str) -> Iterator[Client]:
-    client = boto3.client("secretsmanager", REGION, endpoint_url=moto, aws_access_key_id="x", aws_secret_access_key="x")
-    yield client
-    for secret in client.list_secrets()["SecretList"]:
-        client.delete_secret(SecretId=secret["ARN"], ForceDeleteWithoutRecovery=True)
+    vault = client("secretsmanager", moto)
+    yield vault
+    for secret in vault.list_secrets()["SecretList"]:
+        vault.delete_secret(SecretId=secret["ARN"], ForceDeleteWithoutRecovery=True)
 
 
 @pytest.fixture

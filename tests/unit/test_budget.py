@@ -9,7 +9,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
-import boto3
 import pytest
 import requests
 import responses
@@ -19,11 +18,12 @@ from hypothesis import strategies as st
 from handler.access import AwsAccess
 from handler.budget import Budget
 from handler.errors import BudgetSpent, BudgetUnknown
+from tests.aws import KEYS, REGION, Client, budget_table
 from tests.fakecloud import FakeCloud, Server
 from tests.fakecloud.faults import Fault
 from tests.faults import closed_port, debug_urllib3, new_connections
 from tests.unit.conftest import Relay
-from tests.unit.test_aws import KEYS, REGION, signature_by_botocore
+from tests.unit.test_aws import signature_by_botocore
 
 NOW = datetime(2027, 3, 1, 23, 59, 59, tzinfo=UTC)
 HOUR, DAY, WEEK = timedelta(hours=1), timedelta(days=1), timedelta(weeks=1)
@@ -50,20 +50,11 @@ except BudgetSpent as exc:
     print(taken, type(exc).__name__, "boto3" in sys.modules, "botocore" in sys.modules)
 """
 
-Client = Any  # boto3 makes its clients at run time
-
 
 @pytest.fixture
 def table(moto: str) -> Iterator[Client]:
-    client = boto3.client("dynamodb", REGION, endpoint_url=moto, aws_access_key_id="x", aws_secret_access_key="x")
-    client.create_table(
-        TableName=TABLE,
-        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
-    yield client
-    client.delete_table(TableName=TABLE)
+    with budget_table(TABLE, moto) as client:
+        yield client
 
 
 def budget(url: str, limit: int = 3, *, scope: str = "p1", window: timedelta = DAY, now: datetime = NOW) -> Budget:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-import boto3
 import pytest
 import responses
 from hypothesis import given, settings
@@ -17,24 +16,24 @@ from handler.errors import DeadlineReached
 from handler.fanout import MOST_BYTES, requests_of, send
 from handler.model import DeletionRequest
 from handler.schema import read_json, read_request
+from tests.aws import KEYS, REGION, Client, client
 from tests.fakecloud import FakeCloud, Server
 from tests.fakecloud.api import Reply, Request, json_reply
 from tests.fakecloud.faults import Fault
 from tests.faults import Clock, closed_port, debug_urllib3, new_connections
 from tests.unit.conftest import Relay
-from tests.unit.test_aws import KEYS, REGION, signature_by_botocore
+from tests.unit.test_aws import signature_by_botocore
 
 ACCESS = AwsAccess(REGION, KEYS["AWS_ACCESS_KEY_ID"], KEYS["AWS_SECRET_ACCESS_KEY"])
 QUEUE = "https://sqs.eu-central-1.amazonaws.com/123456789012/image-reaper"
 EXOTIC = "".join(map(chr, range(32))) + "\x7f\x85\"'\\<&>\u2028\ufeff\ufffe\uffff\U0001f600\U0010ffff\u202e\xe4"
 
-Client = Any  # boto3 makes its clients at run time
 Json = dict[str, Any]
 
 
 @pytest.fixture
 def sqs(moto: str) -> Client:
-    return boto3.client("sqs", REGION, endpoint_url=moto, aws_access_key_id="x", aws_secret_access_key="x")
+    return client("sqs", moto)
 
 
 @pytest.fixture

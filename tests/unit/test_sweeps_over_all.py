@@ -6,27 +6,19 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import boto3
 import pytest
 
 from handler.app import process
 from handler.config import Settings
 from handler.marks import DEACTIVATED, MARK
+from tests.aws import KEYS, Client, budget_table, client
 from tests.conftest import Context, Invocation, Invoke, queue
 from tests.fakecloud import FakeCloud, Server
 from tests.fakecloud.faults import Fault
 from tests.unit.conftest import Relay
 
-REGION = "eu-central-1"
-KEYS = {"AWS_REGION": REGION, "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
 LATER = {"Retry-After": "3600"}
 """Longer than any invocation: what is answered so fails at once."""
-
-Client = Any  # boto3 makes its clients at run time
-
-
-def client(service: str, moto: str) -> Client:
-    return boto3.client(service, REGION, endpoint_url=moto, aws_access_key_id="x", aws_secret_access_key="x")
 
 
 def sweep(**policy: object) -> dict[str, Any]:
@@ -36,16 +28,8 @@ def sweep(**policy: object) -> dict[str, Any]:
 @pytest.fixture
 def table(moto: str) -> Iterator[dict[str, str]]:
     """A table that counts; the settings for it, without the budget itself."""
-    dynamodb: Client = client("dynamodb", moto)
-    key = {"AttributeName": "id"}
-    dynamodb.create_table(
-        TableName="reaper",
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[key | {"AttributeType": "S"}],
-        KeySchema=[key | {"KeyType": "HASH"}],
-    )
-    yield KEYS | {"REAPER_BUDGET_TABLE": "reaper", "AWS_ENDPOINT_URL_DYNAMODB": moto}
-    dynamodb.delete_table(TableName="reaper")
+    with budget_table("reaper", moto):
+        yield KEYS | {"REAPER_BUDGET_TABLE": "reaper", "AWS_ENDPOINT_URL_DYNAMODB": moto}
 
 
 class Workers:
