@@ -267,6 +267,21 @@ def test_a_deletion_that_finds_no_time_fails_and_is_answered_still(call: Call, c
     assert (answer["Status"], f"{image} deadline" in answer["Reason"], cloud.dead) == ("FAILED", True, {})
 
 
+def test_a_fault_of_ours_is_answered_too_and_gives_nothing_away_but_its_kind(
+    call: Call, cloud: FakeCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        message = "s3cret"
+        raise RuntimeError(message)
+
+    image = cloud.add_image()
+    monkeypatch.setattr(app, "process", broken)
+    run = call("Delete", {"image_ids": [image]})
+    answer = answered(cloud)
+    assert (answer["Status"], answer["Reason"]) == ("FAILED", "unexpected: RuntimeError")
+    assert (len(run.logged("run.fault")), set(cloud.images)) == (1, {image})
+
+
 def test_an_event_without_any_ids_is_answered(invoke: Invoke, cloud: FakeCloud, server: Server) -> None:
     image = cloud.add_image()
     event = {"RequestType": "Delete", "ResponseURL": f"{server.url}/sink/x", "PhysicalResourceId": CREATED}

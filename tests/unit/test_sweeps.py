@@ -517,6 +517,18 @@ def test_a_judgement_that_grew_old_while_the_budget_was_asked_is_made_anew(cloud
     assert set(cloud.images) == {image}
 
 
+@pytest.mark.parametrize("way", ["/../../../{}", "/../../{}", "?/../../../{}", "#/{}", "%2F..%2F..%2F..%2F{}"])
+def test_a_tag_that_looks_like_the_address_of_another_image_is_no_way_to_it(
+    way: str, run: Run, cloud: FakeCloud
+) -> None:
+    other = cloud.add_image("db-1")
+    image = cloud.add_image("web-1", tags=[f"{MARK}=2026-06-01", SIGNATURE, f"{SWEEP}={way.format(other)}"])
+    run(graceful())
+    assert set(cloud.images) == {image, other}
+    assert cloud.images[other].tags == []
+    assert all(f"/images/{image}/tags/" in change for change in changes(cloud))
+
+
 def test_what_a_veto_leaves_deactivated_any_policy_activates_again(run: Run, cloud: FakeCloud) -> None:
     image = cloud.add_image("snap-1", status="deactivated", tags=[f"{SWEEP}=01234567", DEACTIVATED])
     run(graceful())
