@@ -342,6 +342,11 @@ def test_only_the_deletion_of_a_stack_names_images() -> None:
         assert requests_in(stack(request_type, REQUEST)) == [EXPECTED._replace(targets=())]
 
 
+def test_the_deletion_of_a_resource_that_was_never_created_names_no_images_whoever_reads_it() -> None:
+    event = stack("Delete", REQUEST, PhysicalResourceId="image-reaper/never-created")
+    assert read_event(event).messages == ()
+
+
 @pytest.mark.parametrize("request_type", ["Create", "Update", "Delete"])
 def test_bad_properties_fail_as_early_as_the_creation_of_the_stack(request_type: str) -> None:
     assert "dryrun: unknown field" in problems_in(stack(request_type, REQUEST | {"dryrun": "true"}))[0]
