@@ -185,7 +185,7 @@ build-%: $(STAGE)/ready
 # Two of keystoneauth1's packages only repeat names from their modules, and would load every way to log in there is, a web
 # browser's among them: emptied, they load what we name, which is a tenth of a cold start less.
 # Our wheel comes by name and not by path, since pip would write the path into the artifact.
-$(STAGE)/ready: requirements.lock pyproject.toml Makefile $(READY) $(wildcard handler/*.py handler/*.html)
+$(STAGE)/ready: requirements.lock pyproject.toml Makefile $(READY) $(shell find handler -name '*.py' -o -name '*.html')
 	@rm -rf $(STAGE) && mkdir -p $(STAGE)
 	$(VENV) $(PIP) wheel --no-deps --no-build-isolation --wheel-dir $(STAGE) .
 	$(VENV) $(PIP) $(LOCKED) $(FOR_LAMBDA) -r requirements.lock

@@ -18,9 +18,9 @@ from pathlib import Path
 from handler.app import load_settings, process
 from handler.errors import InvalidRequest, InvalidSettings, UnknownEvent
 from handler.model import Decision
-from handler.page import page
-from handler.report import Report
-from handler.schema import read_json
+from handler.report.page.page import page
+from handler.report.report import Report
+from handler.sources.schema import read_json
 
 SECONDS = 900
 """What a run gets: as much as Lambda grants at the most."""

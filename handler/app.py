@@ -14,15 +14,16 @@ from typing import Any, Protocol
 
 from snapshot_restore_py import register_after_restore
 
-from handler import aws, events, fanout
-from handler.access import AwsAccess
-from handler.auth import PLUGINS, Identity, Login
-from handler.budget import Budget
-from handler.cloud import Cloud, Options
+from handler.clock import RESERVE, Deadline
+from handler.cloud.calls import Cloud, Options
+from handler.cloud.identity.credentials import Credentials
+from handler.cloud.identity.keystone import PLUGINS, Identity, Login
+from handler.cloud.transport import Transport, new_session
 from handler.config import NAMESPACE, SERVICE, Settings
-from handler.credentials import Credentials
-from handler.deadline import RESERVE, Deadline
-from handler.deletion import Allowance, Run
+from handler.engine.aws import calls as aws
+from handler.engine.aws import fanout
+from handler.engine.aws.access import AwsAccess
+from handler.engine.aws.budget import Budget
 from handler.errors import (
     CloudError,
     CredentialsRefused,
@@ -33,13 +34,14 @@ from handler.errors import (
     Paused,
     ReaperError,
 )
-from handler.messages import admit, mode_of, results, turn_down
 from handler.model import Decision, Source, SweepRequest
-from handler.report import Report, Reporter
-from handler.runs import in_time
-from handler.sweeps import Sweeper
-from handler.transport import Transport, new_session
-from handler.usage import Usage
+from handler.report.report import Report, Reporter
+from handler.sources import shapes
+from handler.work.deletion import Allowance, Run
+from handler.work.dispatch import admit, mode_of, results, turn_down
+from handler.work.in_use import Usage
+from handler.work.parallel import in_time
+from handler.work.sweeps import Sweeper
 
 STACK_RESERVE = 10.0
 """Seconds kept back to answer CloudFormation, which waits for an hour where it gets no answer."""
@@ -60,7 +62,7 @@ def lambda_handler(event: Any, context: Context) -> dict[str, Any]:  # noqa: ANN
     Gives the report, or for a queue the messages that must come again. Raises InvalidSettings, UnknownEvent or
     InvalidRequest where nothing was begun, and ImagesFailed where a caller that reads no answer must try again.
     """
-    if events.is_stack_event(event):
+    if shapes.is_stack_event(event):
         return _handle_stack_event(event, context)
     settings = load_settings()
     report = process(event, context, settings)
@@ -89,7 +91,7 @@ def process(
 
     `now` is read from the clock unless it is given; `witness` is told what a sweep makes of every image.
     """
-    received = events.read_event(event, settings.scheduled_request, settings.lifecycle_request)
+    received = shapes.read_event(event, settings.scheduled_request, settings.lifecycle_request)
     reporter = _reporter(settings.service, settings.namespace)
     reserve = STACK_RESERVE if received.source == "stack" else RESERVE
     deadline = Deadline(lambda: context.get_remaining_time_in_millis() / 1000, reserve=reserve)
@@ -112,11 +114,11 @@ def process(
 
 def _handle_stack_event(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
     """Do what CloudFormation asks for, and answer it whatever happens: it waits for an hour otherwise."""
-    call = events.read_stack_call(event)
+    call = shapes.read_stack_call(event)
     answer: dict[str, Any] = {}
     problem = ""
     try:
-        if call.physical_resource_id != events.NEVER_CREATED:  # else there is nothing, whatever the settings are
+        if call.physical_resource_id != shapes.NEVER_CREATED:  # else there is nothing, whatever the settings are
             report = process(event, context, load_settings())
             answer, problem = report.answer(), "" if report.ok else report.summary()
     except ReaperError as exc:
@@ -125,13 +127,13 @@ def _handle_stack_event(event: Mapping[str, Any], context: Context) -> dict[str,
         problem = f"unexpected: {type(exc).__name__}"
         _reporter(SERVICE, NAMESPACE).fault(exc)
     seconds = context.get_remaining_time_in_millis() / 1000 - 1
-    aws.answer_stack(call, events.physical_id(call, failed=bool(problem)), problem, seconds)
+    aws.answer_stack(call, shapes.physical_id(call, failed=bool(problem)), problem, seconds)
     return answer
 
 
 def _complete_lifecycle_action(event: Mapping[str, Any], settings: Settings) -> None:
     """Let Auto Scaling go on with the instance, now that everything is done that its event asked for."""
-    action = events.lifecycle_action(event)
+    action = shapes.lifecycle_action(event)
     if action and not aws.complete_lifecycle_action(action, settings.aws):
         _reporter(settings.service, settings.namespace).warn("lifecycle.over", hook=action.hook, group=action.group)
 
@@ -227,7 +229,7 @@ def _build_sweeper(settings: Settings, run: Run, witness: Callable[[Decision], N
     return Sweeper(hand_over, witness or (lambda _decision: None))
 
 
-def _connect(run: Run, settings: Settings, received: events.Received) -> str:
+def _connect(run: Run, settings: Settings, received: shapes.Received) -> str:
     """Give the project that we act for. If that can't be found out, every image of the run fails for that reason."""
     requests = [m.request for m in received.messages if not isinstance(m.request, InvalidRequest)]
     if not requests:

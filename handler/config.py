@@ -7,16 +7,15 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from handler import activation
-from handler.access import AwsAccess
-from handler.aws import read_secret
-from handler.budget import TABLE, parse_budget
-from handler.credentials import Credentials, Url
+from handler.cloud.identity.credentials import Credentials, Url
+from handler.engine.aws.access import AwsAccess
+from handler.engine.aws.budget import TABLE, parse_budget
+from handler.engine.aws.calls import read_secret
+from handler.engine.aws.fanout import check_queue
 from handler.errors import AwsFault, InvalidRequest, InvalidSettings
-from handler.fanout import check_queue
-from handler.model import Policy, parse_age
-from handler.schema import read_json, read_request
-from handler.usage import Also
+from handler.model import Also, Policy, parse_age
+from handler.sources import activation
+from handler.sources.schema import read_json, read_request
 
 Flag = Annotated[bool, BeforeValidator(lambda text: {"true": True, "false": False}.get(text, text)), Field(strict=True)]
 ReadSecret = Callable[[str, AwsAccess], Mapping[str, Any]]

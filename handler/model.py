@@ -11,6 +11,13 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
 Source = Literal["queue", "topic", "schedule", "lifecycle", "stack", "direct"]
+Also = Literal["snapshots", "volumes", "scaling", "images"]
+"""What may use an image besides a server made from it.
+
+The server that it is a snapshot of, a volume made from it, a scaling configuration that names it, an image derived
+from it.
+"""
+
 OutcomeName = Literal["deleted", "already_gone", "marked", "would_delete", "refused", "failed"]
 
 EXPECTABLE = ("name", "owner", "checksum", "status", "updated_at", "size")

@@ -15,15 +15,15 @@ from typing import Any, Literal
 import pytest
 
 from handler import app
-from handler.auth import PLUGINS, Identity, Login
-from handler.cloud import Cloud, Options
+from handler.clock import Deadline
+from handler.cloud.calls import Cloud, Options
+from handler.cloud.identity.keystone import PLUGINS, Identity, Login
+from handler.cloud.transport import Transport, new_session
 from handler.config import Settings
-from handler.deadline import Deadline
-from handler.deletion import Allowance, Run
 from handler.model import DeletionRequest, Job, Outcome, Target
-from handler.runs import carry_out
-from handler.transport import Transport, new_session
-from handler.usage import Usage
+from handler.work.deletion import Allowance, Run
+from handler.work.in_use import Usage
+from handler.work.parallel import carry_out
 from tests.conftest import queue
 from tests.fakecloud import FakeCloud, Server
 

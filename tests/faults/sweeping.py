@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 
 from handler import app
 from handler.config import Settings
-from handler.marks import identity
 from handler.model import Outcome, SweepRequest
-from handler.report import Report
-from handler.schema import read_request
-from handler.sweeps import Sweeper, sweep
+from handler.report.report import Report
+from handler.rules.marks import identity
+from handler.sources.schema import read_request
+from handler.work.sweeps import Sweeper, sweep
 from tests.fakecloud import DEMO, OTHER, FakeCloud, ImageRecord, Server
 from tests.fakecloud.records import time_text
 from tests.faults import Clock, Hurry, new_run

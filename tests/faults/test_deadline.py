@@ -2,10 +2,10 @@ import json
 
 import pytest
 
-from handler.deadline import RESERVE, SHORTEST_REQUEST
+from handler.clock import RESERVE, SHORTEST_REQUEST
 from handler.errors import Unavailable
 from handler.model import DeletionRequest, Job, Target
-from handler.runs import carry_out
+from handler.work.parallel import carry_out
 from tests.conftest import Context, Invoke, queue
 from tests.fakecloud import DEMO, FakeCloud, Server
 from tests.faults import (

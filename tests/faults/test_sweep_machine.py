@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from handler import app
-from handler.report import Report
+from handler.report.report import Report
 from tests.fakecloud import FakeCloud, ImageRecord, Server
 from tests.faults.sweeping import (
     FORGOTTEN_AFTER,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handler.report import Report
+from handler.report.report import Report
 from tests.fakecloud import DEMO, FakeCloud, ImageRecord, Server
 from tests.faults.sweeping import (
     NOW,

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from handler.model import Decision, DeletionRequest, Image, Outcome, Refusal, Result
-from handler.page import page
-from handler.report import Report
+from handler.report.page.page import page
+from handler.report.report import Report
 from tests.fakecloud import FakeCloud, Server
 from tests.page.browser import ENTER, Browser
 from tests.page.conftest import Show

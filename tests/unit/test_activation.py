@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from handler.activation import activated, check, request_for
 from handler.errors import InvalidRequest
-from handler.events import read_event
 from handler.model import Keep, Select, SweepRequest
+from handler.sources.activation import activated, check, request_for
+from handler.sources.shapes import read_event
 from tests.conftest import Invoke, queue
 from tests.fakecloud import DEMO, FakeCloud
 

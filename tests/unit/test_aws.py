@@ -10,8 +10,9 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from handler import app, aws
-from handler.access import AwsAccess
+from handler import app
+from handler.engine.aws import calls as aws
+from handler.engine.aws.access import AwsAccess
 from handler.errors import AnswerNotDelivered, AwsFault, InvalidSettings
 from tests.aws import KEYS, REGION, Client, client
 from tests.conftest import Invocation, Invoke, load_event, queue

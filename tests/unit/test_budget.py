@@ -15,8 +15,8 @@ import responses
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handler.access import AwsAccess
-from handler.budget import Budget
+from handler.engine.aws.access import AwsAccess
+from handler.engine.aws.budget import Budget
 from handler.errors import BudgetSpent, BudgetUnknown
 from tests.aws import KEYS, REGION, Client, budget_table
 from tests.fakecloud import FakeCloud, Server
@@ -33,9 +33,9 @@ COUNTED = {"Attributes": {"used": {"N": "1"}, "expires_at": {"N": "1"}}}
 WORKER = """
 import sys
 from datetime import UTC, datetime, timedelta
-from handler.budget import Budget
+from handler.engine.aws.budget import Budget
 from handler.errors import BudgetSpent
-from handler.access import AwsAccess
+from handler.engine.aws.access import AwsAccess
 
 access = AwsAccess("eu-central-1", "x", "x", endpoints=(("", sys.argv[1]),))
 budget = Budget(50, timedelta(days=1), "image-reaper", access, "p1", datetime(2027, 3, 1, tzinfo=UTC))

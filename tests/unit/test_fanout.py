@@ -11,11 +11,11 @@ import responses
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handler.access import AwsAccess
+from handler.engine.aws.access import AwsAccess
+from handler.engine.aws.fanout import MOST_BYTES, requests_of, send
 from handler.errors import DeadlineReached
-from handler.fanout import MOST_BYTES, requests_of, send
 from handler.model import DeletionRequest
-from handler.schema import read_json, read_request
+from handler.sources.schema import read_json, read_request
 from tests.aws import KEYS, REGION, Client, client
 from tests.fakecloud import FakeCloud, Server
 from tests.fakecloud.api import Reply, Request, json_reply

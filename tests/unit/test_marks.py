@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from handler.marks import (
+from handler.model import Image, Keep, Select, SweepRequest
+from handler.rules.marks import (
     DEACTIVATED,
     DEACTIVATING,
     FORGOTTEN,
@@ -25,7 +26,6 @@ from handler.marks import (
     stays_until,
     veto,
 )
-from handler.model import Image, Keep, Select, SweepRequest
 
 NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
 TODAY = NOW.date()

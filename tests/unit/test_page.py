@@ -9,9 +9,9 @@ import pytest
 
 from handler.app import load_settings, process
 from handler.model import Decision, DeletionRequest, Image, Outcome, Refusal, Result, Select, Survey, SweepRequest
-from handler.page import page
-from handler.report import Report
-from handler.sections import MOST_LISTED
+from handler.report.page.page import page
+from handler.report.page.sections import MOST_LISTED
+from handler.report.report import Report
 from tests.conftest import UNKNOWN_ID, Context, queue
 from tests.fakecloud import FakeCloud, Server
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from handler.model import Decision, Image, Keep, Select, SweepRequest
-from handler.selection import decide, family, groups_of, objection
+from handler.rules.selection import decide, family, groups_of, objection
 
 NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
 DAY = timedelta(days=1)

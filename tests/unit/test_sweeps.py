@@ -9,9 +9,9 @@ import pytest
 
 from handler import app
 from handler.config import Settings
-from handler.marks import DEACTIVATED, MARK, SWEEP, identity
 from handler.model import Decision, Select, SweepRequest
-from handler.report import Report
+from handler.report.report import Report
+from handler.rules.marks import DEACTIVATED, MARK, SWEEP, identity
 from tests.conftest import Context, Invoke, queue
 from tests.fakecloud import DEMO, OTHER, FakeCloud, Server
 from tests.faults import Clock, envelope, new_run, reap

@@ -10,7 +10,7 @@ import pytest
 
 from handler.app import process
 from handler.config import Settings
-from handler.marks import DEACTIVATED, MARK
+from handler.rules.marks import DEACTIVATED, MARK
 from tests.aws import KEYS, Client, budget_table, client
 from tests.conftest import Context, Invocation, Invoke, queue
 from tests.fakecloud import FakeCloud, Server

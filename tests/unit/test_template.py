@@ -10,13 +10,13 @@ from typing import Any, get_args
 import pytest
 import yaml
 
+from handler.cloud.identity.credentials import Credentials
 from handler.config import Settings
-from handler.credentials import Credentials
 from handler.errors import CloudError
-from handler.events import read_event
 from handler.model import DeletionRequest, Outcome, Request, Source, SweepRequest
-from handler.report import METRICS, Reporter
-from handler.safety import RULES
+from handler.report.report import METRICS, Reporter
+from handler.rules.safety import RULES
+from handler.sources.shapes import read_event
 from tests.conftest import EVENTS
 
 ROOT = Path(__file__).parent.parent.parent

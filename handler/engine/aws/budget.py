@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from handler import aws
-from handler.access import AwsAccess
+from handler.engine.aws import calls
+from handler.engine.aws.access import AwsAccess
 from handler.errors import AwsFault, BudgetSpent, BudgetUnknown
 from handler.model import parse_age
 
@@ -48,7 +48,7 @@ class Budget:
     scope: str
     now: datetime
     _ended_by: BudgetSpent | None = field(default=None, init=False)
-    _session: aws.Session = field(default_factory=aws.new_session, init=False, repr=False)
+    _session: calls.Session = field(default_factory=calls.new_session, init=False, repr=False)
 
     def take(self) -> None:
         """Count one deletion before it is made; raises BudgetSpent, or BudgetUnknown where it could not be counted.
@@ -69,7 +69,7 @@ class Budget:
             raise self._spent()
         access = self.access.in_region_of(self.table)
         try:
-            answer = aws.call("dynamodb", access, UPDATE_ITEM, self._update(), "1.0", session=self._session)
+            answer = calls.call("dynamodb", access, UPDATE_ITEM, self._update(), "1.0", session=self._session)
         except AwsFault as exc:
             if exc.code == "ConditionalCheckFailedException":
                 raise self._spent() from exc

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from handler import aws
-from handler.access import AwsAccess
-from handler.deadline import Deadline
+from handler.clock import Deadline
+from handler.engine.aws import calls
+from handler.engine.aws.access import AwsAccess
 from handler.errors import AwsFault, CloudError
 
 SEND = "AmazonSQS.SendMessageBatch"
@@ -79,7 +79,7 @@ class _Post:
     deadline: Deadline | None
     problems: list[str] = field(init=False)
     _silences: int = field(default=0, init=False)
-    _session: aws.Session = field(default_factory=aws.new_session, init=False, repr=False)
+    _session: calls.Session = field(default_factory=calls.new_session, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.problems = [TOO_LARGE] * len(self.bodies)
@@ -112,7 +112,7 @@ class _Post:
             message = f"not tried: sqs did not answer {MOST_SILENCES} times in a row"
             raise AwsFault(message)
         try:
-            answer = aws.call("sqs", self.access, SEND, payload, "1.0", session=self._session)
+            answer = calls.call("sqs", self.access, SEND, payload, "1.0", session=self._session)
         except AwsFault as exc:
             self._silences = 0 if exc.code else self._silences + 1
             raise

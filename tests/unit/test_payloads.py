@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handler import records
+from handler.cloud import payloads
 from handler.errors import Unexpected
 from handler.model import Image
 
@@ -46,7 +46,7 @@ IMS = GLANCE | {"size": 0, "__image_size": "3221225472", "__whole_image": "true"
 
 
 def read(**changes: object) -> Image | None:
-    return records.read_image(GLANCE | changes, ID)
+    return payloads.read_image(GLANCE | changes, ID)
 
 
 def without(key: str) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def test_whatever_not_every_image_has_is_a_property() -> None:
 
 
 def test_an_image_of_ims_is_read() -> None:
-    image = records.read_image(IMS, ID)
+    image = payloads.read_image(IMS, ID)
     assert image is not None
     assert image.size == 3_221_225_472
     assert image.has_backup
@@ -81,7 +81,7 @@ def test_an_image_of_ims_is_read() -> None:
 @pytest.mark.parametrize("status", ["deleted", "pending_delete"])
 def test_an_image_that_is_said_to_be_deleted_is_absent(status: str) -> None:
     assert read(status=status) is None
-    assert records.read_image({"id": ID, "status": status}, ID) is None
+    assert payloads.read_image({"id": ID, "status": status}, ID) is None
 
 
 @pytest.mark.parametrize("other", [None, "", ID.upper(), ID + " ", ID[:-1] + "4", 7, [ID]], ids=repr)
@@ -89,13 +89,13 @@ def test_another_image_than_the_one_asked_for_is_unexpected(other: object) -> No
     with pytest.raises(Unexpected, match="the cloud answered with image"):
         read(id=other)
     with pytest.raises(Unexpected):
-        records.read_image({"id": other, "status": "deleted"}, ID)
+        payloads.read_image({"id": other, "status": "deleted"}, ID)
 
 
 @pytest.mark.parametrize("key", ["id", "status", "visibility", "protected", "tags"])
 def test_an_image_without_what_the_rules_need_is_unexpected(key: str) -> None:
     with pytest.raises(Unexpected):
-        records.read_image(without(key), ID)
+        payloads.read_image(without(key), ID)
 
 
 UNREADABLE: dict[str, list[object]] = {
@@ -121,7 +121,7 @@ def test_what_the_rules_need_and_cannot_read_is_unexpected(key: str, value: obje
 @pytest.mark.parametrize("key", ["name", "owner", "checksum", "updated_at", "size", "created_at"])
 def test_what_an_image_may_lack_is_none(key: str) -> None:
     assert getattr(read(**{key: None}), key) is None
-    assert getattr(records.read_image(without(key), ID), key) is None
+    assert getattr(payloads.read_image(without(key), ID), key) is None
 
 
 def test_what_cannot_be_read_is_shown_shortened() -> None:
@@ -166,18 +166,18 @@ NINE = datetime(2026, 11, 23, 9, 51, 55, tzinfo=UTC)
     ],
 )
 def test_a_time_is_in_utc_unless_it_says_otherwise(text: str, time: datetime) -> None:
-    assert records.read_time(text) == time
+    assert payloads.read_time(text) == time
 
 
 @pytest.mark.parametrize("value", [None, "", "yesterday", "2026-13-01T00:00:00Z", 1_795_427_515, ["2026"]], ids=repr)
 def test_a_time_that_cannot_be_read_is_none(value: object) -> None:
-    assert records.read_time(value) is None
+    assert payloads.read_time(value) is None
 
 
 @settings(deadline=None, database=None)
 @given(text=st.text())
 def test_every_time_that_is_read_knows_its_zone(text: str) -> None:
-    time = records.read_time(text)
+    time = payloads.read_time(text)
     assert time is None or time.tzinfo is not None
 
 
@@ -186,18 +186,18 @@ def members(*pairs: tuple[str, str | None]) -> dict[str, Any]:
 
 
 def test_members_that_declined_or_did_not_answer_do_not_use_the_image() -> None:
-    assert records.read_accepted_members(members(("a", "pending"), ("b", "rejected"))) == ()
-    assert records.read_accepted_members({"members": []}) == ()
+    assert payloads.read_accepted_members(members(("a", "pending"), ("b", "rejected"))) == ()
+    assert payloads.read_accepted_members({"members": []}) == ()
 
 
 def test_members_that_accepted_use_the_image() -> None:
-    assert records.read_accepted_members(members(("a", "accepted"), ("b", "pending"), ("c", "accepted"))) == ("a", "c")
+    assert payloads.read_accepted_members(members(("a", "accepted"), ("b", "pending"), ("c", "accepted"))) == ("a", "c")
 
 
 @pytest.mark.parametrize("status", [None, "", "Pending", "invited"])
 def test_a_member_of_unknown_status_counts_as_one_that_uses_the_image(status: str | None) -> None:
-    assert records.read_accepted_members(members(("a", status))) == ("a",)
-    assert records.read_accepted_members({"members": [{"member_id": "a"}]}) == ("a",)
+    assert payloads.read_accepted_members(members(("a", status))) == ("a",)
+    assert payloads.read_accepted_members({"members": [{"member_id": "a"}]}) == ("a",)
 
 
 NO_MEMBERS: list[dict[str, Any]] = [
@@ -218,7 +218,7 @@ NO_MEMBERS: list[dict[str, Any]] = [
 @pytest.mark.parametrize("payload", NO_MEMBERS, ids=str)
 def test_a_list_of_members_that_cannot_be_read_is_unexpected(payload: dict[str, Any]) -> None:
     with pytest.raises(Unexpected):
-        records.read_accepted_members(payload)
+        payloads.read_accepted_members(payload)
 
 
 NEXT = [{"rel": "next", "href": "http://nova/v2.1/servers/detail?marker=b"}]
@@ -229,24 +229,24 @@ NEXT = [{"rel": "next", "href": "http://nova/v2.1/servers/detail?marker=b"}]
 )
 def test_a_page_tells_whether_another_follows(links: dict[str, Any], *, more: bool) -> None:
     servers = [{"id": "a"}, {"id": "b"}]
-    assert records.read_page({"servers": servers} | links, "servers") == (servers, more)
+    assert payloads.read_page({"servers": servers} | links, "servers") == (servers, more)
 
 
 def test_a_link_back_is_no_next_page() -> None:
     links = [{"rel": "previous", "href": "x"}, {"rel": "self"}]
-    assert records.read_page({"volumes": [], "volumes_links": links}, "volumes") == ([], False)
+    assert payloads.read_page({"volumes": [], "volumes_links": links}, "volumes") == ([], False)
 
 
 @pytest.mark.parametrize("servers", [None, {}, "", [None], ["a"], [{"id": "a"}, 7]], ids=repr)
 def test_a_page_that_cannot_be_read_is_unexpected(servers: object) -> None:
     with pytest.raises(Unexpected, match="no list of servers"):
-        records.read_page({"servers": servers}, "servers")
+        payloads.read_page({"servers": servers}, "servers")
 
 
 @pytest.mark.parametrize("links", [None, 7, "next", NEXT[0], ["next"], [None]], ids=repr)
 def test_a_page_whose_links_cannot_be_read_is_unexpected(links: object) -> None:
     with pytest.raises(Unexpected):
-        records.read_page({"servers": [], "servers_links": links}, "servers")
+        payloads.read_page({"servers": [], "servers_links": links}, "servers")
 
 
 @pytest.mark.parametrize(
@@ -265,13 +265,13 @@ def test_a_page_whose_links_cannot_be_read_is_unexpected(links: object) -> None:
     ids=str,
 )
 def test_a_server_names_the_images_that_it_comes_from(server: dict[str, Any], images: list[str]) -> None:
-    assert list(records.images_of_server(server)) == images
+    assert list(payloads.images_of_server(server)) == images
 
 
 @pytest.mark.parametrize("server", [{}, {"id": "1", "status": "UNKNOWN"}, {"image": "", "status": "UNKNOWN"}], ids=str)
 def test_a_server_of_which_nova_knows_too_little_is_unexpected(server: dict[str, Any]) -> None:
     with pytest.raises(Unexpected, match="does not say from which image"):
-        list(records.images_of_server(server))
+        list(payloads.images_of_server(server))
 
 
 ORIGIN = {"volume_image_metadata": {"image_id": "i"}}
@@ -288,7 +288,7 @@ ORIGIN = {"volume_image_metadata": {"image_id": "i"}}
     ids=str,
 )
 def test_a_volume_names_the_image_that_it_was_made_from(volume: dict[str, Any], image: str | None) -> None:
-    assert records.image_of_volume(volume) == image
+    assert payloads.image_of_volume(volume) == image
 
 
 @pytest.mark.parametrize(
@@ -297,7 +297,7 @@ def test_a_volume_names_the_image_that_it_was_made_from(volume: dict[str, Any], 
 def test_a_scaling_configuration_names_its_image_or_copies_a_server(
     template: dict[str, Any], image: str | None
 ) -> None:
-    assert records.image_of_scaling_configuration({"instance_config": template}) == image
+    assert payloads.image_of_scaling_configuration({"instance_config": template}) == image
 
 
 @pytest.mark.parametrize(
@@ -305,16 +305,16 @@ def test_a_scaling_configuration_names_its_image_or_copies_a_server(
 )
 def test_a_scaling_configuration_without_image_and_server_is_unexpected(configuration: dict[str, Any]) -> None:
     with pytest.raises(Unexpected, match="no readable imageRef"):
-        records.image_of_scaling_configuration(configuration)
+        payloads.image_of_scaling_configuration(configuration)
 
 
 def test_a_server_is_told_by_name_and_id() -> None:
-    assert records.label({"name": "web", "id": "s1"}) == "web (s1)"
-    assert records.label({"name": "", "id": "s1"}) == "unnamed (s1)"
+    assert payloads.label({"name": "web", "id": "s1"}) == "web (s1)"
+    assert payloads.label({"name": "", "id": "s1"}) == "unnamed (s1)"
 
 
 def test_a_json_object_is_read() -> None:
-    assert records.read_json(json.dumps(GLANCE).encode()) == GLANCE
+    assert payloads.read_json(json.dumps(GLANCE).encode()) == GLANCE
 
 
 NO_OBJECTS = [b"", b"null", b"[]", b'"a"', b"7", b"{", b"<html></html>", b"\xff", b'{"a":' * 100_000, b"[" * 100_000]
@@ -323,7 +323,7 @@ NO_OBJECTS = [b"", b"null", b"[]", b'"a"', b"7", b"{", b"<html></html>", b"\xff"
 @pytest.mark.parametrize("body", [*NO_OBJECTS, b'{"size":' + b"9" * 5_000 + b"}"], ids=range(len(NO_OBJECTS) + 1))
 def test_what_is_no_json_object_is_unexpected(body: bytes) -> None:
     with pytest.raises(Unexpected, match=r"not (a )?JSON"):
-        records.read_json(body)
+        payloads.read_json(body)
 
 
 NESTED = ["id", "rel", "status", "member_id", "image_id", "metering.image_id"]
@@ -334,12 +334,12 @@ JSON = st.recursive(
 )
 Reader = Callable[[dict[str, Any]], object]
 READERS: list[tuple[Reader, list[str]]] = [
-    (lambda record: records.read_image(record, ID), [*GLANCE, "__image_size"]),
-    (records.read_accepted_members, ["members"]),
-    (lambda record: records.read_page(record, "servers"), ["servers", "servers_links"]),
-    (lambda record: list(records.images_of_server(record)), ["image", "metadata"]),
-    (records.image_of_volume, ["volume_image_metadata"]),
-    (records.label, ["id", "name"]),
+    (lambda record: payloads.read_image(record, ID), [*GLANCE, "__image_size"]),
+    (payloads.read_accepted_members, ["members"]),
+    (lambda record: payloads.read_page(record, "servers"), ["servers", "servers_links"]),
+    (lambda record: list(payloads.images_of_server(record)), ["image", "metadata"]),
+    (payloads.image_of_volume, ["volume_image_metadata"]),
+    (payloads.label, ["id", "name"]),
 ]
 
 

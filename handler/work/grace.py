@@ -7,9 +7,10 @@ to be deactivated is noted before, that it was, after.
 from collections.abc import Iterable
 from datetime import date, datetime
 
-from handler.changes import Changes
+from handler.cloud.changes import Changes
 from handler.errors import Denied, Throttled, Unexpected
-from handler.marks import (
+from handler.model import Image, SweepRequest
+from handler.rules.marks import (
     DEACTIVATED,
     DEACTIVATING,
     MARK,
@@ -22,7 +23,6 @@ from handler.marks import (
     signatures_of,
     stays_until,
 )
-from handler.model import Image, SweepRequest
 
 
 def last_day(sweep: SweepRequest, now: datetime) -> date:

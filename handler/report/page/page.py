@@ -13,16 +13,16 @@ from importlib.resources import files
 from string import Template
 
 from handler.model import Decision, DeletionRequest, Keep, Request, Result, SweepRequest
-from handler.overview import PLACES, Overview, Place, Total, gib, headline, overview
-from handler.report import Report
-from handler.sections import code, images, section, size, text
+from handler.report.page.overview import PLACES, Overview, Place, Total, gib, headline, overview
+from handler.report.page.sections import code, images, section, size, text
+from handler.report.report import Report
 
 CHIPS = {"delete": "Armed", "paused": "Paused", "dry-run": "Rehearsal: nothing was deleted or marked"}
 
 
 def page(report: Report, decisions: Iterable[Decision], now: datetime) -> str:
     """The whole page. `decisions` are what the sweeps of the run made of every image, if there were any."""
-    template = files("handler").joinpath("page.html").read_text(encoding="utf-8")
+    template = files("handler.report.page").joinpath("page.html").read_text(encoding="utf-8")
     view = overview(report.results, report.mode, decisions, now)
     return Template(template).substitute(
         policy=_policy(template),

@@ -10,8 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handler.errors import InvalidRequest, UnknownEvent
-from handler.events import NEVER_CREATED, Message, Received, is_stack_event, physical_id, read_event, read_stack_call
 from handler.model import DeletionRequest, SweepRequest, Target
+from handler.sources.shapes import (
+    NEVER_CREATED,
+    Message,
+    Received,
+    is_stack_event,
+    physical_id,
+    read_event,
+    read_stack_call,
+)
 from tests.conftest import EVENTS, load_event, queue
 
 ID = "6cad483b-e281-4985-a345-7afef1f3c501"

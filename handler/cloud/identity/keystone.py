@@ -18,8 +18,8 @@ from keystoneauth1.identity.v3.token import Token
 from keystoneauth1.session import Session as KeystoneSession
 from requests.auth import AuthBase
 
-from handler.answers import Meaning, meaning_of, read_answer
-from handler.deadline import Deadline
+from handler.clock import Deadline
+from handler.cloud.meanings import Meaning, meaning_of, read_answer
 from handler.errors import CloudError, CredentialsRefused, Throttled, Unavailable, Unexpected, Unreachable
 
 USER_AGENT = "image-reaper"

@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from typing import Literal, NamedTuple
 
 from handler.model import Image, Refusal, SweepRequest
-from handler.selection import objection
+from handler.rules.selection import objection
 
 MARK = "reaper-delete-after"
 """The tag of an image that waits for its deletion; its value is the last day on which it stays."""

@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from handler import fanout, marks, selection
-from handler.deletion import Run, failed, heed
+from handler.engine.aws import fanout
 from handler.errors import CloudError, NotHandedOver, OverLimit
 from handler.model import Decision, Image, Job, Outcome, Result, Survey, SweepRequest, Target
-from handler.runs import carry_out, in_time
+from handler.rules import marks, selection
+from handler.work.deletion import Run, failed, heed
+from handler.work.parallel import carry_out, in_time
 
 MOST_TOLD = 1000
 """Images over the cap that get an outcome of their own; of more, only their number is told."""

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from itertools import islice
 
 from handler.config import Settings
-from handler.deletion import Run
 from handler.errors import InvalidRequest
-from handler.events import Message, Received
 from handler.model import DeletionRequest, Job, Result, SweepRequest
-from handler.report import Reporter
-from handler.runs import carry_out
-from handler.sweeps import Sweeper, sweep
+from handler.report.report import Reporter
+from handler.sources.shapes import Message, Received
+from handler.work.deletion import Run
+from handler.work.parallel import carry_out
+from handler.work.sweeps import Sweeper, sweep
 
 
 def admit(message: Message, settings: Settings, project_id: str) -> Message:

@@ -4,13 +4,13 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Literal, NamedTuple, TypeVar
 
-from handler import records
-from handler.answers import Meaning, meaning_of
-from handler.auth import endpoint
-from handler.changes import Changes
+from handler.cloud import payloads
+from handler.cloud.changes import Changes
+from handler.cloud.identity.keystone import endpoint
+from handler.cloud.meanings import Meaning, meaning_of
+from handler.cloud.transport import Transport
 from handler.errors import CredentialsRefused, Unavailable, Unexpected
 from handler.model import Image
-from handler.transport import Transport
 
 ImageApi = Literal["glance", "ims", "ecs-v2.1", "ecs-v2"]
 
@@ -81,12 +81,12 @@ class Cloud:
             self._require_gone(image_id)
             return None
         payload = self._transport.read(f"{self._images}/{image_id}")
-        return None if payload is None else records.read_image(payload, image_id)
+        return None if payload is None else payloads.read_image(payload, image_id)
 
     def accepted_members(self, image_id: str) -> tuple[str, ...] | None:
         """The projects that use the image by invitation."""
         payload = self._transport.read(f"{self._images}/{image_id}/members")
-        return None if payload is None else records.read_accepted_members(payload)
+        return None if payload is None else payloads.read_accepted_members(payload)
 
     def images(self) -> Iterator[Image]:
         """Every image that the project owns, hidden ones as well, page by page."""
@@ -99,23 +99,23 @@ class Cloud:
                     message = f"the list of images names {image_id} twice"
                     raise Unexpected(message)
                 listed.add(image_id)
-                ours = image_id not in known and records.owner_of_image(record) == self.project_id
-                if ours and (image := records.read_image(record, image_id)):
+                ours = image_id not in known and payloads.owner_of_image(record) == self.project_id
+                if ours and (image := payloads.read_image(record, image_id)):
                     yield image
             known |= listed  # a cloud that knows of no hidden images may list all of them again
 
-    def servers(self) -> Iterator[records.Record]:
+    def servers(self) -> Iterator[payloads.Record]:
         """Every server of the project."""
         return self._pages(f"{self._compute}/servers/detail", "servers")
 
-    def volumes(self) -> Iterator[records.Record]:
+    def volumes(self) -> Iterator[payloads.Record]:
         """Every volume of the project."""
         if self._endpoints.volume is None:
             message = "the catalogue has no volumes to ask about: set REAPER_IN_USE_CHECK=off"
             raise Unexpected(message)
         return self._pages(f"{self._endpoints.volume}/volumes/detail", "volumes")
 
-    def scaling_configurations(self) -> Iterator[records.Record]:
+    def scaling_configurations(self) -> Iterator[payloads.Record]:
         """Every scaling configuration of the project. Source: Auto Scaling of Open Telekom Cloud, API reference."""
         if self._endpoints.scaling is None:
             message = "the catalogue has no auto scaling to ask about: take scaling out of REAPER_IN_USE_ALSO"
@@ -125,7 +125,7 @@ class Cloud:
             # Pages overlap by one: where something before was removed meanwhile, the place of the last is another's.
             wanted = {"start_number": str(max(len(known) - 1, 0)), "limit": str(NUMBERED_PAGE)}
             payload = self._transport.read(f"{self._endpoints.scaling}/scaling_configuration", wanted) or {}
-            page, total = records.read_numbered_page(payload, "scaling_configurations")
+            page, total = payloads.read_numbered_page(payload, "scaling_configurations")
             ids = [str(configuration.get("scaling_configuration_id")) for configuration in page]
             fresh = len(known[-1:])
             if ids[:fresh] != known[-1:] or set(ids[fresh:]) & set(known) or not (ids[fresh:] or len(known) >= total):
@@ -222,7 +222,7 @@ class Cloud:
 
     def _pages(
         self, url: str, key: str, wanted: Mapping[str, str] | None = None, shortest: int = SMALLEST_CAP
-    ) -> Iterator[records.Record]:
+    ) -> Iterator[payloads.Record]:
         """Everything that a paged list holds, to its end; a list that can't be read to its end is Unexpected."""
         seen: set[str] = set()
         marker: str | None = None
@@ -232,7 +232,7 @@ class Cloud:
             if payload is None:
                 message = f"no list of {key}"
                 raise Unexpected(message)
-            page, more = records.read_page(payload, key)
+            page, more = payloads.read_page(payload, key)
             if more and not page:
                 message = f"the list of {key} promises more than it holds"
                 raise Unexpected(message)

@@ -13,7 +13,7 @@ from requests_aws4auth import AWS4Auth
 from urllib3.exceptions import HTTPError
 from urllib3.util import Retry
 
-from handler.access import AwsAccess, LifecycleAction, StackCall
+from handler.engine.aws.access import AwsAccess, LifecycleAction, StackCall
 from handler.errors import AnswerNotDelivered, AwsFault
 
 TIMEOUT = (2.0, 4.0)

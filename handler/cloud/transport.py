@@ -11,10 +11,10 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError, InvalidHeader, NewConnectionError
 from urllib3.util import Retry
 
-from handler import records
-from handler.answers import Answer, Meaning, meaning_of, read_answer
-from handler.auth import USER_AGENT, Identity, KeystoneAuth
-from handler.deadline import Deadline
+from handler.clock import Deadline
+from handler.cloud import payloads
+from handler.cloud.identity.keystone import USER_AGENT, Identity, KeystoneAuth
+from handler.cloud.meanings import Answer, Meaning, meaning_of, read_answer
 from handler.errors import (
     BackupLeft,
     CloudError,
@@ -101,11 +101,11 @@ class Transport:
         """Give the token with its project and its catalogue."""
         return self.persist(lambda: self.identity.access(self.deadline))
 
-    def read(self, url: str, params: Mapping[str, str] | None = None) -> records.Record | None:
+    def read(self, url: str, params: Mapping[str, str] | None = None) -> payloads.Record | None:
         """GET a JSON object; None if the cloud says that the image does not exist."""
         response, answer = self.persist(lambda: self._ask("GET", url, params=params))
         if response.status_code == requests.codes.ok:
-            return records.read_json(response.content)
+            return payloads.read_json(response.content)
         if meaning_of(answer) is Meaning.GONE:
             return None
         message = f"GET answered {answer}"

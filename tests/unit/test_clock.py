@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handler.deadline import LONGEST_CONNECT, LONGEST_REQUEST, RESERVE, SHORTEST_REQUEST, Deadline
+from handler.clock import LONGEST_CONNECT, LONGEST_REQUEST, RESERVE, SHORTEST_REQUEST, Deadline
 from handler.errors import CloudError, CredentialsRefused, DeadlineReached, Paused, Throttled, Unavailable
 
 BUSY = Throttled("HTTP 429")

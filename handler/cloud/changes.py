@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from handler.transport import Transport
+from handler.cloud.transport import Transport
 
 
 @dataclass(frozen=True, slots=True)

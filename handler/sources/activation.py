@@ -10,8 +10,8 @@ from typing import Any
 
 from handler.errors import InvalidRequest
 from handler.model import Request
-from handler.schema import read_json, read_request
-from handler.selection import family
+from handler.rules.selection import family
+from handler.sources.schema import read_json, read_request
 
 TEMPLATE = "REAPER_LIFECYCLE_REQUEST"
 DETAIL_TYPE = "Image Activated"

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handler import answers
-from handler.answers import Answer, Meaning, meaning_of, row_for
+from handler.cloud import meanings
+from handler.cloud.meanings import Answer, Meaning, meaning_of, row_for
 
 ID = "2932d747-9307-40a7-a47d-06f0504bd823"
 
@@ -148,7 +148,7 @@ REASONS = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not 
 
 
 def read_answer(status: int, body: bytes) -> Answer:
-    return answers.read_answer(status, body.decode(errors="replace"))
+    return meanings.read_answer(status, body.decode(errors="replace"))
 
 
 def vendor(code: str, message: str = "text") -> bytes:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from html import escape
 
-from handler.overview import Overview, Place, Row, Total, gib
+from handler.report.page.overview import Overview, Place, Row, Total, gib
 
 MOST_LISTED = 2000
 """Images of a section that are listed one by one where they stay: of more, the largest. What goes is always listed."""

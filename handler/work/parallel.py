@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
-from handler.deletion import Run, failed, outcome_of
 from handler.errors import CloudError, DeadlineReached, Unexpected
 from handler.model import Job, Outcome
+from handler.work.deletion import Run, failed, outcome_of
 
 T = TypeVar("T")
 

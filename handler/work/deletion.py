@@ -5,14 +5,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from threading import Lock
 
-from handler import grace, marks
-from handler.answers import Meaning
-from handler.cloud import Cloud, Deletion
-from handler.deadline import Deadline
+from handler.clock import Deadline
+from handler.cloud.calls import Cloud, Deletion
+from handler.cloud.meanings import Meaning
 from handler.errors import BackupLeft, CloudError, OverLimit, Unanswered
 from handler.model import Image, Job, Outcome, OutcomeName, Policy, Refusal, SweepRequest
-from handler.safety import RULES_OF_RECORD, Facts, judge
-from handler.usage import Usage
+from handler.rules import marks
+from handler.rules.safety import RULES_OF_RECORD, Facts, judge
+from handler.work import grace
+from handler.work.in_use import Usage
 
 REFUSALS: Mapping[Meaning, str] = {
     Meaning.PROTECTED: "protected",

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Literal, NamedTuple, get_args
 
-from handler.marks import is_due
 from handler.model import Decision, Outcome, OutcomeName, Refusal, Request, Result, SweepRequest
-from handler.selection import family
+from handler.rules.marks import is_due
+from handler.rules.selection import family
 
 Place = Literal["goes", "waits", "failed", "refused", "gone", "stays"]
 PLACES: tuple[Place, ...] = get_args(Place)

@@ -6,12 +6,12 @@ from functools import partial
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
-from handler import activation
-from handler.access import LifecycleAction, StackCall
-from handler.envelopes import BusEvent, Notification, QueueRecord, StackEvent, TopicRecord
+from handler.engine.aws.access import LifecycleAction, StackCall
 from handler.errors import InvalidRequest, UnknownEvent
 from handler.model import DeletionRequest, Request, Source
-from handler.schema import REQUEST_FIELDS, SUBJECTS, read_json, read_request, valid
+from handler.sources import activation
+from handler.sources.envelopes import BusEvent, Notification, QueueRecord, StackEvent, TopicRecord
+from handler.sources.schema import REQUEST_FIELDS, SUBJECTS, read_json, read_request, valid
 
 SCHEDULED = "Scheduled Event"
 _NUMBER = re.compile(r"[0-9]{1,18}")

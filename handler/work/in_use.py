@@ -2,20 +2,13 @@
 
 from collections.abc import Generator, Iterator, Mapping
 from threading import Lock
-from typing import Literal
 
-from handler import records
-from handler.cloud import Cloud
-from handler.deadline import Deadline
+from handler.clock import Deadline
+from handler.cloud import payloads
+from handler.cloud.calls import Cloud
 from handler.errors import CloudError
-from handler.model import Image
+from handler.model import Also, Image
 
-Also = Literal["snapshots", "volumes", "scaling", "images"]
-"""What may use an image besides a server made from it.
-
-The server that it is a snapshot of, a volume made from it, a scaling configuration that names it, an image derived
-from it.
-"""
 USAGE_LIFE = 60.0
 """Seconds after which it is asked again which images are used."""
 
@@ -82,30 +75,30 @@ def _uses_by_servers(cloud: Cloud, *, snapshots: bool) -> Generator[tuple[str, s
     """The uses by servers; whether one did not say from which image it came, since it was booted from a volume."""
     silent = False
     for server in cloud.servers():
-        origins = set(records.images_of_server(server))
+        origins = set(payloads.images_of_server(server))
         silent = silent or not origins
-        for key in {*origins, *records.own_images_of_server(server, every=snapshots)}:
-            yield key, f"server {records.label(server)}"
+        for key in {*origins, *payloads.own_images_of_server(server, every=snapshots)}:
+            yield key, f"server {payloads.label(server)}"
     return silent
 
 
 def _uses_by_volumes(cloud: Cloud, *, every: bool) -> Iterator[tuple[str, str]]:
     """The uses by volumes that a server holds, or by every volume."""
     for volume in cloud.volumes():
-        image_id = records.image_of_volume(volume)
+        image_id = payloads.image_of_volume(volume)
         if image_id and volume.get("attachments"):
-            yield image_id, f"the server of volume {records.label(volume)}"
+            yield image_id, f"the server of volume {payloads.label(volume)}"
         elif image_id and every:
-            yield image_id, f"volume {records.label(volume)}"
+            yield image_id, f"volume {payloads.label(volume)}"
 
 
 def _uses_by_scaling(cloud: Cloud) -> Iterator[tuple[str, str]]:
     for configuration in cloud.scaling_configurations():
-        if image_id := records.image_of_scaling_configuration(configuration):
-            yield image_id, f"scaling configuration {records.label(configuration, 'scaling_configuration_')}"
+        if image_id := payloads.image_of_scaling_configuration(configuration):
+            yield image_id, f"scaling configuration {payloads.label(configuration, 'scaling_configuration_')}"
 
 
 def _uses_by_images(cloud: Cloud) -> Iterator[tuple[str, str]]:
     for image in cloud.images():
-        for parent in records.parents_of_image(image):
+        for parent in payloads.parents_of_image(image):
             yield parent, f"image {image.name or 'unnamed'} ({image.id})"

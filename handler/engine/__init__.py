@@ -1,0 +1,1 @@
+"""What only the engine has that runs the function: secrets, counters, queues, and who waits for an answer."""

@@ -1,0 +1,1 @@
+"""AWS, by signed plain HTTP."""
