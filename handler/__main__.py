@@ -17,7 +17,7 @@ from pathlib import Path
 
 from handler.app import load_settings, process
 from handler.errors import InvalidRequest, InvalidSettings, UnknownEvent
-from handler.model import Decision
+from handler.model.outcome import Decision
 from handler.report.page.page import page
 from handler.report.report import Report
 from handler.sources.schema import read_json

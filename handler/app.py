@@ -34,7 +34,8 @@ from handler.errors import (
     Paused,
     ReaperError,
 )
-from handler.model import Decision, Source, SweepRequest
+from handler.model.outcome import Decision
+from handler.model.request import Source, SweepRequest
 from handler.report.report import Report, Reporter
 from handler.sources import shapes
 from handler.work.deletion import Allowance, Run

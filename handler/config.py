@@ -13,7 +13,9 @@ from handler.engine.aws.budget import TABLE, parse_budget
 from handler.engine.aws.calls import read_secret
 from handler.engine.aws.fanout import check_queue
 from handler.errors import AwsFault, InvalidRequest, InvalidSettings
-from handler.model import Also, Policy, parse_age
+from handler.model.image import Also
+from handler.model.request import parse_age
+from handler.rules.safety import Policy
 from handler.sources import activation
 from handler.sources.schema import read_json, read_request
 

@@ -10,7 +10,7 @@ from handler.cloud.identity.keystone import endpoint
 from handler.cloud.meanings import Meaning, meaning_of
 from handler.cloud.transport import Transport
 from handler.errors import CredentialsRefused, Unavailable, Unexpected
-from handler.model import Image
+from handler.model.image import Image
 
 ImageApi = Literal["glance", "ims", "ecs-v2.1", "ecs-v2"]
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from handler.errors import Unexpected
-from handler.model import Image
+from handler.model.image import Image
 
 CORE = frozenset(
     {"id", "name", "owner", "status", "visibility", "protected", "tags", "created_at", "updated_at", "size", "checksum"}

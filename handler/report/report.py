@@ -15,7 +15,9 @@ from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from handler.errors import InvalidSettings, Unexpected
-from handler.model import MOST_IMAGES, Image, Job, Outcome, Result, Source
+from handler.model.image import Image
+from handler.model.outcome import Outcome, Result
+from handler.model.request import MOST_IMAGES, Job, Source
 
 METRICS: Mapping[str, str] = {
     "deleted": "ImagesDeleted",

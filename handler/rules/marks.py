@@ -9,7 +9,9 @@ from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from typing import Literal, NamedTuple
 
-from handler.model import Image, Refusal, SweepRequest
+from handler.model.image import Image
+from handler.model.outcome import Objection
+from handler.model.request import SweepRequest
 from handler.rules.selection import objection
 
 MARK = "reaper-delete-after"
@@ -29,22 +31,22 @@ class Step(NamedTuple):
     tag: str = ""
 
 
-def refusal(image: Image, sweep: SweepRequest, now: datetime) -> Refusal | None:
+def refusal(image: Image, sweep: SweepRequest, now: datetime) -> Objection | None:
     """Say why a sweep leaves an image alone that it had selected: it has changed, or somebody wants it to stay."""
     if why_not := objection(image, sweep.select, now):
-        return Refusal("changed", f"no longer selected: {why_not.detail}")
+        return Objection("changed", f"no longer selected: {why_not.detail}")
     return veto(image)
 
 
-def veto(image: Image) -> Refusal | None:
+def veto(image: Image) -> Objection | None:
     """Say how somebody has let us know that a marked image shall stay, or None if nobody has."""
     days = _days(image)
     if not days and signatures_of(image):
-        return Refusal("kept", "its mark was taken off")
+        return Objection("kept", "its mark was taken off")
     if None in days:
-        return Refusal("kept", f"its mark {MARK} has no date that can be read")
+        return Objection("kept", f"its mark {MARK} has no date that can be read")
     if days and DEACTIVATED in image.tags and image.status == "active":
-        return Refusal("kept", "it was activated again")
+        return Objection("kept", "it was activated again")
     return None
 
 

@@ -5,10 +5,21 @@ from datetime import date, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-from handler.model import Image, Policy, Refusal
+from handler.model.image import Image
+from handler.model.outcome import Objection
 
 DELETABLE = frozenset({"active", "deactivated", "killed"})
 """The states in which an image is at rest. The others mean that someone is still writing it."""
+
+
+class Policy(NamedTuple):
+    """The operator's rules. An empty tag, or an empty tuple of name patterns, is no rule."""
+
+    min_age: timedelta = timedelta(0)
+    keep_tag: str = "keep"
+    require_tag: str = ""
+    allow_names: tuple[str, ...] = ()
+    allow_shared: bool = False
 
 
 class Facts(NamedTuple):
@@ -22,80 +33,80 @@ class Facts(NamedTuple):
     project_id: str
     now: datetime
     expect: tuple[tuple[str, str | int | None], ...] = ()
-    objection: Refusal | None = None
+    objection: Objection | None = None
     accepted_by: tuple[str, ...] = ()
     used_by: tuple[str, ...] = ()
 
 
-Rule = Callable[[Image, Facts, Policy], Refusal | None]
+Rule = Callable[[Image, Facts, Policy], Objection | None]
 
 
-def _public(image: Image, _facts: Facts, _policy: Policy) -> Refusal | None:
+def _public(image: Image, _facts: Facts, _policy: Policy) -> Objection | None:
     if image.visibility in {"public", "community"}:
-        return Refusal("public", f"visibility {image.visibility}: every project may use it")
+        return Objection("public", f"visibility {image.visibility}: every project may use it")
     return None
 
 
-def _not_owner(image: Image, facts: Facts, _policy: Policy) -> Refusal | None:
+def _not_owner(image: Image, facts: Facts, _policy: Policy) -> Objection | None:
     if image.owner != facts.project_id:
-        return Refusal("not_owner", f"owned by project {image.owner}, not by {facts.project_id}")
+        return Objection("not_owner", f"owned by project {image.owner}, not by {facts.project_id}")
     return None
 
 
-def _protected(image: Image, _facts: Facts, _policy: Policy) -> Refusal | None:
-    return Refusal("protected", "the image is protected") if image.protected else None
+def _protected(image: Image, _facts: Facts, _policy: Policy) -> Objection | None:
+    return Objection("protected", "the image is protected") if image.protected else None
 
 
-def _not_ready(image: Image, _facts: Facts, _policy: Policy) -> Refusal | None:
+def _not_ready(image: Image, _facts: Facts, _policy: Policy) -> Objection | None:
     if image.status not in DELETABLE:
-        return Refusal("not_ready", f"status {image.status}")
+        return Objection("not_ready", f"status {image.status}")
     return None
 
 
-def _changed(image: Image, facts: Facts, _policy: Policy) -> Refusal | None:
+def _changed(image: Image, facts: Facts, _policy: Policy) -> Objection | None:
     for attribute, expected in facts.expect:
         actual = getattr(image, attribute)
         if actual != expected:
-            return Refusal("changed", f"{attribute} is {actual!r}, expected {expected!r}")
+            return Objection("changed", f"{attribute} is {actual!r}, expected {expected!r}")
     return facts.objection
 
 
-def _kept(image: Image, facts: Facts, policy: Policy) -> Refusal | None:
+def _kept(image: Image, facts: Facts, policy: Policy) -> Objection | None:
     if policy.keep_tag and _values(image, policy.keep_tag):
-        return Refusal("kept", f"marked {policy.keep_tag}")
+        return Objection("kept", f"marked {policy.keep_tag}")
     for mark in ("keep-until", f"{policy.keep_tag}-until"):
         for value in _values(image, mark):
             if _still_kept(value, facts.now.date()):
-                return Refusal("kept", f"marked {mark}={value}")
+                return Objection("kept", f"marked {mark}={value}")
     return None
 
 
-def _not_allowed(image: Image, _facts: Facts, policy: Policy) -> Refusal | None:
+def _not_allowed(image: Image, _facts: Facts, policy: Policy) -> Objection | None:
     if policy.require_tag and policy.require_tag not in image.tags:
-        return Refusal("not_allowed", f"the required tag {policy.require_tag} is missing")
+        return Objection("not_allowed", f"the required tag {policy.require_tag} is missing")
     if policy.allow_names and not any(fnmatchcase(image.name or "", glob) for glob in policy.allow_names):
-        return Refusal("not_allowed", f"the name {image.name!r} matches none of the allowed patterns")
+        return Objection("not_allowed", f"the name {image.name!r} matches none of the allowed patterns")
     return None
 
 
-def _too_young(image: Image, facts: Facts, policy: Policy) -> Refusal | None:
+def _too_young(image: Image, facts: Facts, policy: Policy) -> Objection | None:
     if policy.min_age <= timedelta(0):
         return None
     if image.created_at is None:
-        return Refusal("too_young", "its age is unknown")
+        return Objection("too_young", "its age is unknown")
     if facts.now - image.created_at < policy.min_age:
-        return Refusal("too_young", f"created at {image.created_at.isoformat()}")
+        return Objection("too_young", f"created at {image.created_at.isoformat()}")
     return None
 
 
-def _shared(_image: Image, facts: Facts, policy: Policy) -> Refusal | None:
+def _shared(_image: Image, facts: Facts, policy: Policy) -> Objection | None:
     if facts.accepted_by and not policy.allow_shared:
-        return Refusal("shared", f"accepted by {_listed(facts.accepted_by)}")
+        return Objection("shared", f"accepted by {_listed(facts.accepted_by)}")
     return None
 
 
-def _in_use(_image: Image, facts: Facts, _policy: Policy) -> Refusal | None:
-    return Refusal("in_use", f"used by {_listed(facts.used_by)}") if facts.used_by else None
+def _in_use(_image: Image, facts: Facts, _policy: Policy) -> Objection | None:
+    return Objection("in_use", f"used by {_listed(facts.used_by)}") if facts.used_by else None
 
 
 RULES_OF_RECORD: tuple[Rule, ...] = (
@@ -114,7 +125,7 @@ RULES: tuple[Rule, ...] = (*RULES_OF_RECORD, _shared, _in_use)
 """Every rule, in the order in which the first to object gives the reason."""
 
 
-def judge(image: Image, facts: Facts, policy: Policy, rules: tuple[Rule, ...] = RULES) -> Refusal | None:
+def judge(image: Image, facts: Facts, policy: Policy, rules: tuple[Rule, ...] = RULES) -> Objection | None:
     """Say why the image must stay, or None if nothing speaks against its deletion."""
     return next((refusal for rule in rules if (refusal := rule(image, facts, policy))), None)
 

@@ -8,7 +8,9 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 from heapq import heappush, heappushpop
 
-from handler.model import Decision, Image, Keep, Refusal, Select, SweepRequest
+from handler.model.image import Image
+from handler.model.outcome import Decision, Objection
+from handler.model.request import Keep, Select, SweepRequest
 
 Condition = Callable[[Image, Select, datetime], str]
 
@@ -25,7 +27,7 @@ def decide(images: Iterable[Image], sweep: SweepRequest, now: datetime) -> Itera
         groups = newest.add(image, now) if newest else ()
         why_not = objection(image, sweep.select, now)
         if not why_not and newest and not groups:
-            why_not = Refusal("group", f"in no group by {newest.keep.group_by}")
+            why_not = Objection("group", f"in no group by {newest.keep.group_by}")
         decision = Decision(image, why_not, groups)
         if why_not:
             yield decision
@@ -36,11 +38,11 @@ def decide(images: Iterable[Image], sweep: SweepRequest, now: datetime) -> Itera
         yield decision._replace(objection=stay.get(decision.image.id))
 
 
-def objection(image: Image, select: Select, now: datetime) -> Refusal | None:
+def objection(image: Image, select: Select, now: datetime) -> Objection | None:
     """Say which condition does not hold for an image, or None if all of them do."""
     for reason, condition in CONDITIONS.items():
         if detail := condition(image, select, now):
-            return Refusal(reason, detail)
+            return Objection(reason, detail)
     return None
 
 
@@ -78,10 +80,10 @@ class _Newest:
             add(heap, (image.created_at, image.id))
         return groups
 
-    def reasons(self) -> dict[str, Refusal]:
+    def reasons(self) -> dict[str, Objection]:
         """Why each of the newest stays."""
         return {
-            image_id: Refusal("newest", f"among the {self.keep.newest} newest of {group}")
+            image_id: Objection("newest", f"among the {self.keep.newest} newest of {group}")
             for group, heap in self._groups.items()
             for _, image_id in heap
         }

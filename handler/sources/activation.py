@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from handler.errors import InvalidRequest
-from handler.model import Request
+from handler.model.request import Request
 from handler.rules.selection import family
 from handler.sources.schema import read_json, read_request
 

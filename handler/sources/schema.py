@@ -9,7 +9,7 @@ from aws_lambda_powertools.utilities.parser import ValidationError, parse
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from handler.errors import InvalidRequest
-from handler.model import MOST_IMAGES, DeletionRequest, Keep, Request, Select, SweepRequest, Target, parse_age
+from handler.model.request import MOST_IMAGES, DeletionRequest, Keep, Request, Select, SweepRequest, Target, parse_age
 
 _MOST_PROBLEMS = 10
 _UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"

@@ -6,9 +6,9 @@ from functools import partial
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
-from handler.engine.aws.access import LifecycleAction, StackCall
 from handler.errors import InvalidRequest, UnknownEvent
-from handler.model import DeletionRequest, Request, Source
+from handler.model.request import DeletionRequest, Request, Source
+from handler.model.waiting import LifecycleAction, StackCall
 from handler.sources import activation
 from handler.sources.envelopes import BusEvent, Notification, QueueRecord, StackEvent, TopicRecord
 from handler.sources.schema import REQUEST_FIELDS, SUBJECTS, read_json, read_request, valid

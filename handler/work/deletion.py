@@ -9,9 +9,11 @@ from handler.clock import Deadline
 from handler.cloud.calls import Cloud, Deletion
 from handler.cloud.meanings import Meaning
 from handler.errors import BackupLeft, CloudError, OverLimit, Unanswered
-from handler.model import Image, Job, Outcome, OutcomeName, Policy, Refusal, SweepRequest
+from handler.model.image import Image
+from handler.model.outcome import Objection, Outcome, OutcomeName
+from handler.model.request import Job, SweepRequest
 from handler.rules import marks
-from handler.rules.safety import RULES_OF_RECORD, Facts, judge
+from handler.rules.safety import RULES_OF_RECORD, Facts, Policy, judge
 from handler.work import grace
 from handler.work.in_use import Usage
 
@@ -118,10 +120,10 @@ def _refused(image: Image, job: Job, run: Run) -> Outcome | None:
     return None
 
 
-def _objection(image: Image, job: Job, run: Run) -> Refusal | None:
+def _objection(image: Image, job: Job, run: Run) -> Objection | None:
     """Why the sweep that chose the image lets it be after all."""
     if job.lapsed:
-        return Refusal("changed", "no longer selected")
+        return Objection("changed", "no longer selected")
     return marks.refusal(image, job.sweep, run.now) if job.sweep else None
 
 

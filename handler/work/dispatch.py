@@ -5,7 +5,8 @@ from itertools import islice
 
 from handler.config import Settings
 from handler.errors import InvalidRequest
-from handler.model import DeletionRequest, Job, Result, SweepRequest
+from handler.model.outcome import Result
+from handler.model.request import DeletionRequest, Job, SweepRequest
 from handler.report.report import Reporter
 from handler.sources.shapes import Message, Received
 from handler.work.deletion import Run

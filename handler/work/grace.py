@@ -9,7 +9,8 @@ from datetime import date, datetime
 
 from handler.cloud.changes import Changes
 from handler.errors import Denied, Throttled, Unexpected
-from handler.model import Image, SweepRequest
+from handler.model.image import Image
+from handler.model.request import SweepRequest
 from handler.rules.marks import (
     DEACTIVATED,
     DEACTIVATING,

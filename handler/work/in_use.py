@@ -7,7 +7,7 @@ from handler.clock import Deadline
 from handler.cloud import payloads
 from handler.cloud.calls import Cloud
 from handler.errors import CloudError
-from handler.model import Also, Image
+from handler.model.image import Also, Image
 
 USAGE_LIFE = 60.0
 """Seconds after which it is asked again which images are used."""

@@ -5,7 +5,8 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
 from handler.errors import CloudError, DeadlineReached, Unexpected
-from handler.model import Job, Outcome
+from handler.model.outcome import Outcome
+from handler.model.request import Job
 from handler.work.deletion import Run, failed, outcome_of
 
 T = TypeVar("T")

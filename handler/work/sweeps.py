@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 
 from handler.engine.aws import fanout
 from handler.errors import CloudError, NotHandedOver, OverLimit
-from handler.model import Decision, Image, Job, Outcome, Result, Survey, SweepRequest, Target
+from handler.model.image import Image
+from handler.model.outcome import Decision, Outcome, Result, Survey
+from handler.model.request import Job, SweepRequest, Target
 from handler.rules import marks, selection
 from handler.work.deletion import Run, failed, heed
 from handler.work.parallel import carry_out, in_time

@@ -20,7 +20,8 @@ from handler.cloud.calls import Cloud, Options
 from handler.cloud.identity.keystone import PLUGINS, Identity, Login
 from handler.cloud.transport import Transport, new_session
 from handler.config import Settings
-from handler.model import DeletionRequest, Job, Outcome, Target
+from handler.model.outcome import Outcome
+from handler.model.request import DeletionRequest, Job, Target
 from handler.work.deletion import Allowance, Run
 from handler.work.in_use import Usage
 from handler.work.parallel import carry_out

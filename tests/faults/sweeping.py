@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from handler import app
 from handler.config import Settings
-from handler.model import Outcome, SweepRequest
+from handler.model.outcome import Outcome
+from handler.model.request import SweepRequest
 from handler.report.report import Report
 from handler.rules.marks import identity
 from handler.sources.schema import read_request

@@ -4,7 +4,7 @@ import pytest
 
 from handler.clock import RESERVE, SHORTEST_REQUEST
 from handler.errors import Unavailable
-from handler.model import DeletionRequest, Job, Target
+from handler.model.request import DeletionRequest, Job, Target
 from handler.work.parallel import carry_out
 from tests.conftest import Context, Invoke, queue
 from tests.fakecloud import DEMO, FakeCloud, Server

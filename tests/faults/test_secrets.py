@@ -12,7 +12,8 @@ from keystoneauth1.identity.v3 import Token
 from handler import app
 from handler.cloud.identity.keystone import Login
 from handler.config import Settings
-from handler.engine.aws.access import AwsAccess, StackCall
+from handler.engine.aws.access import AwsAccess
+from handler.model.waiting import StackCall
 from tests.conftest import Context
 from tests.fakecloud import APP_CREDENTIAL_SECRET, FakeCloud, Server
 from tests.fakecloud.cloud import FaultOptions

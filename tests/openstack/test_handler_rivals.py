@@ -5,7 +5,7 @@ from pathlib import Path
 from threading import Barrier
 from typing import Any
 
-from handler.model import EXPECTABLE
+from handler.model.image import EXPECTABLE
 from tests.openstack.gate import SECONDS, Forward, Gate, Passage
 from tests.openstack.stage import Journal, Stage
 

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from handler.model import Decision, DeletionRequest, Image, Outcome, Refusal, Result
+from handler.model.image import Image
+from handler.model.outcome import Decision, Objection, Outcome, Result
+from handler.model.request import DeletionRequest
 from handler.report.page.page import page
 from handler.report.report import Report
 from tests.fakecloud import FakeCloud, Server
@@ -302,7 +304,7 @@ def many(number: int) -> tuple[Report, list[Decision]]:
         for at in range(2 * number)
     ]
     gone = tuple(Outcome(each.id, "would_delete", name=each.name, image=each) for each in images[:number])
-    stay = [Decision(each, Refusal("age", "too young")) for each in images[number:]]
+    stay = [Decision(each, Objection("age", "too young")) for each in images[number:]]
     return Report("direct", "dry-run", "r", "p", (Result("", DeletionRequest(()), gone),)), stay
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from handler.errors import InvalidRequest
-from handler.model import Keep, Select, SweepRequest
+from handler.model.request import Keep, Select, SweepRequest
 from handler.sources.activation import activated, check, request_for
 from handler.sources.shapes import read_event
 from tests.conftest import Invoke, queue

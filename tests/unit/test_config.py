@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from handler.config import Settings
 from handler.errors import InvalidSettings
-from handler.model import Policy
+from handler.rules.safety import Policy
 
 SECRET = "hunter2-never-to-be-seen"
 USER = {"OS_USERNAME": "reaper", "OS_USER_DOMAIN_NAME": "Default"}

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from handler.engine.aws.access import AwsAccess
 from handler.engine.aws.fanout import MOST_BYTES, requests_of, send
 from handler.errors import DeadlineReached
-from handler.model import DeletionRequest
+from handler.model.request import DeletionRequest
 from handler.sources.schema import read_json, read_request
 from tests.aws import KEYS, REGION, Client, client
 from tests.fakecloud import FakeCloud, Server

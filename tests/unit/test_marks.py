@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from handler.model import Image, Keep, Select, SweepRequest
+from handler.model.image import Image
+from handler.model.request import Keep, Select, SweepRequest
 from handler.rules.marks import (
     DEACTIVATED,
     DEACTIVATING,

@@ -2,16 +2,20 @@
 
 from dataclasses import FrozenInstanceError, fields, is_dataclass, replace
 from datetime import timedelta
+from importlib import import_module
+from pathlib import Path
 from typing import get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handler import model
-from handler.model import EXPECTABLE, DeletionRequest, Image, Outcome, OutcomeName, Result, Target, parse_age
+from handler.model.image import EXPECTABLE, Image
+from handler.model.outcome import Outcome, OutcomeName, Result
+from handler.model.request import DeletionRequest, Target, parse_age
 
 IMAGE = Image("i", "n", "o", "active", "private", False, frozenset(), frozenset(), None, None, 1, None, {})  # noqa: FBT003
+MODULES = [f"handler.model.{path.stem}" for path in Path("handler/model").glob("[a-z]*.py")]
 REQUEST = DeletionRequest((Target("i"),))
 
 
@@ -90,7 +94,10 @@ def test_a_message_failed_if_any_of_its_images_failed_or_it_had_a_problem() -> N
 
 def test_the_values_are_frozen() -> None:
     classes = [
-        thing for thing in vars(model).values() if isinstance(thing, type) and thing.__module__ == model.__name__
+        thing
+        for module in map(import_module, MODULES)
+        for thing in vars(module).values()
+        if isinstance(thing, type) and thing.__module__ == module.__name__
     ]
     frozen = [thing for thing in classes if is_dataclass(thing) and thing.__dataclass_params__.frozen]  # type: ignore[attr-defined]  # is_dataclass
     assert len(classes) >= 13

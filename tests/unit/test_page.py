@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from handler.app import load_settings, process
-from handler.model import Decision, DeletionRequest, Image, Outcome, Refusal, Result, Select, Survey, SweepRequest
+from handler.model.image import Image
+from handler.model.outcome import Decision, Objection, Outcome, Result, Survey
+from handler.model.request import DeletionRequest, Select, SweepRequest
 from handler.report.page.page import page
 from handler.report.page.sections import MOST_LISTED
 from handler.report.report import Report
@@ -182,7 +184,7 @@ def test_a_request_by_ids_shows_only_what_it_asked_for(show: Show, cloud: FakeCl
 def test_an_image_of_several_requests_stands_once_and_where_it_matters_most(order: int) -> None:
     told = [Outcome("id-1", "refused", "changed"), Outcome("id-1", "deleted"), Outcome("id-1", "already_gone")]
     results = [Result("", DeletionRequest(()), (outcome,)) for outcome in told[::order]]
-    seen = shown(*results, mode="delete", decisions=[Decision(image(1), Refusal("age", "too young"))])
+    seen = shown(*results, mode="delete", decisions=[Decision(image(1), Objection("age", "too young"))])
     assert seen.images("goes") == {"ci-1": ("deleted", "no rule objects")}
     assert list(seen.rows) == ["goes"]
 
@@ -295,7 +297,7 @@ def test_the_oldest_come_first_with_their_age(show: Show, cloud: FakeCloud) -> N
 
 
 def test_what_stays_is_counted_where_it_is_too_much_to_list() -> None:
-    stay = [Decision(image(number, size=number), Refusal("age", "too young")) for number in range(MOST_LISTED + 5)]
+    stay = [Decision(image(number, size=number), Objection("age", "too young")) for number in range(MOST_LISTED + 5)]
     seen = shown(Result("", SweepRequest(Select("ci-*")), survey=Survey()), decisions=stay)
     assert len(seen.images("stays")) == MOST_LISTED
     assert "ci-4" not in seen.images("stays")
@@ -387,5 +389,5 @@ def test_the_page_takes_nothing_from_outside(show: Show, cloud: FakeCloud) -> No
 
 def test_a_moment_in_the_future_is_no_age() -> None:
     ahead = image(1, created_at=NOW + timedelta(days=1))
-    seen = shown(Result("", SweepRequest(Select("x"))), decisions=[Decision(ahead, Refusal("age", "in the future"))])
+    seen = shown(Result("", SweepRequest(Select("x"))), decisions=[Decision(ahead, Objection("age", "in the future"))])
     assert [row[2] for row in seen.rows["stays"] if row[:1] == ["ci-1"]] == ["in the future2026-11-02"]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from handler.cloud import payloads
 from handler.errors import Unexpected
-from handler.model import Image
+from handler.model.image import Image
 
 ID = "2932d747-9307-40a7-a47d-06f0504bd823"
 GLANCE: dict[str, Any] = {

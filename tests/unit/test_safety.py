@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handler.model import EXPECTABLE, Image, Policy
-from handler.rules.safety import RULES, RULES_OF_RECORD, Facts, judge
+from handler.model.image import EXPECTABLE, Image
+from handler.rules.safety import RULES, RULES_OF_RECORD, Facts, Policy, judge
 
 OURS = "ca22e864e8a245eaaf7f4a4d2f1d0a11"
 NOW = datetime(2027, 1, 31, 23, 59, 59, tzinfo=UTC)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handler.errors import InvalidRequest
-from handler.model import MOST_IMAGES, DeletionRequest, Keep, Select, SweepRequest, Target
+from handler.model.request import MOST_IMAGES, DeletionRequest, Keep, Select, SweepRequest, Target
 from handler.sources.schema import REQUEST_FIELDS, read_json, read_request
 
 ID = "6cad483b-e281-4985-a345-7afef1f3c501"

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from handler.model import Decision, Image, Keep, Select, SweepRequest
+from handler.model.image import Image
+from handler.model.outcome import Decision
+from handler.model.request import Keep, Select, SweepRequest
 from handler.rules.selection import decide, family, groups_of, objection
 
 NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handler.errors import InvalidRequest, UnknownEvent
-from handler.model import DeletionRequest, SweepRequest, Target
+from handler.model.request import DeletionRequest, SweepRequest, Target
 from handler.sources.shapes import (
     NEVER_CREATED,
     Message,

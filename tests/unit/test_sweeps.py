@@ -9,7 +9,8 @@ import pytest
 
 from handler import app
 from handler.config import Settings
-from handler.model import Decision, Select, SweepRequest
+from handler.model.outcome import Decision
+from handler.model.request import Select, SweepRequest
 from handler.report.report import Report
 from handler.rules.marks import DEACTIVATED, MARK, SWEEP, identity
 from tests.conftest import Context, Invoke, queue
@@ -136,7 +137,7 @@ def test_an_image_that_changes_after_the_list_was_read_stays(invoke: Invoke, clo
 
 def test_a_witness_hears_of_every_image_and_why_it_stays(cloud: FakeCloud, server: Server) -> None:
     gone, stays = cloud.add_image("ci-1"), cloud.add_image("web-1")
-    heard: list[Decision] = []
+    heard = list[Decision]()
     settings = Settings.from_env(cloud.env(server.url))
     app.process(sweep(), Context(), settings, witness=heard.append)
     assert {d.image.id: d.objection and d.objection.detail for d in heard} == {

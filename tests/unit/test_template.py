@@ -13,7 +13,8 @@ import yaml
 from handler.cloud.identity.credentials import Credentials
 from handler.config import Settings
 from handler.errors import CloudError
-from handler.model import DeletionRequest, Outcome, Request, Source, SweepRequest
+from handler.model.outcome import Outcome
+from handler.model.request import DeletionRequest, Request, Source, SweepRequest
 from handler.report.report import METRICS, Reporter
 from handler.rules.safety import RULES
 from handler.sources.shapes import read_event

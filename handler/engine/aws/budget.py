@@ -8,7 +8,7 @@ from typing import Any
 from handler.engine.aws import calls
 from handler.engine.aws.access import AwsAccess
 from handler.errors import AwsFault, BudgetSpent, BudgetUnknown
-from handler.model import parse_age
+from handler.model.request import parse_age
 
 LARGEST = 1_000_000
 SHORTEST_WINDOW = timedelta(hours=1)

@@ -13,8 +13,9 @@ from requests_aws4auth import AWS4Auth
 from urllib3.exceptions import HTTPError
 from urllib3.util import Retry
 
-from handler.engine.aws.access import AwsAccess, LifecycleAction, StackCall
+from handler.engine.aws.access import AwsAccess
 from handler.errors import AnswerNotDelivered, AwsFault
+from handler.model.waiting import LifecycleAction, StackCall
 
 TIMEOUT = (2.0, 4.0)
 """Seconds to connect, and to wait."""

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Literal, NamedTuple, get_args
 
-from handler.model import Decision, Outcome, OutcomeName, Refusal, Request, Result, SweepRequest
+from handler.model.outcome import Decision, Objection, Outcome, OutcomeName, Result
+from handler.model.request import Request, SweepRequest
 from handler.rules.marks import is_due
 from handler.rules.selection import family
 
@@ -19,7 +20,7 @@ _PLACE_OF: dict[OutcomeName, Place] = {
     "refused": "refused",
     "already_gone": "gone",
 }
-_UNTOLD = Refusal("unexpected", "it was selected, and nothing says what became of it")
+_UNTOLD = Objection("unexpected", "it was selected, and nothing says what became of it")
 
 
 class Row(NamedTuple):
@@ -56,7 +57,7 @@ class Overview(NamedTuple):
     armed: bool
     is_sweep: bool
     rows: tuple[Row, ...]
-    stops: tuple[Refusal, ...]
+    stops: tuple[Objection, ...]
     problems: tuple[str, ...]
 
     def at(self, *places: Place) -> list[Row]:
@@ -83,7 +84,7 @@ def overview(results: Sequence[Result], mode: str, decisions: Iterable[Decision]
             row = _told(outcome, result.request, known.get(outcome.image_id), circumstances)
             rows[row.image_id] = min(rows.get(row.image_id, row), row, key=lambda each: PLACES.index(each.place))
     rows.pop("", None)  # stands for the whole list of a sweep
-    why = next((Refusal(cap.reason, cap.detail) for result in results if (cap := _cap(result))), _UNTOLD)
+    why = next((Objection(cap.reason, cap.detail) for result in results if (cap := _cap(result))), _UNTOLD)
     untold = [_untold(decision, why, circumstances) for image_id, decision in known.items() if image_id not in rows]
     stops = tuple(stop for result in results if (stop := _stop(result)))
     return Overview(circumstances.armed, bool(sweeps), (*rows.values(), *untold), stops, tuple(_problems(results)))
@@ -136,9 +137,9 @@ def _known(decisions: Iterable[Decision]) -> dict[str, Decision]:
 def _told(outcome: Outcome, request: Request | None, decision: Decision | None, circumstances: _Circumstances) -> Row:
     """An image that an outcome tells of."""
     image = outcome.image or (decision.image if decision else None)
-    place, why = _place(outcome, request, decision, circumstances), Refusal(outcome.reason, outcome.detail)
+    place, why = _place(outcome, request, decision, circumstances), Objection(outcome.reason, outcome.detail)
     if place == "stays" and decision and decision.objection:
-        why = Refusal(decision.objection.reason, f"{decision.objection.detail}; {outcome.detail}")
+        why = Objection(decision.objection.reason, f"{decision.objection.detail}; {outcome.detail}")
     words = _words(outcome, place, rehearsed=not circumstances.armed or bool(request and request.dry_run))
     name = outcome.name or (image.name if image else None) or ""
     created, size = (image.created_at, image.size) if image else (None, outcome.size)
@@ -146,7 +147,7 @@ def _told(outcome: Outcome, request: Request | None, decision: Decision | None, 
     return Row(place, outcome.image_id, name, created, size, words, why.reason, why.detail, group)
 
 
-def _untold(decision: Decision, why: Refusal, circumstances: _Circumstances) -> Row:
+def _untold(decision: Decision, why: Objection, circumstances: _Circumstances) -> Row:
     """An image that only a decision tells of: it stays, or it is selected and nothing was done about it."""
     image, why = decision.image, decision.objection or why
     place: Place = "stays" if decision.objection else "failed"
@@ -187,12 +188,12 @@ def _cap(result: Result) -> Outcome | None:
     return told[0] if told and all(outcome.reason == "over_limit" for outcome in told) else None
 
 
-def _stop(result: Result) -> Refusal | None:
+def _stop(result: Result) -> Objection | None:
     """Why nothing was deleted at all, in short and in full; None if something was, or might have been."""
     if cap := _cap(result):
-        return Refusal("over the cap", cap.detail)
+        return Objection("over the cap", cap.detail)
     unread = next((outcome for outcome in result.outcomes if not outcome.image_id), None)
-    return Refusal("the images could not be listed", f"{unread.reason}, {unread.detail}") if unread else None
+    return Objection("the images could not be listed", f"{unread.reason}, {unread.detail}") if unread else None
 
 
 def _problems(results: Sequence[Result]) -> Iterator[str]:

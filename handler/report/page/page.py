@@ -12,7 +12,8 @@ from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from string import Template
 
-from handler.model import Decision, DeletionRequest, Keep, Request, Result, SweepRequest
+from handler.model.outcome import Decision, Result
+from handler.model.request import DeletionRequest, Keep, Request, SweepRequest
 from handler.report.page.overview import PLACES, Overview, Place, Total, gib, headline, overview
 from handler.report.page.sections import code, images, section, size, text
 from handler.report.report import Report

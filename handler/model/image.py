@@ -1,0 +1,58 @@
+"""An image, and what may use it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Literal
+
+EXPECTABLE = ("name", "owner", "checksum", "status", "updated_at", "size")
+"""The attributes of an image that a request may expect to be unchanged."""
+
+Also = Literal["snapshots", "volumes", "scaling", "images"]
+"""What may use an image besides a server made from it.
+
+The server that it is a snapshot of, a volume made from it, a scaling configuration that names it, an image derived
+from it.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image as the cloud describes it; `record` is the whole description. `size` is in bytes, None if unknown."""
+
+    id: str
+    name: str | None
+    owner: str | None
+    status: str
+    visibility: str
+    protected: bool
+    tags: frozenset[str]
+    properties: frozenset[str]
+    created_at: datetime | None
+    updated_at: str | None
+    size: int | None
+    checksum: str | None
+    record: Mapping[str, Any] = field(repr=False, hash=False)
+
+    def expectation(self) -> dict[str, Any]:
+        """The image as a request names it that shall delete it only as it is now."""
+        return {"id": self.id, "expect": {key: getattr(self, key) for key in EXPECTABLE}}
+
+    def without_record(self) -> "Image":
+        """The image in as little memory as it can be remembered in."""
+        return replace(self, properties=frozenset(), record={})
+
+    @property
+    def may_be_shared(self) -> bool:
+        """Whether other projects may have accepted the image, so that its members must be read."""
+        return self.visibility != "private" or self.record.get("__imagetype") == "shared"
+
+    @property
+    def server_id(self) -> str:
+        """The server that the image is a snapshot of, empty if it is none."""
+        return str(self.record.get("instance_uuid") or "")
+
+    @property
+    def has_backup(self) -> bool:
+        """Whether the image is a full-ECS image, whose backup outlives it unless it is deleted as well."""
+        return str(self.record.get("__whole_image", "")).lower() == "true"

@@ -1,0 +1,78 @@
+"""What becomes of an image, of a sweep and of a message."""
+
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from handler.model.image import Image
+from handler.model.request import Request
+
+OutcomeName = Literal["deleted", "already_gone", "marked", "would_delete", "refused", "failed"]
+
+
+class Objection(NamedTuple):
+    """Why an image is not deleted: a reason of the contract, and a sentence for a person."""
+
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one image of one request. `latency` is that of the DELETE, in milliseconds."""
+
+    image_id: str
+    outcome: OutcomeName
+    reason: str = ""
+    detail: str = ""
+    name: str | None = None
+    size: int | None = None
+    latency: float | None = None
+    backup_left: bool = False
+    image: Image | None = field(default=None, repr=False)
+
+    @property
+    def failed(self) -> bool:
+        """Whether the request must be looked at again."""
+        return self.outcome == "failed"
+
+
+class Decision(NamedTuple):
+    """What a policy makes of one image: why it stays, or None if it is selected; its record is gone then.
+
+    `groups` are those of which the policy keeps the newest, if it keeps any.
+    """
+
+    image: Image
+    objection: Objection | None
+    groups: tuple[str, ...] = ()
+
+
+class Survey(NamedTuple):
+    """What a sweep found: how many images there are, which are selected, and how many stay for which reason.
+
+    `lapsed` are images that bear this sweep's mark and are not selected any more.
+    """
+
+    looked_at: int = 0
+    selected: tuple[Image, ...] = ()
+    lapsed: tuple[Image, ...] = ()
+    stay: tuple[tuple[str, int], ...] = ()
+
+
+class Result(NamedTuple):
+    """What became of one message: the outcomes of its request, or the problem that kept it from being carried out.
+
+    A message is `held` back untouched after another of its group failed.
+    """
+
+    message_id: str
+    request: Request | None
+    outcomes: tuple[Outcome, ...] = ()
+    problem: str = ""
+    held: bool = False
+    survey: Survey | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether the message must come again."""
+        return self.held or bool(self.problem) or any(outcome.failed for outcome in self.outcomes)

@@ -1,0 +1,96 @@
+"""What is asked for: the images of a request, or the policy of a sweep, and from where it came."""
+
+import re
+from datetime import datetime, timedelta
+from typing import Literal, NamedTuple
+
+Source = Literal["queue", "topic", "schedule", "lifecycle", "stack", "direct"]
+
+MOST_IMAGES = 1000
+"""Images that one request may name."""
+
+_AGE = re.compile(r"([0-9]{1,5})([hdw])")
+_UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
+
+
+def parse_age(text: object) -> timedelta:
+    """Read an age such as `12h`, `30d` or `2w`; anything else raises ValueError."""
+    match = _AGE.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        message = "must be a whole number of hours, days or weeks, such as 12h, 30d or 2w"
+        raise ValueError(message)
+    return int(match[1]) * _UNITS[match[2]]
+
+
+class Target(NamedTuple):
+    """One image that a request names, and what the requester believes about it: pairs of attribute and value."""
+
+    image_id: str
+    expect: tuple[tuple[str, str | int | None], ...] = ()
+
+
+class DeletionRequest(NamedTuple):
+    """An order to delete images. `dry_run` rehearses it; `project_id` is empty if the request names none."""
+
+    targets: tuple[Target, ...]
+    project_id: str = ""
+    delete_backup: bool = False
+    dry_run: bool = False
+    reason: str = ""
+
+
+class Select(NamedTuple):
+    """Which images a sweep is about: all that is given must hold. `name` is a glob, `size_over` is in bytes."""
+
+    name: str = ""
+    tags: frozenset[str] = frozenset()
+    properties: tuple[tuple[str, str], ...] = ()
+    status: str = ""
+    older_than: timedelta | None = None
+    created_before: datetime | None = None
+    size_over: int | None = None
+
+
+class Keep(NamedTuple):
+    """Which of the images stay although they are selected: the newest of each group."""
+
+    newest: int
+    group_by: str = "name"
+
+
+class SweepRequest(NamedTuple):
+    """An order to delete what a policy selects; where there is `grace`, to mark it first.
+
+    `limit` and `limit_percent` bound what one run may delete or mark; if more is due, it does nothing.
+    """
+
+    select: Select
+    keep: Keep | None = None
+    limit: int = 25
+    limit_percent: float = 50
+    grace: timedelta = timedelta(0)
+    deactivate: bool = False
+    project_id: str = ""
+    delete_backup: bool = False
+    dry_run: bool = False
+    reason: str = ""
+
+
+Request = DeletionRequest | SweepRequest
+
+
+class Job(NamedTuple):
+    """One image of one request, and the queue's id of the message that asked for it.
+
+    A `lapsed` image is one that an earlier sweep marked and that is not selected any more.
+    """
+
+    target: Target
+    request: Request
+    message_id: str = ""
+    lapsed: bool = False
+
+    @property
+    def sweep(self) -> SweepRequest | None:
+        """The sweep that chose the image, if one did."""
+        return self.request if isinstance(self.request, SweepRequest) else None
