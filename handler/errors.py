@@ -23,15 +23,22 @@ ReaperError
     ├── Paused                   the function is switched off
     └── Unexpected               anything that we do not understand
 
-Whether an error may be retried, and whether it ends the whole run, is a property of its class; where it was met can
-only take the first away and add the second.
+An error is frozen once it is made. Whether it may be retried is a property of its class. So is whether it ends the
+whole run, unless the place that raises it knows more.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class ReaperError(Exception):
     """The root of the tree: everything that image-reaper raises on purpose."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Let nobody but Python itself, which notes tracebacks and causes, change an error that may be in flight."""
+        if not name.startswith("__"):
+            message = f"{type(self).__name__}.{name} can't be changed: an error is frozen"
+            raise AttributeError(message)
+        super().__setattr__(name, value)
 
 
 class InvalidSettings(ReaperError):
@@ -60,9 +67,11 @@ class AwsFault(ReaperError):
     `code` is AWS's name for what is wrong, such as `ConditionalCheckFailedException`, and empty if there was no answer.
     """
 
+    code: str
+
     def __init__(self, message: str, *, code: str = "") -> None:
         super().__init__(message)
-        self.code = code
+        vars(self).update(code=code)
 
 
 class CloudError(ReaperError):
@@ -73,12 +82,19 @@ class CloudError(ReaperError):
     """
 
     reason: ClassVar[str]
-    may_retry: bool = False
+    may_retry: ClassVar[bool] = False
     ends_run: bool = False
+    retry_after: float | None
 
-    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+    def __init__(self, message: str, *, retry_after: float | None = None, ends_run: bool | None = None) -> None:
         super().__init__(message)
-        self.retry_after = retry_after
+        vars(self).update(retry_after=retry_after, ends_run=type(self).ends_run if ends_run is None else ends_run)
+
+    def anew(self, *, ends_run: bool | None = None) -> Self:
+        """A new error that says the same, for another thread, or for another place to raise it."""
+        return type(self)(
+            str(self), retry_after=self.retry_after, ends_run=self.ends_run if ends_run is None else ends_run
+        )
 
 
 class Denied(CloudError):

@@ -1,8 +1,8 @@
 """The few calls that we make to the cloud, paged to the end."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from typing import Literal, NamedTuple, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import Literal, NamedTuple
 
 from handler.cloud import payloads
 from handler.cloud.changes import Changes
@@ -21,8 +21,6 @@ SMALLEST_CAP = 20
 """A page as long as this may have been cut without a word: only an empty one after it is the end of the list."""
 LOOKS = (0.5, 1.0, 2.0, *[5.0] * 12)
 """Seconds between the looks for an image whose deletion was taken on."""
-
-T = TypeVar("T")
 
 
 class Options(NamedTuple):
@@ -146,16 +144,11 @@ class Cloud:
     def confirm_gone(self, image_id: str) -> None:
         """Return once a GET says that the image is gone; raises Unavailable if it stays."""
         error = Unavailable("the cloud took the DELETE on, but the image is still there")
-        error.may_retry = False  # what was taken on is not asked for again
         for pause in LOOKS:
             if self.image(image_id) is None:
                 return
             self._transport.deadline.pause(pause, error)
         raise error
-
-    def persist(self, attempt: Callable[[], T]) -> T:
-        """Repeat an attempt as long as its error and the deadline allow it."""
-        return self._transport.persist(attempt)
 
     @property
     def _endpoints(self) -> _Endpoints:

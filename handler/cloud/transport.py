@@ -1,6 +1,5 @@
 """One request to the cloud: sent with a token, its answer understood, and sent again where that may help."""
 
-import random
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -11,7 +10,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError, InvalidHeader, NewConnectionError
 from urllib3.util import Retry
 
-from handler.clock import Deadline
+from handler.clock import Backoff, Deadline
 from handler.cloud import payloads
 from handler.cloud.identity.keystone import USER_AGENT, Identity, KeystoneAuth
 from handler.cloud.meanings import Answer, Meaning, meaning_of, read_answer
@@ -26,10 +25,6 @@ from handler.errors import (
     Unexpected,
     Unreachable,
 )
-
-ATTEMPTS = 4
-FIRST_PAUSE = 0.5
-"""Seconds before the second attempt; each further pause is twice as long."""
 
 ERRORS: Mapping[Meaning, type[CloudError]] = {
     Meaning.UNAUTHENTICATED: CredentialsRefused,
@@ -127,22 +122,13 @@ class Transport:
         return answer, None if response.history else response.elapsed.total_seconds() * 1000
 
     def persist(self, attempt: Callable[[], T]) -> T:
-        """Retry with exponential back-off and jitter, while the error allows it and there is time.
-
-        The last error may not be retried any more: an attempt that persists inside another is not multiplied.
-        """
-        for pause in (FIRST_PAUSE * 2**n for n in range(ATTEMPTS - 1)):
+        """Repeat an attempt while its error allows it and there is time. Not to be used inside another."""
+        backoff = Backoff(self.deadline)
+        while True:
             try:
                 return attempt()
             except CloudError as error:
-                if not error.may_retry:
-                    raise
-                self.deadline.pause(max(error.retry_after or 0.0, random.uniform(pause / 2, pause)), error)  # noqa: S311
-        try:
-            return attempt()
-        except CloudError as error:
-            error.may_retry = False
-            raise
+                backoff.wait(error)
 
     def _ask(self, method: str, url: str, **options: Any) -> tuple[requests.Response, Answer]:  # noqa: ANN401
         """Send one request; raises what its answer means, unless that is an answer to our question."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from threading import Lock
 
-from handler.clock import Deadline
+from handler.clock import Backoff, Deadline
 from handler.cloud.calls import Cloud, Deletion
 from handler.cloud.meanings import Meaning
 from handler.errors import BackupLeft, CloudError, OverLimit, Unanswered
@@ -173,20 +173,27 @@ def _reap(image: Image, job: Job, run: Run) -> Outcome:
     run.allowance.take()
     if _rehearses(job, run):
         return _outcome(image, "would_delete")
-    judged = run.deadline.left()
+    judged = run.deadline.now()
     run.spend()
-    if judged - run.deadline.left() > LONG and (objection := _look_again(job, run, judged)):
+    if run.deadline.now() - judged > LONG and (objection := _look_again(job, run, judged)):
         return objection
     run.journal(image, job)
-    sent: list[float] = []
+    return _sent(image, job, run)
 
-    def attempt() -> Outcome:
-        if sent and (objection := _look_again(job, run, sent[-1])):
+
+def _sent(image: Image, job: Job, run: Run) -> Outcome:
+    """Send the DELETE, and again where that may help: each time it is a new DELETE, for which the image is judged anew."""
+    backoff = Backoff(run.deadline)
+    while True:
+        sent = run.deadline.now()
+        try:
+            deletion = _delete(image, job, run)
+        except CloudError as error:
+            backoff.wait(error)
+        else:
+            return _concluded(image, job, deletion, run)
+        if objection := _look_again(job, run, sent):
             return objection
-        sent.append(run.deadline.left())
-        return _concluded(image, job, _delete(image, job, run), run)
-
-    return run.cloud.persist(attempt)
 
 
 def _look_again(job: Job, run: Run, since: float) -> Outcome | None:

@@ -23,29 +23,30 @@ class Usage:
         self._lock = Lock()
         self._answer: Mapping[str, tuple[str, ...]] | CloudError = {}
         self._asked_at: float | None = None
-        """What was left of the run then."""
+        """The moment at which the answer was complete."""
 
     def ask(self, since: float | None = None) -> None:
-        """Ask, unless it is known: since a moment that is told by what was left of the run then, if one is given.
+        """Ask, unless there is an answer that is young enough, and younger than the moment `since`, if one is given.
 
         An error is kept for those who want to know of an image.
         """
         with self._lock:
             asked = self._asked_at
-            if asked is not None and asked - self._deadline.left() <= USAGE_LIFE and (since is None or asked < since):
+            is_young = asked is not None and self._deadline.now() - asked <= USAGE_LIFE
+            if asked is not None and is_young and (since is None or asked > since):
                 return
             try:
                 self._answer = images_in_use(self._cloud, self._also)
             except CloudError as error:
                 self._answer = error
-            self._asked_at = self._deadline.left()
+            self._asked_at = self._deadline.now()
 
     def of(self, image: Image) -> tuple[str, ...]:
         """Who uses an image; raises the CloudError that kept us from knowing."""
         self.ask()
         answer = self._answer
         if isinstance(answer, CloudError):
-            raise type(answer)(str(answer))
+            raise answer.anew()
         return tuple(user for key in (image.id, image.server_id) if key for user in answer.get(key, ()))
 
 

@@ -56,7 +56,7 @@ class Clock:
         self.pass_by(seconds)
 
     def deadline(self) -> Deadline:
-        return Deadline(self.remaining, self.sleep)
+        return Deadline(self.remaining, self.sleep, now=lambda: -self._left)
 
 
 class Hurry:

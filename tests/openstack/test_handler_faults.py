@@ -1,6 +1,6 @@
 import pytest
 
-from handler.cloud.transport import ATTEMPTS
+from handler.clock import ATTEMPTS
 from tests.conftest import queue
 from tests.openstack.gate import DeathAtDelete, Gate, Passage
 from tests.openstack.stage import Journal, Stage, down, without_database

@@ -1,6 +1,7 @@
 """The tree of what may go wrong: as it is drawn, with a reason that the contract knows."""
 
 import re
+from contextlib import ExitStack
 
 import pytest
 
@@ -60,6 +61,24 @@ def test_only_what_may_pass_by_itself_may_be_retried() -> None:
 def test_only_what_every_image_would_meet_ends_the_run() -> None:
     ending = {error.__name__ for error in CLOUD_ERRORS if error.ends_run}
     assert ending == {"CredentialsRefused", "Unreachable", "DeadlineReached", "Paused"}
+
+
+@names
+def test_an_error_is_frozen_once_it_is_made(error: type[CloudError]) -> None:
+    made = error("no", retry_after=2.5)
+    for name in ("may_retry", "ends_run", "retry_after", "reason"):
+        with pytest.raises(AttributeError, match=f"{error.__name__}.{name} can't be changed"):
+            setattr(made, name, True)
+    with pytest.raises(error, match="no"), ExitStack():  # contextlib notes a traceback in it
+        raise made from ValueError("cause")
+
+
+@names
+def test_an_error_made_anew_says_the_same_and_may_end_the_run(error: type[CloudError]) -> None:
+    made = error("no", retry_after=2.5)
+    assert (type(made.anew()), str(made.anew()), made.anew().retry_after) == (error, "no", 2.5)
+    assert (made.anew().ends_run, made.anew(ends_run=True).ends_run) == (error.ends_run, True)
+    assert made.anew(ends_run=True).anew().ends_run
 
 
 @names

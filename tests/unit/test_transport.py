@@ -11,9 +11,10 @@ import requests.exceptions
 from keystoneauth1.exceptions import ClientException, HTTPClientError, HttpServerError
 
 from handler import errors
+from handler.clock import ATTEMPTS, FIRST_PAUSE
 from handler.cloud.identity.keystone import KEYSTONE_ERRORS
 from handler.cloud.meanings import Meaning, meaning_of
-from handler.cloud.transport import ATTEMPTS, FIRST_PAUSE, WIRE_ERRORS, new_session
+from handler.cloud.transport import WIRE_ERRORS, new_session
 from tests.conftest import Invoke
 from tests.fakecloud import FakeCloud, Server
 from tests.fakecloud.api import Reply, Request

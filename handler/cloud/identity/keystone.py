@@ -90,10 +90,10 @@ class Identity:
                 try:
                     self._access = self._of_one_project(self._log_in(deadline))
                 except CloudError as error:
-                    error.ends_run = True  # without a token, nothing else will succeed
+                    fatal = error.anew(ends_run=True)  # without a token, nothing else will succeed
                     if not error.may_retry:
-                        deadline.halt(error)  # here: all who wait for the lock would be refused, and the account locked
-                    raise
+                        deadline.halt(fatal)  # here: all who wait for the lock would be refused, and the account locked
+                    raise fatal from error
             return self._access
 
     def scrub(self, text: str) -> str:

@@ -56,7 +56,7 @@ class Budget:
         Once it has raised, it always does, and asks no more. A deletion whose answer got lost may count twice.
         """
         if self._ended_by is not None:
-            raise type(self._ended_by)(str(self._ended_by))
+            raise self._ended_by.anew()
         try:
             self._count()
         except BudgetSpent as error:
