@@ -10,15 +10,16 @@ import random
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache, partial
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from snapshot_restore_py import register_after_restore
 
 from handler.clock import RESERVE, Deadline
 from handler.cloud.calls import Cloud, Options
 from handler.cloud.identity.credentials import Credentials
-from handler.cloud.identity.keystone import PLUGINS, Identity, Login
-from handler.cloud.transport import Transport, new_session
+from handler.cloud.identity.identity import Identity
+from handler.cloud.identity.keystone import KeystoneIdentity, Login, login_with
+from handler.cloud.transport import Session, Transport, new_session
 from handler.config import NAMESPACE, SERVICE, Settings
 from handler.engine.aws import calls as aws
 from handler.engine.aws import fanout
@@ -106,7 +107,7 @@ def process(
         done = results(admitted, run, _build_sweeper(settings, run, witness))
     finally:
         if run.late:  # what still runs keeps its connections, and its place in the queue for a token
-            _identity.cache_clear()
+            _access.cache_clear()
         deadline.halt(DeadlineReached("the invocation has ended"))
     report = Report(received.source, mode_of(settings, done), context.aws_request_id, project_id, done)
     reporter.finished(report)
@@ -150,15 +151,25 @@ def _reporter(service: str, namespace: str) -> Reporter:
     return Reporter(service, namespace)
 
 
+class _Access(NamedTuple):
+    """The connections to the cloud, and who we are on them."""
+
+    session: Session
+    identity: Identity
+
+
 @lru_cache(maxsize=1)
-def _identity(credentials: Credentials, connections: int, rotates: bool) -> Identity:  # noqa: FBT001 (a fact)
-    """The token and the connections, which outlive an invocation and are dropped when the settings change."""
+def _access(credentials: Credentials, connections: int, rotates: bool) -> _Access:  # noqa: FBT001 (a fact)
+    """What outlives an invocation, and is dropped when the settings change."""
     session = new_session(connections, credentials.cacert or True)
-    return Identity(_login(credentials), session, partial(_rotated, credentials) if rotates else lambda: None)
-
-
-def _login(credentials: Credentials) -> Login:
-    return Login(PLUGINS[credentials.auth_type](**credentials.plugin_arguments()), credentials.secrets())
+    identity = KeystoneIdentity(
+        login_with(credentials),
+        session,
+        interface=credentials.interface,
+        region=credentials.region_name,
+        rotate=partial(_rotated, credentials) if rotates else lambda: None,
+    )
+    return _Access(session, identity)
 
 
 def _rotated(refused: Credentials) -> Login | None:
@@ -169,13 +180,13 @@ def _rotated(refused: Credentials) -> Login | None:
     except InvalidSettings as exc:
         message = f"the credentials were refused, and there are no others: {exc}"
         raise CredentialsRefused(message) from exc
-    return None if credentials == refused else _login(credentials)
+    return None if credentials == refused else login_with(credentials)
 
 
 def forget() -> None:
     """Begin anew after a snapshot was restored: what was made before it is out of date, and random numbers repeat."""
     _secret.cache_clear()
-    _identity.cache_clear()
+    _access.cache_clear()
     random.seed()
 
 
@@ -183,18 +194,14 @@ register_after_restore(forget)
 
 
 def _build_cloud(settings: Settings, deadline: Deadline) -> Cloud:
-    credentials = settings.credentials
     options = Options(
         image_api=settings.image_api,
         project_pin=settings.project_pin,
         image_endpoint=settings.image_endpoint,
         compute_endpoint=settings.compute_endpoint,
-        interface=credentials.interface,
-        region=credentials.region_name,
     )
-    return Cloud(
-        Transport(_identity(credentials, settings.concurrency, bool(settings.credentials_secret)), deadline), options
-    )
+    access = _access(settings.credentials, settings.concurrency, bool(settings.credentials_secret))
+    return Cloud(Transport(access.session, access.identity, deadline), options)
 
 
 def _build_run(settings: Settings, deadline: Deadline, reporter: Reporter, source: Source, request_id: str) -> Run:

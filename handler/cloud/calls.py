@@ -6,7 +6,6 @@ from typing import Literal, NamedTuple
 
 from handler.cloud import payloads
 from handler.cloud.changes import Changes
-from handler.cloud.identity.keystone import endpoint
 from handler.cloud.meanings import Meaning, meaning_of
 from handler.cloud.transport import Transport
 from handler.errors import CredentialsRefused, Unavailable, Unexpected
@@ -30,8 +29,6 @@ class Options(NamedTuple):
     project_pin: str = ""
     image_endpoint: str = ""
     compute_endpoint: str = ""
-    interface: str = "public"
-    region: str | None = None
 
 
 class Deletion(NamedTuple):
@@ -157,17 +154,13 @@ class Cloud:
         return self._found
 
     def _find_endpoints(self) -> _Endpoints:
-        access = self._transport.authenticate()
-        pin, project_id = self._options.project_pin, access.project_id
+        pin, project_id = self._options.project_pin, self._transport.project_id()
         if pin and project_id != pin:
             message = f"the token is for project {project_id}, REAPER_PROJECT_ID says {pin}"
             raise CredentialsRefused(message)
-
-        def find(*service_types: str) -> str | None:
-            return endpoint(access, service_types, self._options.interface, self._options.region)
-
+        find = self._transport.endpoint
         return _Endpoints(
-            project_id=str(project_id),
+            project_id=project_id,
             image=self._options.image_endpoint or find("image"),
             compute=self._options.compute_endpoint or find("compute"),
             volume=find("volumev3"),  # or block-storage: keystoneauth1 knows that as the same

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import requests
-from keystoneauth1.access import AccessInfoV3
 from requests import exceptions as wire
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError, InvalidHeader, NewConnectionError
@@ -12,7 +11,7 @@ from urllib3.util import Retry
 
 from handler.clock import Backoff, Deadline
 from handler.cloud import payloads
-from handler.cloud.identity.keystone import USER_AGENT, Identity, KeystoneAuth
+from handler.cloud.identity.identity import USER_AGENT, Identity
 from handler.cloud.meanings import Answer, Meaning, meaning_of, read_answer
 from handler.errors import (
     BackupLeft,
@@ -49,6 +48,9 @@ WIRE_ERRORS: tuple[tuple[type[Exception], type[CloudError]], ...] = (
 """requests' errors in ours; the first class that fits decides. A refused connection is told apart below."""
 
 T = TypeVar("T")
+
+
+Session = requests.Session
 
 
 class _Session(requests.Session):
@@ -88,13 +90,18 @@ def new_session(connections: int, verify: str | bool) -> requests.Session:  # no
 class Transport:
     """Sends requests to the cloud for one run: authenticated, repeated, and inside its deadline."""
 
-    def __init__(self, identity: Identity, deadline: Deadline) -> None:
-        self.identity = identity
+    def __init__(self, session: requests.Session, identity: Identity, deadline: Deadline) -> None:
         self.deadline = deadline
+        self._session = session
+        self._identity = identity
 
-    def authenticate(self) -> AccessInfoV3:
-        """Give the token with its project and its catalogue."""
-        return self.persist(lambda: self.identity.access(self.deadline))
+    def project_id(self) -> str:
+        """The project that we act for."""
+        return self.persist(lambda: self._identity.project_id(self.deadline))
+
+    def endpoint(self, *service_types: str) -> str | None:
+        """The address of the first of these services that there is, None if there is none."""
+        return self.persist(lambda: self._identity.endpoint(service_types, self.deadline))
 
     def read(self, url: str, params: Mapping[str, str] | None = None) -> payloads.Record | None:
         """GET a JSON object; None if the cloud says that the image does not exist."""
@@ -132,17 +139,16 @@ class Transport:
 
     def _ask(self, method: str, url: str, **options: Any) -> tuple[requests.Response, Answer]:  # noqa: ANN401
         """Send one request; raises what its answer means, unless that is an answer to our question."""
-        token = self.identity.access(self.deadline).auth_token  # first: a new one takes of the time that is left
-        auth = KeystoneAuth(str(token), self.identity, self.deadline)
+        auth = self._identity.auth(self.deadline)  # first: a new token takes of the time that is left
         try:
-            response = self.identity.session.request(
+            response = self._session.request(
                 method, url, auth=auth, timeout=self.deadline.timeout(), allow_redirects=False, **options
             )
         except (wire.RequestException, HTTPError) as exc:  # urllib3's own where an address can't be parsed
             raise self._translated(exc) from exc
         if method == "GET" and response.status_code == requests.codes.ok:
             return response, Answer(response.status_code)
-        body = self.identity.scrub(response.content.decode(errors="replace"))
+        body = self._identity.scrub(response.content.decode(errors="replace"))
         answer = read_answer(response.status_code, body)
         error = ERRORS.get(meaning_of(answer))
         if error is not None:
@@ -155,7 +161,7 @@ class Transport:
         cause = getattr(error.args[0], "reason", None) if error.args else None
         if isinstance(cause, NewConnectionError):
             ours = Unreachable
-        return ours(self.identity.scrub(f"{type(error).__name__}: {error}"))
+        return ours(self._identity.scrub(f"{type(error).__name__}: {error}"))
 
 
 def _retry_after(response: requests.Response) -> float | None:

@@ -182,7 +182,7 @@ def _reap(image: Image, job: Job, run: Run) -> Outcome:
 
 
 def _sent(image: Image, job: Job, run: Run) -> Outcome:
-    """Send the DELETE, and again where that may help: each time it is a new DELETE, for which the image is judged anew."""
+    """Send the DELETE, and again where that may help: each is a new DELETE, for which the image is judged anew."""
     backoff = Backoff(run.deadline)
     while True:
         sent = run.deadline.now()

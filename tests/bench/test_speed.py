@@ -42,7 +42,7 @@ def running_cloud(tmp_path: Path, delay: float) -> Iterator[tuple[dict[str, str]
 
 
 def set_environment(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    app._identity.cache_clear()
+    app.forget()
     settings = {"REAPER_MODE": "delete", "REAPER_MAX_IMAGES": str(IMAGES), "REAPER_CONCURRENCY": str(CONCURRENCY)}
     for name, value in {**environment, **settings}.items():
         monkeypatch.setenv(name, value)

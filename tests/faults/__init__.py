@@ -17,7 +17,7 @@ import pytest
 from handler import app
 from handler.clock import Deadline
 from handler.cloud.calls import Cloud, Options
-from handler.cloud.identity.keystone import PLUGINS, Identity, Login
+from handler.cloud.identity.keystone import KeystoneIdentity, login_with
 from handler.cloud.transport import Transport, new_session
 from handler.config import Settings
 from handler.model.outcome import Outcome
@@ -219,10 +219,8 @@ def _settings(cloud: FakeCloud, server: Server, **settings: str) -> Settings:
 
 
 def _transport(settings: Settings, clock: Clock) -> Transport:
-    credentials = settings.credentials
-    login = Login(PLUGINS[credentials.auth_type](**credentials.plugin_arguments()), credentials.secrets())
-    identity = Identity(login, new_session(settings.concurrency, verify=True))
-    return Transport(identity, clock.deadline())
+    session = new_session(settings.concurrency, verify=True)
+    return Transport(session, KeystoneIdentity(login_with(settings.credentials), session), clock.deadline())
 
 
 def _as_text(value: object) -> Any:  # noqa: ANN401 (JSON may be anything)

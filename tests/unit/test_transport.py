@@ -241,7 +241,7 @@ def test_keystone_is_tried_again_as_well(cloud: FakeCloud, server: Server, clock
     cloud.fault("POST", TOKENS_PATH, status=503)
     cloud.fault("POST", TOKENS_PATH, status=429, headers={"Retry-After": "7"})
     cloud.fault("POST", TOKENS_PATH, cut=True)
-    assert transport_of(cloud, server, clock).authenticate().project_id
+    assert transport_of(cloud, server, clock).project_id()
     assert len(cloud.calls_of("POST")) == ATTEMPTS
     assert clock.pauses[1] == 7.0
 

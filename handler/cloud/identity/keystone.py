@@ -1,12 +1,9 @@
-"""Keystone tokens: made by keystoneauth1's plugins, put on requests by a `requests.auth.AuthBase`."""
+"""A Keystone token as our identity: made by keystoneauth1's plugins. The only module that knows their types."""
 
-import html
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from threading import Lock
-from typing import Any
 
 import requests
 from keystoneauth1 import exceptions as keystone
@@ -19,10 +16,11 @@ from keystoneauth1.session import Session as KeystoneSession
 from requests.auth import AuthBase
 
 from handler.clock import Deadline
-from handler.cloud.meanings import Meaning, meaning_of, read_answer
+from handler.cloud.identity.credentials import Credentials
+from handler.cloud.identity.identity import USER_AGENT, Secrets
+from handler.cloud.identity.token import TokenAuth
 from handler.errors import CloudError, CredentialsRefused, Throttled, Unavailable, Unexpected, Unreachable
 
-USER_AGENT = "image-reaper"
 SHORTEST_LIFE = timedelta(seconds=120)
 """How long a token must still live to be used; keystoneauth1 takes the same time."""
 
@@ -57,23 +55,70 @@ class Login:
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
-class Identity:
-    """One set of credentials, the token made from it and the connections that it is used on. Safe for threads.
+def login_with(credentials: Credentials) -> Login:
+    """How a token is made with these credentials."""
+    return Login(PLUGINS[credentials.auth_type](**credentials.plugin_arguments()), credentials.secrets())
+
+
+class KeystoneIdentity:
+    """One set of credentials, and the token made from it over `session`. Safe for threads.
 
     It outlives an invocation. `rotate` is asked for another login when this one is refused; it may know of none.
+    Endpoints are those of the token's catalogue, of one `interface` and `region`.
     """
 
     def __init__(
-        self, login: Login, session: requests.Session, rotate: Callable[[], Login | None] = lambda: None
+        self,
+        login: Login,
+        session: requests.Session,
+        *,
+        interface: str = "public",
+        region: str | None = None,
+        rotate: Callable[[], Login | None] = lambda: None,
     ) -> None:
-        self.session = session
+        self._session = session
         self._login = login
+        self._interface = interface
+        self._region = region
         self._rotate = rotate
-        self._secrets = _forms(*login.secrets)
+        self._secrets = Secrets(*login.secrets)
         self._lock = Lock()
         self._access: AccessInfoV3 | None = None
         self._project_id = ""
         self._expires = datetime.min.replace(tzinfo=UTC)
+
+    def project_id(self, deadline: Deadline) -> str:
+        """The project of the token."""
+        return str(self.access(deadline).project_id)
+
+    def endpoint(self, service_types: Sequence[str], deadline: Deadline) -> str | None:
+        """The address of the first of these services that the catalogue has; None if it has none of them.
+
+        Raises Unexpected if several regions offer the service and none is chosen: the wrong one would call every image
+        already gone.
+        """
+        catalog = self.access(deadline).service_catalog
+        for service_type in service_types:
+            try:
+                found = catalog.get_urls(service_type, interface=self._interface, region_name=self._region)
+            except ValueError:  # what keystoneauth1 says to a service of several names that has none in this region
+                continue
+            urls = {url.rstrip("/") for url in found if url}
+            if len(urls) > 1:
+                message = f"the catalogue has several {service_type} endpoints: set OS_REGION_NAME"
+                raise Unexpected(message)
+            if urls:
+                return urls.pop()
+        return None
+
+    def auth(self, deadline: Deadline) -> AuthBase:
+        """The token, put on a request."""
+        token = str(self.access(deadline).auth_token)
+        return TokenAuth(token, lambda refused: str(self.renew(refused, deadline).auth_token), deadline)
+
+    def scrub(self, text: str) -> str:
+        """The text without passwords, secrets and tokens."""
+        return self._secrets.scrub(text)
 
     def access(self, deadline: Deadline) -> AccessInfoV3:
         """Give a token that lives long enough, a new one if need be."""
@@ -96,12 +141,6 @@ class Identity:
                     raise fatal from error
             return self._access
 
-    def scrub(self, text: str) -> str:
-        """Take passwords, secrets and tokens out of a text, also where it is JSON or HTML."""
-        for secret in sorted(self._secrets, key=len, reverse=True):  # one may be a part of another
-            text = text.replace(secret, "***")
-        return text
-
     def _log_in(self, deadline: Deadline) -> AccessInfoV3:
         """Make a token; where the credentials are refused, with those that took their place, if there are such."""
         try:
@@ -111,7 +150,7 @@ class Identity:
             if rotated is None:
                 raise
             self._login = rotated
-            self._secrets |= _forms(*rotated.secrets)
+            self._secrets.add(*rotated.secrets)
             return self._authenticate(deadline)
 
     def _of_one_project(self, access: AccessInfoV3) -> AccessInfoV3:
@@ -124,8 +163,8 @@ class Identity:
 
     def _authenticate(self, deadline: Deadline) -> AccessInfoV3:
         session = KeystoneSession(
-            session=self.session,
-            verify=self.session.verify,
+            session=self._session,
+            verify=self._session.verify,
             timeout=sum(deadline.timeout()) / 2,  # spent once on connecting and once on waiting
             redirect=False,
             user_agent=USER_AGENT,
@@ -138,21 +177,12 @@ class Identity:
             raise Unexpected(self.scrub(message)) from exc
         except keystone.ClientException as exc:
             raise self._translated(exc) from exc
-        self._secrets |= _forms(str(access.auth_token))
+        self._secrets.add(str(access.auth_token))
         return access
 
     def _translated(self, error: keystone.ClientException) -> CloudError:
         ours = next(ours for theirs, ours in KEYSTONE_ERRORS if isinstance(error, theirs))
         return ours(self.scrub(f"Keystone: {error}"), retry_after=getattr(error, "retry_after", None) or None)
-
-
-def _forms(*secrets: str) -> set[str]:
-    """Secrets as they may stand in an answer or in a message."""
-    forms: set[str] = set()
-    for secret in filter(None, secrets):
-        quoted = {json.dumps(secret), json.dumps(secret, ensure_ascii=False), repr(secret)}
-        forms |= {secret, html.escape(secret), html.escape(secret, quote=False), *(form[1:-1] for form in quoted)}
-    return forms
 
 
 def _read_whole(access: AccessInfoV3) -> datetime:
@@ -166,57 +196,3 @@ def _read_whole(access: AccessInfoV3) -> datetime:
         message = "it names no project, or no end"
         raise ValueError(message)
     return expires
-
-
-class KeystoneAuth(AuthBase):
-    """Puts a token on a request; after an answer that refuses it, gets a new one and sends the request once more."""
-
-    def __init__(self, token: str, identity: Identity, deadline: Deadline) -> None:
-        self._token = token
-        self._identity = identity
-        self._deadline = deadline
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Put the token on a request."""
-        request.headers["X-Auth-Token"] = self._token
-        request.register_hook("response", self._once_more)  # type: ignore[no-untyped-call]  # the stubs lack it
-        return request
-
-    def _once_more(self, response: requests.Response, **options: Any) -> requests.Response:  # noqa: ANN401
-        if not _refuses_the_token(response):
-            return response
-        request = response.request.copy()
-        request.hooks = {"response": []}
-        request.headers["X-Auth-Token"] = str(self._identity.renew(self._token, self._deadline).auth_token)
-        again: requests.Response = response.connection.send(request, **options | {"timeout": self._deadline.timeout()})
-        again.history.append(response)
-        return again
-
-
-def _refuses_the_token(response: requests.Response) -> bool:
-    if response.status_code < requests.codes.bad_request:
-        return False
-    return (
-        meaning_of(read_answer(response.status_code, response.content.decode(errors="replace")))
-        is Meaning.UNAUTHENTICATED
-    )
-
-
-def endpoint(access: AccessInfoV3, service_types: Sequence[str], interface: str, region: str | None) -> str | None:
-    """The address of a service in the catalogue, None if it has none.
-
-    Raises Unexpected if several regions offer the service and none is chosen: the wrong one would call every image
-    already gone.
-    """
-    for service_type in service_types:
-        try:
-            found = access.service_catalog.get_urls(service_type, interface=interface, region_name=region)
-        except ValueError:  # what keystoneauth1 says to a service of several names that has none of them in this region
-            continue
-        urls = {url.rstrip("/") for url in found if url}
-        if len(urls) > 1:
-            message = f"the catalogue has several {service_type} endpoints: set OS_REGION_NAME"
-            raise Unexpected(message)
-        if urls:
-            return urls.pop()
-    return None

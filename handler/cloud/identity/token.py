@@ -1,0 +1,45 @@
+"""A token on a request, as a `requests.auth.AuthBase`."""
+
+from collections.abc import Callable
+from typing import Any
+
+import requests
+from requests.auth import AuthBase
+
+from handler.clock import Deadline
+from handler.cloud.meanings import Meaning, meaning_of, read_answer
+
+
+class TokenAuth(AuthBase):
+    """Puts a token on a request; after an answer that refuses it, gets a new one and sends the request once more.
+
+    `renew` gives a token other than the one that it is given, or raises CloudError.
+    """
+
+    def __init__(self, token: str, renew: Callable[[str], str], deadline: Deadline) -> None:
+        self._token = token
+        self._renew = renew
+        self._deadline = deadline
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Put the token on a request."""
+        request.headers["X-Auth-Token"] = self._token
+        request.register_hook("response", self._once_more)  # type: ignore[no-untyped-call]  # the stubs lack it
+        return request
+
+    def _once_more(self, response: requests.Response, **options: Any) -> requests.Response:  # noqa: ANN401
+        if not _refuses_the_token(response):
+            return response
+        request = response.request.copy()
+        request.hooks = {"response": []}
+        request.headers["X-Auth-Token"] = self._renew(self._token)
+        again: requests.Response = response.connection.send(request, **options | {"timeout": self._deadline.timeout()})
+        again.history.append(response)
+        return again
+
+
+def _refuses_the_token(response: requests.Response) -> bool:
+    if response.status_code < requests.codes.bad_request:
+        return False
+    answer = read_answer(response.status_code, response.content.decode(errors="replace"))
+    return meaning_of(answer) is Meaning.UNAUTHENTICATED
