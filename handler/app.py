@@ -16,6 +16,7 @@ from snapshot_restore_py import register_after_restore
 
 from handler.clock import RESERVE, Deadline
 from handler.cloud.calls import Cloud, Options
+from handler.cloud.dialects import DIALECTS
 from handler.cloud.identity.credentials import Credentials
 from handler.cloud.identity.identity import Identity
 from handler.cloud.identity.keystone import KeystoneIdentity, Login, login_with
@@ -206,7 +207,7 @@ def _build_cloud(settings: Settings, deadline: Deadline) -> Cloud:
 
 def _build_run(settings: Settings, deadline: Deadline, reporter: Reporter, source: Source, request_id: str) -> Run:
     cloud = _build_cloud(settings, deadline)
-    if settings.image_api.startswith("ecs-"):
+    if DIALECTS[settings.image_api].is_discarded:
         reporter.warn("api.discarded", image_api=settings.image_api, advice="REAPER_IMAGE_API=glance or ims")
     return Run(
         cloud=cloud,

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from handler.cloud.dialects import ImageApi
 from handler.cloud.identity.credentials import Credentials, Url
 from handler.engine.aws.access import AwsAccess
 from handler.engine.aws.budget import TABLE, parse_budget
@@ -43,7 +44,7 @@ class Settings(BaseModel):
     credentials_secret: str = Field("", alias="REAPER_CREDENTIALS_SECRET")
     aws: AwsAccess = Field(default=AwsAccess(), exclude=True)
     mode: Literal["dry-run", "delete", "paused"] = Field("dry-run", alias="REAPER_MODE")
-    image_api: Literal["glance", "ims", "ecs-v2.1", "ecs-v2"] = Field("glance", alias="REAPER_IMAGE_API")
+    image_api: ImageApi = Field("glance", alias="REAPER_IMAGE_API")
     project_pin: str = Field("", alias="REAPER_PROJECT_ID")
     image_endpoint: Url = Field("", alias="REAPER_IMAGE_ENDPOINT")
     compute_endpoint: Url = Field("", alias="REAPER_COMPUTE_ENDPOINT")

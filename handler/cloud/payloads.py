@@ -1,11 +1,20 @@
 """What the bodies of the cloud hold: images, members, servers, volumes. Pure; what can't be read is Unexpected."""
 
-import json
 import re
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Iterator
 
+from handler.cloud.fields import (
+    Record,
+    object_or_none,
+    objects,
+    one_of,
+    read_time,
+    text,
+    text_or_none,
+    texts,
+    truth,
+    unreadable,
+)
 from handler.errors import Unexpected
 from handler.model.image import Image
 
@@ -19,21 +28,6 @@ VISIBILITIES = frozenset({"private", "shared", "public", "community"})
 SHELVED = ("SHELVED", "SHELVED_OFFLOADED")
 GONE_STATUSES = frozenset({"deleted", "pending_delete"})
 
-Record = Mapping[str, Any]
-
-
-def read_json(body: bytes) -> Record:
-    """Read a JSON object."""
-    try:
-        payload = json.loads(body)
-    except (ValueError, RecursionError) as exc:
-        message = "the cloud's answer is not JSON"
-        raise Unexpected(message) from exc
-    if not isinstance(payload, dict):
-        message = "the cloud's answer is not a JSON object"
-        raise Unexpected(message)
-    return payload
-
 
 def read_image(record: Record, image_id: str) -> Image | None:
     """Read an image of Glance or IMS; None if the record says that it is deleted.
@@ -43,21 +37,21 @@ def read_image(record: Record, image_id: str) -> Image | None:
     if record.get("id") != image_id:
         message = f"the cloud answered with image {record.get('id')!r}"
         raise Unexpected(message)
-    if _text(record, "status") in GONE_STATUSES:
+    if text(record, "status") in GONE_STATUSES:
         return None
     return Image(
         id=image_id,
-        name=_text_or_none(record, "name"),
-        owner=_text_or_none(record, "owner"),
-        status=_text(record, "status"),
-        visibility=_one_of(record, "visibility", VISIBILITIES),
-        protected=_truth(record, "protected"),
-        tags=frozenset(_texts(record, "tags")),
+        name=text_or_none(record, "name"),
+        owner=text_or_none(record, "owner"),
+        status=text(record, "status"),
+        visibility=one_of(record, "visibility", VISIBILITIES),
+        protected=truth(record, "protected"),
+        tags=frozenset(texts(record, "tags")),
         properties=frozenset(record.keys() - CORE),
         created_at=read_time(record.get("created_at")),
-        updated_at=_text_or_none(record, "updated_at"),
+        updated_at=text_or_none(record, "updated_at"),
         size=_size(record),
-        checksum=_text_or_none(record, "checksum"),
+        checksum=text_or_none(record, "checksum"),
         record=record,
     )
 
@@ -65,42 +59,31 @@ def read_image(record: Record, image_id: str) -> Image | None:
 def owner_of_image(record: Record) -> str | None:
     """The project that an image belongs to; None if the cloud says that it belongs to none."""
     if "owner" not in record:
-        raise _unreadable("owner", None)  # noqa: EM101 (the name of a field)
-    return _text_or_none(record, "owner")
-
-
-def read_time(value: object) -> datetime | None:
-    """Read a time of the cloud's, which is in UTC; None if there is none that can be read."""
-    if not isinstance(value, str):
-        return None
-    try:
-        time = datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    return time.replace(tzinfo=time.tzinfo or UTC)
+        raise unreadable("owner", None)  # noqa: EM101 (the name of a field)
+    return text_or_none(record, "owner")
 
 
 def read_accepted_members(payload: Record) -> tuple[str, ...]:
     """The projects that may use the image: members whose status is anything but pending or rejected."""
-    members = _objects(payload, "members")
+    members = objects(payload, "members")
     unused = ("pending", "rejected")
-    return tuple(_text(member, "member_id") for member in members if _text_or_none(member, "status") not in unused)
+    return tuple(text(member, "member_id") for member in members if text_or_none(member, "status") not in unused)
 
 
 def read_page(payload: Record, key: str) -> tuple[list[Record], bool]:
     """A page of images, servers or volumes, and whether the cloud names a next one."""
     links = f"{key}_links"
-    named = _objects(payload, links) if links in payload else []
+    named = objects(payload, links) if links in payload else []
     more = any(link.get("rel") == "next" for link in named) or bool(payload.get("next"))
-    return _objects(payload, key), more
+    return objects(payload, key), more
 
 
 def read_numbered_page(payload: Record, key: str) -> tuple[list[Record], int]:
     """A page of a list that counts its items, and how many there are in all."""
     total = payload.get("total_number")
     if not isinstance(total, int) or isinstance(total, bool) or total < 0:
-        raise _unreadable("total_number", total)  # noqa: EM101 (the name of a field)
-    return _objects(payload, key), total
+        raise unreadable("total_number", total)  # noqa: EM101 (the name of a field)
+    return objects(payload, key), total
 
 
 def images_of_server(server: Record) -> Iterator[str]:
@@ -112,103 +95,46 @@ def images_of_server(server: Record) -> Iterator[str]:
     if "image" not in server or server.get("status") == "UNKNOWN":
         message = f"the cloud does not say from which image server {label(server)} comes"
         raise Unexpected(message)
-    if image := _object_or_none(server, "image"):
-        yield _text(image, "id")
-    if (metadata := _object_or_none(server, "metadata")) and metadata.get("metering.image_id"):
-        yield _text(metadata, "metering.image_id")
+    if image := object_or_none(server, "image"):
+        yield text(image, "id")
+    if (metadata := object_or_none(server, "metadata")) and metadata.get("metering.image_id"):
+        yield text(metadata, "metering.image_id")
 
 
 def own_images_of_server(server: Record, *, every: bool) -> Iterator[str]:
     """The id of a server that needs the images made of it: a shelved one its disk; if asked for, every one."""
     if every or server.get("status") in SHELVED:
-        yield _text(server, "id")
+        yield text(server, "id")
 
 
 def image_of_volume(volume: Record) -> str | None:
     """The image that a volume was made from, if it was made from one."""
-    origin = _object_or_none(volume, "volume_image_metadata")
+    origin = object_or_none(volume, "volume_image_metadata")
     if not origin or not origin.get("image_id"):
         return None
-    return _text(origin, "image_id")
+    return text(origin, "image_id")
 
 
 def image_of_scaling_configuration(configuration: Record) -> str | None:
     """The image that Auto Scaling makes servers from; None if it copies a server, which is in the list of servers."""
-    template = _object_or_none(configuration, "instance_config") or {}
+    template = object_or_none(configuration, "instance_config") or {}
     if template.get("imageRef"):
-        return _text(template, "imageRef")
+        return text(template, "imageRef")
     if template.get("instance_id"):
         return None
-    raise _unreadable("imageRef", template.get("imageRef"))  # noqa: EM101 (the same)
+    raise unreadable("imageRef", template.get("imageRef"))  # noqa: EM101 (the same)
 
 
 def parents_of_image(image: Image) -> Iterator[str]:
     """The images that an image was derived from, as IMS and Nova note them."""
     for key in ("__originalimagename", "base_image_ref"):
         if image.record.get(key):
-            yield _text(image.record, key)
+            yield text(image.record, key)
 
 
 def label(thing: Record, prefix: str = "") -> str:
     """A server or volume as a person knows it; the names of its fields may have a prefix."""
     return f"{thing.get(f'{prefix}name') or 'unnamed'} ({thing.get(f'{prefix}id')})"
-
-
-def _objects(payload: Record, key: str) -> list[Record]:
-    found = payload.get(key)
-    if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
-        message = f"the cloud's answer has no list of {key}"
-        raise Unexpected(message)
-    return found
-
-
-def _object_or_none(record: Record, key: str) -> Record | None:
-    """An object; None where it is missing or empty, which Nova writes as an empty text."""
-    value = record.get(key)
-    if not value:
-        return None
-    if not isinstance(value, dict):
-        raise _unreadable(key, value)
-    return value
-
-
-def _text(record: Record, key: str) -> str:
-    value = record.get(key)
-    if not isinstance(value, str) or not value:
-        raise _unreadable(key, value)
-    return value
-
-
-def _text_or_none(record: Record, key: str) -> str | None:
-    return None if record.get(key) is None else _text_or_empty(record, key)
-
-
-def _text_or_empty(record: Record, key: str) -> str:
-    value = record.get(key)
-    if not isinstance(value, str):
-        raise _unreadable(key, value)
-    return value
-
-
-def _texts(record: Record, key: str) -> list[str]:
-    value = record.get(key)
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise _unreadable(key, value)
-    return value
-
-
-def _one_of(record: Record, key: str, allowed: frozenset[str]) -> str:
-    value = _text(record, key)
-    if value not in allowed:
-        raise _unreadable(key, value)
-    return value
-
-
-def _truth(record: Record, key: str) -> bool:
-    value = record.get(key)
-    if not isinstance(value, bool):
-        raise _unreadable(key, value)
-    return value
 
 
 def _size(record: Record) -> int | None:
@@ -218,7 +144,3 @@ def _size(record: Record) -> int | None:
         return int(told)
     size = record.get("size")
     return size if isinstance(size, int) else None
-
-
-def _unreadable(key: str, value: object) -> Unexpected:
-    return Unexpected(f"the cloud's answer has no readable {key}: {str(value)[:60]!r}")

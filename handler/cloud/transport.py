@@ -10,7 +10,7 @@ from urllib3.exceptions import HTTPError, InvalidHeader, NewConnectionError
 from urllib3.util import Retry
 
 from handler.clock import Backoff, Deadline
-from handler.cloud import payloads
+from handler.cloud.fields import Record, read_body
 from handler.cloud.identity.identity import USER_AGENT, Identity
 from handler.cloud.meanings import Answer, Meaning, meaning_of, read_answer
 from handler.errors import (
@@ -103,11 +103,11 @@ class Transport:
         """The address of the first of these services that there is, None if there is none."""
         return self.persist(lambda: self._identity.endpoint(service_types, self.deadline))
 
-    def read(self, url: str, params: Mapping[str, str] | None = None) -> payloads.Record | None:
+    def read(self, url: str, params: Mapping[str, str] | None = None) -> Record | None:
         """GET a JSON object; None if the cloud says that the image does not exist."""
         response, answer = self.persist(lambda: self._ask("GET", url, params=params))
         if response.status_code == requests.codes.ok:
-            return payloads.read_json(response.content)
+            return read_body(response.content)
         if meaning_of(answer) is Meaning.GONE:
             return None
         message = f"GET answered {answer}"

@@ -6,7 +6,7 @@ from datetime import datetime
 from threading import Lock
 
 from handler.clock import Backoff, Deadline
-from handler.cloud.calls import Cloud, Deletion
+from handler.cloud.calls import Cloud, Reply
 from handler.cloud.meanings import Meaning
 from handler.errors import BackupLeft, CloudError, OverLimit, Unanswered
 from handler.model.image import Image
@@ -187,11 +187,11 @@ def _sent(image: Image, job: Job, run: Run) -> Outcome:
     while True:
         sent = run.deadline.now()
         try:
-            deletion = _delete(image, job, run)
+            reply = _delete(image, job, run)
         except CloudError as error:
             backoff.wait(error)
         else:
-            return _concluded(image, job, deletion, run)
+            return _concluded(image, job, reply, run)
         if objection := _look_again(job, run, sent):
             return objection
 
@@ -208,7 +208,7 @@ def _look_again(job: Job, run: Run, since: float) -> Outcome | None:
     return _refused(image, job, run)
 
 
-def _delete(image: Image, job: Job, run: Run) -> Deletion:
+def _delete(image: Image, job: Job, run: Run) -> Reply:
     try:
         return run.cloud.delete(image.id, delete_backup=job.request.delete_backup)
     except BackupLeft as error:
@@ -223,17 +223,17 @@ def _state_of(image: Image, run: Run) -> str:
         return "in an unknown state"
 
 
-def _concluded(image: Image, job: Job, deletion: Deletion, run: Run) -> Outcome:
+def _concluded(image: Image, job: Job, reply: Reply, run: Run) -> Outcome:
     """Turn the cloud's answer to the DELETE into an outcome."""
-    if deletion.meaning is Meaning.GONE:
-        return _outcome(image, "already_gone", detail=deletion.detail)
-    if reason := REFUSALS.get(deletion.meaning):
-        return _outcome(image, "refused", reason, deletion.detail)
-    if deletion.meaning is Meaning.UNCONFIRMED:
+    if reply.meaning is Meaning.GONE:
+        return _outcome(image, "already_gone", detail=reply.detail)
+    if reason := REFUSALS.get(reply.meaning):
+        return _outcome(image, "refused", reason, reply.detail)
+    if reply.meaning is Meaning.UNCONFIRMED:
         run.cloud.confirm_gone(image.id)
     left = image.has_backup and not job.request.delete_backup
     outcome = _outcome(image, "deleted", detail="its backup is left" if left else "")
-    return replace(outcome, latency=deletion.latency, backup_left=left)
+    return replace(outcome, latency=reply.latency, backup_left=left)
 
 
 def _outcome(image: Image, name: OutcomeName, reason: str = "", detail: str = "") -> Outcome:

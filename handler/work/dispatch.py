@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from itertools import islice
 
+from handler.cloud.dialects import DIALECTS
 from handler.config import Settings
 from handler.errors import InvalidRequest
 from handler.model.outcome import Result
@@ -19,10 +20,11 @@ def admit(message: Message, settings: Settings, project_id: str) -> Message:
     request = message.request
     if isinstance(request, InvalidRequest):
         return message
-    if request.delete_backup and settings.image_api != "ims":
+    dialect = DIALECTS[settings.image_api]
+    if request.delete_backup and not dialect.deletes_backups:
         problem = f"delete_backup: needs REAPER_IMAGE_API=ims, not {settings.image_api}"
         return message._replace(request=InvalidRequest(problem))
-    if isinstance(request, SweepRequest) and request.deactivate and settings.image_api != "glance":
+    if isinstance(request, SweepRequest) and request.deactivate and not dialect.deactivates:
         problem = f"sweep.deactivate: needs REAPER_IMAGE_API=glance, not {settings.image_api}"
         return message._replace(request=InvalidRequest(problem))
     if project_id and request.project_id not in {"", project_id}:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handler.cloud import payloads
+from handler.cloud import fields, payloads
 from handler.errors import Unexpected
 from handler.model.image import Image
 
@@ -166,18 +166,18 @@ NINE = datetime(2026, 11, 23, 9, 51, 55, tzinfo=UTC)
     ],
 )
 def test_a_time_is_in_utc_unless_it_says_otherwise(text: str, time: datetime) -> None:
-    assert payloads.read_time(text) == time
+    assert fields.read_time(text) == time
 
 
 @pytest.mark.parametrize("value", [None, "", "yesterday", "2026-13-01T00:00:00Z", 1_795_427_515, ["2026"]], ids=repr)
 def test_a_time_that_cannot_be_read_is_none(value: object) -> None:
-    assert payloads.read_time(value) is None
+    assert fields.read_time(value) is None
 
 
 @settings(deadline=None, database=None)
 @given(text=st.text())
 def test_every_time_that_is_read_knows_its_zone(text: str) -> None:
-    time = payloads.read_time(text)
+    time = fields.read_time(text)
     assert time is None or time.tzinfo is not None
 
 
@@ -314,7 +314,7 @@ def test_a_server_is_told_by_name_and_id() -> None:
 
 
 def test_a_json_object_is_read() -> None:
-    assert payloads.read_json(json.dumps(GLANCE).encode()) == GLANCE
+    assert fields.read_body(json.dumps(GLANCE).encode()) == GLANCE
 
 
 NO_OBJECTS = [b"", b"null", b"[]", b'"a"', b"7", b"{", b"<html></html>", b"\xff", b'{"a":' * 100_000, b"[" * 100_000]
@@ -323,7 +323,7 @@ NO_OBJECTS = [b"", b"null", b"[]", b'"a"', b"7", b"{", b"<html></html>", b"\xff"
 @pytest.mark.parametrize("body", [*NO_OBJECTS, b'{"size":' + b"9" * 5_000 + b"}"], ids=range(len(NO_OBJECTS) + 1))
 def test_what_is_no_json_object_is_unexpected(body: bytes) -> None:
     with pytest.raises(Unexpected, match=r"not (a )?JSON"):
-        payloads.read_json(body)
+        fields.read_body(body)
 
 
 NESTED = ["id", "rel", "status", "member_id", "image_id", "metering.image_id"]

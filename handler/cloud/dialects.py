@@ -1,0 +1,116 @@
+"""Where everything in the cloud is, and what differs between the four image APIs: one table, and no ifs elsewhere.
+
+Sources: Glance API v2; IMS API reference, "Deleting an Image (Native OpenStack API)", "Querying images", "Adding a tag
+to an image"; ECS API reference, "Deleting an Image (Discarded)".
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Literal, NamedTuple
+
+from handler.errors import Unexpected
+
+ImageApi = Literal["glance", "ims", "ecs-v2.1", "ecs-v2"]
+
+_GLANCE = "{image}/v2/images"
+_GLANCE_LISTS: tuple[tuple[str, Mapping[str, str]], ...] = ((_GLANCE, {}), (_GLANCE, {"os_hidden": "true"}))
+
+
+class Dialect(NamedTuple):
+    """What one image API is like. `{image}` and `{compute}` in its addresses are services, without version and project.
+
+    `deletion` is the address that a DELETE goes to. `lists` are addresses, with what to ask for, that together name
+    every image of the project. Where tags are kept by key and value, `keyed_images` is the address of images that have
+    them. `tells_of_gone`: a GET of `deletion` tells that an image is gone, even where there is no image service.
+    """
+
+    deletion: str
+    lists: tuple[tuple[str, Mapping[str, str]], ...] = _GLANCE_LISTS
+    keyed_images: str = ""
+    deletes_backups: bool = False
+    deactivates: bool = False
+    tells_of_gone: bool = False
+    is_discarded: bool = False
+
+
+DIALECTS: Mapping[ImageApi, Dialect] = {
+    "glance": Dialect(deletion=_GLANCE + "/{image_id}", deactivates=True),
+    "ims": Dialect(
+        deletion=_GLANCE + "/{image_id}",
+        lists=(("{image}/v2/cloudimages", {}),),
+        keyed_images="{image}/v2/{project_id}/images",
+        deletes_backups=True,
+    ),
+    "ecs-v2.1": Dialect(
+        deletion="{compute}/v2.1/{project_id}/images/{image_id}", tells_of_gone=True, is_discarded=True
+    ),
+    "ecs-v2": Dialect(deletion="{compute}/v2/{project_id}/images/{image_id}", tells_of_gone=True, is_discarded=True),
+}
+
+
+class Addresses(NamedTuple):
+    """Where one project finds its services; None where there is no such service."""
+
+    project_id: str
+    dialect: Dialect
+    image: str | None
+    compute: str | None
+    volume: str | None
+    scaling: str | None
+
+    @property
+    def images(self) -> str:
+        """The images of the image service."""
+        return self._filled(_GLANCE)
+
+    @property
+    def keyed_images(self) -> str:
+        """The images whose tags have a key and a value; empty where tags are texts."""
+        return self._filled(self.dialect.keyed_images)
+
+    @property
+    def servers(self) -> str:
+        """The servers of the project. Raises Unexpected without a compute service."""
+        return self._filled("{compute}/v2.1/{project_id}/servers/detail")
+
+    @property
+    def volumes(self) -> str:
+        """The volumes of the project. Raises Unexpected where there are none to ask about."""
+        if self.volume is None:
+            message = "the catalogue has no volumes to ask about: set REAPER_IN_USE_CHECK=off"
+            raise Unexpected(message)
+        return f"{self.volume}/volumes/detail"
+
+    @property
+    def scaling_configurations(self) -> str:
+        """The scaling configurations of the project. Raises Unexpected without Auto Scaling."""
+        if self.scaling is None:
+            message = "the catalogue has no auto scaling to ask about: take scaling out of REAPER_IN_USE_ALSO"
+            raise Unexpected(message)
+        return f"{self.scaling}/scaling_configuration"
+
+    def lists(self) -> Iterator[tuple[str, Mapping[str, str]]]:
+        """The lists that name every image together, each as an address and what to ask for."""
+        return ((self._filled(address), wanted) for address, wanted in self.dialect.lists)
+
+    def deletion(self, image_id: str) -> str:
+        """The address that deletes an image."""
+        return self._filled(self.dialect.deletion, image_id)
+
+    def _filled(self, address: str, image_id: str = "") -> str:
+        compute = self._compute_root() if "{compute}" in address else ""
+        return address.format(
+            image=_without_version(self.image or ""), compute=compute, project_id=self.project_id, image_id=image_id
+        )
+
+    def _compute_root(self) -> str:
+        """The compute service without version and project."""
+        if self.compute is None:
+            message = "the catalogue has no compute service: set REAPER_COMPUTE_ENDPOINT, or REAPER_IN_USE_CHECK=off"
+            raise Unexpected(message)
+        return re.sub(r"/v2(\.\d+)?(/[^/]+)?/?$", "", self.compute).rstrip("/")
+
+
+def _without_version(endpoint: str) -> str:
+    """The image service without its version, which a catalogue may or may not name."""
+    return re.sub(r"/v2(\.\d+)?/?$", "", endpoint).rstrip("/")

@@ -1,0 +1,98 @@
+"""The fields of the cloud's JSON, read strictly: what can't be read as what it must be is Unexpected."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from handler.errors import Unexpected
+
+Record = Mapping[str, Any]
+
+
+def read_body(body: bytes) -> Record:
+    """Read a JSON object."""
+    try:
+        payload = json.loads(body)
+    except (ValueError, RecursionError) as exc:
+        message = "the cloud's answer is not JSON"
+        raise Unexpected(message) from exc
+    if not isinstance(payload, dict):
+        message = "the cloud's answer is not a JSON object"
+        raise Unexpected(message)
+    return payload
+
+
+def read_time(value: object) -> datetime | None:
+    """Read a time of the cloud's, which is in UTC; None if there is none that can be read."""
+    if not isinstance(value, str):
+        return None
+    try:
+        time = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return time.replace(tzinfo=time.tzinfo or UTC)
+
+
+def objects(payload: Record, key: str) -> list[Record]:
+    """A list of objects."""
+    found = payload.get(key)
+    if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+        message = f"the cloud's answer has no list of {key}"
+        raise Unexpected(message)
+    return found
+
+
+def object_or_none(record: Record, key: str) -> Record | None:
+    """An object; None where it is missing or empty, which Nova writes as an empty text."""
+    value = record.get(key)
+    if not value:
+        return None
+    if not isinstance(value, dict):
+        raise unreadable(key, value)
+    return value
+
+
+def text(record: Record, key: str) -> str:
+    """A text that says something."""
+    value = record.get(key)
+    if not isinstance(value, str) or not value:
+        raise unreadable(key, value)
+    return value
+
+
+def text_or_none(record: Record, key: str) -> str | None:
+    """A text, which may be empty; None where it is missing or null."""
+    value = record.get(key)
+    if value is not None and not isinstance(value, str):
+        raise unreadable(key, value)
+    return value
+
+
+def texts(record: Record, key: str) -> list[str]:
+    """A list of texts."""
+    value = record.get(key)
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise unreadable(key, value)
+    return value
+
+
+def one_of(record: Record, key: str, allowed: frozenset[str]) -> str:
+    """One of the texts that are allowed."""
+    value = text(record, key)
+    if value not in allowed:
+        raise unreadable(key, value)
+    return value
+
+
+def truth(record: Record, key: str) -> bool:
+    """True or false."""
+    value = record.get(key)
+    if not isinstance(value, bool):
+        raise unreadable(key, value)
+    return value
+
+
+def unreadable(key: str, value: object) -> Unexpected:
+    """The error that names a field that can't be read, and the beginning of what stands in it."""
+    return Unexpected(f"the cloud's answer has no readable {key}: {str(value)[:60]!r}")
