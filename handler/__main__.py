@@ -20,7 +20,7 @@ from handler.errors import InvalidRequest, InvalidSettings, UnknownEvent
 from handler.model.outcome import Decision
 from handler.report.page.page import page
 from handler.report.report import Report
-from handler.sources.schema import read_json
+from handler.sources.parsing import read_json
 
 SECONDS = 900
 """What a run gets: as much as Lambda grants at the most."""

@@ -31,15 +31,15 @@ from handler.errors import (
     CredentialsRefused,
     DeadlineReached,
     ImagesFailed,
-    InvalidRequest,
     InvalidSettings,
     Paused,
     ReaperError,
 )
+from handler.model.message import LifecycleAction, Received, StackCall, Waiting
 from handler.model.outcome import Decision
 from handler.model.request import Source, SweepRequest
 from handler.report.report import Report, Reporter
-from handler.sources import shapes
+from handler.sources import shapes, stack
 from handler.work.deletion import Allowance, Run
 from handler.work.dispatch import admit, mode_of, results, turn_down
 from handler.work.in_use import Usage
@@ -65,16 +65,17 @@ def lambda_handler(event: Any, context: Context) -> dict[str, Any]:  # noqa: ANN
     Gives the report, or for a queue the messages that must come again. Raises InvalidSettings, UnknownEvent or
     InvalidRequest where nothing was begun, and ImagesFailed where a caller that reads no answer must try again.
     """
-    if shapes.is_stack_event(event):
+    if stack.is_stack_event(event):
         return _handle_stack_event(event, context)
     settings = load_settings()
-    report = process(event, context, settings)
-    if report.source == "queue":
+    received = read(event, settings)
+    report = carry_out(received, context, settings)
+    if received.waiting is Waiting.QUEUE:
         return report.failures()
-    if report.source != "direct" and not report.ok:
+    if received.waiting is not Waiting.CALLER and not report.ok:
         raise ImagesFailed(report.summary())
-    if settings.complete_lifecycle_action == "on":
-        _complete_lifecycle_action(event, settings)
+    if isinstance(received.waiting, LifecycleAction) and settings.complete_lifecycle_action == "on":
+        _complete_lifecycle_action(received.waiting, settings)
     return report.answer()
 
 
@@ -90,13 +91,28 @@ def process(
     now: datetime | None = None,
     witness: Callable[[Decision], None] | None = None,
 ) -> Report:
-    """Do what an event asks for, tell it in the log and in the metrics, and give it as a value.
+    """Read an event and carry it out."""
+    return carry_out(read(event, settings), context, settings, now, witness)
+
+
+def read(event: Any, settings: Settings) -> Received:  # noqa: ANN401 (an event may be any JSON)
+    """Read an event of any source; raises UnknownEvent."""
+    return shapes.read_event(event, settings.scheduled_request, settings.lifecycle_request)
+
+
+def carry_out(
+    received: Received,
+    context: Context,
+    settings: Settings,
+    now: datetime | None = None,
+    witness: Callable[[Decision], None] | None = None,
+) -> Report:
+    """Do what was asked for, tell it in the log and in the metrics, and give it as a value.
 
     `now` is read from the clock unless it is given; `witness` is told what a sweep makes of every image.
     """
-    received = shapes.read_event(event, settings.scheduled_request, settings.lifecycle_request)
     reporter = _reporter(settings.service, settings.namespace)
-    reserve = STACK_RESERVE if received.source == "stack" else RESERVE
+    reserve = STACK_RESERVE if isinstance(received.waiting, StackCall) else RESERVE
     deadline = Deadline(lambda: context.get_remaining_time_in_millis() / 1000, reserve=reserve)
     run = _build_run(settings, deadline, reporter, received.source, context.aws_request_id)
     run.now = now or run.now
@@ -117,11 +133,11 @@ def process(
 
 def _handle_stack_event(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
     """Do what CloudFormation asks for, and answer it whatever happens: it waits for an hour otherwise."""
-    call = shapes.read_stack_call(event)
+    call = stack.read_stack_call(event)
     answer: dict[str, Any] = {}
     problem = ""
     try:
-        if call.physical_resource_id != shapes.NEVER_CREATED:  # else there is nothing, whatever the settings are
+        if call.physical_resource_id != stack.NEVER_CREATED:  # else there is nothing, whatever the settings are
             report = process(event, context, load_settings())
             answer, problem = report.answer(), "" if report.ok else report.summary()
     except ReaperError as exc:
@@ -130,14 +146,13 @@ def _handle_stack_event(event: Mapping[str, Any], context: Context) -> dict[str,
         problem = f"unexpected: {type(exc).__name__}"
         _reporter(SERVICE, NAMESPACE).fault(exc)
     seconds = context.get_remaining_time_in_millis() / 1000 - 1
-    aws.answer_stack(call, shapes.physical_id(call, failed=bool(problem)), problem, seconds)
+    aws.answer_stack(call, stack.physical_id(call, failed=bool(problem)), problem, seconds)
     return answer
 
 
-def _complete_lifecycle_action(event: Mapping[str, Any], settings: Settings) -> None:
+def _complete_lifecycle_action(action: LifecycleAction, settings: Settings) -> None:
     """Let Auto Scaling go on with the instance, now that everything is done that its event asked for."""
-    action = shapes.lifecycle_action(event)
-    if action and not aws.complete_lifecycle_action(action, settings.aws):
+    if not aws.complete_lifecycle_action(action, settings.aws):
         _reporter(settings.service, settings.namespace).warn("lifecycle.over", hook=action.hook, group=action.group)
 
 
@@ -238,9 +253,9 @@ def _build_sweeper(settings: Settings, run: Run, witness: Callable[[Decision], N
     return Sweeper(hand_over, witness or (lambda _decision: None))
 
 
-def _connect(run: Run, settings: Settings, received: shapes.Received) -> str:
+def _connect(run: Run, settings: Settings, received: Received) -> str:
     """Give the project that we act for. If that can't be found out, every image of the run fails for that reason."""
-    requests = [m.request for m in received.messages if not isinstance(m.request, InvalidRequest)]
+    requests = received.requests
     if not requests:
         return ""
     try:

@@ -18,7 +18,8 @@ from handler.model.image import Also
 from handler.model.request import parse_age
 from handler.rules.safety import Policy
 from handler.sources import activation
-from handler.sources.schema import read_json, read_request
+from handler.sources.parsing import read_json
+from handler.sources.schema import read_request
 
 Flag = Annotated[bool, BeforeValidator(lambda text: {"true": True, "false": False}.get(text, text)), Field(strict=True)]
 ReadSecret = Callable[[str, AwsAccess], Mapping[str, Any]]

@@ -11,7 +11,8 @@ from typing import Any
 from handler.errors import InvalidRequest
 from handler.model.request import Request
 from handler.rules.selection import family
-from handler.sources.schema import read_json, read_request
+from handler.sources.parsing import read_json
+from handler.sources.schema import read_request
 
 TEMPLATE = "REAPER_LIFECYCLE_REQUEST"
 DETAIL_TYPE = "Image Activated"

@@ -1,21 +1,17 @@
 """The request as JSON: what it may say, and what is wrong with it if it says something else."""
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self
 
-from aws_lambda_powertools.utilities.parser import ValidationError, parse
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from handler.errors import InvalidRequest
 from handler.model.request import MOST_IMAGES, DeletionRequest, Keep, Request, Select, SweepRequest, Target, parse_age
+from handler.sources.parsing import valid
 
-_MOST_PROBLEMS = 10
 _UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 
 ImageId = Annotated[str, Field(pattern=_UUID)]
-M = TypeVar("M", bound=BaseModel)
 
 
 class _Strict(BaseModel):
@@ -173,25 +169,6 @@ REQUEST_FIELDS = frozenset(Deletion.model_fields) | frozenset(SweepOrder.model_f
 """An object with any of these fields is meant as a request."""
 
 
-def read_json(text: object, what: str) -> dict[str, Any]:
-    """Read a JSON object, strictly: a key given twice, or a number that is none, is an error.
-
-    Raises InvalidRequest, which calls the text `what`.
-    """
-    if not isinstance(text, str):
-        message = f"{what}: must be a string that holds JSON"
-        raise InvalidRequest(message)
-    try:
-        payload = json.loads(text, object_pairs_hook=_without_repetition, parse_constant=_no_number)
-    except (ValueError, RecursionError) as exc:
-        message = f"{what}: {exc if type(exc) is ValueError else 'not JSON'}"
-        raise InvalidRequest(message) from exc
-    if not isinstance(payload, dict):
-        message = f"{what}: must be a JSON object"
-        raise InvalidRequest(message)
-    return payload
-
-
 def read_request(payload: Mapping[str, Any]) -> Request:
     """Read a request; raises InvalidRequest, naming each field that is wrong."""
     if "sweep" in payload:
@@ -214,37 +191,3 @@ def _sweep_request(given: SweepOrder) -> SweepRequest:
         dry_run=given.dry_run,
         reason=given.reason,
     )
-
-
-def valid(model: type[M], payload: Mapping[str, Any]) -> M:
-    """Parse with Powertools' parser; raises InvalidRequest, naming each field that is wrong."""
-    try:
-        return parse(event=dict(payload), model=model)
-    except ValidationError as exc:
-        problems = [_problem(error) for error in exc.errors(include_url=False, include_input=False)]
-        more = [f"and {len(problems) - _MOST_PROBLEMS} more"] if len(problems) > _MOST_PROBLEMS else []
-        raise InvalidRequest("; ".join(problems[:_MOST_PROBLEMS] + more)) from None
-
-
-def _problem(error: Mapping[str, Any]) -> str:
-    """One line about one field: `image_ids[3]: must be ...`."""
-    where = "".join(f"[{part}]" if isinstance(part, int) else f".{ascii(part)[1:-1][:60]}" for part in error["loc"])
-    what = error["msg"].removeprefix("Value error, ")
-    if error["type"] == "extra_forbidden":
-        what = "unknown field"
-    elif error["type"] == "string_pattern_mismatch" and "{8}" in error["ctx"]["pattern"]:
-        what = "must be a UUID in lower case, with hyphens"
-    return f"{where.lstrip('.')}: {what}" if where else what
-
-
-def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        message = "a key is given twice in one object"
-        raise ValueError(message)
-    return found
-
-
-def _no_number(constant: str) -> float:
-    message = f"{constant} is not JSON"
-    raise ValueError(message)

@@ -13,7 +13,7 @@ from handler import app
 from handler.cloud.identity.keystone import Login
 from handler.config import Settings
 from handler.engine.aws.access import AwsAccess
-from handler.model.waiting import StackCall
+from handler.model.message import StackCall
 from tests.conftest import Context
 from tests.fakecloud import APP_CREDENTIAL_SECRET, FakeCloud, Server
 from tests.fakecloud.cloud import FaultOptions

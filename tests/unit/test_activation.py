@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from handler.errors import InvalidRequest
+from handler.model.message import Rejected
 from handler.model.request import Keep, Select, SweepRequest
 from handler.sources.activation import activated, check, request_for
 from handler.sources.shapes import read_event
@@ -116,7 +117,7 @@ def test_a_template_that_no_event_could_fill_in_is_refused(template: str, named:
 def test_a_request_in_the_event_wins_over_the_template() -> None:
     event = bus("Image Activated", {"image_ids": [ID]})
     (message,) = read_event(event, lifecycle_request=json.dumps(TEMPLATE)).messages
-    assert not isinstance(message.request, SweepRequest | InvalidRequest)
+    assert not isinstance(message.request, SweepRequest | Rejected)
 
 
 @shapes

@@ -15,7 +15,8 @@ from handler.engine.aws.access import AwsAccess
 from handler.engine.aws.fanout import MOST_BYTES, requests_of, send
 from handler.errors import DeadlineReached
 from handler.model.request import DeletionRequest
-from handler.sources.schema import read_json, read_request
+from handler.sources.parsing import read_json
+from handler.sources.schema import read_request
 from tests.aws import KEYS, REGION, Client, client
 from tests.fakecloud import FakeCloud, Server
 from tests.fakecloud.api import Reply, Request, json_reply

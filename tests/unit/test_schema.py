@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from handler.errors import InvalidRequest
 from handler.model.request import MOST_IMAGES, DeletionRequest, Keep, Select, SweepRequest, Target
-from handler.sources.schema import REQUEST_FIELDS, read_json, read_request
+from handler.sources.parsing import read_json
+from handler.sources.schema import REQUEST_FIELDS, read_request
 
 ID = "6cad483b-e281-4985-a345-7afef1f3c501"
 OTHER = "6cad483b-e281-4985-a345-7afef1f3c502"

@@ -9,17 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handler.errors import InvalidRequest, UnknownEvent
+from handler.errors import UnknownEvent
+from handler.model.message import Message, Received, Rejected
 from handler.model.request import DeletionRequest, SweepRequest, Target
-from handler.sources.shapes import (
-    NEVER_CREATED,
-    Message,
-    Received,
-    is_stack_event,
-    physical_id,
-    read_event,
-    read_stack_call,
-)
+from handler.sources.shapes import read_event
+from handler.sources.stack import NEVER_CREATED, is_stack_event, physical_id, read_stack_call
 from tests.conftest import EVENTS, load_event, queue
 
 ID = "6cad483b-e281-4985-a345-7afef1f3c501"
@@ -109,7 +103,7 @@ def requests_in(event: object, scheduled: str = "") -> list[DeletionRequest]:
 
 def problems_in(event: object, scheduled: str = "") -> list[str]:
     found = [message.request for message in read_event(event, scheduled, ACTIVATED_REQUEST).messages]
-    return [str(request) for request in found if isinstance(request, InvalidRequest)]
+    return [request.problem for request in found if isinstance(request, Rejected)]
 
 
 ENVELOPES: dict[str, tuple[str, Callable[[object], dict[str, Any]]]] = {
@@ -224,7 +218,7 @@ def test_a_body_that_is_no_text_is_refused_with_the_id_of_its_message(body: obje
     received = read_event(event)
     assert received.messages[0] == Message(EXPECTED, "m0")
     assert received.messages[1].id == "m1"
-    assert isinstance(received.messages[1].request, InvalidRequest)
+    assert isinstance(received.messages[1].request, Rejected)
 
 
 @pytest.mark.parametrize("message_id", [None, "", 7])
@@ -240,7 +234,7 @@ def test_a_record_of_another_source_among_queue_records_is_given_back() -> None:
     event["Records"][1]["eventSource"] = "aws:kinesis"
     first, second = read_event(event).messages
     assert first.request == EXPECTED
-    assert isinstance(second.request, InvalidRequest)
+    assert isinstance(second.request, Rejected)
     assert second.id == "m1"
 
 
@@ -445,7 +439,7 @@ def test_a_request_may_be_sent_as_it_is() -> None:
 def test_whatever_has_a_field_of_a_request_is_meant_as_one(field: str) -> None:
     received = read_event({field: None})
     assert received.source == "direct"
-    assert isinstance(received.messages[0].request, InvalidRequest)
+    assert isinstance(received.messages[0].request, Rejected)
 
 
 S3 = {"Records": [{"eventVersion": "2.1", "eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": {}}]}

@@ -15,7 +15,7 @@ from urllib3.util import Retry
 
 from handler.engine.aws.access import AwsAccess
 from handler.errors import AnswerNotDelivered, AwsFault
-from handler.model.waiting import LifecycleAction, StackCall
+from handler.model.message import LifecycleAction, StackCall
 
 TIMEOUT = (2.0, 4.0)
 """Seconds to connect, and to wait."""

@@ -1,0 +1,82 @@
+"""What came in: the messages of an event, and who waits for an answer to it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from itertools import zip_longest
+from typing import NamedTuple
+
+from handler.model.request import Request, Source
+
+
+class Waiting(Enum):
+    """Who waits for an answer, where nothing more need be known of him."""
+
+    CALLER = auto()
+    """He reads the report, whatever it says."""
+    QUEUE = auto()
+    """It takes back the messages that must come again, and reads nothing else."""
+    NOBODY = auto()
+    """The event is sent again if the function raises, and in no other case."""
+
+
+@dataclass(frozen=True, slots=True)
+class StackCall:
+    """What CloudFormation must be told about when its request is done; whoever has the address may answer."""
+
+    response_url: str = field(repr=False)
+    stack_id: str
+    request_id: str
+    logical_resource_id: str
+    physical_resource_id: str
+
+
+class LifecycleAction(NamedTuple):
+    """What Auto Scaling waits for before it goes on with an instance. If the function raises, the event comes again."""
+
+    group: str
+    hook: str
+    token: str
+
+
+class Rejected(NamedTuple):
+    """What takes the place of a request that can't be read, or may not be carried out: each field that is wrong."""
+
+    problem: str
+
+
+class Message(NamedTuple):
+    """One request as it arrived, or why it was turned down.
+
+    `id` is the queue's id of the message. In a FIFO queue, `group` is its message group; else it is None.
+    """
+
+    request: Request | Rejected
+    id: str = ""
+    group: str | None = None
+
+
+class Received(NamedTuple):
+    """An event, read: where it came from, the requests in it, and who waits for an answer."""
+
+    source: Source
+    messages: tuple[Message, ...]
+    waiting: Waiting | StackCall | LifecycleAction = Waiting.CALLER
+
+    @property
+    def requests(self) -> list[Request]:
+        """The requests that were not turned down."""
+        return [message.request for message in self.messages if not isinstance(message.request, Rejected)]
+
+    def waves(self) -> Iterator[list[Message]]:
+        """The messages in the order in which they may be dealt with.
+
+        Those of one wave may be dealt with side by side. Only a FIFO queue has more than one wave: the first message
+        of every group, then the second of every group, and so on.
+        """
+        queues: dict[str, list[Message]] = {}
+        for number, message in enumerate(self.messages):
+            key = f"group {message.group}" if message.group is not None else str(number)
+            queues.setdefault(key, []).append(message)
+        for wave in zip_longest(*queues.values()):
+            yield [message for message in wave if message is not None]
