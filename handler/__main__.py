@@ -15,7 +15,8 @@ from contextlib import contextmanager, redirect_stdout
 from datetime import UTC, datetime
 from pathlib import Path
 
-from handler.app import load_settings, process
+from handler.compose.invocation import process
+from handler.compose.warm import load_settings
 from handler.errors import InvalidRequest, InvalidSettings, UnknownEvent
 from handler.model.outcome import Decision
 from handler.report.page.page import page
@@ -72,13 +73,13 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     now, decisions = datetime.now(UTC), list[Decision]()
 
-    def witness(decision: Decision) -> None:
+    def observe(decision: Decision) -> None:
         decisions.append(decision._replace(image=decision.image.without_record()))
 
     try:
         event = read_json(options.event.read_text(encoding="utf-8"), str(options.event))
         with redirect_stdout(sys.stderr), writable(options.html):
-            report = process(event, ShellContext(), load_settings(), now, witness if options.html else None)
+            report = process(event, ShellContext(), load_settings(), now, observe if options.html else None)
     except (OSError, UnicodeDecodeError, InvalidSettings, UnknownEvent, InvalidRequest) as exc:
         print(f"{type(exc).__name__}: {exc}", file=sys.stderr)
         return 2

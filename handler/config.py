@@ -1,6 +1,7 @@
 """The settings: the one place that reads the environment, and refuses what it does not understand."""
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
@@ -9,10 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from handler.cloud.dialects import ImageApi
 from handler.cloud.identity.credentials import Credentials, Url
-from handler.engine.aws.access import AwsAccess
-from handler.engine.aws.budget import TABLE, parse_budget
-from handler.engine.aws.calls import read_secret
-from handler.engine.aws.fanout import check_queue
+from handler.engine.aws.access import TABLE, AwsAccess, check_queue
 from handler.errors import AwsFault, InvalidRequest, InvalidSettings
 from handler.model.image import Also
 from handler.model.request import parse_age
@@ -24,7 +22,22 @@ from handler.sources.schema import read_request
 Flag = Annotated[bool, BeforeValidator(lambda text: {"true": True, "false": False}.get(text, text)), Field(strict=True)]
 ReadSecret = Callable[[str, AwsAccess], Mapping[str, Any]]
 """What reads a secret by its name or ARN: the JSON object that it holds. May raise AwsFault."""
+LARGEST_BUDGET = 1_000_000
+SHORTEST_WINDOW = timedelta(hours=1)
 SECRET = "REAPER_CREDENTIALS_SECRET"  # noqa: S105 (the name of a variable)
+
+
+def parse_budget(text: str) -> tuple[int, timedelta]:
+    """Read a number of deletions and the window in which they may be made, such as `200/1d`; else raises ValueError."""
+    match = re.fullmatch(r"([0-9]{1,7})/(.+)", text)
+    if match is None or int(match[1]) > LARGEST_BUDGET:
+        message = f"must be a number from 0 to {LARGEST_BUDGET} and a window, such as 200/1d"
+        raise ValueError(message)
+    window = parse_age(match[2])
+    if window < SHORTEST_WINDOW:
+        message = "the window must be 1h at the least"
+        raise ValueError(message)
+    return int(match[1]), window
 
 
 def _words(text: object) -> object:
@@ -68,8 +81,8 @@ class Settings(BaseModel):
     namespace: str = Field(NAMESPACE, alias="POWERTOOLS_METRICS_NAMESPACE")
 
     @classmethod
-    def from_env(cls, environment: Mapping[str, str] | None = None, read: ReadSecret = read_secret) -> Self:
-        """Read the settings; an empty variable counts as not set. What stands in the secret wins.
+    def from_env(cls, environment: Mapping[str, str] | None = None, read: ReadSecret | None = None) -> Self:
+        """Read the settings; an empty variable counts as not set. What stands in the secret, which `read` reads, wins.
 
         Raises InvalidSettings, naming each variable that is unknown, unusable or missing, and never its secret.
         """
@@ -138,8 +151,11 @@ def _check_standing_requests(given: Mapping[str, str]) -> None:
             raise InvalidSettings(message) from exc
 
 
-def _credentials_in(name: str, access: AwsAccess, read: ReadSecret) -> dict[str, str]:
+def _credentials_in(name: str, access: AwsAccess, read: ReadSecret | None) -> dict[str, str]:
     """The `OS_*` variables that a secret holds."""
+    if read is None:
+        message = f"{SECRET}: nothing here reads secrets"
+        raise InvalidSettings(message)
     try:
         secret = read(name, access)
     except AwsFault as exc:

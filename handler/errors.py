@@ -16,7 +16,7 @@ ReaperError
     │   └── Unreachable          no connection
     ├── DeadlineReached          not enough time left to end what would have been started
     ├── OverLimit                more images than one invocation, or one sweep, may delete
-    ├── NotHandedOver            the queue did not take what was to be left to its workers
+    ├── NotQueued                the queue did not take what was to be left to its workers
     ├── BudgetSpent              more images than all invocations together may delete in this window of time
     │   └── BudgetUnknown        ... or nobody knows whether it is more
     ├── BackupLeft               the cloud could not delete the backup of a full-ECS image
@@ -146,7 +146,7 @@ class OverLimit(CloudError):
     reason = "over_limit"
 
 
-class NotHandedOver(CloudError):
+class NotQueued(CloudError):
     """The queue did not take what was to be left to its workers."""
 
     reason = "unavailable"

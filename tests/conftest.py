@@ -11,6 +11,7 @@ from typing import Any, Literal
 import pytest
 
 from handler import app
+from handler.compose import warm
 from tests.aws import moto_server
 from tests.fakecloud import FakeCloud, Server
 
@@ -94,7 +95,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     for name in list(os.environ):
         if name.startswith(("OS_", "REAPER_", "POWERTOOLS_", "AWS_")) or name == "LOG_LEVEL":
             monkeypatch.delenv(name)
-    app.forget()
+    warm.forget()
     return monkeypatch
 
 

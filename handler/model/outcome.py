@@ -18,7 +18,10 @@ class Objection(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one image of one request. `latency` is that of the DELETE, in milliseconds."""
+    """What became of one image of one request. `latency` is that of the DELETE, in milliseconds.
+
+    An image that `waits` would be deleted by a later run: it is, or would be, marked first.
+    """
 
     image_id: str
     outcome: OutcomeName
@@ -28,6 +31,7 @@ class Outcome:
     size: int | None = None
     latency: float | None = None
     backup_left: bool = False
+    waits: bool = False
     image: Image | None = field(default=None, repr=False)
 
     @property
@@ -50,13 +54,16 @@ class Decision(NamedTuple):
 class Survey(NamedTuple):
     """What a sweep found: how many images there are, which are selected, and how many stay for which reason.
 
-    `lapsed` are images that bear this sweep's mark and are not selected any more.
+    `deselected` are images that bear a mark that this sweep takes off, since they are not selected. Of the selected,
+    `changing` counts those that would be changed, which the caps are about, and `for_workers` may be left to workers.
     """
 
     looked_at: int = 0
     selected: tuple[Image, ...] = ()
-    lapsed: tuple[Image, ...] = ()
+    deselected: tuple[Image, ...] = ()
     stay: tuple[tuple[str, int], ...] = ()
+    changing: int = 0
+    for_workers: tuple[Image, ...] = ()
 
 
 class Result(NamedTuple):

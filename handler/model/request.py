@@ -82,13 +82,13 @@ Request = DeletionRequest | SweepRequest
 class Job(NamedTuple):
     """One image of one request, and the queue's id of the message that asked for it.
 
-    A `lapsed` image is one that an earlier sweep marked and that is not selected any more.
+    A `deselected` image is one that an earlier sweep marked and that is no longer selected.
     """
 
     target: Target
     request: Request
     message_id: str = ""
-    lapsed: bool = False
+    deselected: bool = False
 
     @property
     def sweep(self) -> SweepRequest | None:

@@ -1,7 +1,9 @@
-"""Marks on images that wait for their deletion: set, and taken off again.
+"""Setting marks on images that wait for their deletion, and taking them off again.
 
-Each step can be repeated after a run that died in the middle: the mark itself is set first, and that an image is about
-to be deactivated is noted before, that it was, after.
+A run may die after each step; the next one goes on where it stopped, and what is left meanwhile never permits a
+deletion that its owner could not have seen coming. The mark itself is set first: a signature alone would be a veto. A
+deactivation is noted as begun before it, and as done after it: an image that is active, and noted as deactivated, would
+look as if its owner had activated it.
 """
 
 from collections.abc import Iterable
@@ -11,19 +13,8 @@ from handler.cloud.changes import Changes
 from handler.errors import Denied, Throttled, Unexpected
 from handler.model.image import Image
 from handler.model.request import SweepRequest
-from handler.rules.marks import (
-    DEACTIVATED,
-    DEACTIVATING,
-    MARK,
-    SWEEP,
-    Step,
-    identity,
-    is_foreign,
-    is_to_be_taken_over,
-    marks_of,
-    signatures_of,
-    stays_until,
-)
+from handler.rules.mark_state import Mark, MarkState
+from handler.rules.marks import DEACTIVATED, DEACTIVATING, MARK, MarkTags, Step, signature_of
 
 
 def last_day(sweep: SweepRequest, now: datetime) -> date:
@@ -31,24 +22,24 @@ def last_day(sweep: SweepRequest, now: datetime) -> date:
     return (now + sweep.grace).date()
 
 
-def mark(image: Image, sweep: SweepRequest, now: datetime, changes: Changes) -> date:
+def mark(image: Image, found: Mark, sweep: SweepRequest, now: datetime, changes: Changes) -> date:
     """Mark an image, unless it is marked, and deactivate it if the sweep says so; the last day on which it stays.
 
     A mark of another sweep is left alone, unless that sweep forgot it: then it is replaced.
     """
-    taken_over = is_to_be_taken_over(image, sweep, now)
-    last = None if taken_over else stays_until(image)
-    if last is not None and (is_foreign(image, sweep) or not sweep.grace):
+    is_forgotten = found.state is MarkState.FORGOTTEN
+    last = None if is_forgotten else found.last_day
+    if last is not None and (found.state is MarkState.FOREIGN or not sweep.grace):
         return last
     if last is None:
         last = last_day(sweep, now)
         changes.add_tag(image.id, f"{MARK}={last.isoformat()}")
-    if taken_over or not signatures_of(image):
+    if is_forgotten or not found.tags.signatures:
         _sign(image, f"{MARK}={last.isoformat()}", sweep, changes)
-    if taken_over and not changes.tag_replaces:
-        take([Step("untag", tag) for tag in (*marks_of(image), *signatures_of(image))], image, changes)
+    if is_forgotten and not changes.tag_replaces:
+        take([Step("untag", tag) for tag in (*found.tags.marks, *found.tags.signatures)], image, changes)
     if sweep.deactivate:
-        _deactivate(image, changes)
+        _deactivate(image, found.tags, changes)
     return last
 
 
@@ -66,16 +57,16 @@ def take(steps: Iterable[Step], image: Image, changes: Changes) -> None:
 def _sign(image: Image, mark_: str, sweep: SweepRequest, changes: Changes) -> None:
     """Sign a mark; where there is no room for that, take the mark off: nobody could veto it for good."""
     try:
-        changes.add_tag(image.id, f"{SWEEP}={identity(sweep)}")
+        changes.add_tag(image.id, signature_of(sweep))
     except (Denied, Throttled, Unexpected):  # it was not done; of others nobody knows
         if mark_ not in image.tags:
             changes.remove_tag(image.id, mark_)
         raise
 
 
-def _deactivate(image: Image, changes: Changes) -> None:
+def _deactivate(image: Image, tags: MarkTags, changes: Changes) -> None:
     """Deactivate an image, or end what an earlier run began; what its owner has deactivated is left alone."""
-    begun, done = DEACTIVATING in image.tags, DEACTIVATED in image.tags
+    begun, done = tags.is_deactivating, tags.is_deactivated
     if not begun and (done or image.status != "active"):
         return
     if not begun:

@@ -9,11 +9,11 @@ from handler.cloud.calls import Cloud
 from handler.errors import CloudError
 from handler.model.image import Also, Image
 
-USAGE_LIFE = 60.0
+LIFE = 60.0
 """Seconds after which it is asked again which images are used."""
 
 
-class Usage:
+class InUse:
     """Which images are used, by whom: asked once, and again when the answer is a minute old. Safe for threads."""
 
     def __init__(self, cloud: Cloud, deadline: Deadline, also: frozenset[Also] = frozenset()) -> None:
@@ -32,7 +32,7 @@ class Usage:
         """
         with self._lock:
             asked = self._asked_at
-            is_young = asked is not None and self._deadline.now() - asked <= USAGE_LIFE
+            is_young = asked is not None and self._deadline.now() - asked <= LIFE
             if asked is not None and is_young and (since is None or asked > since):
                 return
             try:

@@ -4,10 +4,12 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
+from handler.clock import Deadline
 from handler.errors import CloudError, DeadlineReached, Unexpected
 from handler.model.outcome import Outcome
 from handler.model.request import Job
-from handler.work.deletion import Run, failed, outcome_of
+from handler.work.deletion import failed, outcome_of
+from handler.work.run import Progress, Run
 
 T = TypeVar("T")
 
@@ -20,8 +22,9 @@ def carry_out(jobs: Sequence[Job], run: Run) -> list[Outcome]:
     done: dict[int, Outcome] = {}
 
     def settle(number: int, outcome: Outcome) -> None:
-        if done.setdefault(number, outcome) is outcome:  # else it came too late, and was told as failed
-            run.tell(outcome, jobs[number])
+        # The first outcome stays: one that comes after the deadline was reported as failed already.
+        if done.setdefault(number, outcome) is outcome:
+            run.report(outcome, jobs[number])
 
     def work(numbers: Sequence[int]) -> None:
         for number in numbers:
@@ -35,17 +38,17 @@ def carry_out(jobs: Sequence[Job], run: Run) -> list[Outcome]:
     return [done[number] for number in range(len(jobs))]
 
 
-def in_time(work: Callable[[], T], run: Run) -> T:
+def in_time(work: Callable[[], T], deadline: Deadline, progress: Progress) -> T:
     """Do a piece of work that asks the cloud; raises DeadlineReached if it has not ended by the deadline."""
     executor = ThreadPoolExecutor(1, thread_name_prefix="image")
     answer = executor.submit(work)
     executor.shutdown(wait=False)
     try:
-        return answer.result(run.deadline.left())
+        return answer.result(deadline.left())
     except TimeoutError:
-        run.late = True
+        progress.be_late()
         error = DeadlineReached("no answer before the deadline of the invocation")
-        run.deadline.halt(error)
+        deadline.halt(error)
         raise error from None
 
 
@@ -59,13 +62,13 @@ def _by_image(jobs: Sequence[Job]) -> Iterable[list[int]]:
 
 def _await(futures: Sequence[Future[None]], run: Run) -> CloudError:
     """Wait for the work, but not past the deadline. Gives the error of the jobs that have no outcome then."""
-    finished, late = wait(futures, timeout=run.deadline.left())
+    finished, unfinished = wait(futures, timeout=run.deadline.left())
     for future in finished:
         if error := future.exception():
-            run.unforeseen(error)
-    if not late:
-        return Unexpected("a fault of image-reaper: see the log")
-    run.late = True
+            run.report_bug(error)
+    if not unfinished:
+        return Unexpected("a bug in image-reaper: see the log")
+    run.progress.be_late()
     error = DeadlineReached("not ended before the deadline of the invocation")
     run.deadline.halt(error)
     return error

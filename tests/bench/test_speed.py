@@ -15,6 +15,7 @@ import pytest
 import requests
 
 from handler import app
+from handler.compose import warm
 from tests.conftest import Context
 
 IMAGES = 200
@@ -42,7 +43,7 @@ def running_cloud(tmp_path: Path, delay: float) -> Iterator[tuple[dict[str, str]
 
 
 def set_environment(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    app.forget()
+    warm.forget()
     settings = {"REAPER_MODE": "delete", "REAPER_MAX_IMAGES": str(IMAGES), "REAPER_CONCURRENCY": str(CONCURRENCY)}
     for name, value in {**environment, **settings}.items():
         monkeypatch.setenv(name, value)

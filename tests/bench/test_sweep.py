@@ -40,10 +40,11 @@ with requests.Session() as session:
 SWEEP = """
 import contextlib, io, json, resource, time
 from handler import app
+from handler.compose import warm
 from handler.__main__ import ShellContext
 sweep = {"select": {"name": "ci-*", "older_than": "1d"}, "keep": {"newest": 3}, "limit": 0}
 with contextlib.redirect_stdout(io.StringIO()):
-    app.load_settings()
+    warm.load_settings()
     start = time.perf_counter()
     report = app.lambda_handler({"sweep": sweep}, ShellContext(300))
     seconds = time.perf_counter() - start

@@ -19,12 +19,13 @@ from handler.clock import Deadline
 from handler.cloud.calls import Cloud, Options
 from handler.cloud.identity.keystone import KeystoneIdentity, login_with
 from handler.cloud.transport import Transport, new_session
+from handler.compose import invocation
 from handler.config import Settings
 from handler.model.outcome import Outcome
 from handler.model.request import DeletionRequest, Job, Target
-from handler.work.deletion import Allowance, Run
-from handler.work.in_use import Usage
+from handler.work.in_use import InUse
 from handler.work.parallel import carry_out
+from handler.work.run import Progress, Run
 from tests.conftest import queue
 from tests.fakecloud import FakeCloud, Server
 
@@ -84,7 +85,7 @@ class Stage:
         for name, value in {**self.cloud.env(self.server.url, kind), "REAPER_MODE": "delete", **settings}.items():
             self.environment.setenv(name, value)
 
-    def outcomes(self, image_ids: list[str], context: app.Context | None = None) -> dict[str, tuple[str, str]]:
+    def outcomes(self, image_ids: list[str], context: invocation.Context | None = None) -> dict[str, tuple[str, str]]:
         """Outcome and reason of each image."""
         report = app.lambda_handler({"image_ids": image_ids}, context or Hurry())
         return {told["image_id"]: (told["outcome"], told["reason"]) for told in report["outcomes"]}
@@ -107,12 +108,12 @@ def new_run(cloud: FakeCloud, server: Server, clock: Clock, **settings: str) -> 
         policy=chosen.policy,
         now=datetime.now(UTC),
         armed=True,
-        usage=Usage(cloud_seen, transport.deadline) if chosen.in_use_check == "on" else None,
+        in_use=InUse(cloud_seen, transport.deadline) if chosen.in_use_check == "on" else None,
         concurrency=chosen.concurrency,
-        allowance=Allowance(chosen.max_images),
+        progress=Progress(chosen.max_images),
         journal=lambda *_: None,
-        tell=lambda *_: None,
-        unforeseen=lambda _: None,
+        report=lambda *_: None,
+        report_bug=lambda _: None,
     )
 
 

@@ -7,7 +7,7 @@ right.
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -15,14 +15,14 @@ from uuid import UUID
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from handler import app
+from handler.compose import invocation
 from handler.config import Settings
 from handler.model.outcome import Outcome
 from handler.model.request import SweepRequest
 from handler.report.report import Report
-from handler.rules.marks import identity
+from handler.rules.marks import fingerprint
 from handler.sources.schema import read_request
-from handler.work.sweeps import Sweeper, sweep
+from handler.work.sweeps import sweep
 from tests.fakecloud import DEMO, OTHER, FakeCloud, ImageRecord, Server
 from tests.fakecloud.records import time_text
 from tests.faults import Clock, Hurry, new_run
@@ -167,18 +167,17 @@ class Scene:
         """Have a request carried out that a caller sends."""
         self.cloud.calls.clear()
         environment = {**self.cloud.env(self.server.url), "REAPER_MODE": "delete", "REAPER_CONCURRENCY": "1"}
-        return app.process(request, Hurry(), Settings.from_env(environment | settings), now=now)
+        return invocation.process(request, Hurry(), Settings.from_env(environment | settings), now=now)
 
     def run_patiently(self, policy: Json) -> list[Outcome]:
         """Have a policy carried out where there is time to try again, on a clock that passes only by waiting."""
-        run = new_run(self.cloud, self.server, Clock(), REAPER_CONCURRENCY="1")
-        run.now = NOW
-        return list(sweep(_read(policy), "", run, Sweeper()).outcomes)
+        run = replace(new_run(self.cloud, self.server, Clock(), REAPER_CONCURRENCY="1"), now=NOW)
+        return list(sweep(_read(policy), "", run).outcomes)
 
 
 def signature(policy: Json) -> str:
     """The tag by which a policy signs its marks."""
-    return f"{SIGNED}={identity(_read(policy))}"
+    return f"{SIGNED}={fingerprint(_read(policy))}"
 
 
 def _read(policy: Json) -> SweepRequest:

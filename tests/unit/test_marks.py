@@ -7,26 +7,12 @@ from typing import Any
 import pytest
 
 from handler.model.image import Image
+from handler.model.outcome import Objection
 from handler.model.request import Keep, Select, SweepRequest
-from handler.rules.marks import (
-    DEACTIVATED,
-    DEACTIVATING,
-    FORGOTTEN,
-    MARK,
-    SWEEP,
-    Step,
-    acts_on,
-    has_lapsed,
-    identity,
-    is_due,
-    is_marked,
-    marks_of,
-    refusal,
-    release,
-    signatures_of,
-    stays_until,
-    veto,
-)
+from handler.rules import marks
+from handler.rules.mark_state import CHANGING, MarkState, objection, state_of
+from handler.rules.mark_state import FORGOTTEN_AFTER as FORGOTTEN
+from handler.rules.marks import DEACTIVATED, DEACTIVATING, MARK, SWEEP, Step, fingerprint, read_tags, veto_in
 
 NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
 TODAY = NOW.date()
@@ -57,8 +43,51 @@ def tagged(*tags: str, **changes: Any) -> Image:  # noqa: ANN401 (any attribute)
     return image(tags=frozenset(tags), **changes)
 
 
+# What the tests ask of a mark.
+
+
+def marks_of(found: Image) -> list[str]:
+    return list(read_tags(found).marks)
+
+
+def signatures_of(found: Image) -> list[str]:
+    return list(read_tags(found).signatures)
+
+
+def stays_until(found: Image) -> date | None:
+    return read_tags(found).last_day
+
+
+def is_marked(found: Image) -> bool:
+    return read_tags(found).is_marked
+
+
+def veto(found: Image) -> str:
+    return veto_in(read_tags(found), found.status)
+
+
+def is_due(found: Image, sweep: SweepRequest, now: datetime) -> bool:
+    return state_of(found, sweep, now).state is MarkState.DUE
+
+
+def acts_on(found: Image, sweep: SweepRequest, now: datetime) -> bool:
+    return state_of(found, sweep, now).state in CHANGING
+
+
+def has_lapsed(found: Image, sweep: SweepRequest, now: datetime) -> bool:
+    return state_of(found, sweep, now).removable
+
+
+def refusal(found: Image, sweep: SweepRequest, now: datetime) -> Objection | None:
+    return objection(found, state_of(found, sweep, now), sweep, now)
+
+
+def release(found: Image, sweep: SweepRequest) -> list[Step]:
+    return marks.release(found, read_tags(found), sweep)
+
+
 GRACE = SweepRequest(Select(name="ci-*"), grace=7 * DAY)
-OURS = f"{SWEEP}={identity(GRACE)}"
+OURS = f"{SWEEP}={fingerprint(GRACE)}"
 OTHERS = f"{SWEEP}=0123abcd"
 
 
@@ -261,28 +290,28 @@ EVERY_SELECT = {
 
 
 def test_the_identity_of_a_policy_is_fixed_for_good() -> None:
-    assert identity(SweepRequest(Select(name="ci-*"))) == "03523a93"
+    assert fingerprint(SweepRequest(Select(name="ci-*"))) == "03523a93"
     full = Select("ci-*", frozenset({"b", "a"}), (("k", "v"),), "active", DAY, NOW, 7)
-    assert identity(SweepRequest(full, Keep(3))) == "1a1b974e"
+    assert fingerprint(SweepRequest(full, Keep(3))) == "1a1b974e"
 
 
 def test_the_order_of_tags_and_properties_does_not_change_a_policy() -> None:
     one = Select(tags=frozenset(["a", "b", "c"]), properties=(("k", "v"), ("a", "b")))
     other = Select(tags=frozenset(["c", "b", "a"]), properties=(("a", "b"), ("k", "v")))
-    assert identity(SweepRequest(one)) == identity(SweepRequest(other))
+    assert fingerprint(SweepRequest(one)) == fingerprint(SweepRequest(other))
 
 
 @pytest.mark.parametrize("select", EVERY_SELECT.values(), ids=list(EVERY_SELECT))
 def test_policies_that_select_or_keep_otherwise_are_told_apart(select: Select) -> None:
     other = SweepRequest(select, Keep(3))
-    assert len({identity(SweepRequest(select)), identity(other), identity(other._replace(keep=Keep(4)))}) == 3
-    assert identity(SweepRequest(select)) != identity(GRACE)
+    assert len({fingerprint(SweepRequest(select)), fingerprint(other), fingerprint(other._replace(keep=Keep(4)))}) == 3
+    assert fingerprint(SweepRequest(select)) != fingerprint(GRACE)
 
 
 def test_how_much_a_run_may_do_does_not_change_a_policy() -> None:
     changed = GRACE._replace(grace=DAY, limit=1, limit_percent=1, deactivate=True, reason="x", dry_run=True)
-    assert identity(changed) == identity(GRACE)
+    assert fingerprint(changed) == fingerprint(GRACE)
 
 
 def test_a_name_that_is_no_text_of_utf_8_has_an_identity_too() -> None:
-    assert len(identity(SweepRequest(Select(name="ci-\udc80*")))) == 8
+    assert len(fingerprint(SweepRequest(Select(name="ci-\udc80*")))) == 8

@@ -2,6 +2,7 @@
 
 from dataclasses import FrozenInstanceError, fields, is_dataclass, replace
 from datetime import timedelta
+from enum import Enum
 from importlib import import_module
 from pathlib import Path
 from typing import get_args
@@ -101,7 +102,7 @@ def test_the_values_are_frozen() -> None:
     ]
     frozen = [thing for thing in classes if is_dataclass(thing) and thing.__dataclass_params__.frozen]  # type: ignore[attr-defined]  # is_dataclass
     assert len(classes) >= 13
-    assert set(classes) == {*frozen, *(thing for thing in classes if issubclass(thing, tuple))}
+    assert set(classes) == {*frozen, *(thing for thing in classes if issubclass(thing, tuple | Enum))}
     with pytest.raises(FrozenInstanceError):
         IMAGE.protected = True  # type: ignore[misc]  # that is what is tested
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from handler.app import load_settings, process
+from handler.compose.invocation import process
+from handler.compose.warm import load_settings
 from handler.model.image import Image
 from handler.model.outcome import Decision, Objection, Outcome, Result, Survey
 from handler.model.request import DeletionRequest, Select, SweepRequest

@@ -2,24 +2,25 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from handler import app
+from handler.compose import invocation
 from handler.config import Settings
 from handler.model.outcome import Decision
 from handler.model.request import Select, SweepRequest
 from handler.report.report import Report
-from handler.rules.marks import DEACTIVATED, MARK, SWEEP, identity
+from handler.rules.marks import DEACTIVATED, MARK, SWEEP, fingerprint
 from tests.conftest import Context, Invoke, queue
 from tests.fakecloud import DEMO, OTHER, FakeCloud, Server
 from tests.faults import Clock, envelope, new_run, reap
 
 LATER = {"Retry-After": "3600"}
 """Longer than any invocation: what is answered so fails at once."""
-SIGNATURE = f"{SWEEP}={identity(SweepRequest(Select(name='ci-*')))}"
+SIGNATURE = f"{SWEEP}={fingerprint(SweepRequest(Select(name='ci-*')))}"
 TODAY = datetime(2026, 6, 15, 12, tzinfo=UTC)
 Run = Callable[..., Report]
 
@@ -40,7 +41,7 @@ def run(clean_environment: pytest.MonkeyPatch, cloud: FakeCloud, server: Server)
 
     def run_once(request: dict[str, Any], *, day: float = 0, **settings: str) -> Report:
         chosen = Settings.from_env(cloud.env(server.url) | {"REAPER_MODE": "delete"} | settings)
-        return app.process(request, Context(), chosen, now=TODAY + timedelta(days=day))
+        return invocation.process(request, Context(), chosen, now=TODAY + timedelta(days=day))
 
     return run_once
 
@@ -139,7 +140,7 @@ def test_a_witness_hears_of_every_image_and_why_it_stays(cloud: FakeCloud, serve
     gone, stays = cloud.add_image("ci-1"), cloud.add_image("web-1")
     heard = list[Decision]()
     settings = Settings.from_env(cloud.env(server.url))
-    app.process(sweep(), Context(), settings, witness=heard.append)
+    invocation.process(sweep(), Context(), settings, observe=heard.append)
     assert {d.image.id: d.objection and d.objection.detail for d in heard} == {
         gone: None,
         stays: "its name does not match ci-*",
@@ -507,14 +508,12 @@ def test_a_mark_that_cannot_be_signed_is_taken_off_again(run: Run, cloud: FakeCl
 
 def test_a_judgement_that_grew_old_while_the_budget_was_asked_is_made_anew(cloud: FakeCloud, server: Server) -> None:
     image, clock = cloud.add_image(), Clock()
-    run_of_one = new_run(cloud, server, clock)
 
     def spend() -> None:
         clock.sleep(1.5)
         cloud.images[image].tags.append("keep")
 
-    run_of_one.spend = spend
-    assert reap(run_of_one, [image])[image].reason == "kept"
+    assert reap(replace(new_run(cloud, server, clock), spend=spend), [image])[image].reason == "kept"
     assert set(cloud.images) == {image}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from handler.app import process
+from handler.compose.invocation import process
 from handler.config import Settings
 from handler.rules.marks import DEACTIVATED, MARK
 from tests.aws import KEYS, Client, budget_table, client

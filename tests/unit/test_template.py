@@ -15,7 +15,7 @@ from handler.config import Settings
 from handler.errors import CloudError
 from handler.model.outcome import Outcome
 from handler.model.request import DeletionRequest, Request, Source, SweepRequest
-from handler.report.report import METRICS, Reporter
+from handler.report.reporter import METRICS, Reporter
 from handler.rules.safety import RULES
 from handler.sources.shapes import read_event
 from tests.conftest import EVENTS

@@ -1,9 +1,12 @@
-"""What AWS must be told, and how it is reached: values without a wish of their own."""
+"""How AWS is reached, and how it names its tables and queues. Values, without HTTP."""
 
 import re
 from dataclasses import dataclass, field, replace
+from urllib.parse import urlsplit
 
 _ARN = re.compile(r"arn:[^:]+:[^:]+:[^:]+:")
+TABLE = r"^(arn:[a-z-]+:dynamodb:[a-z0-9-]+:[0-9]+:table/)?[A-Za-z0-9_.-]{3,255}$"
+"""What DynamoDB takes as the name of a table, and an ARN. Source: DynamoDB developer guide, "Naming rules"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +33,15 @@ class AwsAccess:
         own = f"https://{service}.{self.region}.amazonaws.com{'.cn' if self.region.startswith('cn-') else ''}"
         given = dict(self.endpoints)
         return given.get(service) or given.get("") or own
+
+
+def check_queue(url: str) -> str:
+    """Give the address of a queue as it is; raises ValueError for any other address, and for a FIFO queue."""
+    parts = urlsplit(url)
+    if not parts.path.strip("/") or parts.query or parts.fragment:
+        message = "must be the address of a queue, such as https://sqs.eu-central-1.amazonaws.com/123456789012/name"
+        raise ValueError(message)
+    if parts.path.rstrip("/").endswith(".fifo"):
+        message = "must not be a FIFO queue: one image that fails would hold back its whole message group"
+        raise ValueError(message)
+    return url

@@ -1,35 +1,16 @@
 """The budget: the deletions that all invocations together may make in one window of time, counted in DynamoDB."""
 
-import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from handler.engine.aws import calls
 from handler.engine.aws.access import AwsAccess
+from handler.engine.aws.calls import Session, aws_session, call
 from handler.errors import AwsFault, BudgetSpent, BudgetUnknown
-from handler.model.request import parse_age
 
-LARGEST = 1_000_000
-SHORTEST_WINDOW = timedelta(hours=1)
 KEPT = 3
 """Windows, from the start of its own, after which DynamoDB may remove a count."""
-TABLE = r"^(arn:[a-z-]+:dynamodb:[a-z0-9-]+:[0-9]+:table/)?[A-Za-z0-9_.-]{3,255}$"
-"""What DynamoDB takes as the name of a table, and an ARN. Source: DynamoDB developer guide, "Naming rules"."""
 UPDATE_ITEM = "DynamoDB_20120810.UpdateItem"
-
-
-def parse_budget(text: str) -> tuple[int, timedelta]:
-    """Read a number of deletions and the window in which they may be made, such as `200/1d`; else raises ValueError."""
-    match = re.fullmatch(r"([0-9]{1,7})/(.+)", text)
-    if match is None or int(match[1]) > LARGEST:
-        message = f"must be a number from 0 to {LARGEST} and a window, such as 200/1d"
-        raise ValueError(message)
-    window = parse_age(match[2])
-    if window < SHORTEST_WINDOW:
-        message = "the window must be 1h at the least"
-        raise ValueError(message)
-    return int(match[1]), window
 
 
 @dataclass(eq=False)
@@ -48,7 +29,7 @@ class Budget:
     scope: str
     now: datetime
     _ended_by: BudgetSpent | None = field(default=None, init=False)
-    _session: calls.Session = field(default_factory=calls.new_session, init=False, repr=False)
+    _session: Session = field(default_factory=aws_session, init=False, repr=False)
 
     def take(self) -> None:
         """Count one deletion before it is made; raises BudgetSpent, or BudgetUnknown where it could not be counted.
@@ -69,7 +50,7 @@ class Budget:
             raise self._spent()
         access = self.access.in_region_of(self.table)
         try:
-            answer = calls.call("dynamodb", access, UPDATE_ITEM, self._update(), "1.0", session=self._session)
+            answer = call("dynamodb", access, UPDATE_ITEM, self._update(), "1.0", session=self._session)
         except AwsFault as exc:
             if exc.code == "ConditionalCheckFailedException":
                 raise self._spent() from exc

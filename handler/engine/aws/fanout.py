@@ -10,8 +10,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from handler.clock import Deadline
-from handler.engine.aws import calls
 from handler.engine.aws.access import AwsAccess
+from handler.engine.aws.calls import Session, aws_session, call
 from handler.errors import AwsFault, CloudError
 
 SEND = "AmazonSQS.SendMessageBatch"
@@ -29,18 +29,6 @@ LONGEST_PROBLEM = 300
 _REGION = re.compile(r"(?:^|\.)([a-z]{2}(?:-[a-z]+)+-\d+)\.")
 
 
-def check_queue(url: str) -> str:
-    """Give the address of a queue as it is; raises ValueError for any other address, and for a FIFO queue."""
-    parts = urlsplit(url)
-    if not parts.path.strip("/") or parts.query or parts.fragment:
-        message = "must be the address of a queue, such as https://sqs.eu-central-1.amazonaws.com/123456789012/name"
-        raise ValueError(message)
-    if parts.path.rstrip("/").endswith(".fifo"):
-        message = "must not be a FIFO queue: one image that fails would hold back its whole message group"
-        raise ValueError(message)
-    return url
-
-
 def requests_of(images: Sequence[Mapping[str, Any]], shared: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Cut a list of images into requests that each fit into a message, in their order.
 
@@ -51,6 +39,22 @@ def requests_of(images: Sequence[Mapping[str, Any]], shared: Mapping[str, Any]) 
     room = MOST_BYTES + comma - len(_text({"images": [], **fields}))
     sizes = [len(_text(image)) + comma for image in images]
     return [{"images": [images[number] for number in group], **fields} for group in _packed(sizes, room)]
+
+
+def enqueue(
+    images: Sequence[Mapping[str, Any]],
+    shared: Mapping[str, Any],
+    queue_url: str,
+    access: AwsAccess,
+    deadline: Deadline | None = None,
+) -> list[str]:
+    """Send images in requests of at most ten, and give for each why it was not sent: empty if it was.
+
+    `shared` are the fields that all requests have. What `send` says of its requests holds here as well.
+    """
+    requests = requests_of(images, shared)
+    problems = send(requests, queue_url, access, deadline)
+    return [problem for request, problem in zip(requests, problems, strict=True) for _ in request["images"]]
 
 
 def send(
@@ -79,7 +83,7 @@ class _Post:
     deadline: Deadline | None
     problems: list[str] = field(init=False)
     _silences: int = field(default=0, init=False)
-    _session: calls.Session = field(default_factory=calls.new_session, init=False, repr=False)
+    _session: Session = field(default_factory=aws_session, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.problems = [TOO_LARGE] * len(self.bodies)
@@ -112,7 +116,7 @@ class _Post:
             message = f"not tried: sqs did not answer {MOST_SILENCES} times in a row"
             raise AwsFault(message)
         try:
-            answer = calls.call("sqs", self.access, SEND, payload, "1.0", session=self._session)
+            answer = call("sqs", self.access, SEND, payload, "1.0", session=self._session)
         except AwsFault as exc:
             self._silences = 0 if exc.code else self._silences + 1
             raise

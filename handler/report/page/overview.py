@@ -6,7 +6,6 @@ from typing import Literal, NamedTuple, get_args
 
 from handler.model.outcome import Decision, Objection, Outcome, OutcomeName, Result
 from handler.model.request import Request, SweepRequest
-from handler.rules.marks import is_due
 from handler.rules.selection import family
 
 Place = Literal["goes", "waits", "failed", "refused", "gone", "stays"]
@@ -137,7 +136,7 @@ def _known(decisions: Iterable[Decision]) -> dict[str, Decision]:
 def _told(outcome: Outcome, request: Request | None, decision: Decision | None, circumstances: _Circumstances) -> Row:
     """An image that an outcome tells of."""
     image = outcome.image or (decision.image if decision else None)
-    place, why = _place(outcome, request, decision, circumstances), Objection(outcome.reason, outcome.detail)
+    place, why = _place(outcome, decision), Objection(outcome.reason, outcome.detail)
     if place == "stays" and decision and decision.objection:
         why = Objection(decision.objection.reason, f"{decision.objection.detail}; {outcome.detail}")
     words = _words(outcome, place, rehearsed=not circumstances.armed or bool(request and request.dry_run))
@@ -155,11 +154,9 @@ def _untold(decision: Decision, why: Objection, circumstances: _Circumstances) -
     return Row(place, image.id, name, image.created_at, image.size, place, why.reason, why.detail, group)
 
 
-def _place(
-    outcome: Outcome, request: Request | None, decision: Decision | None, circumstances: _Circumstances
-) -> Place:
-    if decision and outcome.outcome == "would_delete" and isinstance(request, SweepRequest):
-        return "goes" if is_due(outcome.image or decision.image, request, circumstances.now) else "waits"
+def _place(outcome: Outcome, decision: Decision | None) -> Place:
+    if outcome.waits:
+        return "waits"
     if decision and decision.objection and outcome.outcome == "refused":
         return "stays"  # it was not selected: it was looked at for the mark that it bore
     return _PLACE_OF[outcome.outcome]

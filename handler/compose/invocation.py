@@ -1,0 +1,204 @@
+"""One invocation: an event is read, and a run is built from the settings and carried out."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Protocol
+
+from handler.clock import RESERVE, Deadline
+from handler.cloud.calls import Cloud, Options
+from handler.cloud.dialects import DIALECTS
+from handler.cloud.transport import Transport
+from handler.compose.warm import access_to_cloud, drop_access, reporter
+from handler.config import Settings
+from handler.engine.aws import fanout
+from handler.engine.aws.budget import Budget
+from handler.errors import CloudError, DeadlineReached, InvalidRequest, Paused
+from handler.model.message import Received, Rejected, StackCall, Waiting
+from handler.model.outcome import Decision
+from handler.model.request import SweepRequest
+from handler.report.report import Report, mode_of
+from handler.report.reporter import Reporter
+from handler.sources import shapes
+from handler.work.dispatch import Reach, admit, results
+from handler.work.in_use import InUse
+from handler.work.parallel import in_time
+from handler.work.run import Enqueue, Progress, Run
+
+STACK_RESERVE = 10.0
+"""Seconds kept back to answer CloudFormation."""
+
+Observe = Callable[[Decision], None]
+
+
+class Context(Protocol):
+    """What we need of Lambda's context."""
+
+    aws_request_id: str
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Milliseconds until the runtime ends the invocation."""
+
+
+def read(event: Any, settings: Settings) -> Received:  # noqa: ANN401 (an event may be any JSON)
+    """Read an event of any source; raises UnknownEvent."""
+    return shapes.read_event(event, settings.scheduled_request, settings.lifecycle_request)
+
+
+def process(
+    event: Any,  # noqa: ANN401 (an event may be any JSON)
+    context: Context,
+    settings: Settings,
+    now: datetime | None = None,
+    observe: Observe | None = None,
+) -> Report:
+    """Read an event and carry it out."""
+    return carry_out(read(event, settings), context, settings, now, observe)
+
+
+def carry_out(
+    received: Received,
+    context: Context,
+    settings: Settings,
+    now: datetime | None = None,
+    observe: Observe | None = None,
+) -> Report:
+    """Do what was asked for, write it to the log and to the metrics, and give the report.
+
+    `now` is read from the clock unless it is given; `observe` is given what a sweep makes of every image. Raises
+    InvalidRequest for a request that is turned down, unless a queue can take it back alone.
+    """
+    invocation = _begin(received, context, settings)
+    with _ending(invocation.deadline, invocation.progress):
+        project_id = invocation.connect()
+        admitted = invocation.admitted(project_id)
+        done = results(admitted, invocation.run(project_id, now or datetime.now(UTC), observe))
+    report = Report(
+        source=received.source,
+        mode=mode_of(settings.mode, done),
+        request_id=invocation.request_id,
+        project_id=project_id,
+        results=done,
+    )
+    invocation.reporter.finished(report)
+    return report
+
+
+def _begin(received: Received, context: Context, settings: Settings) -> "_Invocation":
+    reserve = STACK_RESERVE if isinstance(received.waiting, StackCall) else RESERVE
+    deadline = Deadline(lambda: context.get_remaining_time_in_millis() / 1000, reserve=reserve)
+    invocation = _Invocation(
+        received=received,
+        request_id=context.aws_request_id,
+        settings=settings,
+        reporter=reporter(settings.service, settings.namespace),
+        deadline=deadline,
+        progress=Progress(settings.max_images),
+        cloud=_cloud(settings, deadline),
+    )
+    if DIALECTS[settings.image_api].is_discarded:
+        advice = "REAPER_IMAGE_API=glance or ims"
+        invocation.reporter.warn("api.discarded", image_api=settings.image_api, advice=advice)
+    return invocation
+
+
+@contextmanager
+def _ending(deadline: Deadline, progress: Progress) -> Iterator[None]:
+    """See to it that nothing more is sent once the invocation has ended."""
+    try:
+        yield
+    finally:
+        if progress.is_late:
+            drop_access()
+        deadline.halt(DeadlineReached("the invocation has ended"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Invocation:
+    """What a run is built from, before anybody was asked which project it is for."""
+
+    received: Received
+    request_id: str
+    settings: Settings
+    reporter: Reporter
+    deadline: Deadline
+    progress: Progress
+    cloud: Cloud
+
+    def connect(self) -> str:
+        """Give the project that we act for. Where that can't be found out, every image of the run fails for this."""
+        requests = self.received.requests
+        if not requests:
+            return ""
+        try:
+            if self.settings.mode == "paused":
+                message = "REAPER_MODE is paused"
+                raise Paused(message)
+            return in_time(lambda: self.cloud.project_id, self.deadline, self.progress)
+        except CloudError as error:
+            if not any(isinstance(request, SweepRequest) or request.targets for request in requests):
+                raise  # with no image to fail, this is the only way to tell
+            self.deadline.halt(error)
+            return ""
+
+    def admitted(self, project_id: str) -> Received:
+        """What was received, less the requests that can't be carried out.
+
+        Only a queue can get one of these back alone; elsewhere the whole event fails, and InvalidRequest is raised.
+        """
+        received, reach = self.received, Reach(image_api=self.settings.image_api, project_id=project_id)
+        received = received._replace(messages=tuple(admit(message, reach) for message in received.messages))
+        problems = [(m.request.problem, m.id) for m in received.messages if isinstance(m.request, Rejected)]
+        for problem, message_id in problems:
+            self.reporter.rejected(self.request_id, received.source, problem, message_id)
+        if problems and received.waiting is not Waiting.QUEUE:
+            self.reporter.count(received.source, (), len(problems))
+            raise InvalidRequest("; ".join(problem for problem, _ in problems))
+        return received
+
+    def run(self, project_id: str, now: datetime, observe: Observe | None) -> Run:
+        """The run, complete."""
+        settings, source = self.settings, self.received.source
+        return Run(
+            cloud=self.cloud,
+            deadline=self.deadline,
+            progress=self.progress,
+            policy=settings.policy,
+            now=now,
+            armed=settings.mode == "delete",
+            in_use=InUse(self.cloud, self.deadline, settings.in_use_also) if settings.in_use_check == "on" else None,
+            concurrency=settings.concurrency,
+            spend=_spend(settings, project_id, now),
+            journal=partial(self.reporter.deleting, self.request_id, source),
+            report=partial(self.reporter.outcome, self.request_id, source),
+            report_bug=self.reporter.bug,
+            observe=observe or (lambda _decision: None),
+            enqueue=_enqueue(settings, self.deadline),
+        )
+
+
+def _cloud(settings: Settings, deadline: Deadline) -> Cloud:
+    options = Options(
+        image_api=settings.image_api,
+        project_pin=settings.project_pin,
+        image_endpoint=settings.image_endpoint,
+        compute_endpoint=settings.compute_endpoint,
+    )
+    access = access_to_cloud(settings)
+    return Cloud(Transport(access.session, access.identity, deadline), options)
+
+
+def _spend(settings: Settings, project_id: str, now: datetime) -> Callable[[], None]:
+    """What takes one deletion out of the project's budget, which need not be limited."""
+    if settings.budget is None:
+        return lambda: None
+    limit, window = settings.budget
+    return Budget(limit, window, settings.budget_table, settings.aws, project_id, now).take
+
+
+def _enqueue(settings: Settings, deadline: Deadline) -> Enqueue | None:
+    """What leaves deletions to workers, if there is a queue for them."""
+    url = settings.fanout_queue_url
+    return partial(fanout.enqueue, queue_url=url, access=settings.aws, deadline=deadline) if url else None

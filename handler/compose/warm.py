@@ -1,0 +1,80 @@
+"""What an execution environment keeps from one invocation to the next, and what makes it anew."""
+
+import random
+from functools import lru_cache, partial
+from typing import Any, NamedTuple
+
+from handler.cloud.identity.credentials import Credentials
+from handler.cloud.identity.identity import Identity
+from handler.cloud.identity.keystone import KeystoneIdentity, Login, login_with
+from handler.cloud.transport import Session, new_session
+from handler.config import Settings
+from handler.engine.aws.access import AwsAccess
+from handler.engine.aws.secret import read_secret
+from handler.errors import CredentialsRefused, InvalidSettings
+from handler.report.reporter import Reporter
+
+
+class Access(NamedTuple):
+    """The connections to the cloud, and who we are on them."""
+
+    session: Session
+    identity: Identity
+
+
+def load_settings() -> Settings:
+    """Read the settings, with the credentials that the secret held when it was first read."""
+    return Settings.from_env(read=_secret)
+
+
+@lru_cache(maxsize=1)
+def reporter(service: str, namespace: str) -> Reporter:
+    """What writes the log and the metrics of a service."""
+    return Reporter(service, namespace)
+
+
+def access_to_cloud(settings: Settings) -> Access:
+    """The connections and the token of the last invocation, or new ones where the settings have changed."""
+    return _access(settings.credentials, settings.concurrency, bool(settings.credentials_secret))
+
+
+def drop_access() -> None:
+    """Leave connections and token to work that still goes on: it holds them, and its place in the queue for a token."""
+    _access.cache_clear()
+
+
+def forget() -> None:
+    """Begin anew after a snapshot was restored: what was made before it is out of date, and random numbers repeat."""
+    _secret.cache_clear()
+    _access.cache_clear()
+    random.seed()
+
+
+@lru_cache(maxsize=1)
+def _secret(name: str, access: AwsAccess) -> dict[str, Any]:
+    """The secret, which is read once in the life of the environment, and once more when it is refused."""
+    return read_secret(name, access)
+
+
+@lru_cache(maxsize=1)
+def _access(credentials: Credentials, connections: int, rotates: bool) -> Access:  # noqa: FBT001 (a fact)
+    session = new_session(connections, credentials.cacert or True)
+    identity = KeystoneIdentity(
+        login_with(credentials),
+        session,
+        interface=credentials.interface,
+        region=credentials.region_name,
+        rotate=partial(_rotated, credentials) if rotates else lambda: None,
+    )
+    return Access(session, identity)
+
+
+def _rotated(refused: Credentials) -> Login | None:
+    """Read the secret again; None if it holds nothing else than what was refused."""
+    _secret.cache_clear()
+    try:
+        credentials = load_settings().credentials
+    except InvalidSettings as exc:
+        message = f"the credentials were refused, and there are no others: {exc}"
+        raise CredentialsRefused(message) from exc
+    return None if credentials == refused else login_with(credentials)

@@ -1,0 +1,169 @@
+"""What happened, in log lines and metrics. The only place that knows their names."""
+
+import json
+import logging
+import re
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, TextIO
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.logging.exceptions import InvalidLoggerSamplingRateError
+from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+
+from handler.errors import InvalidSettings, Unexpected
+from handler.model.image import Image
+from handler.model.outcome import Outcome
+from handler.model.request import Job, Source
+from handler.report.report import Report, as_json
+
+METRICS: Mapping[str, str] = {
+    "deleted": "ImagesDeleted",
+    "already_gone": "ImagesAlreadyGone",
+    "marked": "ImagesMarked",
+    "would_delete": "ImagesWouldDelete",
+    "refused": "ImagesRefused",
+    "failed": "ImagesFailed",
+}
+"""The metric that counts each outcome; those with a reason are counted once more as `<metric>_<reason>`."""
+
+
+class Reporter:
+    """Writes the log and the metrics of a service."""
+
+    def __init__(self, service: str, namespace: str) -> None:
+        """Raises InvalidSettings if a variable of Powertools' is unusable: it reads those itself."""
+        self._service = service
+        self._namespace = namespace
+        self._output = _StandardOutput()
+        try:
+            formatter = LambdaPowertoolsFormatter(
+                service=service,
+                utc=True,
+                use_rfc3339=True,
+                location=None,  # the event name says where a line comes from
+                # Names of images may hold what standard output can't encode: plain ASCII always gets through.
+                json_serializer=partial(json.dumps, default=str, separators=(",", ":")),
+            )
+            self._output.setFormatter(formatter)
+            self._log = Logger(service=service, logger_handler=self._output, logger_formatter=formatter, location=None)
+        except (ValueError, InvalidLoggerSamplingRateError) as exc:
+            message = f"LOG_LEVEL or POWERTOOLS_*: {exc}"
+            raise InvalidSettings(message) from exc
+
+    def deleting(self, request_id: str, source: Source, image: Image, job: Job) -> None:
+        """Write the journal line: everything that is known of an image, before its deletion.
+
+        It is written whatever LOG_LEVEL says, since it is all that is left of the image. Raises Unexpected if it
+        can't be written: then nothing may be deleted.
+        """
+        fields = {
+            "image_id": image.id,
+            "image": _without_credentials(image.record),
+            "asked_by": job.request.reason,
+            "message_id": job.message_id,
+            "source": source,
+            "request_id": request_id,
+        }
+        record = logging.makeLogRecord(
+            {"levelname": "INFO", "levelno": logging.INFO, "msg": "image.deleting", **fields}
+        )
+        try:
+            self._output.write(record)
+        except OSError as exc:
+            message = "the journal could not be written"
+            raise Unexpected(message) from exc
+
+    def outcome(self, request_id: str, source: Source, outcome: Outcome, job: Job) -> None:
+        """Write what became of an image."""
+        fields = as_json(outcome) | {"image_name": outcome.name, "latency_ms": outcome.latency}
+        del fields["name"]  # logging has an attribute of this name
+        fields |= {"asked_by": job.request.reason, "message_id": job.message_id}
+        write = {"failed": self._log.error, "refused": self._log.warning}.get(outcome.outcome, self._log.info)
+        write(f"image.{outcome.outcome}", extra=fields | {"source": source, "request_id": request_id})
+
+    def rejected(self, request_id: str, source: Source, problem: str, message_id: str = "") -> None:
+        """A request could not be read, or may not be carried out."""
+        fields = {"problem": problem, "message_id": message_id, "source": source, "request_id": request_id}
+        self._log.error("request.rejected", extra=fields)
+
+    def warn(self, event: str, **fields: object) -> None:
+        """Something that an operator should know."""
+        self._log.warning(event, extra=fields)
+
+    def bug(self, error: BaseException) -> None:
+        """A bug in image-reaper, with its traceback."""
+        self._log.error("run.fault", exc_info=error)
+
+    def finished(self, report: Report) -> None:
+        """Write what became of the whole run, in the log and in the metrics."""
+        for result in report.results:
+            if result.held:
+                self._log.warning("message.held", extra={"message_id": result.message_id, **_origin(report)})
+        rejected = sum(bool(result.problem) for result in report.results)
+        fields = {"mode": report.mode, "ok": report.ok, "counts": report.counts, "rejected": rejected}
+        self._log.info("run.finished", extra=fields | _origin(report) | report.sweeps() | report.plan())
+        self.count(report.source, report.outcomes, rejected)
+
+    def count(self, source: Source, outcomes: Sequence[Outcome], rejected: int) -> None:
+        """Write the metrics, in CloudWatch's embedded metric format."""
+        metrics = EphemeralMetrics(namespace=self._namespace, service=self._service)
+        metrics.add_dimension("source", source)
+        for outcome in outcomes:
+            if outcome.latency is not None:
+                metrics.add_metric("DeleteLatency", MetricUnit.Milliseconds, outcome.latency)
+        counted = Counter(METRICS[outcome.outcome] for outcome in outcomes)
+        counted.update(f"{METRICS[outcome.outcome]}_{outcome.reason}" for outcome in outcomes if outcome.reason)
+        for name in dict.fromkeys((*METRICS.values(), *counted)):
+            metrics.add_metric(name, MetricUnit.Count, counted[name])
+        metrics.add_metric("RequestsRejected", MetricUnit.Count, rejected)
+        metrics.add_metric("BackupsLeft", MetricUnit.Count, sum(outcome.backup_left for outcome in outcomes))
+        freed = sum(outcome.size or 0 for outcome in outcomes if outcome.outcome == "deleted")
+        metrics.add_metric("BytesReclaimed", MetricUnit.Bytes, freed)
+        metrics.flush_metrics()
+
+
+class _StandardOutput(logging.StreamHandler[TextIO]):
+    """Looks sys.stdout up at each write, so that it may be replaced."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    def write(self, record: logging.LogRecord) -> None:
+        """Like `emit`, but raises OSError instead of ignoring it."""
+        line = self.format(record) + self.terminator
+        self.acquire()
+        try:
+            self.stream.write(line)
+            self.stream.flush()
+        finally:
+            self.release()
+
+    @property
+    def stream(self) -> TextIO:
+        return sys.stdout
+
+    @stream.setter
+    def stream(self, stream: TextIO) -> None:
+        pass
+
+
+def _origin(report: Report) -> dict[str, str]:
+    return {"source": report.source, "request_id": report.request_id}
+
+
+def _without_credentials(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The record, less the store credentials that the addresses of its data may carry."""
+    return {**record, **{key: _masked(record[key]) for key in ("direct_url", "locations") if key in record}}
+
+
+def _masked(value: object) -> object:
+    """Mask all that stands before the last @ of an address: a key in it may hold a slash, or an @ itself."""
+    if isinstance(value, str):
+        return re.sub(r"//.*@", "//***@", value, flags=re.DOTALL)
+    if isinstance(value, dict):
+        return {key: _masked(item) for key, item in value.items()}
+    return [_masked(item) for item in value] if isinstance(value, list) else value

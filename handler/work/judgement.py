@@ -1,0 +1,108 @@
+"""The judgement of one image: what was found out about it, and whether it may be deleted on the strength of that."""
+
+from typing import NamedTuple
+
+from handler.model.image import Image
+from handler.model.outcome import Objection, Outcome, OutcomeName
+from handler.model.request import Job
+from handler.rules import mark_state
+from handler.rules.mark_state import Mark, MarkState, state_of
+from handler.rules.safety import RULES_OF_RECORD, Facts, judge
+from handler.work.run import Run
+
+FRESH_FOR = 1.0
+"""Seconds after which a judgement is too old to delete an image on its strength."""
+
+
+class Judgement(NamedTuple):
+    """Why an image stays, or None if nothing speaks against its deletion; and what its marks say to its sweep.
+
+    `made_at` is the moment at which the judgement was complete. It holds for one DELETE.
+    """
+
+    image: Image
+    mark: Mark | None
+    objection: Objection | None
+    made_at: float
+
+    @property
+    def is_due(self) -> bool:
+        """Whether no grace is left to wait for."""
+        return self.mark is None or self.mark.state is MarkState.DUE
+
+    def is_fresh(self, now: float) -> bool:
+        """Whether an image may be deleted on its strength at this moment."""
+        return now - self.made_at <= FRESH_FOR
+
+
+def read(job: Job, run: Run, since: float | None = None) -> Image | None:
+    """Read an image for its judgement; None if it is gone. Which images are used is asked again if not after `since`.
+
+    That comes first: the record must be newer than every list that it is judged with.
+    """
+    if run.in_use:
+        run.in_use.ask(since)
+    return run.cloud.image(job.target.image_id)
+
+
+def judged(image: Image, job: Job, run: Run) -> Judgement | None:
+    """Judge an image; None if it turns out to be gone. Raises CloudError if not all can be found out."""
+    mark = state_of(image, job.sweep, run.now) if job.sweep else None
+    objection = _objection_of_sweep(image, mark, job, run)
+    facts = Facts(project_id=run.cloud.project_id, now=run.now, expect=job.target.expect, objection=objection)
+    # What the record decides needs no further question: most images that stay cost one request.
+    verdict = judge(image, facts, run.policy, RULES_OF_RECORD)
+    if verdict is None:
+        gathered = _gathered(image, facts, run)
+        if gathered is None:
+            return None
+        verdict = judge(image, gathered, run.policy)
+    return Judgement(image=image, mark=mark, objection=verdict, made_at=run.deadline.now())
+
+
+def judged_again(job: Job, run: Run, since: float) -> Judgement | Outcome:
+    """Judge an image anew, before a DELETE that is late or repeated; the outcome if it may not be deleted any more.
+
+    It may be gone by that very DELETE, and everything about it may have changed since.
+    """
+    image = read(job, run, since)
+    judgement = judged(image, job, run) if image else None
+    if image is None or judgement is None:
+        return gone(job)
+    if not judgement.is_due:
+        return outcome(image, "refused", "changed", "its mark was taken off or put off")
+    if judgement.objection:
+        return refused(judgement)
+    return judgement
+
+
+def outcome(image: Image, name: OutcomeName, reason: str = "", detail: str = "") -> Outcome:
+    """The outcome of an image that was read."""
+    return Outcome(image.id, name, reason, detail, name=image.name, size=image.size, image=image)
+
+
+def refused(judgement: Judgement) -> Outcome:
+    """The outcome of an image that a judgement speaks against."""
+    why = judgement.objection or Objection("", "")
+    return outcome(judgement.image, "refused", why.reason, why.detail)
+
+
+def gone(job: Job) -> Outcome:
+    """The outcome of an image that there is not."""
+    return Outcome(job.target.image_id, "already_gone", detail="the cloud knows no such image")
+
+
+def _objection_of_sweep(image: Image, mark: Mark | None, job: Job, run: Run) -> Objection | None:
+    """Why the sweep that chose the image leaves it alone after all."""
+    if job.deselected:
+        return Objection("changed", "no longer selected")
+    return mark_state.objection(image, mark, job.sweep, run.now) if mark and job.sweep else None
+
+
+def _gathered(image: Image, facts: Facts, run: Run) -> Facts | None:
+    """Find out what only the cloud knows; None if the image is gone meanwhile."""
+    matters = image.may_be_shared and not run.policy.allow_shared
+    accepted_by = run.cloud.accepted_members(image.id) if matters else ()
+    if accepted_by is None:
+        return None
+    return facts._replace(accepted_by=accepted_by, used_by=run.in_use.of(image) if run.in_use else ())

@@ -1,0 +1,99 @@
+"""One invocation's run: what it is given, and what it has come to."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Lock
+from typing import Any
+
+from handler.clock import Deadline
+from handler.cloud.calls import Cloud
+from handler.errors import CloudError, OverLimit, Unanswered
+from handler.model.image import Image
+from handler.model.outcome import Decision, Outcome
+from handler.model.request import Job
+from handler.rules.safety import Policy
+from handler.work.in_use import InUse
+
+MOST_SILENCES = 3
+"""Images in a row for which no answer came in time; then the rest of the run is not tried any more."""
+
+Enqueue = Callable[[Sequence[Mapping[str, Any]], Mapping[str, Any]], list[str]]
+"""Sends images, as a request names them, and the fields that their requests share, to a queue of workers.
+
+Gives for each image why it did not arrive, or an empty text. May raise CloudError.
+"""
+
+
+class Progress:
+    """What a run has come to. Safe for threads."""
+
+    def __init__(self, most_deletions: int) -> None:
+        self._most = most_deletions
+        self._deletions = 0
+        self._silences = 0
+        self._is_late = False
+        self._lock = Lock()
+
+    @property
+    def is_late(self) -> bool:
+        """Whether work was still going on at the deadline."""
+        return self._is_late
+
+    def be_late(self) -> None:
+        """Note that work is still going on at the deadline."""
+        with self._lock:
+            self._is_late = True
+
+    def take_deletion(self) -> None:
+        """Count a DELETE, or a rehearsed one, before it is made; raises OverLimit once there were as many as may be."""
+        with self._lock:
+            if self._deletions >= self._most:
+                message = f"more than {self._most} images in one invocation"
+                raise OverLimit(message)
+            self._deletions += 1
+
+    def note(self, error: CloudError | None) -> bool:
+        """Note how an image or a list ended; gives whether the service has been silent too often to go on."""
+        with self._lock:
+            self._silences = self._silences + 1 if isinstance(error, Unanswered) else 0
+            return self._silences >= MOST_SILENCES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What the images of one invocation are given: whom to ask, what to hold to, whom to tell.
+
+    `now` is the moment that days and ages are counted from. `armed`: false makes everything a rehearsal. `in_use` knows
+    which images are used; without it, nobody asks. `concurrency` is the number of images dealt with at once.
+
+    `spend` takes one deletion out of the budget of all invocations, or raises CloudError. `journal` returns once what
+    is about to be deleted has been written down, or raises CloudError. `report` is given each outcome as soon as it is
+    known, `observe` what a sweep makes of every image, `report_bug` each error that is a bug in image-reaper. `enqueue`
+    leaves the deletions of a sweep to whoever reads a queue; without it, they are made here.
+    """
+
+    cloud: Cloud
+    deadline: Deadline
+    progress: Progress
+    policy: Policy
+    now: datetime
+    armed: bool
+    in_use: InUse | None
+    concurrency: int
+    journal: Callable[[Image, Job], None]
+    report: Callable[[Outcome, Job], None]
+    report_bug: Callable[[BaseException], None]
+    spend: Callable[[], None] = lambda: None
+    observe: Callable[[Decision], None] = lambda _decision: None
+    enqueue: Enqueue | None = None
+
+    def rehearses(self, job: Job) -> bool:
+        """Whether nothing may be changed for a job."""
+        return job.request.dry_run or not self.armed
+
+    def note(self, error: CloudError | None) -> None:
+        """Note how an image or a list ended, and end the run where everything else would meet the same error."""
+        is_silent = self.progress.note(error)
+        if error is not None and (error.ends_run or is_silent):
+            self.deadline.halt(error)
