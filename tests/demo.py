@@ -1,142 +1,126 @@
-"""Show what the function does: `make demo`.
+"""Show what the function does, as one story: `make demo`.
 
-Starts the fake cloud as a server, runs the function on the files of `events/`, and tells what happened: from the
-function's own log and metrics, and from the cloud's own list of images.
+Rehearse a policy, look at its page, apply its plan, veto a deletion: the function itself, before a fake cloud on this
+machine. What is printed is what the function answered. The days are always the same, and so is the story.
 """
 
+import html
 import io
 import json
 import os
-import subprocess
+import re
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import requests
-
 from handler.__main__ import COLOURS, ShellContext
-from handler.app import lambda_handler
-from handler.errors import InvalidRequest, ReaperError
+from handler.app import load_settings, process
+from handler.model.outcome import Decision
+from handler.report.page.page import page
+from handler.report.report import Report
+from tests.fakecloud import FakeCloud, Server
 
-EVENTS = Path(__file__).parent.parent / "events"
-ORDER = ("direct", "queue", "topic", "schedule", "lifecycle", "stack", "unknown")
-SCHEDULED = {"image_ids": ["6cad483b-e281-4985-a345-7afef1f3c504"], "reason": "REAPER_SCHEDULED_REQUEST"}
-ACTIVATED = {"sweep": {"select": {"name": "{family}-*"}, "keep": {"newest": 1}}, "reason": "{name} is active"}
-GIB = 2**30
+SEED = Path(__file__).parent / "fakecloud" / "seed_demo.json"
+PAGE = Path("build/demo.html")
+TODAY = datetime(2026, 11, 25, 12, tzinfo=UTC)
+NIGHTLY = """{"sweep": {"select": {"name": "nightly-*", "older_than": "14d"},
+           "keep": {"newest": 2}}}"""
+BUILDS = """{"sweep": {"select": {"name": "ci-*", "older_than": "14d"},
+           "keep": {"newest": 1}, "grace": "3d"}}"""
+OURS = ("OS_", "REAPER_", "POWERTOOLS_", "AWS_")
+LEGEND = """
+would_delete  a rehearsal: every check was made, and no DELETE was sent
+deleted       the cloud says so
+marked        tagged, to be deleted by a later run
+refused       a rule says no; both refusals above are meant to be there
+
+"Try it" in README.md does the same by hand, before a fake cloud of your own.
+Next: .venv/bin/python -m handler --help"""
 
 
 def main() -> int:
-    """Run the demo."""
-    with running_cloud() as cloud:
-        os.environ.update(cloud["env"], REAPER_MODE="delete", REAPER_SCHEDULED_REQUEST=json.dumps(SCHEDULED))
-        os.environ["REAPER_LIFECYCLE_REQUEST"] = json.dumps(ACTIVATED)
-        heading("The images before", "a fake cloud on this machine")
-        before = state(cloud["url"])
-        show_images(before, before)
-        heading("The events", "REAPER_MODE=delete, one file of events/ after the other")
-        metrics = sum((show_event(path, cloud["url"]) for path in event_files()), Counter[str]())
-        heading("The metrics", "summed over all events")
-        for name, value in metrics.items():
-            print(f"  {name:<28}{value:>14,.0f}")
-        heading("The images after")
-        show_images(before, state(cloud["url"]))
+    """Tell the story."""
+    print("image-reaper before a fake cloud on this machine, with 19 images.")
+    with fake_cloud() as cloud:
+        rehearsal = rehearse_and_show()
+        apply_the_plan(rehearsal, cloud)
+        veto(cloud)
+    print(LEGEND)
     return 0
 
 
 @contextmanager
-def running_cloud() -> Iterator[dict[str, Any]]:
-    """The fake cloud, in a process of its own; gives its address and the variables for it."""
-    command = [sys.executable, "-m", "tests.fakecloud", "--port", "0", "--seed", "demo"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 (our own command)
-        try:
-            yield json.loads(process.stdout.readline() if process.stdout else "")
-        finally:
-            process.terminate()
+def fake_cloud() -> Iterator[FakeCloud]:
+    """The cloud of the story, and the variables for it: no setting of whoever runs this has a say."""
+    cloud = FakeCloud()
+    cloud.seed(json.loads(SEED.read_text(encoding="utf-8")))
+    for name in [name for name in os.environ if name.startswith(OURS)]:
+        del os.environ[name]
+    with Server(cloud) as server:
+        os.environ.update(cloud.env(server.url))
+        yield cloud
 
 
-def event_files() -> list[Path]:
-    """The event files, source by source, the good before the bad."""
-    return sorted(EVENTS.glob("*.json"), key=lambda path: (ORDER.index(path.stem.split("-")[0]), len(path.stem)))
+def rehearse_and_show() -> Report:
+    """The rehearsal of a policy, in a table and as a page."""
+    step("1. Rehearse", "A policy: nightly builds over 14 days old go, the newest 2 stay.")
+    print(indented(NIGHTLY))
+    decisions: list[Decision] = []
+    report = run(json.loads(NIGHTLY), decisions)
+    PAGE.parent.mkdir(exist_ok=True)
+    PAGE.write_text(page(report, decisions, TODAY), encoding="utf-8")
+    step("2. Page", f"The same for a reviewer, with what stays and why: {PAGE}")
+    headline = re.search(r"<h1>(.*?)</h1>", PAGE.read_text(encoding="utf-8"))
+    print(indented(html.unescape(headline[1] if headline else "")))
+    return report
 
 
-def show_event(path: Path, url: str) -> Counter[str]:
-    """Run one event and tell what happened; gives its metrics."""
-    event = json.loads(path.read_text(encoding="utf-8"))
-    if "ResponseURL" in event:
-        event["ResponseURL"] = f"{url}/sink/{path.stem}"
-    print(f"\n{paint(1, f'events/{path.name}')}")
-    with redirect_stdout(io.StringIO()) as printed:
-        ending = invoke(event)
-    written = [json.loads(line) for line in printed.getvalue().splitlines()]
-    for line in written:
-        show_line(line)
-    if "ResponseURL" in event:
-        ending = "CloudFormation is told " + told_to_cloudformation(url, path.stem)
-    print(f"  {paint(90, '-> ' + ending)}")
-    return Counter({name: value for blob in written if "_aws" in blob for name, value in counts_of(blob)})
+def apply_the_plan(rehearsal: Report, cloud: FakeCloud) -> None:
+    """Delete what was rehearsed, but for an image that has changed since."""
+    step("3. Apply", "The rehearsal gave a plan. Before it is sent back, with")
+    print(indented("REAPER_MODE=delete, somebody renames an image: what changed stays."))
+    next(image for image in cloud.images.values() if image.name == "nightly-1").name = "release-1"
+    run(rehearsal.answer()["plan"], mode="delete")
 
 
-def invoke(event: dict[str, Any]) -> str:
-    """Call the function as Lambda would; gives its answer, or what it raised, in a line."""
-    try:
-        answer = lambda_handler(event, ShellContext(60))
-    except ReaperError as error:
-        told = "" if isinstance(error, InvalidRequest) else f": {error}"  # the log has said it
-        return f"raises {type(error).__name__}{told}"
-    if "batchItemFailures" in answer:
-        returned = [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
-        return "the queue keeps " + (", ".join(returned) or "nothing: all messages are done")
-    plan = f", with a plan of {len(answer['plan']['images'])} images" if "plan" in answer else ""
-    return f"reports {'ok' if answer.get('ok') else 'not ok'}{plan}"
+def veto(cloud: FakeCloud) -> None:
+    """Mark images, object to the deletion of one, and come back when their day has passed."""
+    step("4. Veto", "A policy with grace marks first and deletes later.")
+    print(indented(BUILDS))
+    run(json.loads(BUILDS), mode="delete")
+    image = next(image for image in cloud.images.values() if image.name == "ci-build-101")
+    mark = next(tag for tag in image.tags if tag.startswith("reaper-delete-after="))
+    print(indented("The owner of an image takes the mark off, and four days later:"))
+    print(indented(f"$ openstack image unset --tag {mark} {image.name}"))
+    image.tags.remove(mark)
+    run(json.loads(BUILDS), mode="delete", now=TODAY + timedelta(days=4))
 
 
-def show_line(line: dict[str, Any]) -> None:
-    """One outcome of the log, as a person reads it."""
-    outcome = line.get("outcome")
-    if outcome:
-        why = " ".join(part for part in (line["reason"], f"({line['detail']})" if line["detail"] else "") if part)
-        name = line.get("image_name") or line["image_id"]
-        print(f"  {paint(COLOURS[outcome], f'{outcome:<13}')} {name:<38} {why}".rstrip())
-    elif line.get("message") == "request.rejected":
-        print(f"  {paint(31, 'rejected     ')} {line['message_id'] or 'the request':<38} {line['problem']}")
+def run(
+    request: dict[str, Any], decisions: list[Decision] | None = None, mode: str = "dry-run", now: datetime = TODAY
+) -> Report:
+    """Run the function as a shell does, and tell its outcomes, image by image in the order of their names."""
+    os.environ["REAPER_MODE"] = mode
+    seen: list[Decision] = [] if decisions is None else decisions
+    with redirect_stdout(io.StringIO()):  # its log and its metrics
+        report = process(request, ShellContext(60), load_settings(), now, seen.append)
+    for outcome in sorted(report.outcomes, key=lambda outcome: str(outcome.name)):
+        why = ": ".join(part for part in (outcome.reason, outcome.detail) if part)
+        print(f"   {paint(COLOURS[outcome.outcome], f'{outcome.outcome:<12}')} {outcome.name:<12} {why}".rstrip())
+    return report
 
 
-def show_images(before: dict[str, Any], now: dict[str, Any]) -> None:
-    """Every image that there was, and whether it is still there."""
-    alive = {image["id"] for image in now["images"]}
-    for image in before["images"]:
-        size = f"{(image['size'] or 0) / GIB:5.1f} GiB"
-        marks = [image["visibility"], image["status"], *(["protected"] if image["protected"] else []), *image["tags"]]
-        line = f"  {image['name']:<20} {size}  {', '.join(marks)}"
-        print(line if image["id"] in alive else paint(90, f"{line:<72} deleted"))
+def step(title: str, text: str) -> None:
+    """The start of a part of the story."""
+    print(f"\n{paint(1, title)}  {text}")
 
 
-def state(url: str) -> dict[str, Any]:
-    """What lives in the cloud."""
-    found: dict[str, Any] = requests.get(f"{url}/_state", timeout=10).json()
-    return found
-
-
-def told_to_cloudformation(url: str, name: str) -> str:
-    """The answer that arrived at the address that CloudFormation gave."""
-    answer = json.loads(state(url)["sink"][name][-1])
-    return " ".join(part for part in (answer["Status"], answer["Reason"]) if part)
-
-
-def counts_of(blob: dict[str, Any]) -> Iterator[tuple[str, float]]:
-    """The metrics of one line of the embedded metric format that can be summed, and are not 0."""
-    for metric in blob["_aws"]["CloudWatchMetrics"][0]["Metrics"]:
-        total = sum(blob[metric["Name"]])
-        if total and metric["Unit"] != "Milliseconds":
-            yield metric["Name"], total
-
-
-def heading(text: str, more: str = "") -> None:
-    """A line that parts the page."""
-    print(f"\n{paint(1, text)}" + (f"  {paint(90, more)}" if more else ""))
+def indented(text: str) -> str:
+    """The lines of a text, set off from the story."""
+    return "\n".join(f"   {line}" for line in text.splitlines())
 
 
 def paint(colour: int, text: str) -> str:
