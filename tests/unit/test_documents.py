@@ -1,0 +1,269 @@
+"""The documents say what the code says: every name, every link, every command of the tour."""
+
+import ast
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from handler.config import Settings
+from handler.errors import CloudError
+from handler.report.report import METRICS
+from handler.rules.safety import RULES
+from tests.unit.test_template import ENVIRONMENT, PARAMETERS, behind, failures
+
+ROOT = Path(__file__).parents[2]
+README, OPERATIONS = ROOT / "README.md", ROOT / ".github" / "OPERATIONS.md"
+EVENTS, TESTS = ROOT / "events" / "README.md", ROOT / "tests" / "README.md"
+FOLDERS = (".github", "events", "handler", "tests")
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.md"))])
+CURRENT = [path for path in DOCUMENTS if path.name != "CHANGELOG.md"]
+"""The documents that tell how things are, and not how they were."""
+
+SOURCES = [ast.parse(path.read_text(encoding="utf-8")) for path in sorted((ROOT / "handler").rglob("*.py"))]
+DOTTED = re.compile(r"[a-z]+\.[a-z_]+")
+NO_EVENTS = {"aws.autoscaling", "image.activate", "metering.image_id", "oslo.message", "page.html"}
+"""Dotted names in the code that are not names of log events."""
+POWERTOOLS = {"POWERTOOLS_LOG_LEVEL", "LOG_LEVEL"}
+"""What Powertools reads by itself."""
+OURS = re.compile(r"\b(?:REAPER|OS|POWERTOOLS)_[A-Z_]*[A-Z]\b")
+OF_OTHERS = {"OS_CLOUD"}
+"""Variables that a document names to say that they are not read."""
+
+
+# Documents, read
+
+
+def table(path: Path, head: str) -> dict[str, list[str]]:
+    """The rows of the tables whose first column has this head: the first cell, and all the cells of its row."""
+    rows: dict[str, list[str]] = {}
+    inside = False
+    for line in path.read_text(encoding="utf-8").splitlines():
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")] if line.startswith("|") else []
+        inside = bool(cells) and (inside or cells[0] == head)
+        if inside and cells[0] != head and set(cells[0]) != {"-"}:
+            rows[cells[0]] = cells
+    return rows
+
+
+def names(cells: object) -> set[str]:
+    """What stands between backticks."""
+    return set(re.findall(r"`([^`]+)`", str(cells)))
+
+
+def commands(path: Path) -> Iterator[str]:
+    """What a reader may type: the lines of the consoles, and what stands between backticks."""
+    text = path.read_text(encoding="utf-8")
+    yield from re.findall(r"^\s*\$ (.*)$", text, re.MULTILINE)
+    yield from re.findall(r"`(make[^`]*)`", text)
+
+
+def anchors(path: Path) -> set[str]:
+    """The places in a document that can be linked to, as GitHub names them."""
+    text = re.sub(r"^```.*?^```", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+# The code, read
+
+
+def texts() -> Iterator[str]:
+    """Every text in the code that is not a docstring; of one with values in it, the part before the first."""
+    for tree in SOURCES:
+        prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose:
+                yield node.value
+
+
+def log_events() -> set[str]:
+    """The names of the log events: what looks like one and is nothing else. `image.` goes before every outcome."""
+    assert "image." in set(texts())
+    return {text for text in texts() if DOTTED.fullmatch(text)} - NO_EVENTS | {f"image.{name}" for name in METRICS}
+
+
+def metrics() -> set[str]:
+    """The metrics: one for each outcome, and those that are added under a name of their own."""
+    calls = [node for tree in SOURCES for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    added = [call for call in calls if getattr(call.func, "attr", "") == "add_metric"]
+    own = {call.args[0].value for call in added if isinstance(call.args[0], ast.Constant)}
+    return {str(name) for name in own} | set(METRICS.values())
+
+
+def aliases() -> set[str]:
+    return {field.alias for field in Settings.model_fields.values() if field.alias}
+
+
+def credentials() -> set[str]:
+    model = Settings.model_fields["credentials"].annotation
+    assert model is not None
+    return {f"OS_{name.upper()}" for name in model.model_fields}
+
+
+# Names
+
+
+def test_the_settings_are_those_of_the_code() -> None:
+    given = table(OPERATIONS, "variable")
+    assert set().union(*map(names, given)) == aliases() | credentials()
+
+
+@pytest.mark.parametrize("path", CURRENT, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_document_names_a_variable_that_nobody_reads(path: Path) -> None:
+    named = set(OURS.findall(path.read_text(encoding="utf-8")))
+    assert named <= aliases() | credentials() | POWERTOOLS | OF_OTHERS
+
+
+def test_each_setting_stands_beside_its_parameter() -> None:
+    told = {variable: names(row[1]) for row in table(OPERATIONS, "variable").values() for variable in names(row[0])}
+    one_each = {variable: parameters for variable, parameters in told.items() if variable.startswith("REAPER_")}
+    assert one_each == {name: behind(ENVIRONMENT[name]) for name in one_each}
+
+
+def test_every_parameter_is_explained_and_no_other() -> None:
+    beside = set().union(*(names(row[1]) for row in table(OPERATIONS, "variable").values()))
+    alone = set().union(*map(names, table(OPERATIONS, "parameter")))
+    assert beside | alone == PARAMETERS.keys()
+
+
+def test_the_defaults_are_those_of_the_code() -> None:
+    told = {name: names(row[2]) for row in table(OPERATIONS, "variable").values() if (name := row[0].strip("`"))}
+    fields = {field.alias: field.default for field in Settings.model_fields.values() if field.alias}
+    texts_and_numbers = {name: {str(value)} for name, value in fields.items() if value and type(value) in {str, int}}
+    assert {name: told[name] for name in texts_and_numbers} == texts_and_numbers
+
+
+def test_the_outcomes_are_those_of_the_code() -> None:
+    assert set().union(*map(names, table(EVENTS, "outcome"))) == METRICS.keys()
+
+
+def test_the_reasons_of_a_refusal_are_those_of_the_code_in_their_order() -> None:
+    rules = [rule.__name__.removeprefix("_") for rule in RULES]
+    assert [cell.strip("`") for cell in table(EVENTS, "refused")] == rules
+    assert {cell.strip("`") for cell in table(README, "refused")} == set(rules)
+
+
+@pytest.mark.parametrize("path", [EVENTS, OPERATIONS], ids=["events", "operations"])
+def test_the_reasons_of_a_failure_are_those_of_the_code(path: Path) -> None:
+    assert {cell.strip("`") for cell in table(path, "failed")} == set(failures(CloudError))
+
+
+def test_the_metrics_are_those_of_the_code() -> None:
+    named = set().union(*map(names, table(OPERATIONS, "metric")))
+    with_reasons = {f"{METRICS[outcome]}_<reason>" for outcome in ("refused", "failed")}
+    assert named == metrics() | with_reasons
+
+
+def test_the_log_events_are_those_of_the_code() -> None:
+    assert set().union(*map(names, table(OPERATIONS, "event"))) == log_events()
+    assert set(texts()) >= NO_EVENTS
+
+
+def test_the_alarms_are_those_of_the_template() -> None:
+    template = (ROOT / "template.yaml").read_text(encoding="utf-8")
+    alarms = re.findall(r"^  (\w+)Alarm:$", template, re.MULTILINE)
+    assert {cell.strip("`") for cell in table(OPERATIONS, "alarm")} == set(alarms)
+
+
+def test_the_outputs_that_are_named_are_those_of_the_template() -> None:
+    template = (ROOT / "template.yaml").read_text(encoding="utf-8").split("\nOutputs:\n")[1]
+    outputs = set(re.findall(r"^  (\w+):$", template, re.MULTILINE))
+    named = names(OPERATIONS.read_text(encoding="utf-8"))
+    assert {name for name in named if re.fullmatch(r"\w+(Url|LogGroupName|FunctionArn)", name)} <= outputs
+
+
+# Files, links, commands
+
+
+def test_every_event_file_is_explained_and_no_other() -> None:
+    explained = {re.sub(r"\[(.*)\]\(.*\)", r"\1", cell) for cell in table(EVENTS, "file")}
+    assert explained == {path.name for path in EVENTS.parent.glob("*.json")}
+
+
+def test_every_test_is_on_the_map_and_no_other() -> None:
+    folders = {"unit", "faults", "e2e", "page"}
+    there = {
+        str(path.relative_to(TESTS.parent))
+        for folder in folders
+        for path in (ROOT / "tests" / folder).glob("test_*.py")
+    }
+    named = set(re.findall(r"\b(?:unit|faults|contract|e2e|page)/test_\w+\.py", TESTS.read_text(encoding="utf-8")))
+    assert there <= named
+    assert not [name for name in named if not (TESTS.parent / name).exists()]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_leads_somewhere(path: Path) -> None:
+    lost = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8")):
+        name, _, anchor = target.partition("#")
+        if re.match(r"[a-z]+:", target):
+            continue
+        found = (path.parent / name).resolve() if name else path
+        if not found.exists() or (anchor and anchor not in anchors(found)):
+            lost.append(target)
+    assert lost == []
+
+
+def test_every_target_that_a_document_names_is_one() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z][a-z-]*):", makefile, re.MULTILINE))
+    typed = [command for path in CURRENT for command in commands(path)]
+    named = {word for command in typed for word in re.findall(r"\bmake ([a-z][a-z-]*)", command)}
+    assert named
+    assert named <= targets
+
+
+def test_the_readme_is_for_a_newcomer() -> None:
+    assert 140 <= len(README.read_text(encoding="utf-8").splitlines()) <= 165
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_line_is_too_long_but_rows_of_tables(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if len(line) > 120 and not line.startswith("|")] == []
+
+
+# The tour
+
+
+@pytest.mark.skipif(not shutil.which("bash") or not shutil.which("curl"), reason="the tour needs bash and curl")
+def test_the_tour_prints_what_the_readme_says(tmp_path: Path) -> None:
+    tour = list(steps())
+    script = "trap 'kill $(jobs -p) 2>/dev/null' EXIT\n" + "".join(f"echo '>'\n{command}\n" for command, _ in tour)
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+    (tmp_path / "build").mkdir()
+    done = subprocess.run(  # noqa: S603 (our own words)
+        [str(shutil.which("bash")), "-c", script],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        check=False,
+        timeout=120,
+    )
+    printed = done.stdout.decode().removeprefix(">\n").split(">\n")
+    assert [told.splitlines() for told in printed] == [expected for _, expected in tour], done.stderr.decode()
+    assert (tmp_path / "build/plan.html").exists()
+
+
+def steps() -> Iterator[tuple[str, list[str]]]:
+    """The commands of the tour, each with what it prints, on a port that is free and on the days that are now."""
+    text = README.read_text(encoding="utf-8").split("## Try it")[1].split("\n## ")[0]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        text = text.replace("8080", str(free.getsockname()[1]))
+    text = text.replace("2026-12-24", (datetime.now(UTC) + timedelta(days=3)).date().isoformat())
+    text = text.replace("sleep 2", "until [ -s build/cloud.json ]; do sleep 0.1; done")
+    text = text.replace(".venv/bin/python", sys.executable).replace("make setup && ", "")
+    for block in re.findall(r"^```console\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        for step in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            command, *printed = step.splitlines()
+            yield command, printed
