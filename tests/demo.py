@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from handler.__main__ import COLOURS, ShellContext
-from handler.app import load_settings, process
+from handler.compose.invocation import process
+from handler.compose.warm import load_settings
 from handler.model.outcome import Decision
 from handler.report.page.page import page
 from handler.report.report import Report

@@ -15,13 +15,14 @@ import pytest
 
 from handler.config import Settings
 from handler.errors import CloudError
-from handler.report.report import METRICS
+from handler.report.reporter import METRICS
 from handler.rules.safety import RULES
 from tests.unit.test_template import ENVIRONMENT, PARAMETERS, behind, failures
 
 ROOT = Path(__file__).parents[2]
 README, OPERATIONS = ROOT / "README.md", ROOT / ".github" / "OPERATIONS.md"
 EVENTS, TESTS = ROOT / "events" / "README.md", ROOT / "tests" / "README.md"
+HOUSE = ROOT / "handler" / "README.md"
 FOLDERS = (".github", "events", "handler", "tests")
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.md"))])
 CURRENT = [path for path in DOCUMENTS if path.name != "CHANGELOG.md"]
@@ -200,6 +201,22 @@ def test_every_test_is_on_the_map_and_no_other() -> None:
     named = set(re.findall(r"\b(?:unit|faults|contract|e2e|page)/test_\w+\.py", TESTS.read_text(encoding="utf-8")))
     assert there <= named
     assert not [name for name in named if not (TESTS.parent / name).exists()]
+
+
+def rooms() -> Iterator[str]:
+    """The modules of the tables of rooms: each table names its wing in its head."""
+    wing = ""
+    for line in HOUSE.read_text(encoding="utf-8").splitlines():
+        cell = line.split("|")[1].strip() if line.startswith("|") else ""
+        if cell == "room" or cell.endswith("/`"):
+            wing = cell.removeprefix("room").strip("`")
+        else:
+            yield from (wing + name for name in names(cell))
+
+
+def test_every_module_is_a_room_of_the_house_and_no_other() -> None:
+    files = [path for path in HOUSE.parent.rglob("*") if path.suffix in {".py", ".html"} and path.name != "__init__.py"]
+    assert set(rooms()) == {str(path.relative_to(HOUSE.parent)) for path in files}
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
