@@ -7,7 +7,7 @@ from typing import Any
 
 from snapshot_restore_py import register_after_restore
 
-from handler.compose.invocation import Context, carry_out, process, read
+from handler.compose.invocation import Context, handle, process, read
 from handler.compose.warm import forget, load_settings, reporter
 from handler.config import NAMESPACE, SERVICE, Settings
 from handler.engine.aws.callbacks import answer_stack, complete_lifecycle_action
@@ -27,7 +27,7 @@ def lambda_handler(event: Any, context: Context) -> dict[str, Any]:  # noqa: ANN
         return _handle_stack_call(read_stack_call(event), event, context)
     settings = load_settings()
     received = read(event, settings)
-    return _answer(received, carry_out(received, context, settings), settings)
+    return _answer(received, handle(received, context, settings), settings)
 
 
 def _answer(received: Received, report: Report, settings: Settings) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from handler.cloud.dialects import ImageApi
 from handler.cloud.identity.credentials import Credentials, Url
-from handler.engine.aws.access import TABLE, AwsAccess, check_queue
+from handler.engine.aws.access import TABLE_NAME, AwsAccess, check_queue
 from handler.errors import AwsFault, InvalidRequest, InvalidSettings
 from handler.model.image import Also
 from handler.model.request import parse_age
@@ -40,7 +40,7 @@ def parse_budget(text: str) -> tuple[int, timedelta]:
     return int(match[1]), window
 
 
-def _words(text: object) -> object:
+def _split(text: object) -> object:
     """What stands between the commas of a text."""
     return frozenset(word.strip() for word in text.split(",")) if isinstance(text, str) else text
 
@@ -63,7 +63,7 @@ class Settings(BaseModel):
     image_endpoint: Url = Field("", alias="REAPER_IMAGE_ENDPOINT")
     compute_endpoint: Url = Field("", alias="REAPER_COMPUTE_ENDPOINT")
     in_use_check: Literal["on", "off"] = Field("on", alias="REAPER_IN_USE_CHECK")
-    in_use_also: Annotated[frozenset[Also], BeforeValidator(_words)] = Field(frozenset(), alias="REAPER_IN_USE_ALSO")
+    in_use_also: Annotated[frozenset[Also], BeforeValidator(_split)] = Field(frozenset(), alias="REAPER_IN_USE_ALSO")
     min_age: Annotated[timedelta, BeforeValidator(parse_age)] = Field(timedelta(0), alias="REAPER_MIN_AGE")
     keep_tag: str = Field("keep", alias="REAPER_KEEP_TAG", pattern=r"^\S(.*\S)?$")
     require_tag: str = Field("", alias="REAPER_REQUIRE_TAG")
@@ -74,7 +74,7 @@ class Settings(BaseModel):
     scheduled_request: str = Field("", alias="REAPER_SCHEDULED_REQUEST")
     lifecycle_request: str = Field("", alias="REAPER_LIFECYCLE_REQUEST")
     budget: Annotated[tuple[int, timedelta] | None, BeforeValidator(parse_budget)] = Field(None, alias="REAPER_BUDGET")
-    budget_table: str = Field("", alias="REAPER_BUDGET_TABLE", pattern=TABLE)
+    budget_table: str = Field("", alias="REAPER_BUDGET_TABLE", pattern=TABLE_NAME)
     fanout_queue_url: Annotated[Url, AfterValidator(check_queue)] = Field("", alias="REAPER_FANOUT_QUEUE_URL")
     complete_lifecycle_action: Literal["on", "off"] = Field("off", alias="REAPER_COMPLETE_LIFECYCLE_ACTION")
     service: str = Field(SERVICE, alias="POWERTOOLS_SERVICE_NAME")
@@ -96,11 +96,11 @@ class Settings(BaseModel):
         try:
             return cls.model_validate({**ours, "aws": access, "credentials": Credentials.model_validate(given)})
         except ValidationError as exc:
-            problems = "; ".join(_problem(error) for error in exc.errors(include_url=False, include_input=False))
+            problems = "; ".join(_wrong_variable(error) for error in exc.errors(include_url=False, include_input=False))
             raise InvalidSettings(problems) from None
 
     @model_validator(mode="after")
-    def _asks_what_it_is_told_to(self) -> Self:
+    def _in_use_check_is_on(self) -> Self:
         if self.in_use_also and self.in_use_check == "off":
             message = "REAPER_IN_USE_ALSO: needs REAPER_IN_USE_CHECK=on"
             raise ValueError(message)
@@ -181,7 +181,7 @@ _STANDING_REQUESTS: Mapping[str, Callable[[str], object]] = {
 _POWERTOOLS = ("POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE")
 
 
-def _problem(error: Mapping[str, Any]) -> str:
+def _wrong_variable(error: Mapping[str, Any]) -> str:
     """One line about one variable."""
     where = ".".join(str(part) for part in error["loc"] if part != "credentials")
     if error["type"] == "extra_forbidden":

@@ -135,8 +135,10 @@ def read_answer(status: int, body: str) -> Answer:
     for level in _levels(payload):
         code, message = _first(level, _CODE_KEYS), _first(level, _MESSAGE_KEYS)
         if code is not None or message is not None:
-            return Answer(status, _vendor_code(code), _folded(_BREAK.sub(" ", str(message or ""))), empty=False)
-    return Answer(status, "", _folded(_MARKUP.sub(" ", text)), empty=not body.strip())
+            return Answer(
+                status, code=_vendor_code(code), message=_folded(_BREAK.sub(" ", str(message or ""))), empty=False
+            )
+    return Answer(status, message=_folded(_MARKUP.sub(" ", text)), empty=not body.strip())
 
 
 def _matches(row: Row, answer: Answer) -> bool:

@@ -55,10 +55,10 @@ def process(
     observe: Observe | None = None,
 ) -> Report:
     """Read an event and carry it out."""
-    return carry_out(read(event, settings), context, settings, now, observe)
+    return handle(read(event, settings), context, settings, now, observe)
 
 
-def carry_out(
+def handle(
     received: Received,
     context: Context,
     settings: Settings,
@@ -74,7 +74,7 @@ def carry_out(
     with _ending(invocation.deadline, invocation.progress):
         project_id = invocation.connect()
         admitted = invocation.admitted(project_id)
-        done = results(admitted, invocation.run(project_id, now or datetime.now(UTC), observe))
+        done = results(admitted, invocation.build_run(project_id, now or datetime.now(UTC), observe))
     report = Report(
         source=received.source,
         mode=mode_of(settings.mode, done),
@@ -158,7 +158,7 @@ class _Invocation:
             raise InvalidRequest("; ".join(problem for problem, _ in problems))
         return received
 
-    def run(self, project_id: str, now: datetime, observe: Observe | None) -> Run:
+    def build_run(self, project_id: str, now: datetime, observe: Observe | None) -> Run:
         """The run, complete."""
         settings, source = self.settings, self.received.source
         return Run(

@@ -83,7 +83,7 @@ def state_of(image: Image, sweep: SweepRequest, now: datetime) -> Mark:
     return Mark(state=state, tags=tags, last_day=last_day, veto=veto, removable=removable)
 
 
-def objection(image: Image, mark: Mark, sweep: SweepRequest, now: datetime) -> Objection | None:
+def objection_of_sweep(image: Image, mark: Mark, sweep: SweepRequest, now: datetime) -> Objection | None:
     """Why a sweep leaves an image alone that it had selected: it has changed, or somebody wants it to stay."""
     if why := selection.objection(image, sweep.select, now):
         return Objection("changed", f"no longer selected: {why.detail}")

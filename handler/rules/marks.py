@@ -61,8 +61,8 @@ def read_tags(image: Image) -> MarkTags:
     ours = sorted(tag for tag in image.tags if tag.startswith(_OURS))
     if not ours:
         return _NONE
-    days = {tag: _day(value) for tag, value in _values(ours, MARK)}
-    signers = dict(_values(ours, SWEEP))
+    days = {tag: _day(value) for tag, value in _tags_of_key(ours, MARK)}
+    signers = dict(_tags_of_key(ours, SWEEP))
     return MarkTags(
         marks=tuple(tag for tag, day in days.items() if day),
         days=tuple(days.values()),
@@ -131,7 +131,7 @@ def _day(text: str) -> date | None:
         return None
 
 
-def _values(tags: Iterable[str], key: str) -> Iterable[tuple[str, str]]:
+def _tags_of_key(tags: Iterable[str], key: str) -> Iterable[tuple[str, str]]:
     """The tags of a key with their values: written `key=value`, `key.value` on old IMS, or without any."""
     for tag in tags:
         if tag == key:

@@ -72,10 +72,10 @@ def _changed(image: Image, facts: Facts, _policy: Policy) -> Objection | None:
 
 
 def _kept(image: Image, facts: Facts, policy: Policy) -> Objection | None:
-    if policy.keep_tag and _values(image, policy.keep_tag):
+    if policy.keep_tag and _values_under(image, policy.keep_tag):
         return Objection("kept", f"marked {policy.keep_tag}")
     for mark in ("keep-until", f"{policy.keep_tag}-until"):
-        for value in _values(image, mark):
+        for value in _values_under(image, mark):
             if _still_kept(value, facts.now.date()):
                 return Objection("kept", f"marked {mark}={value}")
     return None
@@ -101,12 +101,12 @@ def _too_young(image: Image, facts: Facts, policy: Policy) -> Objection | None:
 
 def _shared(_image: Image, facts: Facts, policy: Policy) -> Objection | None:
     if facts.accepted_by and not policy.allow_shared:
-        return Objection("shared", f"accepted by {_listed(facts.accepted_by)}")
+        return Objection("shared", f"accepted by {_joined(facts.accepted_by)}")
     return None
 
 
 def _in_use(_image: Image, facts: Facts, _policy: Policy) -> Objection | None:
-    return Objection("in_use", f"used by {_listed(facts.used_by)}") if facts.used_by else None
+    return Objection("in_use", f"used by {_joined(facts.used_by)}") if facts.used_by else None
 
 
 RULES_OF_RECORD: tuple[Rule, ...] = (
@@ -130,7 +130,7 @@ def judge(image: Image, facts: Facts, policy: Policy, rules: tuple[Rule, ...] = 
     return next((refusal for rule in rules if (refusal := rule(image, facts, policy))), None)
 
 
-def _values(image: Image, key: str) -> list[str]:
+def _values_under(image: Image, key: str) -> list[str]:
     """The values that the tags and the property of this name carry; a tag without a value counts as an empty text.
 
     A tag with a value is written `key=value`, or `key.value` on old IMS.
@@ -151,6 +151,6 @@ def _still_kept(value: str, today: date) -> bool:
         return True
 
 
-def _listed(names: tuple[str, ...], most: int = 3) -> str:
+def _joined(names: tuple[str, ...], most: int = 3) -> str:
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more

@@ -28,7 +28,7 @@ def decide(images: Iterable[Image], sweep: SweepRequest, now: datetime) -> Itera
         why_not = objection(image, sweep.select, now)
         if not why_not and newest and not groups:
             why_not = Objection("group", f"in no group by {newest.keep.group_by}")
-        decision = Decision(image, why_not, groups)
+        decision = Decision(image=image, objection=why_not, groups=groups)
         if why_not:
             yield decision
         else:

@@ -39,10 +39,10 @@ def activated(detail_type: str, detail: Mapping[str, Any]) -> dict[str, str] | N
         detail = read_json(wrapped, "detail.oslo.message")
     payload, trace = detail.get("payload"), detail.get("cts", detail)
     if detail.get("event_type") == "image.activate" and isinstance(payload, dict):
-        return _values(payload, "name", "id", "owner")
+        return _placeholders(payload, "name", "id", "owner")
     if isinstance(trace, dict) and _SUCCESSFUL_TRACE.items() <= {"trace_status": "normal", **trace}.items():
-        return _values(trace, "resource_name", "resource_id", "project_id")
-    return _values(detail, "name", "image_id", "owner") if detail_type == DETAIL_TYPE else None
+        return _placeholders(trace, "resource_name", "resource_id", "project_id")
+    return _placeholders(detail, "name", "image_id", "owner") if detail_type == DETAIL_TYPE else None
 
 
 def request_for(values: Mapping[str, str], template: str) -> Request:
@@ -55,7 +55,7 @@ def check(template: str) -> None:
     request_for(EXAMPLE, template)
 
 
-def _values(told: Mapping[str, Any], name: str, image_id: str, owner: str) -> dict[str, str]:
+def _placeholders(told: Mapping[str, Any], name: str, image_id: str, owner: str) -> dict[str, str]:
     values = {"name": told.get(name), "image_id": told.get(image_id), "owner": told.get(owner)}
     texts = {key: value for key, value in values.items() if isinstance(value, str) and value}
     return {**texts, "family": family(texts["name"])} if "name" in texts else texts

@@ -15,7 +15,7 @@ from handler.sources.schema import SUBJECTS, read_request
 SCHEDULED = "Scheduled Event"
 
 
-class Standing(NamedTuple):
+class StandingRequests(NamedTuple):
     """The operator's requests for events that bring none, as JSON: a schedule's, and one for an image become active."""
 
     scheduled: str
@@ -41,7 +41,7 @@ def is_schedule(event: Mapping[str, Any]) -> bool:
     return event.get("detail-type") == SCHEDULED
 
 
-def read(event: Mapping[str, Any], standing: Standing) -> tuple[Message, ...]:
+def read_bus(event: Mapping[str, Any], standing: StandingRequests) -> tuple[Message, ...]:
     """Read the one message of an event."""
     return (message_of(lambda: read_bus_event(event, standing)),)
 
@@ -56,7 +56,7 @@ def waiting(event: Mapping[str, Any]) -> Waiting | LifecycleAction:
     return LifecycleAction(group=group, hook=hook, token=token) if group and hook and token else Waiting.NOBODY
 
 
-def read_bus_event(event: Mapping[str, Any], standing: Standing) -> Request:
+def read_bus_event(event: Mapping[str, Any], standing: StandingRequests) -> Request:
     """Read the request that an event brings, or that the operator has made for it. Raises InvalidRequest."""
     bus_event = valid(BusEvent, event)
     detail = bus_event.detail
@@ -73,7 +73,7 @@ def read_bus_event(event: Mapping[str, Any], standing: Standing) -> Request:
     return read_request(detail) if values is None else _activation_request(values, standing)
 
 
-def _activation_request(values: Mapping[str, str], standing: Standing) -> Request:
+def _activation_request(values: Mapping[str, str], standing: StandingRequests) -> Request:
     if not standing.lifecycle:
         message = f"detail: tells that an image has become active, and {activation.TEMPLATE} is not set"
         raise InvalidRequest(message)

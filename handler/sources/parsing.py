@@ -48,12 +48,12 @@ def valid(model: type[M], payload: Mapping[str, Any]) -> M:
     try:
         return parse(event=dict(payload), model=model)
     except ValidationError as exc:
-        problems = [_problem(error) for error in exc.errors(include_url=False, include_input=False)]
+        problems = [_wrong_field(error) for error in exc.errors(include_url=False, include_input=False)]
         more = [f"and {len(problems) - _MOST_PROBLEMS} more"] if len(problems) > _MOST_PROBLEMS else []
         raise InvalidRequest("; ".join(problems[:_MOST_PROBLEMS] + more)) from None
 
 
-def _problem(error: Mapping[str, Any]) -> str:
+def _wrong_field(error: Mapping[str, Any]) -> str:
     """One line about one field: `image_ids[3]: must be ...`."""
     where = "".join(f"[{part}]" if isinstance(part, int) else f".{ascii(part)[1:-1][:60]}" for part in error["loc"])
     what = error["msg"].removeprefix("Value error, ")

@@ -56,14 +56,14 @@ def are_of_topic(event: Mapping[str, Any]) -> bool:
     return bool(records) and all(record.get("EventSource") == "aws:sns" for record in records)
 
 
-def read_queue(event: Mapping[str, Any], standing: bus.Standing) -> tuple[Message, ...]:
+def read_queue(event: Mapping[str, Any], standing: bus.StandingRequests) -> tuple[Message, ...]:
     """Read the message of each record."""
     records = _records(event)
     is_fifo = any(str(record.get("eventSourceARN")).endswith(".fifo") for record in records)
     return tuple(_queue_message(record, standing, is_fifo=is_fifo) for record in records)
 
 
-def read_topic(event: Mapping[str, Any], standing: bus.Standing) -> tuple[Message, ...]:
+def read_topic(event: Mapping[str, Any], standing: bus.StandingRequests) -> tuple[Message, ...]:
     """Read the notification of each record."""
     return tuple(message_of(partial(_topic_request, record, standing)) for record in _records(event))
 
@@ -85,7 +85,7 @@ def _records(event: Mapping[str, Any]) -> list[dict[str, Any]]:
     return records if isinstance(records, list) and all(isinstance(record, dict) for record in records) else []
 
 
-def _queue_message(record: Mapping[str, Any], standing: bus.Standing, *, is_fifo: bool) -> Message:
+def _queue_message(record: Mapping[str, Any], standing: bus.StandingRequests, *, is_fifo: bool) -> Message:
     message_id, attributes = record.get("messageId"), record.get("attributes")
     if not isinstance(message_id, str) or not message_id:
         problem = "Records: a record without messageId could not be given back to the queue alone"
@@ -95,11 +95,11 @@ def _queue_message(record: Mapping[str, Any], standing: bus.Standing, *, is_fifo
     return message._replace(id=message_id, group=group if is_fifo else None)
 
 
-def _topic_request(record: Mapping[str, Any], standing: bus.Standing) -> Request:
+def _topic_request(record: Mapping[str, Any], standing: bus.StandingRequests) -> Request:
     return _request_in(read_json(valid(TopicRecord, record).notification.message, "Sns.Message"), standing)
 
 
-def _request_in(payload: Mapping[str, Any], standing: bus.Standing) -> Request:
+def _request_in(payload: Mapping[str, Any], standing: bus.StandingRequests) -> Request:
     """A request, or the one in an SNS notification or an EventBridge event."""
     if payload.get("Type") == "Notification":
         return _request_in(read_json(valid(Notification, payload).message, "Message"), standing)

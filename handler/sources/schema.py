@@ -122,13 +122,13 @@ class Selection(_Strict):
     def select(self) -> Select:
         """The conditions as the rest of the program knows them."""
         return Select(
-            self.name or "",
-            frozenset(self.tags or ()),
-            tuple((self.properties or {}).items()),
-            self.status or "",
-            self.older_than,
-            self.created_before,
-            self.size_over,
+            name=self.name or "",
+            tags=frozenset(self.tags or ()),
+            properties=tuple((self.properties or {}).items()),
+            status=self.status or "",
+            older_than=self.older_than,
+            created_before=self.created_before,
+            size_over=self.size_over,
         )
 
 
@@ -174,7 +174,13 @@ def read_request(payload: Mapping[str, Any]) -> Request:
     if "sweep" in payload:
         return _sweep_request(valid(SweepOrder, payload))
     given = valid(Deletion, payload)
-    return DeletionRequest(given.targets(), given.project_id, given.delete_backup, given.dry_run, given.reason)
+    return DeletionRequest(
+        targets=given.targets(),
+        project_id=given.project_id,
+        delete_backup=given.delete_backup,
+        dry_run=given.dry_run,
+        reason=given.reason,
+    )
 
 
 def _sweep_request(given: SweepOrder) -> SweepRequest:

@@ -21,7 +21,7 @@ class Shape(NamedTuple):
 
     source: Source
     is_one: Callable[[Event], bool]
-    read: Callable[[Event, bus.Standing], tuple[Message, ...]]
+    read: Callable[[Event, bus.StandingRequests], tuple[Message, ...]]
     waiting: Callable[[Event], Waiting | StackCall | LifecycleAction]
 
 
@@ -41,16 +41,16 @@ def _is_request(event: Event) -> bool:
     return bool(REQUEST_FIELDS & event.keys())
 
 
-def _read_request(event: Event, _standing: bus.Standing) -> tuple[Message, ...]:
+def _read_request(event: Event, _standing: bus.StandingRequests) -> tuple[Message, ...]:
     return (message_of(lambda: read_request(event)),)
 
 
 SHAPES = (
     Shape(source="queue", is_one=records.are_of_queue, read=records.read_queue, waiting=_queue),
     Shape(source="topic", is_one=records.are_of_topic, read=records.read_topic, waiting=_nobody),
-    Shape(source="stack", is_one=stack.is_stack_event, read=stack.read, waiting=stack.read_stack_call),
-    Shape(source="schedule", is_one=bus.is_schedule, read=bus.read, waiting=bus.waiting),
-    Shape(source="lifecycle", is_one=bus.is_event, read=bus.read, waiting=bus.waiting),
+    Shape(source="stack", is_one=stack.is_stack_event, read=stack.read_stack, waiting=stack.read_stack_call),
+    Shape(source="schedule", is_one=bus.is_schedule, read=bus.read_bus, waiting=bus.waiting),
+    Shape(source="lifecycle", is_one=bus.is_event, read=bus.read_bus, waiting=bus.waiting),
     Shape(source="direct", is_one=_is_request, read=_read_request, waiting=_caller),
 )
 """Read from the top; the first shape that an event has decides."""
@@ -71,5 +71,5 @@ def read_event(event: object, scheduled_request: str = "", lifecycle_request: st
     if shape is None:
         message = "not an SQS, SNS, EventBridge or CloudFormation event, nor a request with image_ids, images or sweep"
         raise UnknownEvent(message)
-    standing = bus.Standing(scheduled=scheduled_request, lifecycle=lifecycle_request)
+    standing = bus.StandingRequests(scheduled=scheduled_request, lifecycle=lifecycle_request)
     return Received(source=shape.source, messages=shape.read(event, standing), waiting=shape.waiting(event))

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from handler.model.message import Message, Rejected, StackCall
 from handler.model.request import DeletionRequest, Request
-from handler.sources.bus import Standing
+from handler.sources.bus import StandingRequests
 from handler.sources.parsing import message_of, valid
 from handler.sources.schema import read_request
 
@@ -48,7 +48,7 @@ def physical_id(call: StackCall, *, failed: bool) -> str:
     return call.physical_resource_id or created
 
 
-def read(event: Mapping[str, Any], _standing: Standing) -> tuple[Message, ...]:
+def read_stack(event: Mapping[str, Any], _standing: StandingRequests) -> tuple[Message, ...]:
     """Read the request of a deletion. Any other call gets it without its images: so what is wrong fails early."""
     if event.get("PhysicalResourceId") == NEVER_CREATED:
         return ()

@@ -25,7 +25,7 @@ from handler.model.request import Job, SweepRequest
 from handler.rules.mark_state import CHANGING, Mark, MarkState
 from handler.rules.marks import release
 from handler.work import grace
-from handler.work.judgement import Judgement, gone, judged, judged_again, outcome, read, refused
+from handler.work.judgement import Judgement, current_image, gone, judged, judged_again, outcome, refused
 from handler.work.run import Run
 
 REFUSALS: Mapping[Meaning, str] = {
@@ -42,7 +42,7 @@ def outcome_of(job: Job, run: Run) -> Outcome:
     """Deal with one image; a CloudError becomes an outcome, and ends the run where every image would meet it."""
     image = None
     try:
-        image = read(job, run)
+        image = current_image(job, run)
         judgement = judged(image, job, run) if image else None
         result = gone(job) if judgement is None else _dealt_with(judgement, job, run)
     except CloudError as error:

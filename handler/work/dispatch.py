@@ -79,4 +79,4 @@ def _wave(messages: list[Message], run: Run) -> Iterator[tuple[Message, Result]]
         elif isinstance(request, SweepRequest):
             yield message, sweep(request, message.id, run)
         else:
-            yield message, Result(message.id, request, tuple(islice(outcomes, len(request.targets))))
+            yield message, Result(message.id, request, outcomes=tuple(islice(outcomes, len(request.targets))))

@@ -35,7 +35,7 @@ class Judgement(NamedTuple):
         return now - self.made_at <= FRESH_FOR
 
 
-def read(job: Job, run: Run, since: float | None = None) -> Image | None:
+def current_image(job: Job, run: Run, since: float | None = None) -> Image | None:
     """Read an image for its judgement; None if it is gone. Which images are used is asked again if not after `since`.
 
     That comes first: the record must be newer than every list that it is judged with.
@@ -65,7 +65,7 @@ def judged_again(job: Job, run: Run, since: float) -> Judgement | Outcome:
 
     It may be gone by that very DELETE, and everything about it may have changed since.
     """
-    image = read(job, run, since)
+    image = current_image(job, run, since)
     judgement = judged(image, job, run) if image else None
     if image is None or judgement is None:
         return gone(job)
@@ -96,7 +96,7 @@ def _objection_of_sweep(image: Image, mark: Mark | None, job: Job, run: Run) -> 
     """Why the sweep that chose the image leaves it alone after all."""
     if job.deselected:
         return Objection("changed", "no longer selected")
-    return mark_state.objection(image, mark, job.sweep, run.now) if mark and job.sweep else None
+    return mark_state.objection_of_sweep(image, mark, job.sweep, run.now) if mark and job.sweep else None
 
 
 def _gathered(image: Image, facts: Facts, run: Run) -> Facts | None:

@@ -130,12 +130,12 @@ def _left_to_worker(image: Image, problem: str) -> Outcome:
 
 def _jobs(images: Iterable[Image], request: SweepRequest, message_id: str, *, deselected: bool = False) -> list[Job]:
     return [
-        Job(Target(image.id, _group(image, request)), request, message_id=message_id, deselected=deselected)
+        Job(Target(image.id, _expected_to_stay(image, request)), request, message_id=message_id, deselected=deselected)
         for image in images
     ]
 
 
-def _group(image: Image, request: SweepRequest) -> tuple[tuple[str, str | None], ...]:
+def _expected_to_stay(image: Image, request: SweepRequest) -> tuple[tuple[str, str | None], ...]:
     """What must not have changed since the list was read, so that the image is still in the groups it was found in."""
     if request.keep is None:
         return ()
@@ -146,4 +146,4 @@ def _reported(survey: Survey, outcomes: Sequence[Outcome], request: SweepRequest
     """Report outcomes that were made here, and give them as a result."""
     for outcome in outcomes:
         run.report(outcome, Job(Target(outcome.image_id), request, message_id=message_id))
-    return Result(message_id, request, tuple(outcomes), survey=survey)
+    return Result(message_id, request, outcomes=tuple(outcomes), survey=survey)

@@ -10,7 +10,7 @@ from handler.model.image import Image
 from handler.model.outcome import Objection
 from handler.model.request import Keep, Select, SweepRequest
 from handler.rules import marks
-from handler.rules.mark_state import CHANGING, MarkState, objection, state_of
+from handler.rules.mark_state import CHANGING, MarkState, objection_of_sweep, state_of
 from handler.rules.mark_state import FORGOTTEN_AFTER as FORGOTTEN
 from handler.rules.marks import DEACTIVATED, DEACTIVATING, MARK, SWEEP, Step, fingerprint, read_tags, veto_in
 
@@ -79,7 +79,7 @@ def has_lapsed(found: Image, sweep: SweepRequest, now: datetime) -> bool:
 
 
 def refusal(found: Image, sweep: SweepRequest, now: datetime) -> Objection | None:
-    return objection(found, state_of(found, sweep, now), sweep, now)
+    return objection_of_sweep(found, state_of(found, sweep, now), sweep, now)
 
 
 def release(found: Image, sweep: SweepRequest) -> list[Step]:

@@ -1,5 +1,6 @@
 """The values: ages, and what images, outcomes and results say of themselves."""
 
+import ast
 from dataclasses import FrozenInstanceError, fields, is_dataclass, replace
 from datetime import timedelta
 from enum import Enum
@@ -116,3 +117,17 @@ def test_a_description_of_an_image_shows_nothing_of_its_record() -> None:
     image = replace(IMAGE, record={"direct_url": "swift+https://user:secret@store"})
     assert "secret" not in repr(image)
     assert "secret" not in repr(Outcome("i", "deleted", image=image))
+
+
+def named_tuples(trees: list[ast.Module]) -> set[str]:
+    classes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    return {found.name for found in classes if "NamedTuple" in map(ast.unparse, found.bases)}
+
+
+def test_a_value_of_more_than_two_fields_is_made_with_keywords() -> None:
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in Path("handler").rglob("*.py")]
+    known = named_tuples(trees)
+    calls = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    made = [call for call in calls if ast.unparse(call.func).rpartition(".")[2] in known]
+    assert len(made) > 30
+    assert [ast.unparse(call) for call in made if len(call.args) > 2] == []

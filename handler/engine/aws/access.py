@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 _ARN = re.compile(r"arn:[^:]+:[^:]+:[^:]+:")
-TABLE = r"^(arn:[a-z-]+:dynamodb:[a-z0-9-]+:[0-9]+:table/)?[A-Za-z0-9_.-]{3,255}$"
+TABLE_NAME = r"^(arn:[a-z-]+:dynamodb:[a-z0-9-]+:[0-9]+:table/)?[A-Za-z0-9_.-]{3,255}$"
 """What DynamoDB takes as the name of a table, and an ARN. Source: DynamoDB developer guide, "Naming rules"."""
 
 

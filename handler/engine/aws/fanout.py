@@ -21,7 +21,7 @@ MOST_BYTES = 262_144
 """Bytes in a message, and in all messages of a batch. Source: Amazon SQS API reference, SendMessageBatch."""
 PAUSES = (0.0, 0.2, 0.4)
 """Seconds before each round of sending: what SQS could not take comes again in the next."""
-MOST_SILENCES = 3
+MOST_SILENT_BATCHES = 3
 """Batches in a row without an answer; then the rest is not tried any more."""
 TOO_LARGE = f"larger than the {MOST_BYTES} bytes that a message may have"
 LONGEST_PROBLEM = 300
@@ -106,14 +106,14 @@ class _Post:
             return []
         sent, failed = _by_id(answer, "Successful"), _by_id(answer, "Failed")
         for number in batch:
-            self.problems[number] = _problem(self.bodies[number], sent.get(str(number)), failed.get(str(number)))
+            self.problems[number] = _why_not_sent(self.bodies[number], sent.get(str(number)), failed.get(str(number)))
         blameless = (n for n in batch if failed.get(str(n), {}).get("SenderFault") is not True)
         return [number for number in blameless if self.problems[number]]
 
     def _ask(self, payload: Mapping[str, Any]) -> dict[str, Any]:
         """Call SQS, unless it has been silent for too long."""
-        if self._silences >= MOST_SILENCES:
-            message = f"not tried: sqs did not answer {MOST_SILENCES} times in a row"
+        if self._silences >= MOST_SILENT_BATCHES:
+            message = f"not tried: sqs did not answer {MOST_SILENT_BATCHES} times in a row"
             raise AwsFault(message)
         try:
             answer = call("sqs", self.access, SEND, payload, "1.0", session=self._session)
@@ -124,7 +124,7 @@ class _Post:
         return answer
 
 
-def _problem(body: str, sent: Mapping[str, Any] | None, failed: Mapping[str, Any] | None) -> str:
+def _why_not_sent(body: str, sent: Mapping[str, Any] | None, failed: Mapping[str, Any] | None) -> str:
     """Why a message was not sent, empty only if SQS says that it has just this one."""
     if failed is not None:
         return f"sqs answered {failed.get('Code')}: {failed.get('Message')}"[:LONGEST_PROBLEM]

@@ -19,10 +19,10 @@ _PLACE_OF: dict[OutcomeName, Place] = {
     "refused": "refused",
     "already_gone": "gone",
 }
-_UNTOLD = Objection("unexpected", "it was selected, and nothing says what became of it")
+_UNREPORTED = Objection("unexpected", "it was selected, and nothing says what became of it")
 
 
-class Row(NamedTuple):
+class ImageRow(NamedTuple):
     """One image. `created` and `size` are None where nobody knows, `group` is empty for an image that is in none."""
 
     place: Place
@@ -44,7 +44,7 @@ class Total(NamedTuple):
     unknown: int
 
     @classmethod
-    def of(cls, rows: Iterable[Row]) -> "Total":
+    def of(cls, rows: Iterable[ImageRow]) -> "Total":
         """The sum of rows."""
         sizes = [row.size for row in rows]
         return cls(len(sizes), sum(size or 0 for size in sizes), sizes.count(None))
@@ -55,16 +55,16 @@ class Overview(NamedTuple):
 
     armed: bool
     is_sweep: bool
-    rows: tuple[Row, ...]
+    rows: tuple[ImageRow, ...]
     stops: tuple[Objection, ...]
     problems: tuple[str, ...]
 
-    def at(self, *places: Place) -> list[Row]:
+    def at(self, *places: Place) -> list[ImageRow]:
         """The images that end in these places."""
         return [row for row in self.rows if row.place in places]
 
 
-class _Circumstances(NamedTuple):
+class _Setting(NamedTuple):
     """What all images of a run have in common."""
 
     armed: bool
@@ -75,18 +75,26 @@ class _Circumstances(NamedTuple):
 def overview(results: Sequence[Result], mode: str, decisions: Iterable[Decision], now: datetime) -> Overview:
     """Put together what was decided on each image, and what became of those that were selected or asked for."""
     sweeps = [result.request for result in results if isinstance(result.request, SweepRequest)]
-    circumstances = _Circumstances(mode == "delete", any(sweep.keep for sweep in sweeps), now)
+    setting = _Setting(armed=mode == "delete", grouped=any(sweep.keep for sweep in sweeps), now=now)
     known = _known(decisions)
-    rows: dict[str, Row] = {}
+    rows: dict[str, ImageRow] = {}
     for result in results:
         for outcome in result.outcomes:
-            row = _told(outcome, result.request, known.get(outcome.image_id), circumstances)
+            row = _row_of_outcome(outcome, result.request, known.get(outcome.image_id), setting)
             rows[row.image_id] = min(rows.get(row.image_id, row), row, key=lambda each: PLACES.index(each.place))
     rows.pop("", None)  # stands for the whole list of a sweep
-    why = next((Objection(cap.reason, cap.detail) for result in results if (cap := _cap(result))), _UNTOLD)
-    untold = [_untold(decision, why, circumstances) for image_id, decision in known.items() if image_id not in rows]
+    why = next((Objection(cap.reason, cap.detail) for result in results if (cap := _cap(result))), _UNREPORTED)
+    unreported = [
+        _row_of_decision(decision, why, setting) for image_id, decision in known.items() if image_id not in rows
+    ]
     stops = tuple(stop for result in results if (stop := _stop(result)))
-    return Overview(circumstances.armed, bool(sweeps), (*rows.values(), *untold), stops, tuple(_problems(results)))
+    return Overview(
+        armed=setting.armed,
+        is_sweep=bool(sweeps),
+        rows=(*rows.values(), *unreported),
+        stops=stops,
+        problems=tuple(_problems(results)),
+    )
 
 
 def headline(view: Overview) -> str:
@@ -98,10 +106,10 @@ def headline(view: Overview) -> str:
         "gone": "gone already",
     }
     told = [f"{len(rows):,} {words[place]}" for place in words if (rows := view.at(place))]
-    return "; ".join([*_first(view), *told])
+    return "; ".join([*_headline_start(view), *told])
 
 
-def _first(view: Overview) -> Iterator[str]:
+def _headline_start(view: Overview) -> Iterator[str]:
     """The first words of the headline: what goes."""
     gone = [row for row in view.at("goes") if row.outcome == "deleted" or not view.armed]
     verb = "were" if view.armed else "would be"
@@ -133,25 +141,47 @@ def _known(decisions: Iterable[Decision]) -> dict[str, Decision]:
     return known
 
 
-def _told(outcome: Outcome, request: Request | None, decision: Decision | None, circumstances: _Circumstances) -> Row:
+def _row_of_outcome(
+    outcome: Outcome, request: Request | None, decision: Decision | None, setting: _Setting
+) -> ImageRow:
     """An image that an outcome tells of."""
     image = outcome.image or (decision.image if decision else None)
     place, why = _place(outcome, decision), Objection(outcome.reason, outcome.detail)
     if place == "stays" and decision and decision.objection:
         why = Objection(decision.objection.reason, f"{decision.objection.detail}; {outcome.detail}")
-    words = _words(outcome, place, rehearsed=not circumstances.armed or bool(request and request.dry_run))
+    words = _outcome_in_words(outcome, place, rehearsed=not setting.armed or bool(request and request.dry_run))
     name = outcome.name or (image.name if image else None) or ""
     created, size = (image.created_at, image.size) if image else (None, outcome.size)
-    group = _group(name, decision, circumstances)
-    return Row(place, outcome.image_id, name, created, size, words, why.reason, why.detail, group)
+    group = _group_of(name, decision, setting)
+    return ImageRow(
+        place=place,
+        image_id=outcome.image_id,
+        name=name,
+        created=created,
+        size=size,
+        outcome=words,
+        reason=why.reason,
+        detail=why.detail,
+        group=group,
+    )
 
 
-def _untold(decision: Decision, why: Objection, circumstances: _Circumstances) -> Row:
+def _row_of_decision(decision: Decision, why: Objection, setting: _Setting) -> ImageRow:
     """An image that only a decision tells of: it stays, or it is selected and nothing was done about it."""
     image, why = decision.image, decision.objection or why
     place: Place = "stays" if decision.objection else "failed"
-    name, group = image.name or "", _group(image.name or "", decision, circumstances)
-    return Row(place, image.id, name, image.created_at, image.size, place, why.reason, why.detail, group)
+    name, group = image.name or "", _group_of(image.name or "", decision, setting)
+    return ImageRow(
+        place=place,
+        image_id=image.id,
+        name=name,
+        created=image.created_at,
+        size=image.size,
+        outcome=place,
+        reason=why.reason,
+        detail=why.detail,
+        group=group,
+    )
 
 
 def _place(outcome: Outcome, decision: Decision | None) -> Place:
@@ -162,7 +192,7 @@ def _place(outcome: Outcome, decision: Decision | None) -> Place:
     return _PLACE_OF[outcome.outcome]
 
 
-def _words(outcome: Outcome, place: Place, *, rehearsed: bool) -> str:
+def _outcome_in_words(outcome: Outcome, place: Place, *, rehearsed: bool) -> str:
     """The outcome for a person, and more exactly where its name covers more than one case."""
     if place == "stays":
         return "would unmark" if rehearsed else "unmarked"
@@ -173,9 +203,9 @@ def _words(outcome: Outcome, place: Place, *, rehearsed: bool) -> str:
     return "would delete" if rehearsed else "left to a worker"
 
 
-def _group(name: str, decision: Decision | None, circumstances: _Circumstances) -> str:
+def _group_of(name: str, decision: Decision | None, setting: _Setting) -> str:
     """The group by which the sweep keeps the newest; if it does not, the family of the name."""
-    return ", ".join(decision.groups) if decision and circumstances.grouped else family(name)
+    return ", ".join(decision.groups) if decision and setting.grouped else family(name)
 
 
 def _cap(result: Result) -> Outcome | None:

@@ -1,4 +1,4 @@
-"""A run as a page for a person: what goes and why, what stays and why, and how much that is. Pure: values to text.
+"""A run as a page for a person: what goes and why, what stays and why, and how much that is. Pure: values to as_text.
 
 Names and answers come from the cloud: each is escaped, and the page's own policy lets no script run but the page's.
 """
@@ -15,7 +15,7 @@ from string import Template
 from handler.model.outcome import Decision, Result
 from handler.model.request import DeletionRequest, Keep, Request, SweepRequest
 from handler.report.page.overview import PLACES, Overview, Place, Total, gib, headline, overview
-from handler.report.page.sections import code, images, section, size, text
+from handler.report.page.sections import as_text, code, images, section, size
 from handler.report.report import Report
 
 CHIPS = {"delete": "Armed", "paused": "Paused", "dry-run": "Rehearsal: nothing was deleted or marked"}
@@ -27,10 +27,10 @@ def page(report: Report, decisions: Iterable[Decision], now: datetime) -> str:
     view = overview(report.results, report.mode, decisions, now)
     return Template(template).substitute(
         policy=_policy(template),
-        title=f"image-reaper: {text(headline(view))}",
-        headline=text(headline(view)),
-        mode=text(report.mode),
-        chip=text(CHIPS.get(report.mode, report.mode)),
+        title=f"image-reaper: {as_text(headline(view))}",
+        headline=as_text(headline(view)),
+        mode=as_text(report.mode),
+        chip=as_text(CHIPS.get(report.mode, report.mode)),
         line=f"Project {code(report.project_id or 'unknown')}, {now.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
         verdicts="\n".join(_verdicts(view)),
         facts="\n".join(_facts(report.results)),
@@ -55,12 +55,12 @@ def _hash(contents: Sequence[str]) -> str:
 def _verdicts(view: Overview) -> Iterator[str]:
     """What makes a run less than it was asked to be."""
     for stop in view.stops:
-        yield f'<p class="verdict">{text(stop.reason.capitalize())}: {text(stop.detail)}.</p>'
+        yield f'<p class="verdict">{as_text(stop.reason.capitalize())}: {as_text(stop.detail)}.</p>'
     for problem in view.problems:
-        yield f'<p class="verdict">{text(problem)}.</p>'
+        yield f'<p class="verdict">{as_text(problem)}.</p>'
     if (failed := Counter(row.reason for row in view.at("failed"))) and not view.stops:
         told = ", ".join(f"{reason} {number:,}" for reason, number in failed.most_common())
-        yield f'<p class="verdict note">Some images failed, and must be looked at again: {text(told)}.</p>'
+        yield f'<p class="verdict note">Some images failed, and must be looked at again: {as_text(told)}.</p>'
     if any(row.size is None for row in view.at("goes", "waits")):
         yield '<p class="verdict note">The size of some images is unknown: they count as nothing in every sum.</p>'
 
@@ -70,7 +70,7 @@ def _facts(results: Sequence[Result]) -> Iterator[str]:
     for request in [result.request for result in results if result.request]:
         for term, words in _asked(request):
             if words:
-                yield f"<dt>{term}</dt><dd>{text(words)}</dd>"
+                yield f"<dt>{term}</dt><dd>{as_text(words)}</dd>"
 
 
 def _asked(request: Request) -> Iterator[tuple[str, str]]:
@@ -78,23 +78,23 @@ def _asked(request: Request) -> Iterator[tuple[str, str]]:
     if isinstance(request, DeletionRequest):
         yield "Asked for", f"{len(request.targets):,} images by their ids"
     else:
-        yield "Selects", ", ".join(_conditions(request))
+        yield "Selects", ", ".join(_conditions_in_words(request))
         keep, grace = request.keep, request.grace
         yield "Keeps", f"the {keep.newest:,} newest of each group, by {_grouping(keep)}" if keep else ""
         yield "Caps", f"{request.limit:,} images, and {request.limit_percent:g}% of all"
         meanwhile = ", deactivated meanwhile" if request.deactivate else ""
-        yield "Grace", f"{_age(grace)} between mark and deletion{meanwhile}" if grace else ""
+        yield "Grace", f"{_age_in_words(grace)} between mark and deletion{meanwhile}" if grace else ""
     yield "Backups", "deleted as well" if request.delete_backup else ""
 
 
-def _conditions(request: SweepRequest) -> Iterator[str]:
+def _conditions_in_words(request: SweepRequest) -> Iterator[str]:
     select = request.select
     given = {
         f"name {select.name}": select.name,
         f"tagged {', '.join(sorted(select.tags))}": select.tags,
         ", ".join(f"{key} = {value}" for key, value in select.properties): select.properties,
         f"status {select.status}": select.status,
-        f"older than {_age(select.older_than or timedelta(0))}": select.older_than,
+        f"older than {_age_in_words(select.older_than or timedelta(0))}": select.older_than,
         f"created before {select.created_before}": select.created_before,
         f"larger than {gib(select.size_over or 0)}": select.size_over is not None,
     }
@@ -105,7 +105,7 @@ def _grouping(keep: Keep) -> str:
     return "name up to the last hyphen" if keep.group_by == "name" else keep.group_by
 
 
-def _age(age: timedelta) -> str:
+def _age_in_words(age: timedelta) -> str:
     days, rest = divmod(age, timedelta(days=1))
     return f"{age // timedelta(hours=1)} hours" if rest else f"{days} days"
 

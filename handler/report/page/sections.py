@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from html import escape
 
-from handler.report.page.overview import Overview, Place, Row, Total, gib
+from handler.report.page.overview import ImageRow, Overview, Place, Total, gib
 
 MOST_LISTED = 2000
 """Images of a section that are listed one by one where they stay: of more, the largest. What goes is always listed."""
@@ -54,7 +54,7 @@ def section(place: Place, view: Overview, now: datetime) -> str:
     """One section. What stays is folded away: it is the most, and matters the least."""
     title, lead = SECTIONS["stopped" if place == "failed" and view.stops else place]
     rows = view.at(place)
-    listed = _listed(rows, place)
+    listed = _rows_listed(rows, place)
     table = _table(place, listed, view, now)
     if place == "stays":
         table = f"<details><summary>{_listing(listed, rows)}</summary>{table}</details>"
@@ -68,16 +68,16 @@ def section(place: Place, view: Overview, now: datetime) -> str:
     )
 
 
-def text(value: str) -> str:
-    """A text as HTML: nothing in it is markup, and what no eye can see is written out."""
+def as_text(value: str) -> str:
+    """A as_text as HTML: nothing in it is markup, and what no eye can see is written out."""
     if not value.isprintable():
         value = "".join(sign if sign.isprintable() else f"<U+{ord(sign):04X}>" for sign in value)
     return escape(value)
 
 
 def code(value: str) -> str:
-    """A text as HTML, set as what a machine says."""
-    return f"<code>{text(value)}</code>"
+    """A as_text as HTML, set as what a machine says."""
+    return f"<code>{as_text(value)}</code>"
 
 
 def images(total: Total) -> str:
@@ -91,21 +91,21 @@ def size(total: Total) -> str:
     return "unknown" if total.images and total.unknown == total.images else gib(total.size)
 
 
-def _listed(rows: Sequence[Row], place: Place) -> Sequence[Row]:
+def _rows_listed(rows: Sequence[ImageRow], place: Place) -> Sequence[ImageRow]:
     if place in {"goes", "waits"}:
         return rows
     return sorted(rows, key=lambda row: (row.outcome == "stays", -(row.size or 0)))[:MOST_LISTED]
 
 
-def _listing(listed: Sequence[Row], rows: Sequence[Row]) -> str:
+def _listing(listed: Sequence[ImageRow], rows: Sequence[ImageRow]) -> str:
     if len(listed) == len(rows):
         return f"{images(Total.of(rows))}, one by one"
     return f"The {len(listed):,} largest of {len(rows):,} images, one by one; the others are only counted above"
 
 
-def _reasons(rows: Sequence[Row]) -> str:
+def _reasons(rows: Sequence[ImageRow]) -> str:
     """How many images there are for each reason, if there are reasons."""
-    by_reason: dict[str, list[Row]] = {}
+    by_reason: dict[str, list[ImageRow]] = {}
     for row in rows:
         by_reason.setdefault(row.reason, []).append(row)
     if set(by_reason) <= {""}:
@@ -118,7 +118,7 @@ def _reasons(rows: Sequence[Row]) -> str:
     return f'<table class="reasons"><tbody>{lines}</tbody></table>'
 
 
-def _table(place: Place, rows: Sequence[Row], view: Overview, now: datetime) -> str:
+def _table(place: Place, rows: Sequence[ImageRow], view: Overview, now: datetime) -> str:
     heads = "".join(
         f'<th scope="col"{" class=number" * (column in NUMBERS)}><button type="button">{column}</button></th>'
         for column in COLUMNS
@@ -127,7 +127,7 @@ def _table(place: Place, rows: Sequence[Row], view: Overview, now: datetime) -> 
     return f'<table class="images" aria-labelledby="{place}-title"><thead><tr>{heads}</tr></thead>{bodies}</table>'
 
 
-def _groups(rows: Sequence[Row], view: Overview, now: datetime) -> Iterator[str]:
+def _groups(rows: Sequence[ImageRow], view: Overview, now: datetime) -> Iterator[str]:
     """The groups with the most bytes first, and in each the oldest images."""
     everywhere, here = _by_group(view.rows), _by_group(rows)
     for group, members in sorted(here.items(), key=lambda each: (-Total.of(each[1]).size, each[0])):
@@ -137,35 +137,36 @@ def _groups(rows: Sequence[Row], view: Overview, now: datetime) -> Iterator[str]
         lines = "\n".join(_row(row, _why(row, view), now) for row in oldest_first)
         yield (
             f'\n<tbody data-v="{part.size}"><tr class="group"><th colspan="{len(COLUMNS)}" scope="rowgroup">'
-            f'<button type="button" aria-expanded="true"><bdi>{text(group) or "in no group"}</bdi></button>'
+            f'<button type="button" aria-expanded="true"><bdi>{as_text(group) or "in no group"}</bdi></button>'
             f" <small>{told}</small></th></tr>\n{lines}</tbody>"
         )
 
 
-def _by_group(rows: Iterable[Row]) -> dict[str, list[Row]]:
-    groups: dict[str, list[Row]] = {}
+def _by_group(rows: Iterable[ImageRow]) -> dict[str, list[ImageRow]]:
+    groups: dict[str, list[ImageRow]] = {}
     for row in rows:
         groups.setdefault(row.group, []).append(row)
     return groups
 
 
-def _why(row: Row, view: Overview) -> str:
+def _why(row: ImageRow, view: Overview) -> str:
     """The cell of the reason, and of its details unless they stand over the whole page."""
     if row.reason:
-        return code(row.reason) + ("" if view.stops and row.place == "failed" else f" {text(row.detail)}")
-    return text(row.detail) or "no rule objects"
+        return code(row.reason) + ("" if view.stops and row.place == "failed" else f" {as_text(row.detail)}")
+    return as_text(row.detail) or "no rule objects"
 
 
-def _row(row: Row, why: str, now: datetime) -> str:
+def _row(row: ImageRow, why: str, now: datetime) -> str:
     in_bytes = 'data-v="">unknown' if row.size is None else f'data-v="{row.size}">{gib(row.size)}'
-    name = text(row.name) or "<i>no name</i>"
+    name = as_text(row.name) or "<i>no name</i>"
     return (
-        f'<tr><th scope="row"><bdi>{name}</bdi></th><td class="id">{text(row.image_id)}</td>{_age(row.created, now)}'
-        f'<td class="number" {in_bytes}</td><td>{text(row.outcome)}</td><td>{why}</td></tr>'
+        f'<tr><th scope="row"><bdi>{name}</bdi></th><td class="id">{as_text(row.image_id)}</td>'
+        f"{_age_cell(row.created, now)}"
+        f'<td class="number" {in_bytes}</td><td>{as_text(row.outcome)}</td><td>{why}</td></tr>'
     )
 
 
-def _age(created: datetime | None, now: datetime) -> str:
+def _age_cell(created: datetime | None, now: datetime) -> str:
     """The cell of an image's age."""
     if created is None:
         return '<td class="number" data-v="">unknown</td>'
