@@ -2,10 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from handler.clock import RESERVE, Deadline
 from handler.cloud.calls import Cloud, Options
@@ -115,8 +114,7 @@ def _ending(deadline: Deadline, progress: Progress) -> Iterator[None]:
         deadline.halt(DeadlineReached("the invocation has ended"))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Invocation:
+class _Invocation(NamedTuple):
     """What a run is built from, before anybody was asked which project it is for."""
 
     received: Received

@@ -1,10 +1,9 @@
 """One invocation's run: what it is given, and what it has come to."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 from handler.clock import Deadline
 from handler.cloud.calls import Cloud
@@ -60,8 +59,7 @@ class Progress:
             return self._silences >= MOST_SILENCES
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class Run(NamedTuple):
     """What the images of one invocation are given: whom to ask, what to hold to, whom to tell.
 
     `now` is the moment that days and ages are counted from. `armed`: false makes everything a rehearsal. `in_use` knows

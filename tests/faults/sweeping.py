@@ -7,7 +7,7 @@ right.
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -171,7 +171,7 @@ class Scene:
 
     def run_patiently(self, policy: Json) -> list[Outcome]:
         """Have a policy carried out where there is time to try again, on a clock that passes only by waiting."""
-        run = replace(new_run(self.cloud, self.server, Clock(), REAPER_CONCURRENCY="1"), now=NOW)
+        run = new_run(self.cloud, self.server, Clock(), REAPER_CONCURRENCY="1")._replace(now=NOW)
         return list(sweep(_read(policy), "", run).outcomes)
 
 

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -513,7 +512,7 @@ def test_a_judgement_that_grew_old_while_the_budget_was_asked_is_made_anew(cloud
         clock.sleep(1.5)
         cloud.images[image].tags.append("keep")
 
-    assert reap(replace(new_run(cloud, server, clock), spend=spend), [image])[image].reason == "kept"
+    assert reap(new_run(cloud, server, clock)._replace(spend=spend), [image])[image].reason == "kept"
     assert set(cloud.images) == {image}
 
 
