@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+from hypothesis import settings
 
 from handler import app
 from handler.compose import warm
@@ -17,6 +18,12 @@ from tests.fakecloud import FakeCloud, Server
 
 EVENTS = Path(__file__).parent.parent / "events"
 UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
+
+# The profiles of Hypothesis: `full`, unless `--hypothesis-profile=quick` is given. Without deadlines, since a machine
+# that is busy with something else is no fault of ours.
+settings.register_profile("full", max_examples=100, deadline=None, database=None)
+settings.register_profile("quick", settings.get_profile("full"), max_examples=10)
+settings.load_profile("full")
 
 
 class Context:
@@ -122,8 +129,8 @@ def invoke_with(clean_environment: pytest.MonkeyPatch, capsys: pytest.CaptureFix
 def invoke(invoke_with: Invoke, server: Server, cloud: FakeCloud) -> Invoke:
     """Invoke the function in mode `delete` unless a setting says otherwise; settings are REAPER_* or OS_* variables."""
 
-    def invoke_once(event: object, *, seconds: float = 60.0, auth: Auth = "password", **settings: str) -> Invocation:
-        return invoke_with(event, cloud.env(server.url, auth=auth) | {"REAPER_MODE": "delete"} | settings, seconds)
+    def invoke_once(event: object, *, seconds: float = 60.0, auth: Auth = "password", **changed: str) -> Invocation:
+        return invoke_with(event, cloud.env(server.url, auth=auth) | {"REAPER_MODE": "delete"} | changed, seconds)
 
     return invoke_once
 

@@ -12,7 +12,6 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from handler.compose import invocation
@@ -26,6 +25,7 @@ from handler.work.sweeps import sweep
 from tests.fakecloud import DEMO, OTHER, FakeCloud, ImageRecord, Server
 from tests.fakecloud.records import time_text
 from tests.faults import Clock, Hurry, new_run
+from tests.properties import REPEATABLE, tried
 
 Json = Any
 
@@ -39,14 +39,7 @@ MARKED, SIGNED, SWITCHED_OFF, SWITCHING_OFF = (
 OURS = "the signature of the policy"
 """Stands in the tags of an image for the signature of the policy that the test is about."""
 
-# The same examples in every run: a build must not fail by chance.
-thorough = settings(
-    max_examples=40,
-    deadline=None,
-    database=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+thorough = tried(40, REPEATABLE)
 
 
 def merged(parts: Sequence[Json], least: int, most: int) -> st.SearchStrategy[Json]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from handler.errors import ReaperError
@@ -15,6 +15,7 @@ from tests.conftest import Invocation, Invoke, load_event
 from tests.fakecloud import DEMO, OTHER, FakeCloud, Server
 from tests.fakecloud.wire import glance_image, member, server
 from tests.faults import IMAGE_PATH, SOURCES, envelope
+from tests.properties import REPEATABLE, tried
 
 Json = Any
 VICTIM = "6cad483b-e281-4985-a345-7afef1f3c500"
@@ -28,14 +29,7 @@ NAMES = (
 STATES = "active ACTIVE deactivated killed queued saving importing deleted pending_delete private shared public all"
 AT_REST = {"active", "deactivated", "killed"}
 
-# The same examples in every run: a build must not fail by chance.
-fuzz = settings(
-    max_examples=200,
-    deadline=None,
-    database=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+fuzz = tried(200, REPEATABLE)
 
 words = st.sampled_from([*sorted(FIELDS), *EXPECT, *NAMES.split(), "Scheduled Event", DEMO, OTHER, VICTIM])
 # What looks like the right thing: a number as a text, a truth as a word, a state that some image may have.
@@ -208,7 +202,7 @@ def test_an_envelope_that_is_spoilt_deletes_only_what_a_valid_request_in_it_name
     assert VICTIM in cloud.dead or not cloud.calls_of("DELETE")
 
 
-@settings(fuzz, max_examples=100)
+@tried(100, REPEATABLE)
 @given(draw=st.data())
 @pytest.mark.parametrize("name", ["queue", "topic", "schedule", "lifecycle", "stack-delete", "direct"])
 def test_the_events_of_aws_may_be_spoilt_in_any_place(

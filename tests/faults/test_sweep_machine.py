@@ -29,8 +29,8 @@ from tests.faults.sweeping import (
     selected,
     signature,
     state_of,
-    thorough,
 )
+from tests.properties import REPEATABLE, tried
 
 POLICIES = (
     {"select": {"name": "ci-*"}, "grace": "2d", "deactivate": True},
@@ -236,5 +236,5 @@ class Years(RuleBasedStateMachine):
         assert all(self.cloud.images[i].status == "deactivated" for i in self.off_by_owner & set(self.cloud.images))
 
 
-Years.TestCase.settings = settings(thorough, max_examples=30, stateful_step_count=30)
+Years.TestCase.settings = tried(30, settings(REPEATABLE, stateful_step_count=30))
 test_whatever_happens_over_the_years_no_image_goes_that_may_not = Years.TestCase

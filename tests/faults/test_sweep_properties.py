@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from handler.report.report import Report
@@ -28,6 +28,7 @@ from tests.faults.sweeping import (
     state_of,
     thorough,
 )
+from tests.properties import REPEATABLE, tried
 
 OWNERS_WAYS: dict[str, Callable[[FakeCloud, ImageRecord], object]] = {
     "keeps it": lambda _, image: image.tags.append("keep"),
@@ -66,7 +67,7 @@ def test_a_sweep_deletes_just_what_its_policy_may(project: Json, policy: Json, s
     assert chosen <= set(told)
 
 
-@settings(thorough, max_examples=80)
+@tried(80, REPEATABLE)
 @given(project=projects, policy=policies(), broken=faults, most=st.sampled_from(["0", "1", "2", "100"]))
 def test_no_fault_lets_anything_go_that_may_not(
     project: Json, policy: Json, broken: Json, most: str, scene: Scene

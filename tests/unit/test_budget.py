@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import requests
 import responses
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from handler.engine.aws.access import AwsAccess
@@ -22,6 +22,7 @@ from tests.aws import KEYS, REGION, Client, budget_table
 from tests.fakecloud import FakeCloud, Server
 from tests.fakecloud.faults import Fault
 from tests.faults import closed_port, debug_urllib3, new_connections
+from tests.properties import tried
 from tests.unit.conftest import Relay
 from tests.unit.test_aws import signature_by_botocore
 
@@ -138,7 +139,7 @@ def test_a_count_says_whose_it_is_and_when_it_may_go(table: Client, moto: str) -
     ]
 
 
-@settings(max_examples=200, deadline=None, database=None)
+@tried(200)
 @given(now=st.datetimes(datetime(1970, 1, 1), datetime(2999, 1, 1)), hours=st.integers(1, 99_999))  # noqa: DTZ001 (hypothesis adds UTC)
 def test_every_moment_lies_in_its_window_and_its_count_outlives_it(now: datetime, hours: int) -> None:
     window, moment = timedelta(hours=hours), now.replace(tzinfo=UTC)

@@ -1,7 +1,7 @@
 """The end of a run: what is still begun, how long it may take, and what a halt does."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from handler.clock import LONGEST_CONNECT, LONGEST_REQUEST, RESERVE, SHORTEST_REQUEST, Deadline
@@ -47,7 +47,6 @@ def test_what_can_just_end_in_time_is_begun() -> None:
     assert sum(deadline.timeout()) == pytest.approx(SHORTEST_REQUEST)
 
 
-@settings(deadline=None, database=None)
 @given(remaining=st.floats(RESERVE + SHORTEST_REQUEST, 100_000))
 def test_a_request_ends_before_the_deadline_whatever_happens(remaining: float) -> None:
     connect, read = Clock(remaining).deadline.timeout()

@@ -3,12 +3,13 @@
 from datetime import timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from handler.config import Settings
 from handler.errors import InvalidSettings
 from handler.rules.safety import Policy
+from tests.properties import tried
 
 SECRET = "hunter2-never-to-be-seen"
 USER = {"OS_USERNAME": "reaper", "OS_USER_DOMAIN_NAME": "Default"}
@@ -361,7 +362,7 @@ ENVIRONMENTS = st.dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=300, database=None)
+@tried(300)
 @given(given_settings=ENVIRONMENTS, mode=st.text() | st.sampled_from(["delete", "delete\0", "paused", "DELETE"]))
 def test_no_environment_arms_the_function_but_the_one_word(given_settings: dict[str, str], mode: str) -> None:
     try:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import responses
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from handler.engine.aws.access import AwsAccess
@@ -120,7 +120,6 @@ def test_no_images_make_no_requests() -> None:
     assert send([], QUEUE, ACCESS) == []
 
 
-@settings(max_examples=100, deadline=None, database=None)
 @given(
     st.lists(st.builds(image, st.integers(0, 10**12 - 1), name=st.text() | st.just(255 * EXOTIC)), max_size=40),
     st.fixed_dictionaries({"reason": st.text(max_size=256)}),

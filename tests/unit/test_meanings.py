@@ -4,11 +4,12 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from handler.cloud import meanings
 from handler.cloud.meanings import Answer, Meaning, meaning_of, row_for
+from tests.properties import tried
 
 ID = "2932d747-9307-40a7-a47d-06f0504bd823"
 
@@ -389,19 +390,19 @@ BODIES = (
 GONE_CODES = {code for code, meaning in IMS if meaning is Meaning.GONE} | {"Ecs.0031"}
 
 
-@settings(deadline=None, max_examples=300, database=None)
+@tried(300)
 @given(status=st.integers(), body=BODIES)
 def test_no_answer_whatever_raises(status: int, body: bytes) -> None:
     assert isinstance(meaning_of(read_answer(status, body)), Meaning)
 
 
-@settings(deadline=None, max_examples=300, database=None)
+@tried(300)
 @given(status=st.integers(), code=st.text(), message=st.text())
 def test_no_code_and_no_message_whatever_raises(status: int, code: str, message: str) -> None:
     assert isinstance(meaning_of(Answer(status, code, message)), Meaning)
 
 
-@settings(deadline=None, max_examples=500, database=None)
+@tried(500)
 @given(status=st.integers(300, 399) | st.integers(500, 599) | st.sampled_from([401, 405, 408, 429]), body=BODIES)
 def test_no_text_makes_a_success_of_a_redirect_or_of_a_fault(status: int, body: bytes) -> None:
     answer = read_answer(status, body)
@@ -409,7 +410,7 @@ def test_no_text_makes_a_success_of_a_redirect_or_of_a_fault(status: int, body: 
     assert meaning_of(answer) not in good
 
 
-@settings(deadline=None, max_examples=500, database=None)
+@tried(500)
 @given(status=st.sampled_from([200, 201, 202, 203, 204, 206, 226]), body=BODIES)
 def test_only_an_empty_200_or_204_says_by_itself_that_the_image_is_deleted(status: int, body: bytes) -> None:
     meaning = meaning_of(read_answer(status, body))
@@ -417,7 +418,7 @@ def test_only_an_empty_200_or_204_says_by_itself_that_the_image_is_deleted(statu
     assert (meaning is Meaning.DONE) == (status in {200, 204} and empty)
 
 
-@settings(deadline=None, max_examples=300, database=None)
+@tried(300)
 @given(status=st.integers(400, 499), body=st.text(alphabet="abcdefghij <>/{}[]\":,'.0123456789", max_size=300))
 def test_a_text_that_does_not_speak_of_an_image_never_says_gone(status: int, body: str) -> None:
     assert meaning_of(read_answer(status, body.encode())) is not Meaning.GONE

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from handler.model.image import EXPECTABLE, Image
@@ -45,7 +45,6 @@ def test_anything_else_is_no_age(text: str) -> None:
         parse_age(text)
 
 
-@settings(deadline=None, database=None)
 @given(text=st.text() | st.from_regex(r"\A\d{0,7}[hdwm]?\Z"))
 def test_no_text_becomes_a_negative_age_or_another_error(text: str) -> None:
     try:

@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from handler.cloud import fields, payloads
 from handler.errors import Unexpected
 from handler.model.image import Image
+from tests.properties import tried
 
 ID = "2932d747-9307-40a7-a47d-06f0504bd823"
 GLANCE: dict[str, Any] = {
@@ -174,7 +175,6 @@ def test_a_time_that_cannot_be_read_is_none(value: object) -> None:
     assert fields.read_time(value) is None
 
 
-@settings(deadline=None, database=None)
 @given(text=st.text())
 def test_every_time_that_is_read_knows_its_zone(text: str) -> None:
     time = fields.read_time(text)
@@ -344,7 +344,7 @@ READERS: list[tuple[Reader, list[str]]] = [
 
 
 @pytest.mark.parametrize(("reader", "keys"), READERS, ids=["image", "members", "page", "server", "volume", "label"])
-@settings(deadline=None, max_examples=200, database=None)
+@tried(200)
 @given(data=st.data())
 def test_a_record_is_read_or_unexpected_and_nothing_else(reader: Reader, keys: list[str], data: st.DataObject) -> None:
     changes = data.draw(st.dictionaries(st.sampled_from(keys), JSON, max_size=3))

@@ -7,11 +7,12 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from handler.model.image import EXPECTABLE, Image
 from handler.rules.safety import RULES, RULES_OF_RECORD, Facts, Policy, judge
+from tests.properties import tried
 
 OURS = "ca22e864e8a245eaaf7f4a4d2f1d0a11"
 NOW = datetime(2027, 1, 31, 23, 59, 59, tzinfo=UTC)
@@ -384,14 +385,14 @@ def conditions(seen: Image, facts: Facts, policy: Policy) -> dict[str, bool]:
     }
 
 
-@settings(deadline=None, max_examples=2_000, database=None)
+@tried(2_000)
 @given(seen=images(), facts=FACTS_SEEN, policy=POLICIES)
 def test_an_image_passes_exactly_if_every_single_condition_holds(seen: Image, facts: Facts, policy: Policy) -> None:
     broken = [name for name, holds in conditions(seen, facts, policy).items() if not holds]
     assert (judge(seen, facts, policy) is None) == (broken == [])
 
 
-@settings(deadline=None, max_examples=300, database=None)
+@tried(300)
 @given(seen=images(), facts=FACTS_SEEN, policy=POLICIES, tag=st.text(), value=st.text())
 def test_no_tag_whatever_makes_the_judgement_fail_or_frees_a_kept_image(
     seen: Image, facts: Facts, policy: Policy, tag: str, value: str

@@ -5,13 +5,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from handler.errors import InvalidRequest
 from handler.model.request import MOST_IMAGES, DeletionRequest, Keep, Select, SweepRequest, Target
 from handler.sources.parsing import read_json
 from handler.sources.schema import REQUEST_FIELDS, read_request
+from tests.properties import tried
 
 ID = "6cad483b-e281-4985-a345-7afef1f3c501"
 OTHER = "6cad483b-e281-4985-a345-7afef1f3c502"
@@ -382,7 +383,7 @@ JSON = st.recursive(
 NAMES = st.sampled_from([*sorted(REQUEST_FIELDS - {"sweep"}), "image_ids", "images", "dryrun"])
 
 
-@settings(deadline=None, max_examples=500, database=None)
+@tried(500)
 @given(payload=st.dictionaries(NAMES, JSON, max_size=4))
 def test_any_object_is_a_request_of_proper_images_or_refused(payload: dict[str, Any]) -> None:
     try:
@@ -395,7 +396,7 @@ def test_any_object_is_a_request_of_proper_images_or_refused(payload: dict[str, 
     assert payload.keys() <= REQUEST_FIELDS
 
 
-@settings(deadline=None, max_examples=500, database=None)
+@tried(500)
 @given(text=st.text() | st.text(alphabet='{}[]":,0123456789abcdefimages_ -.\\u'))
 def test_any_text_is_an_object_or_refused(text: str) -> None:
     try:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from handler.errors import UnknownEvent
@@ -15,6 +15,7 @@ from handler.model.request import DeletionRequest, SweepRequest, Target
 from handler.sources.shapes import read_event
 from handler.sources.stack import NEVER_CREATED, is_stack_event, physical_id, read_stack_call
 from tests.conftest import EVENTS, load_event, queue
+from tests.properties import tried
 
 ID = "6cad483b-e281-4985-a345-7afef1f3c501"
 OTHER = "6cad483b-e281-4985-a345-7afef1f3c502"
@@ -279,7 +280,6 @@ def test_a_group_named_like_a_number_is_a_group() -> None:
     assert wave_ids(read_event(queue(*[REQUEST] * 3, fifo_groups=["1", "1", "0"]))) == [["m0", "m2"], ["m1"]]
 
 
-@settings(deadline=None, database=None)
 @given(groups=st.lists(st.sampled_from(["a", "b", "", "0", "1"]), min_size=1, max_size=10))
 def test_waves_hold_every_message_once_and_each_group_in_order(groups: list[str]) -> None:
     received = read_event(queue(*[REQUEST] * len(groups), fifo_groups=groups))
@@ -533,7 +533,7 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=1_000, database=None)
+@tried(1_000)
 @given(event=JSON)
 def test_whatever_arrives_is_read_or_unknown_and_names_no_image_but_proper_ones(event: object) -> None:
     try:
