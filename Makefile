@@ -57,7 +57,7 @@ demo: $(READY)
 	@$(VENV) -m tests.demo
 
 test: $(READY)
-	$(VENV) -m pytest $(SIDE_BY_SIDE)
+	$(VENV) -m pytest $(SIDE_BY_SIDE) --cov
 
 test-openstack: $(READY) $(OPENSTACK_READY)
 	$(VENV) -m pytest tests/openstack tests/contract --openstack
@@ -90,7 +90,7 @@ format: $(READY)
 	$(VENV) -m ruff check --fix
 
 clean:
-	rm -rf .venv .venv-bench .venv-lambda .venv-openstack .venv-sam .venv-template .aws-sam build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-bench .venv-lambda .venv-openstack .venv-sam .venv-template .aws-sam build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 lock: build/lock/bin/uv

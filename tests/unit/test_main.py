@@ -1,6 +1,7 @@
 """`python -m handler EVENT.json`: what a person sees, and the exit code that a script sees."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -33,7 +34,8 @@ def run(cloud: FakeCloud, server: Server, tmp_path: Path) -> Run:
 
 
 def shell(*arguments: str, **settings: str) -> Shell:
-    environment = {"PATH": "/usr/bin:/bin", "PYTHONIOENCODING": "utf-8", **settings}
+    measured = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONIOENCODING": "utf-8", **measured, **settings}
     command = [sys.executable, "-m", "handler", *arguments]
     ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=False, timeout=60)  # noqa: S603 (ours)
     assert b"Traceback" not in ended.stderr + ended.stdout
