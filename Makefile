@@ -34,10 +34,11 @@ OPENSTACK := 'keystone>=30,<31' 'glance>=33,<34' 'nova>=34,<35' 'gunicorn>=27,<2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-openstack test-lambda test-page check bench build stage stage-here format clean lock
+.PHONY: help setup demo test-fast test test-openstack test-lambda test-page check bench build stage stage-here format clean lock
 
 help:
 	@echo 'make demo    show what the function does, against a fake cloud on this machine'
+	@echo 'make test-fast  run the quick tests: the inner loop (40 s)'
 	@echo 'make test    run the tests'
 	@echo 'make test-openstack  hold the fake cloud against real Keystone, Glance and Nova on this machine'
 	@echo 'make test-lambda  run the built artifact under the Lambda runtime, and feed it from a queue'
@@ -55,6 +56,9 @@ setup: $(READY)
 
 demo: $(READY)
 	@$(VENV) -m tests.demo
+
+test-fast: $(READY)
+	$(VENV) -m pytest tests/unit tests/contract $(SIDE_BY_SIDE) -m 'not slow' --hypothesis-profile=quick
 
 test: $(READY)
 	$(VENV) -m pytest $(SIDE_BY_SIDE) --cov

@@ -166,6 +166,7 @@ def test_twenty_runs_at_once_take_exactly_the_limit(table: Client, moto: str) ->
     assert list(used(table).values()) == ["50"]
 
 
+@pytest.mark.slow("twenty interpreters start")
 def test_twenty_processes_take_exactly_the_limit(table: Client, moto: str) -> None:
     command = [sys.executable, "-c", WORKER, moto]
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
@@ -279,6 +280,7 @@ def test_answers_that_get_lost_never_let_one_too_many_through(limit: int, table:
     assert list(used(table).values()) == [str(limit)]
 
 
+@pytest.mark.slow("the pauses between the attempts are real")
 @pytest.mark.parametrize("code", ["ThrottlingException", "ProvisionedThroughputExceededException"])
 def test_a_table_with_too_much_to_do_is_asked_again(code: str, table: Client, relay: Relay) -> None:
     relay.faults.add(Fault(status=400, body={"__type": f"x#{code}"}, times=2))

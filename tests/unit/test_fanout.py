@@ -142,6 +142,7 @@ def test_a_request_is_filled_to_the_last_byte() -> None:
 # Sending
 
 
+@pytest.mark.slow("a hundred messages go through a real queue")
 def test_a_hundred_messages_arrive_just_as_they_were_sent(sqs: Client, queue: str, moto: str) -> None:
     requests = requests_for(100)
     assert send(requests, queue, to(moto)) == [""] * 100
@@ -188,6 +189,7 @@ def test_what_sqs_could_not_take_is_sent_again_and_nothing_else() -> None:
     assert sqs.batches == [requests, [requests[1], requests[3]]]
 
 
+@pytest.mark.slow("the pauses between the attempts are real")
 def test_what_sqs_never_takes_is_given_up_and_told() -> None:
     sqs, requests = Sqs(None, THEIRS, None, THEIRS, THEIRS), requests_for(3)
     assert sent(sqs, requests) == ["", "sqs answered InternalError: try again", ""]
@@ -200,6 +202,7 @@ def test_what_sqs_will_never_take_is_not_sent_again() -> None:
     assert len(sqs.batches) == 1
 
 
+@pytest.mark.slow("the pauses between the attempts are real")
 @pytest.mark.parametrize(
     ("fault", "problem"),
     [
@@ -241,6 +244,7 @@ def test_an_answer_that_got_lost_sends_a_message_twice_rather_than_never(sqs: Cl
 MD5 = hashlib.md5(json.dumps(requests_for(1)[0]).encode(), usedforsecurity=False).hexdigest()
 
 
+@pytest.mark.slow("the pauses between the attempts are real")
 @pytest.mark.parametrize(
     "answer",
     [
@@ -269,12 +273,14 @@ def test_a_queue_that_is_not_there_is_told_for_each_message(moto: str) -> None:
     assert len(problems) == 11
 
 
+@pytest.mark.slow("the pauses between the attempts are real")
 def test_a_queue_that_can_not_be_reached_is_told_for_each_message() -> None:
     with closed_port() as port:
         problems = send(requests_for(15), QUEUE, to(f"http://127.0.0.1:{port}"))
     assert problems == ["sqs can't be reached: ConnectionError"] * 15
 
 
+@pytest.mark.slow("the pauses between the attempts are real")
 def test_a_queue_that_stays_silent_is_not_asked_for_ever(cloud: FakeCloud, server: Server) -> None:
     cloud.fault("POST", "/sink/", cut=True, times=None)
     problems = send(requests_for(1000), QUEUE, to(f"{server.url}/sink/q"))
@@ -283,6 +289,7 @@ def test_a_queue_that_stays_silent_is_not_asked_for_ever(cloud: FakeCloud, serve
     assert len(cloud.calls) == 9  # three batches, each tried three times
 
 
+@pytest.mark.slow("the pauses between the attempts are real")
 @pytest.mark.parametrize("answer", [{"status": 400, "body": {"__type": "x#KmsDisabled"}}, {"status": None}])
 def test_a_queue_that_answers_now_and_then_is_asked_on(answer: Json, queue: str, relay: Relay) -> None:
     relay.faults.add(Fault(skip=6, **answer))

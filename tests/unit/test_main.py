@@ -17,6 +17,8 @@ Run = Callable[..., Shell]
 
 ROOT = Path(__file__).parents[2]
 
+pytestmark = pytest.mark.slow("each test starts an interpreter")
+
 
 @pytest.fixture
 def run(cloud: FakeCloud, server: Server, tmp_path: Path) -> Run:

@@ -362,6 +362,7 @@ def test_an_address_that_takes_nothing_is_an_error_that_does_not_give_it_away(in
     assert "SECRET" not in "".join(traceback.format_exception(run.error)) + run.printed
 
 
+@pytest.mark.slow("three requests run into their time-out")
 def test_a_slow_address_is_given_no_more_time_than_there_is(
     cloud: FakeCloud, server: Server, clean_environment: pytest.MonkeyPatch
 ) -> None:

@@ -257,6 +257,7 @@ def test_what_changed_after_the_rehearsal_is_refused(invoke: Invoke, cloud: Fake
     assert invoke(plan).outcomes == {image: ("refused", "changed")}
 
 
+@pytest.mark.slow("a thousand images")
 def test_a_plan_names_no_more_images_than_a_request_may(invoke: Invoke, cloud: FakeCloud) -> None:
     for n in range(1002):
         cloud.add_image(f"ci-{n}")
@@ -499,6 +500,7 @@ def test_deactivations_count_for_the_limit(run: Run, cloud: FakeCloud) -> None:
     assert {cloud.images[image].status for image in images} == {"active"}
 
 
+@pytest.mark.slow("the pauses between the attempts are real")
 def test_a_mark_that_cannot_be_signed_is_taken_off_again(run: Run, cloud: FakeCloud) -> None:
     image = cloud.add_image("ci-1", tags=[f"t{n}" for n in range(127)])
     assert told(run(graceful())) == {image: ("failed", "throttled")}

@@ -250,6 +250,7 @@ def test_a_sweep_that_runs_twice_deletes_nothing_twice(
     assert len(cloud.calls_of("DELETE")) == 15
 
 
+@pytest.mark.slow("the pauses between the attempts are real")
 def test_a_fan_out_that_fails_half_way_and_runs_again_loses_nothing(
     invoke: Invoke, cloud: FakeCloud, workers: Workers, fanned_out: dict[str, str], relay: Relay
 ) -> None:
