@@ -36,21 +36,24 @@ OPENSTACK := 'keystone>=30,<31' 'glance>=33,<34' 'nova>=34,<35' 'gunicorn>=27,<2
 .DELETE_ON_ERROR:
 .PHONY: help setup demo test-fast test test-openstack test-lambda test-page check bench build stage stage-here format clean lock
 
+# Durations: on two cores, without the installations that come first.
 help:
-	@echo 'make demo    show what the function does, against a fake cloud on this machine'
-	@echo 'make test-fast  run the quick tests: the inner loop (40 s)'
-	@echo 'make test    run the tests'
-	@echo 'make test-openstack  hold the fake cloud against real Keystone, Glance and Nova on this machine'
-	@echo 'make test-lambda  run the built artifact under the Lambda runtime, and feed it from a queue'
-	@echo 'make test-page  look at the page of a run in a headless Chromium'
-	@echo 'make check   formatter, linter, types, arrows between the modules, template'
-	@echo 'make bench   run the benchmarks'
-	@echo 'make build   build the functions of template.yaml with sam (ARCH=$(ARCH), PYTHON_VERSION=$(PYTHON_VERSION))'
-	@echo 'make format  format the code'
-	@echo 'make lock    resolve the dependencies again (UPGRADE=--upgrade takes newer ones)'
-	@echo 'make clean   remove all that was made here'
-	@echo 'Each target first makes what it needs. PYTHON=... chooses the interpreter, 3.11 or later;'
-	@echo 'test-lambda and bench run the function under Python $(PYTHON_VERSION), if this machine has it.'
+	@echo 'make demo            show what the function does, against a fake cloud'
+	@echo 'make test-fast       run the quick tests: the inner loop (40 s)'
+	@echo 'make test            run the tests, and measure what they cover (3 min)'
+	@echo 'make test-openstack  test the fake cloud against Keystone, Glance and Nova'
+	@echo 'make test-lambda     test the built artifact under the Lambda runtime'
+	@echo 'make test-page       test the page of a run in a headless Chromium'
+	@echo 'make check           check format, lint, types, imports and template'
+	@echo 'make bench           run the benchmarks'
+	@echo 'make build           build the functions of template.yaml with sam'
+	@echo 'make format          format the code'
+	@echo 'make lock            resolve the dependencies (UPGRADE=--upgrade: newer ones)'
+	@echo 'make clean           remove all that was made here'
+	@echo
+	@echo 'Each target first makes what it needs. PYTHON=... chooses the interpreter, 3.11'
+	@echo 'or later. build takes ARCH=$(ARCH) and PYTHON_VERSION=$(PYTHON_VERSION); test-lambda and bench'
+	@echo 'run the function under that Python, if this machine has it.'
 
 setup: $(READY)
 
