@@ -1,4 +1,4 @@
-"""What may stand between AWS and us."""
+"""What may stand between AWS and us, and who asks the fake cloud."""
 
 from collections.abc import Iterator
 
@@ -8,6 +8,7 @@ import requests
 from tests.fakecloud import Server
 from tests.fakecloud.api import Reply, Request
 from tests.fakecloud.faults import Faults
+from tests.unit.fakeclient import TRANSPORTS, Client, clients
 
 
 class Relay:
@@ -41,3 +42,13 @@ def relay(moto: str) -> Iterator[Relay]:
     with Server(relay) as server:
         relay.url = server.url
         yield relay
+
+
+@pytest.fixture(params=TRANSPORTS)
+def client(request: pytest.FixtureRequest) -> Iterator[Client]:
+    yield from clients(request.param, "openstack")
+
+
+@pytest.fixture(params=TRANSPORTS)
+def otc(request: pytest.FixtureRequest) -> Iterator[Client]:
+    yield from clients(request.param, "otc")

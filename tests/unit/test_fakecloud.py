@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,22 +18,12 @@ from keystoneauth1.identity.v3 import ApplicationCredential, Password
 from keystoneauth1.session import Session
 
 from tests.fakecloud import APP_CREDENTIAL_ID, APP_CREDENTIAL_SECRET, DEMO, OTHER, FakeCloud, Server
-from tests.unit.fakeclient import MISSING, TRANSPORTS, Client, clients, code_of, message_of
+from tests.unit.fakeclient import MISSING, Client, code_of, message_of
 
 RIGHT = "s3cret-passw0rd"
 PATCH_TYPE = "application/openstack-images-v2.1-json-patch"
 NOVA = f"/compute/v2.1/{DEMO}"
 ECS = f"/ecs/v2.1/{DEMO}"
-
-
-@pytest.fixture(params=TRANSPORTS)
-def client(request: pytest.FixtureRequest) -> Iterator[Client]:
-    yield from clients(request.param, "openstack")
-
-
-@pytest.fixture(params=TRANSPORTS)
-def otc(request: pytest.FixtureRequest) -> Iterator[Client]:
-    yield from clients(request.param, "otc")
 
 
 # Keystone

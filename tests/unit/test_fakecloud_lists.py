@@ -1,25 +1,13 @@
 """The lists of the fake cloud: pages, filters and orders, and what can go wrong with them."""
 
 import copy
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import requests
 
 from tests.fakecloud import DEMO, OTHER
-from tests.unit.fakeclient import MISSING, TRANSPORTS, Client, clients, code_of, message_of
-
-
-@pytest.fixture(params=TRANSPORTS)
-def client(request: pytest.FixtureRequest) -> Iterator[Client]:
-    yield from clients(request.param, "openstack")
-
-
-@pytest.fixture(params=TRANSPORTS)
-def otc(request: pytest.FixtureRequest) -> Iterator[Client]:
-    yield from clients(request.param, "otc")
-
+from tests.unit.fakeclient import MISSING, Client, code_of, message_of
 
 # Glance
 
