@@ -93,6 +93,7 @@ def test_a_wrong_secret_is_refused(cloud: Cloud) -> None:
 def test_an_unknown_application_credential_is_a_404(cloud: Cloud) -> None:
     answer = sign_in(cloud.backend.env("v3applicationcredential"), application_credential_id="0" * 32)
     assert says_no(answer, 404, "Not Found", f"Could not find Application Credential: {'0' * 32}.")
+    assert "WWW-Authenticate" not in answer.headers
 
 
 def test_a_token_request_without_auth_is_malformed(cloud: Cloud) -> None:
