@@ -13,9 +13,9 @@ from handler.model.request import Select, SweepRequest
 from handler.rules import mark_state
 from handler.rules.mark_state import CHANGING, MarkState, state_of
 from handler.rules.marks import DEACTIVATED, DEACTIVATING, MARK, SWEEP, MarkTags, read_tags, signature_of
+from tests.examples import DAY, IMAGE, NOW
 from tests.fakecloud import FakeCloud, Server
 from tests.faults import Hurry
-from tests.unit.test_marks import DAY, IMAGE, NOW
 
 GRACE = SweepRequest(Select(name="ci-*"), grace=7 * DAY)
 AT_ONCE = GRACE._replace(grace=timedelta(0))

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 import pytest
 
@@ -13,34 +12,9 @@ from handler.rules import marks
 from handler.rules.mark_state import CHANGING, MarkState, objection_of_sweep, state_of
 from handler.rules.mark_state import FORGOTTEN_AFTER as FORGOTTEN
 from handler.rules.marks import DEACTIVATED, DEACTIVATING, MARK, SWEEP, Step, fingerprint, read_tags, veto_in
+from tests.examples import DAY, EVERY_SELECT, IMAGE, NOW, tagged
 
-NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
 TODAY = NOW.date()
-DAY = timedelta(days=1)
-SECOND = timedelta(seconds=1)
-IMAGE = Image(
-    id="6cad483b-e281-4985-a345-7afef1f3c501",
-    name="ci-1",
-    owner="ca22e864e8a245eaaf7f4a4d2f1d0a11",
-    status="active",
-    visibility="private",
-    protected=False,
-    tags=frozenset({"x"}),
-    properties=frozenset(),
-    created_at=NOW - 10 * DAY,
-    updated_at="2026-06-05T12:00:00Z",
-    size=1024,
-    checksum="91a79b25",
-    record={},
-)
-
-
-def image(**changes: Any) -> Image:  # noqa: ANN401 (any attribute)
-    return replace(IMAGE, **changes)
-
-
-def tagged(*tags: str, **changes: Any) -> Image:  # noqa: ANN401 (any attribute)
-    return image(tags=frozenset(tags), **changes)
 
 
 # What the tests ask of a mark.
@@ -277,16 +251,6 @@ def test_setting_free_ends_whatever_step_it_is_taken_up_from() -> None:
 
 
 # What tells policies apart
-
-EVERY_SELECT = {
-    "a name": Select(name="*"),
-    "a tag": Select(tags=frozenset({"ci"})),
-    "a property": Select(properties=(("os_type", "linux"),)),
-    "a status": Select(status="active"),
-    "an age": Select(older_than=SECOND),
-    "a time": Select(created_before=NOW + 9999 * DAY),
-    "a size": Select(size_over=0),
-}
 
 
 def test_the_identity_of_a_policy_is_fixed_for_good() -> None:

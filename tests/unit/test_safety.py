@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from fnmatch import fnmatchcase
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,40 +11,16 @@ from hypothesis import strategies as st
 
 from handler.model.image import EXPECTABLE, Image
 from handler.rules.safety import RULES, RULES_OF_RECORD, Facts, Policy, judge
+from tests.examples import DAY, IMAGE, OWNER, image, tagged
 from tests.properties import tried
 
-OURS = "ca22e864e8a245eaaf7f4a4d2f1d0a11"
 NOW = datetime(2027, 1, 31, 23, 59, 59, tzinfo=UTC)
-DAY = timedelta(days=1)
-IMAGE = Image(
-    id="6cad483b-e281-4985-a345-7afef1f3c501",
-    name="ci-build-101",
-    owner=OURS,
-    status="active",
-    visibility="private",
-    protected=False,
-    tags=frozenset({"ci"}),
-    properties=frozenset(),
-    created_at=NOW - 10 * DAY,
-    updated_at="2027-01-21T00:00:00Z",
-    size=1024,
-    checksum="91a79b25",
-    record={},
-)
-FACTS = Facts(OURS, NOW)
+FACTS = Facts(OWNER, NOW)
 
 
 def reason(image: Image = IMAGE, facts: Facts = FACTS, policy: Policy = Policy()) -> str | None:  # noqa: B008 (frozen)
     refusal = judge(image, facts, policy)
     return refusal.reason if refusal else None
-
-
-def image(**changes: Any) -> Image:  # noqa: ANN401 (any attribute)
-    return replace(IMAGE, **changes)
-
-
-def tagged(*tags: str) -> Image:
-    return image(tags=frozenset(tags))
 
 
 def with_property(name: str, value: object) -> Image:
@@ -66,7 +41,7 @@ def test_visibility_for_some_projects_alone_is_no_reason(visibility: str) -> Non
     assert reason(image(visibility=visibility)) is None
 
 
-@pytest.mark.parametrize("owner", [None, "", OURS.upper(), OURS + " ", "another"])
+@pytest.mark.parametrize("owner", [None, "", OWNER.upper(), OWNER + " ", "another"])
 def test_an_image_that_is_not_certainly_ours_is_refused(owner: str | None) -> None:
     assert reason(image(owner=owner)) == "not_owner"
 
@@ -86,11 +61,11 @@ def test_an_image_at_rest_may_go(status: str) -> None:
 
 
 HELD = {
-    "name": "ci-build-101",
-    "owner": OURS,
+    "name": "ci-1",
+    "owner": OWNER,
     "checksum": "91a79b25",
     "status": "active",
-    "updated_at": "2027-01-21T00:00:00Z",
+    "updated_at": "2026-06-05T12:00:00Z",
     "size": 1024,
 }
 
@@ -118,7 +93,7 @@ def test_null_expects_that_there_is_no_value(attribute: str) -> None:
 
 
 def test_one_difference_among_several_expectations_refuses() -> None:
-    assert reason(facts=FACTS._replace(expect=(("name", "ci-build-101"), ("size", 1)))) == "changed"
+    assert reason(facts=FACTS._replace(expect=(("name", "ci-1"), ("size", 1)))) == "changed"
 
 
 @pytest.mark.parametrize("tag", ["keep", "keep=", "keep=yes", "keep.yes", "keep=a=b", "keep.a.b", "keep=false"])
@@ -308,7 +283,7 @@ def images(draw: st.DrawFn) -> Image:
     properties = draw(st.sets(st.sampled_from(sorted(PROPERTIES)), max_size=1))
     return image(
         name=draw(st.sampled_from(["ci-1", "prod-1", "", None])),
-        owner=draw(st.sampled_from([OURS, OURS, OURS, "another", None])),
+        owner=draw(st.sampled_from([OWNER, OWNER, OWNER, "another", None])),
         status=draw(st.sampled_from(["active", "active", "deactivated", "killed", "saving", "queued", ""])),
         visibility=draw(st.sampled_from(["private", "private", "shared", "public", "community"])),
         protected=draw(st.sampled_from([False, False, False, True])),
@@ -320,10 +295,10 @@ def images(draw: st.DrawFn) -> Image:
     )
 
 
-EXPECTATIONS = st.sampled_from([(), (), (("name", "ci-1"),), (("name", None),), (("size", None), ("owner", OURS))])
+EXPECTATIONS = st.sampled_from([(), (), (("name", "ci-1"),), (("name", None),), (("size", None), ("owner", OWNER))])
 FACTS_SEEN = st.builds(
     Facts,
-    project_id=st.just(OURS),
+    project_id=st.just(OWNER),
     now=st.just(NOW),
     expect=EXPECTATIONS,
     objection=st.none(),
@@ -373,7 +348,7 @@ def is_as_expected(seen: Image, facts: Facts) -> bool:
 def conditions(seen: Image, facts: Facts, policy: Policy) -> dict[str, bool]:
     return {
         "not public": seen.visibility in {"private", "shared"},
-        "ours": seen.owner == OURS,
+        "ours": seen.owner == OWNER,
         "unprotected": seen.protected is False,
         "at rest": seen.status in {"active", "deactivated", "killed"},
         "unchanged": is_as_expected(seen, facts),

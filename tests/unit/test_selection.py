@@ -11,33 +11,7 @@ from handler.model.image import Image
 from handler.model.outcome import Decision
 from handler.model.request import Keep, Select, SweepRequest
 from handler.rules.selection import decide, family, groups_of, objection
-
-NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
-DAY = timedelta(days=1)
-SECOND = timedelta(seconds=1)
-IMAGE = Image(
-    id="6cad483b-e281-4985-a345-7afef1f3c501",
-    name="ci-1",
-    owner="ca22e864e8a245eaaf7f4a4d2f1d0a11",
-    status="active",
-    visibility="private",
-    protected=False,
-    tags=frozenset({"ci", "x"}),
-    properties=frozenset(),
-    created_at=NOW - 10 * DAY,
-    updated_at="2026-06-05T12:00:00Z",
-    size=1024,
-    checksum="91a79b25",
-    record={"os_type": "linux", "cpus": 4, "secure": True, "note": None, "empty": ""},
-)
-
-
-def image(**changes: Any) -> Image:  # noqa: ANN401 (any attribute)
-    return replace(IMAGE, **changes)
-
-
-def tagged(*tags: str, **changes: Any) -> Image:  # noqa: ANN401 (any attribute)
-    return image(tags=frozenset(tags), **changes)
+from tests.examples import DAY, EVERY_SELECT, IMAGE, NOW, SECOND, image, tagged
 
 
 def family_of(*ages: float | None, name: str = "ci-{}", **changes: Any) -> list[Image]:  # noqa: ANN401 (any attribute)
@@ -138,17 +112,6 @@ def test_times_are_compared_over_time_zones() -> None:
     born = datetime(2026, 6, 1, tzinfo=UTC)
     assert why_not(Select(created_before=moment), image(created_at=born)) == "age"
     assert why_not(Select(created_before=moment), image(created_at=born - 2 * timedelta(minutes=1))) is None
-
-
-EVERY_SELECT = {
-    "a name": Select(name="*"),
-    "a tag": Select(tags=frozenset({"ci"})),
-    "a property": Select(properties=(("os_type", "linux"),)),
-    "a status": Select(status="active"),
-    "an age": Select(older_than=SECOND),
-    "a time": Select(created_before=NOW + 9999 * DAY),
-    "a size": Select(size_over=0),
-}
 
 
 @pytest.mark.parametrize("select", EVERY_SELECT.values(), ids=list(EVERY_SELECT))
