@@ -142,6 +142,18 @@ def test_new_credentials_that_are_wrong_as_well_are_the_end(cloud: FakeCloud, st
     assert tokens_asked_for(cloud) == 3
 
 
+def test_a_secret_that_is_spoilt_when_it_is_read_again_ends_the_run(cloud: FakeCloud, store: Store, reap: Reap) -> None:
+    store(password_of(cloud))
+    reap()
+    store("s3cret-passw0rd")
+    cloud.rotate_password("new-passw0rd")
+    (outcome,) = reap().answer["outcomes"]
+    assert (outcome["outcome"], outcome["reason"]) == ("failed", "denied")
+    assert "there are no others" in outcome["detail"]
+    assert "s3cret-passw0rd" not in outcome["detail"]
+    assert len(cloud.dead) == 1
+
+
 @pytest.mark.parametrize(
     ("secret", "words"),
     [
@@ -389,6 +401,16 @@ def test_a_refused_image_does_not_hold_an_instance_up(cloud: FakeCloud, terminat
 def test_a_rehearsal_does_not_hold_an_instance_up(cloud: FakeCloud, terminate: Reap) -> None:
     assert terminate(REAPER_MODE="dry-run").answer["counts"] == {"would_delete": 1}
     assert len(forms(cloud)) == 1
+
+
+def test_an_event_that_only_looks_like_auto_scaling_s_completes_no_action(
+    cloud: FakeCloud, server: Server, invoke: Invoke
+) -> None:
+    event = load_event("lifecycle") | {"source": "custom.ci"}
+    event["detail"]["NotificationMetadata"] = json.dumps({"image_ids": [cloud.add_image()]})
+    address = {"AWS_ENDPOINT_URL_AUTO_SCALING": f"{server.url}/sink/autoscaling"}
+    run = invoke(event, REAPER_COMPLETE_LIFECYCLE_ACTION="on", **KEYS, **address)
+    assert (run.answer["counts"], forms(cloud)) == ({"deleted": 1}, [])
 
 
 def test_an_action_whose_image_failed_is_left_open(cloud: FakeCloud, terminate: Reap) -> None:

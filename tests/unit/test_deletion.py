@@ -604,6 +604,13 @@ def test_a_deletion_whose_answer_was_lost_is_found_out(invoke: Invoke, cloud: Fa
     assert set(cloud.dead) == {image}
 
 
+def test_where_nobody_asks_for_servers_a_delete_is_repeated_all_the_same(invoke: Invoke, cloud: FakeCloud) -> None:
+    image = cloud.add_image()
+    cloud.fault("DELETE", image, status=503)
+    assert invoke({"image_ids": [image]}, REAPER_IN_USE_CHECK="off").outcomes == {image: ("deleted", "")}
+    assert len(cloud.calls_of("DELETE")) == 2
+
+
 # The journal
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import pytest
@@ -135,6 +136,19 @@ def test_a_whole_image_that_stays_leaves_no_backup_behind(invoke: Invoke, cloud:
     image = cloud.add_image(protected=True, __backup_id=BACKUP)
     run = invoke({"image_ids": [image]}, REAPER_IMAGE_API="ims")
     assert (run.outcomes, run.metric("BackupsLeft")) == ({image: ("refused", "protected")}, 0)
+
+
+@OTC
+def test_a_backup_that_could_not_be_deleted_is_told_though_nobody_knows_of_the_image(
+    invoke: Invoke, cloud: FakeCloud
+) -> None:
+    image = whole_image(cloud)
+    body = {"error": {"code": "IMG.0176", "message": "Failed to delete the backup."}}
+    unreadable = partial(cloud.fault, "GET", image, status=403, times=None)
+    cloud.fault("DELETE", image, status=400, body=body, then=unreadable)
+    run = invoke({"image_ids": [image], "delete_backup": True}, REAPER_IMAGE_API="ims")
+    assert run.outcomes == {image: ("failed", "backup_left")}
+    assert run.answer["outcomes"][0]["detail"].endswith("the image is in an unknown state")
 
 
 @OTC

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -35,11 +35,15 @@ def run(cloud: FakeCloud, server: Server, tmp_path: Path) -> Run:
     return run_once
 
 
-def shell(*arguments: str, **settings: str) -> Shell:
+def variables(settings: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a run, with that by which coverage finds it."""
     measured = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
-    environment = {"PATH": "/usr/bin:/bin", "PYTHONIOENCODING": "utf-8", **measured, **settings}
+    return {"PATH": "/usr/bin:/bin", "PYTHONIOENCODING": "utf-8", **measured, **settings}
+
+
+def shell(*arguments: str, **settings: str) -> Shell:
     command = [sys.executable, "-m", "handler", *arguments]
-    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=False, timeout=60)  # noqa: S603 (ours)
+    ended = subprocess.run(command, cwd=ROOT, env=variables(settings), capture_output=True, check=False, timeout=60)  # noqa: S603 (ours)
     assert b"Traceback" not in ended.stderr + ended.stdout
     return subprocess.CompletedProcess(command, ended.returncode, ended.stdout.decode(), ended.stderr.decode())
 
@@ -79,6 +83,18 @@ def test_the_columns_of_the_table_stand_below_each_other(run: Run, cloud: FakeCl
 
 def test_a_table_that_no_terminal_shows_has_no_colours(run: Run, cloud: FakeCloud) -> None:
     assert "\033" not in run({"image_ids": [cloud.add_image()]}).stdout
+
+
+def test_on_a_terminal_the_outcomes_have_colours(cloud: FakeCloud, server: Server, tmp_path: Path) -> None:
+    (tmp_path / "event.json").write_text(json.dumps({"image_ids": [cloud.add_image("ci-1")]}))
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", "handler", str(tmp_path / "event.json")]
+    with subprocess.Popen(command, cwd=ROOT, env=variables(cloud.env(server.url)), stdout=theirs) as process:  # noqa: S603 (ours)
+        os.close(theirs)
+        shown = os.read(ours, 4096)
+        assert process.wait(60) == 0
+    os.close(ours)
+    assert shown.startswith(b"\033[")
 
 
 def test_the_report_may_be_had_as_json(run: Run, cloud: FakeCloud) -> None:

@@ -190,6 +190,13 @@ def test_an_image_of_several_requests_stands_once_and_where_it_matters_most(orde
     assert list(seen.rows) == ["goes"]
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_an_image_that_one_of_two_sweeps_selects_is_shown_as_selected(order: int) -> None:
+    said = [Decision(image(1), None), Decision(image(1), Objection("age", "too young"))]
+    result = Result("", SweepRequest(Select("ci-*")), (Outcome("id-1", "would_delete", name="ci-1"),))
+    assert shown(result, decisions=said[::order]).images("goes") == {"ci-1": ("would delete", "no rule objects")}
+
+
 def test_what_a_sweep_left_to_workers_is_not_called_deleted() -> None:
     left = Outcome("id-1", "would_delete", detail="left to a worker", name="ci-1", size=GIB)
     seen = shown(Result("", SweepRequest(Select("ci-*")), (left,)), mode="delete", decisions=[Decision(image(1), None)])
@@ -248,6 +255,15 @@ def test_failures_and_requests_turned_down_are_told_at_the_top(show: Show, cloud
     assert "denied 1" in seen.texts["verdict note"]
 
 
+def test_a_message_that_was_given_back_is_told_at_the_top(show: Show, cloud: FakeCloud) -> None:
+    failing, behind = cloud.add_image("ci-1"), cloud.add_image("ci-2")
+    cloud.fault("DELETE", failing, status=403)
+    event = queue({"image_ids": [failing]}, {"image_ids": [behind]}, fifo_groups=["a", "a"])
+    seen = show(event, REAPER_MODE="delete")
+    assert "Message m1 was given back, since one before it in its group has failed" in seen.texts["verdict"]
+    assert behind in cloud.images
+
+
 # Sums, groups and length
 
 
@@ -304,6 +320,16 @@ def test_what_stays_is_counted_where_it_is_too_much_to_list() -> None:
     assert "ci-4" not in seen.images("stays")
     assert "The 2,000 largest of 2,005 images" in seen.texts["stays"]
     assert "2,005" in seen.texts["reasons"]
+
+
+def test_failures_are_counted_where_they_are_too_many_to_list() -> None:
+    told = tuple(
+        Outcome(f"id-{number}", "failed", "throttled", name=f"ci-{number}", size=number)
+        for number in range(MOST_LISTED + 5)
+    )
+    seen = shown(Result("", DeletionRequest(()), told), mode="delete")
+    assert len(seen.images("failed")) == MOST_LISTED
+    assert "The 2,000 largest of 2,005 images" in seen.texts["failed"]
 
 
 def test_what_goes_is_always_listed() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from handler.errors import InvalidSettings
 from tests.conftest import UNKNOWN_ID, Invocation, Invoke, queue
 from tests.fakecloud import OTHER, FakeCloud, Server
 
@@ -135,6 +136,19 @@ def test_namespace_and_service_can_be_set(invoke: Invoke) -> None:
     blob = metric_set(run)
     assert (blob["_aws"]["CloudWatchMetrics"][0]["Namespace"], blob["service"]) == ("Ours", "cleaner-1")
     assert run.logged("run.finished")[0]["service"] == "cleaner-1"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("LOG_LEVEL", "LOUD"), ("POWERTOOLS_LOGGER_SAMPLE_RATE", "often")], ids=["level", "rate"]
+)
+def test_an_unusable_setting_of_the_log_refuses_to_start(
+    variable: str, value: str, invoke: Invoke, cloud: FakeCloud
+) -> None:
+    # Powertools reads them once for each service in the life of a process.
+    run = invoke({"image_ids": [cloud.add_image()]}, POWERTOOLS_SERVICE_NAME=f"cleaner-{value}", **{variable: value})
+    assert isinstance(run.error, InvalidSettings)
+    assert "LOG_LEVEL or POWERTOOLS_*: " in str(run.error)
+    assert cloud.calls == []
 
 
 def test_each_deletion_s_latency_is_measured_in_milliseconds(invoke: Invoke, cloud: FakeCloud) -> None:

@@ -493,6 +493,15 @@ def test_one_policy_neither_deactivates_nor_frees_what_another_has_marked(run: R
     assert server in cloud.servers
 
 
+def test_a_mark_that_is_taken_off_before_a_delete_is_repeated_saves_the_image(run: Run, cloud: FakeCloud) -> None:
+    image = cloud.add_image("ci-1")
+    run(graceful())
+    cloud.fault("DELETE", image, status=503, then=cloud.images[image].tags.clear)
+    assert told(run(graceful(), day=8)) == {image: ("refused", "changed")}
+    assert len(cloud.calls_of("DELETE")) == 1
+    assert image in cloud.images
+
+
 def test_deactivations_count_for_the_limit(run: Run, cloud: FakeCloud) -> None:
     images = [cloud.add_image(f"ci-{n}") for n in range(3)]
     run(graceful())

@@ -111,6 +111,12 @@ def test_a_scaling_configuration_removed_between_two_pages_hides_no_other(invoke
     assert invoke(sweep(), REAPER_IN_USE_ALSO="scaling", **IMS).outcomes == {used: ("failed", "unexpected")}
 
 
+def test_a_scaling_configuration_of_a_server_names_no_image_of_its_own(invoke: Invoke, cloud: FakeCloud) -> None:
+    free = cloud.add_image("ci-1")
+    cloud.add_scaling_configuration("as-1", instance=cloud.add_server())
+    assert invoke(sweep(), REAPER_IN_USE_ALSO="scaling", **IMS).outcomes == {free: ("deleted", "")}
+
+
 def test_scaling_configurations_are_asked_only_where_the_settings_say_so(invoke: Invoke, cloud: FakeCloud) -> None:
     cloud.add_scaling_configuration("as-1", image=cloud.add_image("ci-1"))
     assert invoke(sweep(), **IMS).answer["counts"] == {"deleted": 1}
