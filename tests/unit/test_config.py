@@ -1,6 +1,7 @@
 """The settings: every default, every bad value refused by name, and no secret in any message."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -203,6 +204,12 @@ BAD = {
     "OS_CACERT": ["/no/such/file.pem", "/"],
     "OS_INTERFACE": ["Public", "publicURL", "private"],
 }
+
+
+def test_a_file_of_authorities_that_can_be_read_is_taken(tmp_path: Path) -> None:
+    authorities = tmp_path / "ca.pem"
+    authorities.write_text("-----BEGIN CERTIFICATE-----")
+    assert Settings.from_env(PASSWORD | {"OS_CACERT": str(authorities)}).credentials.cacert == str(authorities)
 
 
 @pytest.mark.parametrize(

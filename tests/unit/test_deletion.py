@@ -10,6 +10,10 @@ import pytest
 
 from handler import app
 from handler.errors import InvalidRequest
+from handler.model.outcome import Outcome
+from handler.model.request import Job
+from handler.work import deletion, parallel
+from handler.work.run import Run
 from tests.conftest import UNKNOWN_ID, Context, Invoke, queue
 from tests.fakecloud import DEMO, OTHER, FakeCloud, Server
 
@@ -609,6 +613,20 @@ def test_where_nobody_asks_for_servers_a_delete_is_repeated_all_the_same(invoke:
     cloud.fault("DELETE", image, status=503)
     assert invoke({"image_ids": [image]}, REAPER_IN_USE_CHECK="off").outcomes == {image: ("deleted", "")}
     assert len(cloud.calls_of("DELETE")) == 2
+
+
+def test_a_fault_of_ours_fails_its_image_and_no_other(
+    invoke: Invoke, cloud: FakeCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken, sound = cloud.add_image(), cloud.add_image()
+
+    def outcome_of(job: Job, run: Run) -> Outcome:
+        return {sound: deletion.outcome_of}[job.target.image_id](job, run)
+
+    monkeypatch.setattr(parallel, "outcome_of", outcome_of)
+    run = invoke({"image_ids": [broken, sound]})
+    assert run.outcomes == {broken: ("failed", "unexpected"), sound: ("deleted", "")}
+    assert (len(run.logged("run.fault")), set(cloud.dead)) == (1, {sound})
 
 
 # The journal

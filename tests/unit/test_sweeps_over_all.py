@@ -197,6 +197,17 @@ def test_over_its_limit_a_sweep_leaves_nothing_to_workers(
     assert workers.take() == []
 
 
+@pytest.mark.slow("the run waits for its deadline")
+def test_a_queue_that_never_answers_fails_every_image_at_the_deadline(
+    invoke: Invoke, cloud: FakeCloud, fanned_out: dict[str, str], relay: Relay
+) -> None:
+    images = [cloud.add_image("ci-1"), cloud.add_image("ci-2")]
+    relay.faults.add(Fault(delay=30, times=None))
+    done = invoke(sweep(), seconds=2.5, **fanned_out | {"AWS_ENDPOINT_URL_SQS": relay.url})
+    assert done.outcomes == dict.fromkeys(images, ("failed", "deadline"))
+    assert not cloud.calls_of("DELETE")
+
+
 def test_marks_are_set_by_the_sweep_and_only_what_is_due_is_left_to_workers(
     invoke: Invoke, cloud: FakeCloud, workers: Workers, fanned_out: dict[str, str]
 ) -> None:
