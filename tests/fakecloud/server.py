@@ -20,7 +20,7 @@ class Server:
         self._http = _Listener((host, port), _Connection)
         self._http.cloud = cloud
         self.url = self._http.base = f"http://{host}:{self._http.server_address[1]}"
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True)
+        self._thread = threading.Thread(target=self._http.take_connections, daemon=True)
 
     def start(self) -> Self:
         """Take requests, in threads of its own."""
@@ -30,7 +30,7 @@ class Server:
     def stop(self) -> None:
         """Close the port and every connection."""
         if self._thread.is_alive():
-            self._http.shutdown()
+            self._http.take_no_more()
             self._thread.join()
         self._http.server_close()
         self._http.hang_up()
@@ -51,11 +51,30 @@ class _Listener(ThreadingHTTPServer):
 
     def __init__(self, address: tuple[str, int], connection: type[socketserver.BaseRequestHandler]) -> None:
         self.open: set[socket.socket] = set()
+        self._over = False
         super().__init__(address, connection)
 
     def server_bind(self) -> None:
         """Bind without asking the name server who we are."""
         socketserver.TCPServer.server_bind(self)
+
+    def take_connections(self) -> None:
+        """Serve every connection in a thread of its own, until the end. `serve_forever` would hear of it by polling."""
+        while True:
+            try:
+                connection, address = self.get_request()
+            except ConnectionAbortedError:  # whoever knocked has left again
+                continue
+            if self._over:
+                connection.close()
+                return
+            self.process_request(connection, address)
+
+    def take_no_more(self) -> None:
+        """End `take_connections`, which a last connection wakes."""
+        self._over = True
+        host, port = self.server_address[:2]
+        socket.create_connection((str(host), port)).close()
 
     def hang_up(self) -> None:
         """End the connections that clients keep."""
