@@ -527,6 +527,13 @@ def test_a_judgement_that_grew_old_while_the_budget_was_asked_is_made_anew(cloud
     assert set(cloud.images) == {image}
 
 
+def test_a_judgement_made_anew_that_is_the_same_deletes_what_it_read_last(cloud: FakeCloud, server: Server) -> None:
+    image, clock = cloud.add_image(), Clock()
+    outcome = reap(new_run(cloud, server, clock)._replace(spend=lambda: clock.sleep(1.5)), [image])[image]
+    assert (outcome.outcome, set(cloud.dead)) == ("deleted", {image})
+    assert [call.method for call in cloud.calls if call.path.endswith(image)] == ["GET", "GET", "DELETE"]
+
+
 @pytest.mark.parametrize("way", ["/../../../{}", "/../../{}", "?/../../../{}", "#/{}", "%2F..%2F..%2F..%2F{}"])
 def test_a_tag_that_looks_like_the_address_of_another_image_is_no_way_to_it(
     way: str, run: Run, cloud: FakeCloud
