@@ -1,7 +1,7 @@
-"""Events that say that an image has become active, and the request that such an event stands for.
+"""Events that report an image as active, and the request that the operator has written for them.
 
-The request is a template, `REAPER_LIFECYCLE_REQUEST`: in its texts, `{name}` stands for the name of the image,
-`{family}` for the part of it up to its last hyphen, `{image_id}` and `{owner}` for what they say.
+The request is a template, `REAPER_LIFECYCLE_REQUEST`. In its strings, `{name}` is replaced by the name of the image,
+`{family}` by that name up to its last hyphen, `{image_id}` and `{owner}` by the id and the owner of the image.
 """
 
 import re
@@ -16,7 +16,9 @@ from handler.sources.schema import read_request
 
 TEMPLATE = "REAPER_LIFECYCLE_REQUEST"
 DETAIL_TYPE = "Image Activated"
-"""The detail-type of an event of our own: its detail holds `name`, and may hold `image_id` and `owner`."""
+"""The detail-type of image-reaper's own event. Its detail holds `name`, and may hold `image_id` and `owner`."""
+# Every placeholder there is, with a value. A template is tried with these when the settings are read: a mistake in it
+# stops the function at once, not at the first event weeks later.
 EXAMPLE = {
     "name": "ci-1",
     "family": "ci",
@@ -30,7 +32,7 @@ _GLOB = re.compile(r"([*?[])")
 
 
 def activated(detail_type: str, detail: Mapping[str, Any]) -> dict[str, str] | None:
-    """What an event tells of an image that has become active; None if it is no such event.
+    """What an event says about an image that has become active, by placeholder; None if it is another event.
 
     Sources: Glance's notification `image.activate`, also as oslo.messaging wraps it; the trace `createImage` of Cloud
     Trace Service, by itself or as its trigger sends it; our own detail-type.
@@ -46,12 +48,12 @@ def activated(detail_type: str, detail: Mapping[str, Any]) -> dict[str, str] | N
 
 
 def request_for(values: Mapping[str, str], template: str) -> Request:
-    """Fill the template in; raises InvalidRequest where the event does not tell what it asks for."""
+    """Fill in the template and read the request. Raises InvalidRequest, also if the event lacks a value for it."""
     return read_request(_filled(read_json(template, TEMPLATE), values, ()))
 
 
 def check(template: str) -> None:
-    """Raise InvalidRequest if no event could make a request of the template."""
+    """Raise InvalidRequest for a template that no event could turn into a valid request."""
     request_for(EXAMPLE, template)
 
 
@@ -70,15 +72,16 @@ def _filled(value: Any, values: Mapping[str, str], place: tuple[str, ...]) -> An
         return value
     is_glob = place == ("sweep", "select", "name")
     filled = _PLACEHOLDER.sub(lambda found: _value(found[1], values, is_glob=is_glob), value)
+    # A long name may make the reason longer than the schema takes. That is no ground for turning the request down.
     return filled[:_LONGEST_REASON] if place == ("reason",) else filled
 
 
 def _value(key: str, values: Mapping[str, str], *, is_glob: bool) -> str:
-    """What a placeholder stands for. In a glob it means itself: an image named `*` must not select every image."""
+    """The value of a placeholder. In a glob it is escaped: an image named `*` must not select every image."""
     if key not in EXAMPLE:
         message = f"{{{key}}} is none of {', '.join(f'{{{known}}}' for known in EXAMPLE)}"
         raise InvalidRequest(message)
     if key not in values:
-        message = f"the event does not tell the {key} of the image"
+        message = f"the event does not give the {key} of the image"
         raise InvalidRequest(message)
     return _GLOB.sub(r"[\1]", values[key]) if is_glob else values[key]

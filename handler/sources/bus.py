@@ -1,4 +1,4 @@
-"""The events of EventBridge: a schedule's, and those of a lifecycle."""
+"""Events of EventBridge: those of schedules, and lifecycle events, which are all others."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ SCHEDULED = "Scheduled Event"
 
 
 class StandingRequests(NamedTuple):
-    """The operator's requests for events that bring none, as JSON: a schedule's, and one for an image become active."""
+    """The operator's requests, as JSON, for events that carry none: of a schedule, and of an image now active."""
 
     scheduled: str
     lifecycle: str
@@ -32,23 +32,24 @@ class BusEvent(BaseModel):
 
 
 def is_event(event: Mapping[str, Any]) -> bool:
-    """Whether it is an event of EventBridge."""
+    """Whether this is an event of EventBridge."""
     return "detail-type" in event
 
 
 def is_schedule(event: Mapping[str, Any]) -> bool:
-    """Whether it is an event of a schedule."""
+    """Whether this is the event of a schedule."""
     return event.get("detail-type") == SCHEDULED
 
 
 def read_bus(event: Mapping[str, Any], standing: StandingRequests) -> tuple[Message, ...]:
-    """Read the one message of an event."""
+    """Read the single message of an event."""
     return (message_of(lambda: read_bus_event(event, standing)),)
 
 
 def waiting(event: Mapping[str, Any]) -> Waiting | LifecycleAction:
-    """Auto Scaling, if this is an event of a lifecycle hook of its own; else nobody."""
+    """Auto Scaling, if the event comes from one of its lifecycle hooks; otherwise nobody."""
     detail = event.get("detail")
+    # The detail may be anything here: this is read even if the request turns out to be wrong.
     if event.get("source") != "aws.autoscaling" or not isinstance(detail, dict):
         return Waiting.NOBODY
     known = [detail.get(key) for key in ("AutoScalingGroupName", "LifecycleHookName", "LifecycleActionToken")]
@@ -57,7 +58,7 @@ def waiting(event: Mapping[str, Any]) -> Waiting | LifecycleAction:
 
 
 def read_bus_event(event: Mapping[str, Any], standing: StandingRequests) -> Request:
-    """Read the request that an event brings, or that the operator has made for it. Raises InvalidRequest."""
+    """Read the request that an event carries, or else the operator's request for it; raises InvalidRequest."""
     bus_event = valid(BusEvent, event)
     detail = bus_event.detail
     if isinstance(detail, str):
@@ -67,14 +68,16 @@ def read_bus_event(event: Mapping[str, Any], standing: StandingRequests) -> Requ
             message = "detail: is empty, and REAPER_SCHEDULED_REQUEST is not set"
             raise InvalidRequest(message)
         return read_request(read_json(standing.scheduled, "REAPER_SCHEDULED_REQUEST"))
+    # The one field of a lifecycle hook that holds a text of the operator's.
     if "NotificationMetadata" in detail:
         return read_request(read_json(detail["NotificationMetadata"], "detail.NotificationMetadata"))
+    # A detail that is a request is taken as one, even if it also looks like an activation.
     values = None if SUBJECTS & detail.keys() else activation.activated(bus_event.detail_type, detail)
     return read_request(detail) if values is None else _activation_request(values, standing)
 
 
 def _activation_request(values: Mapping[str, str], standing: StandingRequests) -> Request:
     if not standing.lifecycle:
-        message = f"detail: tells that an image has become active, and {activation.TEMPLATE} is not set"
+        message = f"detail: says that an image has become active, but {activation.TEMPLATE} is not set"
         raise InvalidRequest(message)
     return activation.request_for(values, standing.lifecycle)

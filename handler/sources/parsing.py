@@ -1,4 +1,4 @@
-"""JSON and models, read strictly: what is wrong becomes an InvalidRequest that names each field."""
+"""Strict reading of JSON and of models: anything wrong becomes an InvalidRequest that names each field."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -17,23 +17,25 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def message_of(read: Callable[[], Request]) -> Message:
-    """Read a request; what is wrong with it is kept, not raised."""
+    """Read a request into a message; instead of raising InvalidRequest, the message then holds a Rejected."""
     try:
         return Message(read())
+    # Not raised: one bad message would fail its whole batch, and SQS would deliver the good ones again as well.
     except InvalidRequest as error:
         return Message(Rejected(str(error)))
 
 
 def read_json(text: object, what: str) -> dict[str, Any]:
-    """Read a JSON object, strictly: a key given twice, or a number that is none, is an error.
+    """Read a JSON object strictly: a repeated key is an error, and so are NaN and the infinities.
 
-    Raises InvalidRequest, which calls the text `what`.
+    Raises InvalidRequest, whose message calls the text `what`.
     """
     if not isinstance(text, str):
         message = f"{what}: must be a string that holds JSON"
         raise InvalidRequest(message)
     try:
         payload = json.loads(text, object_pairs_hook=_without_repetition, parse_constant=_no_number)
+    # Our own hooks below raise a plain ValueError, whose words help the sender; those of json's own subclass do not.
     except (ValueError, RecursionError) as exc:
         message = f"{what}: {exc if type(exc) is ValueError else 'not JSON'}"
         raise InvalidRequest(message) from exc
@@ -59,12 +61,14 @@ def _wrong_field(error: Mapping[str, Any]) -> str:
     what = error["msg"].removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
         what = "unknown field"
+    # The only pattern with `{8}` is that of a UUID, and a regular expression explains nothing to the sender.
     elif error["type"] == "string_pattern_mismatch" and "{8}" in error["ctx"]["pattern"]:
         what = "must be a UUID in lower case, with hyphens"
     return f"{where.lstrip('.')}: {what}" if where else what
 
 
 def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    # json keeps the last of two values: a second `image_ids` would silently replace the first.
     found = dict(pairs)
     if len(found) < len(pairs):
         message = "a key is given twice in one object"

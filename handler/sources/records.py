@@ -1,8 +1,8 @@
-"""The records of AWS: messages of an SQS queue, and notifications of an SNS topic.
+"""Records of AWS: messages of an SQS queue, and notifications of an SNS topic.
 
-The models say no more than is read here: nothing else in a record can make a request wrong. AWS leaves fields out (FIFO
-topics have no signature) and adds others. Powertools has models of it all, but making those takes longer than all that
-a warm function does with an event.
+The models have only the fields that are read here, so that nothing else in a record can make a request invalid: AWS
+leaves fields out (FIFO topics have no signature) and adds others. Powertools has complete models, but building them
+takes longer than all the work of a warm function on an event.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from handler.sources.schema import read_request
 
 
 class _Envelope(BaseModel):
-    """Made when it is first needed: an event needs two of them at the most."""
+    """A model that is built when first used: an event needs at most two of them."""
 
     model_config = ConfigDict(defer_build=True, frozen=True)
 
@@ -40,25 +40,28 @@ class Notification(_Envelope):
 
 
 class TopicRecord(_Envelope):
-    """A notification as SNS gives it to Lambda."""
+    """A notification as SNS delivers it to Lambda."""
 
     notification: Notification = Field(alias="Sns")
 
 
 def are_of_queue(event: Mapping[str, Any]) -> bool:
-    """Whether one of the records is SQS's: those of a queue are given back one by one, whatever is wrong with them."""
+    """Whether any of the records is from SQS."""
+    # One is enough: to a queue, records can be returned one by one, so that the odd one spoils no other.
     return any(record.get("eventSource") == "aws:sqs" for record in _records(event))
 
 
 def are_of_topic(event: Mapping[str, Any]) -> bool:
-    """Whether all of the records are SNS's."""
+    """Whether all of the records are from SNS."""
     records = _records(event)
+    # Nothing can be returned to a topic: one record of another kind makes the whole event an unknown one.
     return bool(records) and all(record.get("EventSource") == "aws:sns" for record in records)
 
 
 def read_queue(event: Mapping[str, Any], standing: bus.StandingRequests) -> tuple[Message, ...]:
     """Read the message of each record."""
     records = _records(event)
+    # By the name of the queue, not by the group: in a standard queue, a group makes delivery fair but sets no order.
     is_fifo = any(str(record.get("eventSourceARN")).endswith(".fifo") for record in records)
     return tuple(_queue_message(record, standing, is_fifo=is_fifo) for record in records)
 
@@ -69,7 +72,7 @@ def read_topic(event: Mapping[str, Any], standing: bus.StandingRequests) -> tupl
 
 
 def problem_of(event: Mapping[str, Any]) -> str:
-    """What is wrong with records that are neither a queue's nor a topic's; empty if that is not so."""
+    """What is wrong with records that come from neither a queue nor a topic; empty if nothing is."""
     if "Records" not in event or are_of_queue(event) or are_of_topic(event):
         return ""
     records = _records(event)
@@ -80,16 +83,19 @@ def problem_of(event: Mapping[str, Any]) -> str:
 
 
 def _records(event: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The records of an event, none if one of them can't be a record."""
+    """The records of an event; none at all if any of them can't be a record."""
     records = event.get("Records")
     return records if isinstance(records, list) and all(isinstance(record, dict) for record in records) else []
 
 
 def _queue_message(record: Mapping[str, Any], standing: bus.StandingRequests, *, is_fifo: bool) -> Message:
     message_id, attributes = record.get("messageId"), record.get("attributes")
+    # SQS deletes every message that the answer does not name as failed. Without an id, this one could not be named.
     if not isinstance(message_id, str) or not message_id:
-        problem = "Records: a record without messageId could not be given back to the queue alone"
+        problem = "Records: a record without messageId could not be returned to the queue by itself"
         raise UnknownEvent(problem)
+    # Read even if the body can't be: a bad message holds up the rest of its group like any other that failed. Messages
+    # of a FIFO queue without a group share the empty one, and so keep their order.
     group = str(attributes.get("MessageGroupId", "")) if isinstance(attributes, dict) else ""
     message = message_of(lambda: _request_in(read_json(valid(QueueRecord, record).body, "body"), standing))
     return message._replace(id=message_id, group=group if is_fifo else None)
@@ -100,7 +106,8 @@ def _topic_request(record: Mapping[str, Any], standing: bus.StandingRequests) ->
 
 
 def _request_in(payload: Mapping[str, Any], standing: bus.StandingRequests) -> Request:
-    """A request, or the one in an SNS notification or an EventBridge event."""
+    """The request in a body, which may be wrapped in an SNS notification, in an EventBridge event, or in both."""
+    # Topics and buses may deliver to a queue or to each other, and each wraps what it delivers in its own envelope.
     if payload.get("Type") == "Notification":
         return _request_in(read_json(valid(Notification, payload).message, "Message"), standing)
     if bus.is_event(payload):

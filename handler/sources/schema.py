@@ -1,4 +1,4 @@
-"""The request as JSON: what it may say, and what is wrong with it if it says something else."""
+"""The schema of a request: which fields there are, and what they may hold."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -9,20 +9,23 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from handler.model.request import MOST_IMAGES, DeletionRequest, Keep, Request, Select, SweepRequest, Target, parse_age
 from handler.sources.parsing import valid
 
+# Strictly as Glance writes it: to an id in upper case or without hyphens it answers 404, which would read as already
+# gone although the image is there.
 _UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 
 ImageId = Annotated[str, Field(pattern=_UUID)]
 
 
 class _Strict(BaseModel):
-    """No unknown field, and no value of another type that merely looks like the right one."""
+    """A model that refuses unknown fields, and a value of the wrong type even if it could be converted."""
 
-    # Built when first used: a cold start is for one kind of request.
+    # A precondition whose name is mistyped would otherwise protect nothing.
+    # Built when first used: a cold start handles one kind of request, and the other models take five milliseconds.
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
 
 class Expect(_Strict):
-    """What the requester believes about an image; only what is given is compared."""
+    """What the requester believes about an image; only the fields that are given are compared."""
 
     name: str | None = None
     owner: str | None = None
@@ -39,14 +42,15 @@ class NamedImage(_Strict):
     expect: Expect = Expect()
 
     def target(self) -> Target:
-        """The image as the rest of the program knows it."""
+        """The image as a value of the model."""
+        # Fields that were set, not fields that have a value: null is an expectation, too.
         return Target(
             self.id, tuple((field, getattr(self.expect, field)) for field in sorted(self.expect.model_fields_set))
         )
 
 
 class _Order(_Strict):
-    """What every request may say, whatever it is about."""
+    """The fields that every kind of request may have."""
 
     project_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = ""
     delete_backup: bool = False
@@ -55,7 +59,7 @@ class _Order(_Strict):
 
 
 class Deletion(_Order):
-    """The deletion request. Source: the project's contract with whoever sends requests."""
+    """The deletion request. Source: this project's contract with those who send requests."""
 
     image_ids: Annotated[list[ImageId], Field(min_length=1, max_length=MOST_IMAGES)] | None = None
     images: Annotated[list[NamedImage], Field(min_length=1, max_length=MOST_IMAGES)] | None = None
@@ -66,6 +70,7 @@ class Deletion(_Order):
             message = "exactly one of image_ids and images must be given"
             raise ValueError(message)
         targets = self.targets()
+        # The same image with the same expectations is dropped silently; which of two different ones holds is no guess.
         if len({target.image_id for target in targets}) < len(targets):
             message = "images: one image is named twice, with different expectations"
             raise ValueError(message)
@@ -79,7 +84,7 @@ class Deletion(_Order):
 
 
 def _moment(text: object) -> datetime:
-    """A point in time, as ISO 8601 writes it; one without a zone is in UTC."""
+    """Read a point in time in ISO 8601; without a zone it is in UTC."""
     try:
         moment = datetime.fromisoformat(text) if isinstance(text, str) else None
     except ValueError:
@@ -92,7 +97,7 @@ def _moment(text: object) -> datetime:
 
 def _some_time(age: timedelta) -> timedelta:
     if not age:
-        message = "must be more than nothing: every image is older than that"
+        message = "must be more than zero: every image is older than that"
         raise ValueError(message)
     return age
 
@@ -102,7 +107,7 @@ Text = Annotated[str, Field(min_length=1, max_length=255)]
 
 
 class Selection(_Strict):
-    """What an image must be to be swept; at least one condition must be given."""
+    """The conditions that an image must meet to be swept; at least one must be given."""
 
     name: Text | None = None
     tags: Annotated[list[Text], Field(min_length=1)] | None = None
@@ -114,13 +119,14 @@ class Selection(_Strict):
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
+        # No conditions would mean every image of the project.
         if all(getattr(self, field) is None for field in type(self).model_fields):
             message = "at least one condition must be given"
             raise ValueError(message)
         return self
 
     def select(self) -> Select:
-        """The conditions as the rest of the program knows them."""
+        """The conditions as a value of the model."""
         return Select(
             name=self.name or "",
             tags=frozenset(self.tags or ()),
@@ -140,7 +146,7 @@ class Kept(_Strict):
 
 
 class Sweep(_Strict):
-    """A policy: what it selects, what it keeps, and how much of it one run may do."""
+    """A policy: what it selects, what it keeps, and how many images one run may change."""
 
     select: Selection
     keep: Kept | None = None
@@ -151,22 +157,23 @@ class Sweep(_Strict):
 
     @model_validator(mode="after")
     def _can_deactivate(self) -> Self:
+        # Once deactivated, an image no longer has the status that it was selected by: the next run would unmark it.
         if self.deactivate and (not self.grace or self.select.status):
-            message = "deactivate: needs grace, and changes the status, so that select.status can't be asked for"
+            message = "deactivate: needs grace, and can't be combined with select.status: it changes the status"
             raise ValueError(message)
         return self
 
 
 class SweepOrder(_Order):
-    """The sweep request. Source: the project's contract with whoever sends requests."""
+    """The sweep request. Source: this project's contract with those who send requests."""
 
     sweep: Sweep
 
 
 SUBJECTS = frozenset({"image_ids", "images", "sweep"})
-"""What a request is about: one of them stands in each."""
+"""The fields that say what a request is about; each request has one of them."""
 REQUEST_FIELDS = frozenset(Deletion.model_fields) | frozenset(SweepOrder.model_fields)
-"""An object with any of these fields is meant as a request."""
+"""An object with any of these fields is taken for a request."""
 
 
 def read_request(payload: Mapping[str, Any]) -> Request:

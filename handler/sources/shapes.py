@@ -1,6 +1,6 @@
 """The table of shapes: what an event may look like, how it is read, and who waits for an answer to it.
 
-A new source is a row here, a reader, a file in events/ and its tests.
+A new source needs a row here, a reader, a file in events/, and tests.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ Event = Mapping[str, Any]
 
 
 class Shape(NamedTuple):
-    """One kind of event. `read` gives its messages: what is wrong with a request becomes a message that says so."""
+    """One kind of event. `read` returns its messages; a request that can't be read becomes a message that says why."""
 
     source: Source
     is_one: Callable[[Event], bool]
@@ -45,6 +45,8 @@ def _read_request(event: Event, _standing: bus.StandingRequests) -> tuple[Messag
     return (message_of(lambda: read_request(event)),)
 
 
+# The order matters for two rows: an event of a schedule is one of EventBridge, too, so that `schedule` stands before
+# `lifecycle`; and `direct` stands last, since it recognises an event by a field that an envelope might have as well.
 SHAPES = (
     Shape(source="queue", is_one=records.are_of_queue, read=records.read_queue, waiting=_queue),
     Shape(source="topic", is_one=records.are_of_topic, read=records.read_topic, waiting=_nobody),
@@ -53,18 +55,19 @@ SHAPES = (
     Shape(source="lifecycle", is_one=bus.is_event, read=bus.read_bus, waiting=bus.waiting),
     Shape(source="direct", is_one=_is_request, read=_read_request, waiting=_caller),
 )
-"""Read from the top; the first shape that an event has decides."""
+"""Tried from the top; the first shape that fits decides."""
 
 
 def read_event(event: object, scheduled_request: str = "", lifecycle_request: str = "") -> Received:
     """Read an event of any source.
 
-    `scheduled_request` is what a schedule without a detail stands for, `lifecycle_request` the template for the event
-    that an image has become active. Raises UnknownEvent for any other shape.
+    `scheduled_request` is the request of a schedule whose event has no detail, `lifecycle_request` the template for an
+    image that has become active. Raises UnknownEvent if the event has none of the shapes.
     """
     if not isinstance(event, dict):
         message = f"an event is a JSON object, not {type(event).__name__}"
         raise UnknownEvent(message)
+    # Said here, where it is known which records are wrong; the message below would only say that nothing fits.
     if problem := records.problem_of(event):
         raise UnknownEvent(problem)
     shape = next((shape for shape in SHAPES if shape.is_one(event)), None)

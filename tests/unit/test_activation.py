@@ -95,7 +95,7 @@ def test_a_reason_that_gets_too_long_is_cut() -> None:
 def test_an_event_that_does_not_tell_what_is_asked_for_is_refused(name: object) -> None:
     values = activated("Image Activated", {"name": name})
     assert values is not None
-    with pytest.raises(InvalidRequest, match="does not tell the family"):
+    with pytest.raises(InvalidRequest, match="does not give the family"):
         request_for(values, json.dumps(TEMPLATE))
 
 

@@ -276,7 +276,7 @@ BAD_SWEEPS: dict[str, tuple[Any, str]] = {
     "less than none": (SWEEP | {"limit_percent": -1}, "sweep.limit_percent"),
     "deactivation of a status": (
         {"select": {"status": "active"}, "grace": "1d", "deactivate": True},
-        "sweep: deactivate: needs grace, and changes the status",
+        "sweep: deactivate: needs grace, and can't be combined with select.status",
     ),
     "deactivation without grace": (SWEEP | {"deactivate": True}, "sweep: deactivate: needs grace"),
 }
@@ -298,7 +298,7 @@ def test_an_age_that_is_none_is_refused(age: object) -> None:
 
 @pytest.mark.parametrize("age", ["0h", "0d", "000w"])
 def test_no_age_at_all_selects_nothing(age: str) -> None:
-    assert "sweep.select.older_than: must be more than nothing" in problem({"sweep": {"select": {"older_than": age}}})
+    assert "sweep.select.older_than: must be more than zero" in problem({"sweep": {"select": {"older_than": age}}})
 
 
 def test_every_field_that_is_wrong_is_named() -> None:
