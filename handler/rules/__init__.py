@@ -1,1 +1,1 @@
-"""What may go and what stays. Pure: no clock, no network, nothing but the standard library and the model."""
+"""Which images may go and which stay. Pure: no clock, no network, only the standard library and the model."""

@@ -20,7 +20,7 @@ FOREIGN       only other sweeps have signed the mark                 leaves it
 FORGOTTEN     the same, and the day is more than 31 days ago         marks it anew
 VETOED        somebody wants it to stay                              refuses it, `kept`
 
-A sweep without grace needs no mark. It waits for the day of a mark that is signed, by whomever.
+A sweep without grace needs no mark, but it waits for the day of a signed one, no matter which sweep has signed it.
 """
 
 from datetime import date, datetime, timedelta
@@ -34,7 +34,7 @@ from handler.rules import selection
 from handler.rules.marks import MarkTags, fingerprint, read_tags, veto_in
 
 FORGOTTEN_AFTER = timedelta(days=31)
-"""How long after its last day a mark counts as forgotten by the sweep that set it, so that any sweep takes it off."""
+"""How long after its last day a mark counts as forgotten by the sweep that set it; then any sweep may take it off."""
 
 
 class MarkState(Enum):
@@ -54,7 +54,7 @@ CHANGING = frozenset({MarkState.UNMARKED, MarkState.UNANNOUNCED, MarkState.DUE, 
 
 
 class Mark(NamedTuple):
-    """The state, with what it was read from. `removable`: the sweep takes the mark off if the image stays."""
+    """The state, and what it was read from. If `removable`, the sweep takes the mark off when the image stays."""
 
     state: MarkState
     tags: MarkTags
@@ -67,31 +67,37 @@ def state_of(image: Image, sweep: SweepRequest, now: datetime) -> Mark:
     """Read the marks of an image as one sweep sees them."""
     tags = read_tags(image)
     last_day, veto = tags.last_day, veto_in(tags, image.status)
+    # A mark that nobody has signed is not foreign: a run may have died between the mark and its signature.
     is_foreign = bool(tags.signers) and fingerprint(sweep) not in tags.signers
     is_forgotten = is_foreign and last_day is not None and now.date() - last_day > FORGOTTEN_AFTER
+    # Asked first: no day that has passed, and no other sweep's signature, outweighs somebody who objects.
     if veto:
         state = MarkState.VETOED
     elif is_forgotten and sweep.grace:
         state = MarkState.FORGOTTEN
     elif last_day is None or (not sweep.grace and not tags.signers):
         state = MarkState.UNMARKED if sweep.grace else MarkState.DUE
+    # The day is another sweep's promise. With a grace of its own, a sweep never deletes on the strength of that; it
+    # would cut short the notice that it promised itself. Without, it deletes only once the day has passed.
     elif is_foreign and (sweep.grace or now.date() <= last_day):
         state = MarkState.FOREIGN
     else:
         state = _state_of_own(image, tags, sweep, has_passed=now.date() > last_day)
+    # Without a mark, only a deactivation can be left, as after a veto. Any sweep ends it: no other run would.
     removable = bool(sweep.grace) and tags.is_marked and (not tags.marks or not is_foreign or is_forgotten)
     return Mark(state=state, tags=tags, last_day=last_day, veto=veto, removable=removable)
 
 
 def objection_of_sweep(image: Image, mark: Mark, sweep: SweepRequest, now: datetime) -> Objection | None:
-    """Why a sweep leaves an image alone that it had selected: it has changed, or somebody wants it to stay."""
+    """Why a sweep leaves alone an image that it had selected: it has changed, or somebody wants it to stay."""
     if why := selection.objection(image, sweep.select, now):
         return Objection("changed", f"no longer selected: {why.detail}")
     return Objection("kept", mark.veto) if mark.veto else None
 
 
 def _state_of_own(image: Image, tags: MarkTags, sweep: SweepRequest, *, has_passed: bool) -> MarkState:
-    """The state of a mark that this sweep has signed, or nobody: its day, and whether its owner was given notice."""
+    """The state of a mark whose day counts for this sweep: by that day, and by whether the owner was given notice."""
+    # A deactivation that has only begun may never have been noticed: it is completed before the image goes.
     if has_passed and not (sweep.deactivate and tags.is_deactivating):
         return MarkState.DUE
     is_announced = tags.is_deactivating or tags.is_deactivated or image.status != "active"

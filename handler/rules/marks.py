@@ -13,7 +13,7 @@ from handler.model.image import Image
 from handler.model.request import SweepRequest
 
 MARK = "reaper-delete-after"
-"""The tag of an image that waits for its deletion; its value is the last day on which it stays."""
+"""The tag of an image that waits for its deletion; its value is the last day on which the image stays."""
 SWEEP = "reaper-sweep"
 """The tag that says which sweep has marked the image."""
 DEACTIVATING, DEACTIVATED = "reaper-deactivating", "reaper-deactivated"
@@ -31,8 +31,8 @@ class Step(NamedTuple):
 class MarkTags(NamedTuple):
     """Our tags on one image.
 
-    `marks` and `signatures` are whole tags, in the order of the alphabet; a mark is among them if its day can be read.
-    `days` are those of all marks, None where one can't be read; `signers` are the fingerprints of sweeps.
+    `marks` and `signatures` are whole tags in alphabetical order; `marks` leaves out those whose day can't be read.
+    `days` has an entry for every mark, None if its day can't be read. `signers` are the fingerprints of sweeps.
     """
 
     marks: tuple[str, ...] = ()
@@ -45,11 +45,12 @@ class MarkTags(NamedTuple):
     @property
     def last_day(self) -> date | None:
         """The last day on which the image stays; None if it is not marked, or if no mark can be read."""
+        # Of several marks the latest counts: an owner may rely on any of them.
         return max((day for day in self.days if day), default=None)
 
     @property
     def is_marked(self) -> bool:
-        """Whether there is something to be taken off when the image stays."""
+        """Whether there is something to take off when the image stays."""
         return bool(self.marks) or self.is_deactivating or self.is_deactivated
 
 
@@ -74,7 +75,8 @@ def read_tags(image: Image) -> MarkTags:
 
 
 def veto_in(tags: MarkTags, status: str) -> str:
-    """How somebody has let us know that a marked image of this status must stay; empty if nobody has."""
+    """How somebody has objected to the deletion of a marked image with this status; empty if nobody has."""
+    # A signature that stands alone is always a veto: our own runs take it off before the mark, or leave it for a veto.
     if not tags.days and tags.signatures:
         return "its mark was taken off"
     if None in tags.days:
@@ -85,37 +87,43 @@ def veto_in(tags: MarkTags, status: str) -> str:
 
 
 def fingerprint(sweep: SweepRequest) -> str:
-    """What tells a policy from others: eight hexadecimal digits made from what it selects and keeps."""
+    """What tells one policy from another: eight hexadecimal digits made from what it selects and keeps."""
+    # It is written into tags that stay for weeks: if the same policy got another one, its own marks would be foreign.
+    # Caps and grace are left out, since to change how much a run may do does not make another policy.
     select = sweep.select
     said = (
         *(select.name, sorted(select.tags), sorted(select.properties), select.status),
         *(select.older_than, select.created_before, select.size_over, sweep.keep),
     )
+    # "replace": a name may hold half a character (a lone surrogate), which UTF-8 can't encode.
     return hashlib.sha256(repr(said).encode(errors="replace")).hexdigest()[:8]
 
 
 def signature_of(sweep: SweepRequest) -> str:
-    """The tag by which a sweep signs its marks."""
+    """The tag with which a sweep signs its marks."""
     return f"{SWEEP}={fingerprint(sweep)}"
 
 
 def release(image: Image, tags: MarkTags, sweep: SweepRequest) -> list[Step]:
-    """The steps that take our marks off an image that stays. A run may die after each of them: the next goes on.
+    """Steps that undo our marks on an image that stays, in an order that is safe to interrupt.
 
-    A veto is remembered: by the signature of the sweep without a mark, or by the mark that can't be read, which is left
-    as somebody has written it. In any other case nothing is left of the mark.
+    A run may die after any of them; the next run goes on. What remembers a veto is left on the image: a signature
+    without a mark, or the mark that can't be read, just as somebody has written it. Without a veto, nothing is left.
     """
+    # An image that no sweep has deactivated is not activated either: its owner wants it to be inactive.
     switches = [tag for tag in (DEACTIVATED, DEACTIVATING) if tag in image.tags]
     activate = [Step("activate")] if switches and image.status == "deactivated" else []
     if None in tags.days:
         return [*activate, *_untag(switches)]
     if veto_in(tags, image.status):
-        # The signature comes first: without it, the image would look as if it had never been marked.
+        # The signature comes first: without it, the image would look as if it had never been marked, and the next run
+        # would mark it again. The tags of a deactivation go last: they are what says that it must be ended.
         sign = [] if tags.signatures else [Step("tag", signature_of(sweep))]
         return [*activate, *sign, *_untag(tags.marks), *_untag(switches)]
-    # An image that is active and still says that it was deactivated would look as if somebody had activated it.
+    # Back to `deactivating` before the image is activated: one that is active, and tagged as deactivated, would look as
+    # if its owner had activated it.
     undo = [Step("tag", DEACTIVATING), Step("untag", DEACTIVATED)] if tags.is_deactivated else []
-    # The signature goes before the mark: alone, it would be a veto that nobody cast.
+    # The signature goes before the mark: alone, it would be a veto that nobody has cast.
     off = [*_untag(tags.signatures), *_untag(tags.marks), *_untag([DEACTIVATING] if switches else [])]
     return [*undo, *activate, *off]
 
@@ -132,7 +140,7 @@ def _day(text: str) -> date | None:
 
 
 def _tags_of_key(tags: Iterable[str], key: str) -> Iterable[tuple[str, str]]:
-    """The tags of a key with their values: written `key=value`, `key.value` on old IMS, or without any."""
+    """The tags with this key, and their values: written `key=value`, `key.value` on old IMS, or `key` alone."""
     for tag in tags:
         if tag == key:
             yield tag, ""

@@ -8,12 +8,13 @@ from typing import NamedTuple
 from handler.model.image import Image
 from handler.model.outcome import Objection
 
+# Ours to refuse: Glance takes the DELETE of an image that is being uploaded, or is about to be, with a 204.
 DELETABLE = frozenset({"active", "deactivated", "killed"})
-"""The states in which an image is at rest. The others mean that someone is still writing it."""
+"""The states in which an image is at rest. Any other means that someone is still writing it."""
 
 
 class Policy(NamedTuple):
-    """The operator's rules. An empty tag, or an empty tuple of name patterns, is no rule."""
+    """The operator's rules. An empty tag, or an empty tuple of name patterns, means that there is no such rule."""
 
     min_age: timedelta = timedelta(0)
     keep_tag: str = "keep"
@@ -23,11 +24,11 @@ class Policy(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What must be known beside the image itself.
+    """What must be known besides the image itself.
 
-    `project_id` is the project that we act for, `expect` what the requester believes, `objection` why the sweep that
-    selected the image lets it be after all, `accepted_by` the projects that use the image by invitation, `used_by` what
-    was made from it.
+    `project_id` is the project that we act for, `expect` what the requester believes about the image, `objection` why
+    the sweep that selected it now leaves it alone, `accepted_by` the projects that have accepted an invitation to use
+    it, `used_by` what uses it.
     """
 
     project_id: str
@@ -48,6 +49,7 @@ def _public(image: Image, _facts: Facts, _policy: Policy) -> Objection | None:
 
 
 def _not_owner(image: Image, facts: Facts, _policy: Policy) -> Objection | None:
+    # Not left to the cloud: Glance lets an administrator delete the images of every project.
     if image.owner != facts.project_id:
         return Objection("not_owner", f"owned by project {image.owner}, not by {facts.project_id}")
     return None
@@ -74,6 +76,7 @@ def _changed(image: Image, facts: Facts, _policy: Policy) -> Objection | None:
 def _kept(image: Image, facts: Facts, policy: Policy) -> Objection | None:
     if policy.keep_tag and _values_under(image, policy.keep_tag):
         return Objection("kept", f"marked {policy.keep_tag}")
+    # `keep-until` holds whatever the operator calls the keep tag: owners can't know of a new name.
     for mark in ("keep-until", f"{policy.keep_tag}-until"):
         for value in _values_under(image, mark):
             if _still_kept(value, facts.now.date()):
@@ -119,19 +122,19 @@ RULES_OF_RECORD: tuple[Rule, ...] = (
     _not_allowed,
     _too_young,
 )
-"""What the image's own description decides. What it refuses needs no further question to the cloud."""
+"""The rules that need only the image's own record. If one of them objects, the cloud is asked nothing more."""
 
 RULES: tuple[Rule, ...] = (*RULES_OF_RECORD, _shared, _in_use)
-"""Every rule, in the order in which the first to object gives the reason."""
+"""Every rule, in order: the first that objects gives the reason."""
 
 
 def judge(image: Image, facts: Facts, policy: Policy, rules: tuple[Rule, ...] = RULES) -> Objection | None:
-    """Say why the image must stay, or None if nothing speaks against its deletion."""
+    """Return why the image must stay, or None if no rule objects to its deletion."""
     return next((refusal for rule in rules if (refusal := rule(image, facts, policy))), None)
 
 
 def _values_under(image: Image, key: str) -> list[str]:
-    """The values that the tags and the property of this name carry; a tag without a value counts as an empty text.
+    """The values of the tags and of the property with this name; a tag without a value counts as an empty string.
 
     A tag with a value is written `key=value`, or `key.value` on old IMS.
     """
@@ -144,7 +147,7 @@ def _values_under(image: Image, key: str) -> list[str]:
 
 
 def _still_kept(value: str, today: date) -> bool:
-    """Whether a keep-until date holds today. It holds through its last day, and a date that can't be read holds."""
+    """Whether a keep-until date still holds. It holds through that day; one that can't be read holds for ever."""
     try:
         return today <= date.fromisoformat(value)
     except ValueError:

@@ -1,6 +1,7 @@
 """A sweep's policy: which images it selects, and which of them stay. Pure.
 
-Nothing is selected by what is not known: an image of unknown age, or in no group where groups are asked for, stays.
+What is not known selects nothing: an image of unknown age stays, and so does one in no group if the policy keeps some
+of each group.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -16,10 +17,10 @@ Condition = Callable[[Image, Select, datetime], str]
 
 
 def decide(images: Iterable[Image], sweep: SweepRequest, now: datetime) -> Iterator[Decision]:
-    """Say of each image whether the policy selects it, and why not.
+    """Decide for each image whether the policy selects it, and if not, why not.
 
-    Images come one by one; only those that the conditions hold for are remembered, and the newest of each group. A
-    group counts all images of the project that are active, also those that the conditions do not hold for.
+    Images are read one by one; only those that meet the conditions are held in memory, and the newest of each group. A
+    group counts all active images of the project, even those that do not meet the conditions.
     """
     newest = _Newest(sweep.keep) if sweep.keep else None
     matched = []
@@ -29,6 +30,8 @@ def decide(images: Iterable[Image], sweep: SweepRequest, now: datetime) -> Itera
         if not why_not and newest and not groups:
             why_not = Objection("group", f"in no group by {newest.keep.group_by}")
         decision = Decision(image=image, objection=why_not, groups=groups)
+        # Which images are the newest is known after the last one; until then, those that may go are held without their
+        # records, which are nearly all of their size.
         if why_not:
             yield decision
         else:
@@ -39,7 +42,7 @@ def decide(images: Iterable[Image], sweep: SweepRequest, now: datetime) -> Itera
 
 
 def objection(image: Image, select: Select, now: datetime) -> Objection | None:
-    """Say which condition does not hold for an image, or None if all of them do."""
+    """Return the first condition that does not hold for an image, or None if all of them do."""
     for reason, condition in CONDITIONS.items():
         if detail := condition(image, select, now):
             return Objection(reason, detail)
@@ -47,7 +50,7 @@ def objection(image: Image, select: Select, now: datetime) -> Objection | None:
 
 
 def groups_of(image: Image, group_by: str) -> tuple[str, ...]:
-    """The groups that an image is in: by tags, there may be several."""
+    """The groups that an image is in; there may be several if images are grouped by tags."""
     kind, _, key = group_by.partition(":")
     if kind == "name":
         return (family(image.name),) if image.name else ()
@@ -63,15 +66,16 @@ def family(name: str) -> str:
 
 
 class _Newest:
-    """The newest images of each group, as they come."""
+    """The newest images of each group, among those read so far."""
 
     def __init__(self, keep: Keep) -> None:
         self.keep = keep
         self._groups: dict[str, list[tuple[datetime, str]]] = {}
 
     def add(self, image: Image, now: datetime) -> tuple[str, ...]:
-        """Take note of an image, if it can be used and its age is known; gives the groups that it is in."""
+        """Count an image, if it can be used and its age is known. Returns its groups, whether it counts or not."""
         groups = groups_of(image, self.keep.group_by)
+        # Anything else would push a usable image out of the newest, and so let it be deleted.
         if image.status != "active" or image.created_at is None or image.created_at > now:
             return groups
         for group in groups:
@@ -81,7 +85,7 @@ class _Newest:
         return groups
 
     def reasons(self) -> dict[str, Objection]:
-        """Why each of the newest stays."""
+        """Why each of the newest stays, by its id."""
         return {
             image_id: Objection("newest", f"among the {self.keep.newest} newest of {group}")
             for group, heap in self._groups.items()
@@ -103,6 +107,7 @@ def _tags(image: Image, select: Select, _now: datetime) -> str:
 def _properties(image: Image, select: Select, _now: datetime) -> str:
     for key, value in select.properties:
         actual = image.record.get(key)
+        # A request writes a boolean as JSON does: true, not True.
         if actual is None or (str(actual).lower() if isinstance(actual, bool) else str(actual)) != value:
             return f"its {key} is not {value}"
     return ""
@@ -138,4 +143,4 @@ CONDITIONS: dict[str, Condition] = {
     "age": _age,
     "size": _size,
 }
-"""Every condition, under the name that its objection has; the first to object says why an image stays."""
+"""Every condition, by the reason of its objection; the first that does not hold says why an image stays."""
