@@ -1,1 +1,1 @@
-"""The cloud: its images, the calls that read and change them, what its answers mean, and who we are to it."""
+"""The cloud: the calls that read and change its images, what its answers mean, and who we are to it."""

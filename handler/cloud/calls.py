@@ -14,7 +14,7 @@ from handler.errors import CredentialsRefused, Unavailable, Unexpected
 from handler.model.image import Image
 
 LOOKS = (0.5, 1.0, 2.0, *[5.0] * 12)
-"""Seconds between the looks for an image whose deletion was taken on."""
+"""Seconds between the GETs that look whether an accepted deletion is done: a minute in all."""
 
 
 class Options(NamedTuple):
@@ -27,7 +27,7 @@ class Options(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """What the cloud said to a DELETE, and how long it took to say it, in milliseconds, if that is known."""
+    """The cloud's answer to a DELETE; `latency` is in milliseconds, None if it is unknown."""
 
     meaning: Meaning
     detail: str
@@ -44,12 +44,12 @@ class Cloud:
 
     @property
     def project_id(self) -> str:
-        """The project that the credentials are for; it equals the pin."""
+        """The project that the credentials are for; it equals the pin, if there is one."""
         return self._addresses.project_id
 
     @property
     def changes(self) -> Changes:
-        """What can be changed about images, and taken back."""
+        """The changes to images that can be taken back."""
         return Changes(self._transport, self._addresses.images, self._addresses.keyed_images)
 
     def image(self, image_id: str) -> Image | None:
@@ -70,12 +70,15 @@ class Cloud:
         known: set[str] = set()
         for url, wanted in self._addresses.lists():
             listed: set[str] = set()
+            # shortest=1: IMS names no next page, and may cut its pages to any length. Only an empty one is the end.
             for record in pages(self._transport, url, "images", {"owner": self.project_id, **wanted}, shortest=1):
                 image_id = str(record.get("id"))
+                # Where one image comes twice, another may be missing: the pages have moved under us.
                 if image_id in listed:
                     message = f"the list of images names {image_id} twice"
                     raise Unexpected(message)
                 listed.add(image_id)
+                # `owner` was asked for, but the record decides: an image of others is not even looked at.
                 ours = image_id not in known and payloads.owner_of_image(record) == self.project_id
                 if ours and (image := payloads.read_image(record, image_id)):
                     yield image
@@ -95,17 +98,15 @@ class Cloud:
         return numbered_pages(self._transport, url, "scaling_configurations", "scaling_configuration_id")
 
     def delete(self, image_id: str, *, delete_backup: bool) -> Reply:
-        """Ask once for an image to be deleted. Only DONE and UNCONFIRMED may have done it.
-
-        A body is sent only where its backup is to go as well: Glance turns down any.
-        """
+        """Ask once for an image to be deleted; the meanings DONE and UNCONFIRMED say that this may have deleted it."""
+        # No body unless the backup is to go as well: Glance answers 400 to a DELETE with any body.
         body = {"delete_backup": True} if delete_backup else None
         answer, latency = self._transport.delete(self._addresses.deletion(image_id), body)
         return Reply(meaning=meaning_of(answer), detail=str(answer), latency=latency)
 
     def confirm_gone(self, image_id: str) -> None:
         """Return once a GET says that the image is gone; raises Unavailable if it stays."""
-        error = Unavailable("the cloud took the DELETE on, but the image is still there")
+        error = Unavailable("the cloud accepted the DELETE, but the image is still there")
         for pause in LOOKS:
             if self.image(image_id) is None:
                 return
@@ -114,12 +115,14 @@ class Cloud:
 
     @property
     def _addresses(self) -> Addresses:
-        # Not a cached_property: that of Python 3.11 lets one run that is stuck hold up every other.
+        # Not a cached_property: in Python 3.11 all instances share its lock, so that a run that is stuck would hold up
+        # every later one.
         self._found = self._found or self._find_addresses()
         return self._found
 
     def _find_addresses(self) -> Addresses:
         options, project_id, find = self._options, self._transport.project_id(), self._transport.endpoint
+        # Glance answers 404 for an image of another project: with the wrong credentials, all would look already gone.
         if options.project_pin and project_id != options.project_pin:
             message = f"the token is for project {project_id}, REAPER_PROJECT_ID says {options.project_pin}"
             raise CredentialsRefused(message)
@@ -128,12 +131,12 @@ class Cloud:
             dialect=DIALECTS[options.image_api],
             image=options.image_endpoint or find("image"),
             compute=options.compute_endpoint or find("compute"),
-            volume=find("volumev3"),  # or block-storage: keystoneauth1 knows that as the same
+            volume=find("volumev3"),  # block-storage, too: keystoneauth1 takes both names for the same service
             scaling=find("as", "autoscaling"),
         )
 
     def _require_gone(self, image_id: str) -> None:
-        """Without an image service, all that can be found out is that an image is gone; else raises Unexpected."""
+        """Return if the image is gone, all that can be found out without an image service; else raise Unexpected."""
         addresses = self._addresses
         if addresses.dialect.tells_of_gone and self._transport.read(addresses.deletion(image_id)) is None:
             return

@@ -11,9 +11,9 @@ from handler.cloud.transport import Transport
 class Changes:
     """Changes images through `images`, an address such as `https://glance/v2/images`. Methods may raise CloudError.
 
-    IMS takes only letters, digits, `_` and `-` in the tags of Glance's own calls; it has others for a key and a value,
-    under `keyed`, an address such as `https://ims/v2/{project_id}/images`. Sources: Glance API v2, "Image tags"; IMS
-    API reference, "Adding a tag to an image", "Deleting a tag from an image".
+    In the tags of Glance's own calls, IMS takes only letters, digits, `_` and `-`. For tags with a key and a value it
+    has calls of its own, under `keyed`, an address such as `https://ims/v2/{project_id}/images`. Sources: Glance API
+    v2, "Image tags"; IMS API reference, "Adding a tag to an image", "Deleting a tag from an image".
     """
 
     transport: Transport
@@ -22,11 +22,11 @@ class Changes:
 
     @property
     def tag_replaces(self) -> bool:
-        """Whether a tag takes the place of another with the same key."""
+        """Whether setting a tag replaces another one with the same key."""
         return bool(self.keyed)
 
     def add_tag(self, image_id: str, tag: str) -> None:
-        """Tag an image; one that has the tag already stays as it is."""
+        """Add a tag to an image; an image that already has it stays as it is."""
         if self.keyed:
             key, _, value = tag.partition("=")
             self.transport.change("POST", f"{self.keyed}/{image_id}/tags", {"tag": {"key": key, "value": value}})
@@ -44,5 +44,6 @@ class Changes:
         self.transport.change("POST", f"{self.images}/{image_id}/actions/{'re' if active else 'de'}activate")
 
     def _place(self, image_id: str, tag: str) -> str:
-        """The address of a tag among Glance's."""
+        """The address of a tag in Glance's API."""
+        # A tag may hold slashes: not quoted, it could spell the address of a tag of another image.
         return f"{self.images}/{image_id}/tags/{quote(tag, safe='')}"

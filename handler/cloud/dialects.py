@@ -1,4 +1,4 @@
-"""Where everything in the cloud is, and what differs between the four image APIs: one table, and no ifs elsewhere.
+"""Where everything in the cloud is, and what differs between the four image APIs: one table, no ifs elsewhere.
 
 Sources: Glance API v2; IMS API reference, "Deleting an Image (Native OpenStack API)", "Querying images", "Adding a tag
 to an image"; ECS API reference, "Deleting an Image (Discarded)".
@@ -13,15 +13,17 @@ from handler.errors import Unexpected
 ImageApi = Literal["glance", "ims", "ecs-v2.1", "ecs-v2"]
 
 _GLANCE = "{image}/v2/images"
+# Two lists: Glance leaves hidden images out of a list, unless it is asked for these.
 _GLANCE_LISTS: tuple[tuple[str, Mapping[str, str]], ...] = ((_GLANCE, {}), (_GLANCE, {"os_hidden": "true"}))
 
 
 class Dialect(NamedTuple):
     """What one image API is like. `{image}` and `{compute}` in its addresses are services, without version and project.
 
-    `deletion` is the address that a DELETE goes to. `lists` are addresses, with what to ask for, that together name
-    every image of the project. Where tags are kept by key and value, `keyed_images` is the address of images that have
-    them. `tells_of_gone`: a GET of `deletion` tells that an image is gone, even where there is no image service.
+    `deletion` is the address for a DELETE. `lists` are addresses with their parameters, which together list every image
+    of the project. `keyed_images` is the address of images whose tags have a key and a value, if the API has such tags.
+    `tells_of_gone` says that a GET of `deletion` shows whether an image is gone, even without an image service.
+    `is_discarded` says that the cloud's documentation calls the API discarded.
     """
 
     deletion: str
@@ -41,6 +43,7 @@ DIALECTS: Mapping[ImageApi, Dialect] = {
         keyed_images="{image}/v2/{project_id}/images",
         deletes_backups=True,
     ),
+    # No request names a microversion: from 2.36 on, Nova has no calls for images, and answers 404.
     "ecs-v2.1": Dialect(
         deletion="{compute}/v2.1/{project_id}/images/{image_id}", tells_of_gone=True, is_discarded=True
     ),
@@ -90,7 +93,7 @@ class Addresses(NamedTuple):
         return f"{self.scaling}/scaling_configuration"
 
     def lists(self) -> Iterator[tuple[str, Mapping[str, str]]]:
-        """The lists that name every image together, each as an address and what to ask for."""
+        """The lists that together hold every image, each as an address and its parameters."""
         return ((self._filled(address), wanted) for address, wanted in self.dialect.lists)
 
     def deletion(self, image_id: str) -> str:

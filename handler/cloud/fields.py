@@ -1,4 +1,4 @@
-"""The fields of the cloud's JSON, read strictly: what can't be read as what it must be is Unexpected."""
+"""Strict reading of the fields in the cloud's JSON: each function raises Unexpected for a value of another type."""
 
 import json
 from collections.abc import Mapping
@@ -14,6 +14,7 @@ def read_body(body: bytes) -> Record:
     """Read a JSON object."""
     try:
         payload = json.loads(body)
+    # json raises RecursionError where brackets are nested too deep.
     except (ValueError, RecursionError) as exc:
         message = "the cloud's answer is not JSON"
         raise Unexpected(message) from exc
@@ -24,7 +25,7 @@ def read_body(body: bytes) -> Record:
 
 
 def read_time(value: object) -> datetime | None:
-    """Read a time of the cloud's, which is in UTC; None if there is none that can be read."""
+    """Read a time, which is in UTC if it names no zone; None if there is none that can be read."""
     if not isinstance(value, str):
         return None
     try:
@@ -44,8 +45,9 @@ def objects(payload: Record, key: str) -> list[Record]:
 
 
 def object_or_none(record: Record, key: str) -> Record | None:
-    """An object; None where it is missing or empty, which Nova writes as an empty text."""
+    """An object; None if it is missing or empty."""
     value = record.get(key)
+    # Nova writes an empty string where there is no image.
     if not value:
         return None
     if not isinstance(value, dict):
@@ -54,7 +56,7 @@ def object_or_none(record: Record, key: str) -> Record | None:
 
 
 def text(record: Record, key: str) -> str:
-    """A text that says something."""
+    """A string that is not empty."""
     value = record.get(key)
     if not isinstance(value, str) or not value:
         raise unreadable(key, value)
@@ -62,7 +64,7 @@ def text(record: Record, key: str) -> str:
 
 
 def text_or_none(record: Record, key: str) -> str | None:
-    """A text, which may be empty; None where it is missing or null."""
+    """A string, which may be empty; None if it is missing or null."""
     value = record.get(key)
     if value is not None and not isinstance(value, str):
         raise unreadable(key, value)
@@ -70,7 +72,7 @@ def text_or_none(record: Record, key: str) -> str | None:
 
 
 def texts(record: Record, key: str) -> list[str]:
-    """A list of texts."""
+    """A list of strings."""
     value = record.get(key)
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise unreadable(key, value)
@@ -78,7 +80,7 @@ def texts(record: Record, key: str) -> list[str]:
 
 
 def one_of(record: Record, key: str, allowed: frozenset[str]) -> str:
-    """One of the texts that are allowed."""
+    """One of the strings that are allowed."""
     value = text(record, key)
     if value not in allowed:
         raise unreadable(key, value)
@@ -88,11 +90,12 @@ def one_of(record: Record, key: str, allowed: frozenset[str]) -> str:
 def truth(record: Record, key: str) -> bool:
     """True or false."""
     value = record.get(key)
+    # No other type is converted: the string "false" would count as true.
     if not isinstance(value, bool):
         raise unreadable(key, value)
     return value
 
 
 def unreadable(key: str, value: object) -> Unexpected:
-    """The error that names a field that can't be read, and the beginning of what stands in it."""
+    """The error for a field that can't be read: its name, and the beginning of its value."""
     return Unexpected(f"the cloud's answer has no readable {key}: {str(value)[:60]!r}")

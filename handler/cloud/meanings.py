@@ -20,7 +20,7 @@ class Meaning(Enum):
     UNCONFIRMED = auto()
     """Accepted, or a success with a body that we do not know: a GET must confirm it."""
     GONE = auto()
-    """There is no such image. Never said by a wrong address, host or API version."""
+    """There is no such image. The answer to a wrong address, host or API version never means this."""
     PROTECTED = auto()
     IN_USE = auto()
     PUBLIC = auto()
@@ -49,7 +49,7 @@ class Answer(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A row of the table: it matches an answer that agrees with all that it names."""
+    """A row of the table. It matches an answer that fits everything that the row names."""
 
     meaning: Meaning
     statuses: str = ""
@@ -81,33 +81,37 @@ TABLE = (
     Row(Meaning.UNEXPECTED, codes="APIGW.0501 APIGW.0502 APIGW.0602 APIGW.0607"),
     Row(Meaning.UNEXPECTED, codes="IMG.0001 IMG.0007 IMG.0015 IMG.0016 IMG.0017 IMG.0031 IMG.0035 IMG.0066 IMG.0084"),
     Row(Meaning.UNEXPECTED, codes="IMG.0105 IMG.0115 IMG.0116 IMG.0154 IMG.0155 IMG.0156"),
-    # Words, where the status alone could mean two things.
+    # Words, where the status alone could mean two things. A 404 must name the image: gateways and Nova answer 404 to a
+    # wrong host, path or version as well, and there nothing says that the image is gone.
     Row(Meaning.GONE, statuses="400 404", words=r"failed to find image|no image found with id"),
     Row(Meaning.GONE, statuses="404", words=r"^(404 not found )?image (\S{36} )?not found\.?$"),
+    # Of several DELETEs of one image at once, Glance answers some with this 400.
     Row(Meaning.GONE, statuses="400", words=r"status transition from (deleted|pending_delete) "),
     Row(Meaning.NOT_READY, statuses="400", words=r"status transition from "),
     Row(Meaning.DENIED, statuses="400", words=r"url's project_id .* doesn't match"),
     Row(Meaning.PROTECTED, statuses="403", words=r"is protected and cannot be deleted"),
     Row(Meaning.NOT_OWNER, statuses="403", words=r"you do not own this image"),
+    # The store could not remove the file. The image is as it was, and can be deleted once the store is well again.
     Row(Meaning.UNAVAILABLE, statuses="403", words=r"you cannot delete file"),
     Row(Meaning.IN_USE, statuses="409", words=r"in use|snapshot"),
     Row(Meaning.IN_USE, statuses="500", words=r"imagedeleteconflict"),
     # The status, where nothing else is known.
     Row(Meaning.DONE, statuses="200 204"),
     Row(Meaning.UNCONFIRMED, statuses="201 202"),
+    # Glance answers 401 also while Keystone or its own database is down.
     Row(Meaning.UNAUTHENTICATED, statuses="401"),
     Row(Meaning.DENIED, statuses="403"),
     Row(Meaning.THROTTLED, statuses="413 429"),
     Row(Meaning.UNAVAILABLE, statuses="408 409 500 502 503 504"),
     Row(Meaning.UNEXPECTED, statuses="300 400 404 405 406 407 414 415 494 501"),
 )
-"""Read from the top; the first row that matches decides. What no row knows is UNEXPECTED."""
+"""Tried from the top; the first row that matches decides. An answer that no row matches is UNEXPECTED."""
 
 _LONGEST_BODY = 20_000
 _LONGEST_MESSAGE = 300
 _MARKUP = re.compile(r"<(title|style|script)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
 _BREAK = re.compile(r"<br */?>")
-"""All the markup that Glance puts into JSON. What else stands in angle brackets there is text: `<class '...'>`."""
+"""The only markup in JSON. Anything else in angle brackets is text there, such as `<class '...'>`."""
 _CODE_KEYS = ("error_code", "errorCode", "code")
 _MESSAGE_KEYS = ("error_msg", "errorMsg", "message")
 
@@ -119,17 +123,18 @@ def row_for(answer: Answer) -> Row | None:
 
 @lru_cache(maxsize=32)
 def meaning_of(answer: Answer) -> Meaning:
-    """Say what an answer means. A success that carries words we did not expect is UNCONFIRMED."""
+    """Return what an answer means."""
     row = row_for(answer)
     if row is None:
         return Meaning.UNEXPECTED
+    # A success that comes with words may be a page of a proxy: only a GET can confirm it.
     if row.meaning is Meaning.DONE and not answer.empty:
         return Meaning.UNCONFIRMED
     return row.meaning
 
 
 def read_answer(status: int, body: str) -> Answer:
-    """Read an error body: JSON of any of the services, a web page, or plain text."""
+    """Read an error body: JSON from any of the services, a web page, or plain text."""
     text = body[:_LONGEST_BODY]
     payload = _json(text)
     for level in _levels(payload):
@@ -184,5 +189,5 @@ def _vendor_code(code: str | int | None) -> str:
 
 
 def _folded(text: str) -> str:
-    """One line, without entities, of a length that a log line can bear."""
+    """One line without HTML entities, cut to a length that suits a log line."""
     return " ".join(html.unescape(text).split())[:_LONGEST_MESSAGE]

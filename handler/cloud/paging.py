@@ -1,4 +1,4 @@
-"""Lists of the cloud, read to their end: what can't be read to its end is Unexpected."""
+"""Lists of the cloud, read to their end; a list that can't be read to its end raises Unexpected."""
 
 from collections.abc import Iterator, Mapping
 
@@ -8,21 +8,25 @@ from handler.cloud.transport import Transport
 from handler.errors import Unexpected
 
 PAGE = 1000
-"""Images, servers or volumes asked for at once; the cloud may give fewer."""
+"""Images, servers or volumes to ask for at once; the cloud may return fewer."""
 NUMBERED_PAGE = 100
 SMALLEST_CAP = 20
-"""A page as long as this may have been cut without a word: only an empty one after it is the end of the list."""
+"""A cloud may cut pages to this length or more, and name no next one: only a shorter page ends the list for certain."""
 
 
 def pages(
     transport: Transport, url: str, key: str, wanted: Mapping[str, str] | None = None, shortest: int = SMALLEST_CAP
 ) -> Iterator[Record]:
-    """Everything in a list whose next page begins after a marker: the last id of the page before."""
+    """Everything in a list whose next page begins after a marker, the last id of the page before.
+
+    A page of at least `shortest` items is never taken for the last one.
+    """
     seen: set[str] = set()
     marker: str | None = None
     while True:
         asked = {**(wanted or {}), "limit": str(PAGE)} | ({"marker": marker} if marker else {})
         payload = transport.read(url, asked)
+        # Not taken for an empty list: without any servers, no image would be in use.
         if payload is None:
             message = f"no list of {key}"
             raise Unexpected(message)
@@ -41,10 +45,11 @@ def pages(
 
 
 def numbered_pages(transport: Transport, url: str, key: str, id_key: str) -> Iterator[Record]:
-    """Everything in a list whose next page begins at a number. Source: Auto Scaling of Open Telekom Cloud."""
+    """Everything in a list whose next page begins at a given number. Source: Auto Scaling of Open Telekom Cloud."""
     known, total = list[str](), 1
     while len(known) < total:
-        # Pages overlap by one: where something before was removed meanwhile, the place of the last is another's.
+        # Pages overlap by one item. If an earlier item was removed in the meantime, all later ones have moved up by one
+        # place, and one would be skipped: then the overlap does not match.
         wanted = {"start_number": str(max(len(known) - 1, 0)), "limit": str(NUMBERED_PAGE)}
         page, total = payloads.read_numbered_page(transport.read(url, wanted) or {}, key)
         ids = [str(item.get(id_key)) for item in page]

@@ -1,4 +1,4 @@
-"""What the bodies of the cloud hold: images, members, servers, volumes. Pure; what can't be read is Unexpected."""
+"""What the cloud's bodies hold: images, members, servers, volumes. Pure; raises Unexpected for what can't be read."""
 
 import re
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ CORE = frozenset(
     | {"virtual_size", "min_ram", "min_disk", "disk_format", "container_format", "os_hidden", "os_hash_algo"}
     | {"os_hash_value", "file", "self", "schema", "stores", "locations", "direct_url"}
 )
-"""The attributes that every image has (Glance API v2); whatever else stands in a record is a property."""
+"""The attributes that every image has (Glance API v2); anything else in a record is a property."""
 VISIBILITIES = frozenset({"private", "shared", "public", "community"})
 SHELVED = ("SHELVED", "SHELVED_OFFLOADED")
 GONE_STATUSES = frozenset({"deleted", "pending_delete"})
@@ -32,7 +32,7 @@ GONE_STATUSES = frozenset({"deleted", "pending_delete"})
 def read_image(record: Record, image_id: str) -> Image | None:
     """Read an image of Glance or IMS; None if the record says that it is deleted.
 
-    A record of another image, or one whose owner, status, visibility or protection can't be read, is Unexpected.
+    Raises Unexpected for the record of another image, and if its owner, status, visibility or protection can't be read.
     """
     if record.get("id") != image_id:
         message = f"the cloud answered with image {record.get('id')!r}"
@@ -57,21 +57,23 @@ def read_image(record: Record, image_id: str) -> Image | None:
 
 
 def owner_of_image(record: Record) -> str | None:
-    """The project that an image belongs to; None if the cloud says that it belongs to none."""
+    """The project that owns an image; None if the cloud says that no project does."""
+    # A record that does not say is not one of another project: left out silently, it would make the list incomplete.
     if "owner" not in record:
         raise unreadable("owner", None)  # noqa: EM101 (the name of a field)
     return text_or_none(record, "owner")
 
 
 def read_accepted_members(payload: Record) -> tuple[str, ...]:
-    """The projects that may use the image: members whose status is anything but pending or rejected."""
+    """The projects that may use the image: members whose status is neither pending nor rejected."""
+    # By what it is not: a status that nobody knows yet may keep an image, but must not let it go.
     members = objects(payload, "members")
     unused = ("pending", "rejected")
     return tuple(text(member, "member_id") for member in members if text_or_none(member, "status") not in unused)
 
 
 def read_page(payload: Record, key: str) -> tuple[list[Record], bool]:
-    """A page of images, servers or volumes, and whether the cloud names a next one."""
+    """The items of a page, and whether the cloud names a next one."""
     links = f"{key}_links"
     named = objects(payload, links) if links in payload else []
     more = any(link.get("rel") == "next" for link in named) or bool(payload.get("next"))
@@ -79,7 +81,7 @@ def read_page(payload: Record, key: str) -> tuple[list[Record], bool]:
 
 
 def read_numbered_page(payload: Record, key: str) -> tuple[list[Record], int]:
-    """A page of a list that counts its items, and how many there are in all."""
+    """The items of a page in a list that counts them, and how many there are in all."""
     total = payload.get("total_number")
     if not isinstance(total, int) or isinstance(total, bool) or total < 0:
         raise unreadable("total_number", total)  # noqa: EM101 (the name of a field)
@@ -87,10 +89,10 @@ def read_numbered_page(payload: Record, key: str) -> tuple[list[Record], int]:
 
 
 def images_of_server(server: Record) -> Iterator[str]:
-    """The images that a server is known to come from.
+    """The images that a server is known to come from: none if it was booted from a volume, unless its metadata say so.
 
-    `image` is empty for a server that was booted from a volume; Open Telekom Cloud names the image in its metadata.
-    Nova leaves it out, and calls the status unknown, where the cell of the server can't be asked: that is Unexpected.
+    Open Telekom Cloud names the image in the metadata. Raises Unexpected if Nova can't ask the cell of the server: it
+    then leaves `image` out, and gives UNKNOWN as the status.
     """
     if "image" not in server or server.get("status") == "UNKNOWN":
         message = f"the cloud does not say from which image server {label(server)} comes"
@@ -102,7 +104,8 @@ def images_of_server(server: Record) -> Iterator[str]:
 
 
 def own_images_of_server(server: Record, *, every: bool) -> Iterator[str]:
-    """The id of a server that needs the images made of it: a shelved one its disk; if asked for, every one."""
+    """The id of a server if it needs the images made of it: a shelved server does, and if asked for, every other."""
+    # A shelved server is started again from the image of its disk.
     if every or server.get("status") in SHELVED:
         yield text(server, "id")
 
@@ -116,7 +119,7 @@ def image_of_volume(volume: Record) -> str | None:
 
 
 def image_of_scaling_configuration(configuration: Record) -> str | None:
-    """The image that Auto Scaling makes servers from; None if it copies a server, which is in the list of servers."""
+    """The image that Auto Scaling makes servers from; None if it copies a server, which counts as a server itself."""
     template = object_or_none(configuration, "instance_config") or {}
     if template.get("imageRef"):
         return text(template, "imageRef")
@@ -133,12 +136,12 @@ def parents_of_image(image: Image) -> Iterator[str]:
 
 
 def label(thing: Record, prefix: str = "") -> str:
-    """A server or volume as a person knows it; the names of its fields may have a prefix."""
+    """A server or volume as a person knows it: name and id, from fields whose names may have a prefix."""
     return f"{thing.get(f'{prefix}name') or 'unnamed'} ({thing.get(f'{prefix}id')})"
 
 
 def _size(record: Record) -> int | None:
-    """Bytes. IMS says them in `__image_size`, as a string, and leaves `size` empty or 0."""
+    """The size in bytes. IMS gives it in `__image_size`, as a string, and leaves `size` empty or 0."""
     told = record.get("__image_size", "")
     if isinstance(told, str) and re.fullmatch(r"[0-9]{1,18}", told):
         return int(told)

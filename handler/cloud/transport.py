@@ -33,8 +33,10 @@ ERRORS: Mapping[Meaning, type[CloudError]] = {
     Meaning.BACKUP_LEFT: BackupLeft,
     Meaning.UNEXPECTED: Unexpected,
 }
-"""The meanings that are no answer to our question; the others are values."""
+"""The meanings that become an error. The others are answers to our question, and are returned as values."""
 
+# The order matters: in requests, a ConnectTimeout is a Timeout and a ConnectionError as well, and the errors of proxies
+# and of TLS are ConnectionErrors.
 WIRE_ERRORS: tuple[tuple[type[Exception], type[CloudError]], ...] = (
     (wire.ProxyError, Unreachable),
     (wire.SSLError, Unreachable),
@@ -45,7 +47,7 @@ WIRE_ERRORS: tuple[tuple[type[Exception], type[CloudError]], ...] = (
     (wire.ContentDecodingError, Unavailable),
     (Exception, Unexpected),
 )
-"""requests' errors in ours; the first class that fits decides. A refused connection is told apart below."""
+"""Our error for each of requests; the first class that fits decides. `_translated` knows a refused connection."""
 
 T = TypeVar("T")
 
@@ -54,10 +56,10 @@ Session = requests.Session
 
 
 class _Session(requests.Session):
-    """A session that spends no time on what is the same for every request; it sends no cookies.
+    """A session that does only once what is the same for every request, and sends no cookies.
 
-    At every request, looking for proxies in the environment is a fifth of all our time, and merging the request with
-    the session's parameters, cookies, hooks and credentials, of which we have none, another tenth.
+    requests looks for proxies in the environment at every request, which takes a fifth of all our time, and merges the
+    request with the session's parameters, cookies, hooks and credentials, of which we have none: another tenth.
     """
 
     def __init__(self) -> None:
@@ -72,15 +74,16 @@ class _Session(requests.Session):
         return dict(self._settings[key])
 
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
+        # Not merged by the session: it would add the password of a netrc file, and cookies of another service.
         request.headers = {**self.headers, **request.headers}
         return request.prepare()
 
 
 def new_session(connections: int, verify: str | bool) -> requests.Session:  # noqa: FBT001 (requests' own parameter)
-    """A session that keeps this many connections to each service open, and follows no redirect."""
+    """A session that keeps up to this many connections to each service open."""
     session = _Session()
     session.verify = verify
-    # Glance answers in JSON only if that is all we accept.
+    # Glance answers with JSON only if that is all that we accept: to `*/*`, its errors are HTML.
     session.headers.update({"Accept": "application/json", "User-Agent": USER_AGENT})
     for scheme in ("http://", "https://"):
         session.mount(scheme, HTTPAdapter(pool_maxsize=connections))
@@ -88,7 +91,7 @@ def new_session(connections: int, verify: str | bool) -> requests.Session:  # no
 
 
 class Transport:
-    """Sends requests to the cloud for one run: authenticated, repeated, and inside its deadline."""
+    """Sends the requests of one run to the cloud: authenticated, repeated where that helps, inside the deadline."""
 
     def __init__(self, session: requests.Session, identity: Identity, deadline: Deadline) -> None:
         self.deadline = deadline
@@ -100,7 +103,7 @@ class Transport:
         return self.persist(lambda: self._identity.project_id(self.deadline))
 
     def endpoint(self, *service_types: str) -> str | None:
-        """The address of the first of these services that there is, None if there is none."""
+        """The address of the first of these services that exists; None if none of them does."""
         return self.persist(lambda: self._identity.endpoint(service_types, self.deadline))
 
     def read(self, url: str, params: Mapping[str, str] | None = None) -> Record | None:
@@ -114,22 +117,24 @@ class Transport:
         raise Unexpected(message)
 
     def change(self, method: str, url: str, body: Mapping[str, Any] | None = None) -> None:
-        """Ask for a change that may be asked for again, until the cloud has made it.
+        """Ask for a change until the cloud has made it; it must be one that may be made twice.
 
-        Raises Unexpected if the image, or what is to be taken off it, does not exist.
+        Raises Unexpected if the image, or the tag to be taken off it, does not exist.
         """
         _, answer = self.persist(lambda: self._ask(method, url, json=body))
+        # Nothing but DONE: a proxy's page that comes with a 200 must not count as a tag that was set.
         if meaning_of(answer) is not Meaning.DONE:
             message = f"{method} answered {answer}"
             raise Unexpected(message)
 
     def delete(self, url: str, body: Mapping[str, bool] | None) -> tuple[Answer, float | None]:
-        """DELETE, once; gives the answer, and the milliseconds that it took, None if they include a second token."""
+        """DELETE once. Returns the answer, and its latency in milliseconds: None if that includes a second token."""
+        # Never repeated here: the image must be judged again before another DELETE is sent.
         response, answer = self._ask("DELETE", url, json=body)
         return answer, None if response.history else response.elapsed.total_seconds() * 1000
 
     def persist(self, attempt: Callable[[], T]) -> T:
-        """Repeat an attempt while its error allows it and there is time. Not to be used inside another."""
+        """Repeat an attempt while its error allows it and there is time. Not to be nested: repetitions multiply."""
         backoff = Backoff(self.deadline)
         while True:
             try:
@@ -138,16 +143,21 @@ class Transport:
                 backoff.wait(error)
 
     def _ask(self, method: str, url: str, **options: Any) -> tuple[requests.Response, Answer]:  # noqa: ANN401
-        """Send one request; raises what its answer means, unless that is an answer to our question."""
-        auth = self._identity.auth(self.deadline)  # first: a new token takes of the time that is left
+        """Send one request; raises the error that its answer means, if it means one."""
+        # First, since a new token takes some of the time from which the time-outs below are made.
+        auth = self._identity.auth(self.deadline)
         try:
+            # Redirects are not followed: they would carry the token to another host.
             response = self._session.request(
                 method, url, auth=auth, timeout=self.deadline.timeout(), allow_redirects=False, **options
             )
-        except (wire.RequestException, HTTPError) as exc:  # urllib3's own where an address can't be parsed
+        # urllib3's own error comes through requests where an address can't be parsed.
+        except (wire.RequestException, HTTPError) as exc:
             raise self._translated(exc) from exc
+        # What was asked for, and it may be a long list: it is read once, as JSON, by the caller.
         if method == "GET" and response.status_code == requests.codes.ok:
             return response, Answer(response.status_code)
+        # Before the answer is folded and cut: half a secret would not be recognised.
         body = self._identity.scrub(response.content.decode(errors="replace"))
         answer = read_answer(response.status_code, body)
         error = ERRORS.get(meaning_of(answer))
@@ -158,6 +168,8 @@ class Transport:
 
     def _translated(self, error: wire.RequestException | HTTPError) -> CloudError:
         ours = next(ours for theirs, ours in WIRE_ERRORS if isinstance(error, theirs))
+        # To requests, a connection that was refused and one that was cut are the same. Only the first says that there
+        # is nobody to ask, which ends the run.
         cause = getattr(error.args[0], "reason", None) if error.args else None
         if isinstance(cause, NewConnectionError):
             ours = Unreachable
@@ -165,7 +177,7 @@ class Transport:
 
 
 def _retry_after(response: requests.Response) -> float | None:
-    """The seconds that the cloud asks us to wait, said as a number or as a date."""
+    """The seconds that the cloud asks us to wait, whether it gives a number or a date."""
     header = response.headers.get("Retry-After")
     try:
         return Retry().parse_retry_after(header) if header else None

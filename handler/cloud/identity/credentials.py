@@ -1,4 +1,4 @@
-"""The standard OpenStack variables, checked before anybody is asked."""
+"""The standard OpenStack variables, checked before any request is sent."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr, model_val
 
 
 def _address(text: str) -> str:
-    """An HTTP address that can be connected to: what is wrong with it must not come out in the middle of a run."""
+    """Check that a text is an HTTP address that can be connected to."""
+    # Here and not by the first request: it is only there that a label which is too long for IDNA raises an error, in
+    # the middle of a run.
     try:
         parts = urlsplit(text)
         host = (parts.hostname or "").strip(".")
@@ -23,7 +25,7 @@ def _address(text: str) -> str:
 
 
 def _file(text: str) -> str:
-    """A file that can be read."""
+    """Check that a text names a file that can be read."""
     try:
         with Path(text).open("rb"):
             return text
@@ -37,7 +39,7 @@ Url = Annotated[str, AfterValidator(_address)]
 
 
 class Credentials(BaseModel):
-    """The standard OpenStack variables, without their `OS_`. Others of that family are none of our business."""
+    """The standard OpenStack variables, without their `OS_`. Other `OS_` variables are ignored."""
 
     model_config = ConfigDict(
         frozen=True, alias_generator=lambda field: f"OS_{field.upper()}", hide_input_in_errors=True
@@ -82,19 +84,20 @@ class Credentials(BaseModel):
         return self
 
     def plugin_arguments(self) -> dict[str, Any]:
-        """What the plugin for `auth_type` takes, secrets in plain."""
+        """The arguments of the plugin for `auth_type`, with secrets in plain text."""
         user = ("user_domain_name", "user_domain_id", "username", "user_id")
         project = ("project_name", "project_id", "project_domain_name", "project_domain_id")
         fields: tuple[str, ...] = ("auth_url", "password", *user, *project)
         if self.auth_type == "v3token":
             fields = ("auth_url", "token", *project)
         elif self.auth_type == "v3applicationcredential":
+            # No project: an application credential belongs to one, and Keystone refuses to be asked for another.
             named = ("application_credential_id", "application_credential_name", "application_credential_secret")
             fields = ("auth_url", *named, *user)
         values = ((field, getattr(self, field)) for field in fields)
         return {k: v.get_secret_value() if isinstance(v, SecretStr) else v for k, v in values if v is not None}
 
     def secrets(self) -> tuple[str, ...]:
-        """What may stand in no log, no exception and no answer."""
+        """The values that must not appear in any log, exception or answer."""
         secrets = (self.password, self.application_credential_secret, self.token)
         return tuple(secret.get_secret_value() for secret in secrets if secret)

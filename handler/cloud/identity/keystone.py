@@ -30,26 +30,24 @@ PLUGINS: Mapping[str, Callable[..., Auth]] = {
     "v3applicationcredential": ApplicationCredential,
     "v3token": Token,
 }
-"""What `OS_AUTH_TYPE` may say. Named here, since a look-up by entry point would read every package's metadata."""
+"""What `OS_AUTH_TYPE` may say. A list of our own, since looking up entry points reads the metadata of all packages."""
 
 KEYSTONE_ERRORS: tuple[tuple[type[Exception], type[CloudError]], ...] = (
     (keystone.TooManyRequests, Throttled),
     (keystone.RequestEntityTooLarge, Throttled),
     (keystone.RequestTimeout, Unavailable),
     (keystone.HttpServerError, Unavailable),
-    (
-        keystone.HTTPClientError,
-        CredentialsRefused,
-    ),  # 404 too: Keystone's word for an application credential that is gone
+    # A 404, too: that is what Keystone answers for an application credential that is gone.
+    (keystone.HTTPClientError, CredentialsRefused),
     (keystone.ConnectionError, Unreachable),
     (keystone.ClientException, Unexpected),
 )
-"""keystoneauth1's errors in ours; the first class that fits decides."""
+"""Our error for each of keystoneauth1; the first class that fits decides."""
 
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """How a token is made; `secrets` may stand in no message."""
+    """How a token is made; `secrets` must not appear in any message."""
 
     plugin: Auth
     secrets: tuple[str, ...] = field(default=(), repr=False)
@@ -63,8 +61,8 @@ def login_with(credentials: Credentials) -> Login:
 class KeystoneIdentity:
     """One set of credentials, and the token made from it over `session`. Safe for threads.
 
-    It outlives an invocation. `rotate` is asked for another login when this one is refused; it may know of none.
-    Endpoints are those of the token's catalogue, of one `interface` and `region`.
+    It outlives an invocation. When the login is refused, `rotate` returns another one, or None. Endpoints are those of
+    one `interface` and `region` in the token's catalogue.
     """
 
     def __init__(
@@ -94,14 +92,15 @@ class KeystoneIdentity:
     def endpoint(self, service_types: Sequence[str], deadline: Deadline) -> str | None:
         """The address of the first of these services that the catalogue has; None if it has none of them.
 
-        Raises Unexpected if several regions offer the service and none is chosen: the wrong one would call every image
-        already gone.
+        Raises Unexpected if several regions offer the service and none is chosen: in the wrong one, every image would
+        look already gone.
         """
         catalog = self.access(deadline).service_catalog
         for service_type in service_types:
             try:
                 found = catalog.get_urls(service_type, interface=self._interface, region_name=self._region)
-            except ValueError:  # what keystoneauth1 says to a service of several names that has none in this region
+            # keystoneauth1 raises this for a service with several names that has no endpoint in this region.
+            except ValueError:
                 continue
             urls = {url.rstrip("/") for url in found if url}
             if len(urls) > 1:
@@ -121,28 +120,34 @@ class KeystoneIdentity:
         return self._secrets.scrub(text)
 
     def access(self, deadline: Deadline) -> AccessInfoV3:
-        """Give a token that lives long enough, a new one if need be."""
+        """Return a token that lives long enough, a new one if necessary."""
+        # Read without the lock: while one thread waits for Keystone, the others may need nothing from it.
         access = self._access
         if access is None or datetime.now(UTC) + SHORTEST_LIFE > self._expires:
             access = self.renew(access.auth_token if access else None, deadline)
         return access
 
     def renew(self, stale: str | None, deadline: Deadline) -> AccessInfoV3:
-        """Give a token other than `stale`: the one that another thread has got meanwhile, or a new one."""
+        """Return a token other than `stale`: one that another thread has made in the meantime, or a new one."""
+        # One thread at a time: if sixteen meet a revoked token together, the first makes a new one for all of them.
         with self._lock:
             if self._access is None or self._access.auth_token == stale:
+                # Forgotten before it is replaced: if that fails, nobody must send the refused token again.
                 self._access = None
                 try:
                     self._access = self._of_one_project(self._log_in(deadline))
                 except CloudError as error:
-                    fatal = error.anew(ends_run=True)  # without a token, nothing else will succeed
+                    # Without a token, nothing else in this run will succeed.
+                    fatal = error.anew(ends_run=True)
+                    # Halted while the lock is held: each thread that waits for it would try the same credentials, and
+                    # so many failures would lock the account.
                     if not error.may_retry:
-                        deadline.halt(fatal)  # here: all who wait for the lock would be refused, and the account locked
+                        deadline.halt(fatal)
                     raise fatal from error
             return self._access
 
     def _log_in(self, deadline: Deadline) -> AccessInfoV3:
-        """Make a token; where the credentials are refused, with those that took their place, if there are such."""
+        """Make a token; if the credentials are refused, try once more with those that replace them, if any do."""
         try:
             return self._authenticate(deadline)
         except CredentialsRefused:
@@ -150,11 +155,14 @@ class KeystoneIdentity:
             if rotated is None:
                 raise
             self._login = rotated
+            # Before they are used: what is said about them must not show them.
             self._secrets.add(*rotated.secrets)
             return self._authenticate(deadline)
 
     def _of_one_project(self, access: AccessInfoV3) -> AccessInfoV3:
-        """Refuse a token for another project than the last: what it can't see would count as gone."""
+        """Raise CredentialsRefused for a token of another project than the last."""
+        # A secret may be rotated to another project in the middle of a run. Its token can't see the images of this
+        # one, which would then count as already gone.
         if self._project_id not in {"", access.project_id}:
             message = f"the new token is for project {access.project_id}, not for {self._project_id}"
             raise CredentialsRefused(message)
@@ -165,7 +173,9 @@ class KeystoneIdentity:
         session = KeystoneSession(
             session=self._session,
             verify=self._session.verify,
-            timeout=sum(deadline.timeout()) / 2,  # spent once on connecting and once on waiting
+            # keystoneauth1 takes one number, and spends it twice: on connecting and on waiting.
+            timeout=sum(deadline.timeout()) / 2,
+            # A redirect would carry the password elsewhere.
             redirect=False,
             user_agent=USER_AGENT,
         )
@@ -186,13 +196,13 @@ class KeystoneIdentity:
 
 
 def _read_whole(access: AccessInfoV3) -> datetime:
-    """Read all that we will want to know of a token, so that a body that can't be read is found out here.
+    """Read everything that will be needed of a token, so that a body that can't be read is found out here.
 
-    Gives the time at which it expires: keystoneauth1 would read it again for every request.
+    Returns the time at which the token expires; keystoneauth1 would parse it again for every request.
     """
     access.service_catalog.get_endpoints_data()
     expires = access.expires
     if not access.auth_token or not isinstance(access.project_id, str) or not access.project_id or expires is None:
-        message = "it names no project, or no end"
+        message = "it names no project, or no time at which it expires"
         raise ValueError(message)
     return expires

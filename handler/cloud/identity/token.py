@@ -11,9 +11,9 @@ from handler.cloud.meanings import Meaning, meaning_of, read_answer
 
 
 class TokenAuth(AuthBase):
-    """Puts a token on a request; after an answer that refuses it, gets a new one and sends the request once more.
+    """Puts a token on a request; if the answer refuses it, gets a new one and sends the request once more.
 
-    `renew` gives a token other than the one that it is given, or raises CloudError.
+    `renew` takes the refused token and returns another one, or raises CloudError.
     """
 
     def __init__(self, token: str, renew: Callable[[str], str], deadline: Deadline) -> None:
@@ -31,8 +31,10 @@ class TokenAuth(AuthBase):
         if not _refuses_the_token(response):
             return response
         request = response.request.copy()
+        # Without the hook: a new token that is refused as well must end here, and not begin a loop.
         request.hooks = {"response": []}
         request.headers["X-Auth-Token"] = self._renew(self._token)
+        # A time-out of its own: the new token has taken some of the time that was left.
         again: requests.Response = response.connection.send(request, **options | {"timeout": self._deadline.timeout()})
         again.history.append(response)
         return again
