@@ -1,1 +1,1 @@
-"""What only the engine has that runs the function: secrets, counters, queues, and who waits for an answer."""
+"""What depends on the engine that runs the function: secrets, counters, queues, callers that wait for an answer."""

@@ -210,7 +210,7 @@ def test_what_sqs_will_never_take_is_not_sent_again() -> None:
         ({"status": 400, "body": {"__type": "com.amazonaws.sqs#KmsDisabled", "message": "key"}}, "KmsDisabled"),
         ({"status": 403, "body": {"__type": "x#AccessDenied"}}, "sqs answered HTTP 403 "),
         ({"status": 500, "times": 3}, "sqs can't be reached: RetryError"),
-        ({"status": 200, "body": "<html>"}, "something else than a JSON object"),
+        ({"status": 200, "body": "<html>"}, "something other than a JSON object"),
     ],
     ids=str,
 )

@@ -6,14 +6,14 @@ from urllib.parse import urlsplit
 
 _ARN = re.compile(r"arn:[^:]+:[^:]+:[^:]+:")
 TABLE_NAME = r"^(arn:[a-z-]+:dynamodb:[a-z0-9-]+:[0-9]+:table/)?[A-Za-z0-9_.-]{3,255}$"
-"""What DynamoDB takes as the name of a table, and an ARN. Source: DynamoDB developer guide, "Naming rules"."""
+"""A name or an ARN that DynamoDB takes for a table. Source: DynamoDB developer guide, "Naming rules"."""
 
 
 @dataclass(frozen=True, slots=True)
 class AwsAccess:
-    """Where AWS is, and with which keys: those given, or those that the runtime gives out at an address.
+    """Where AWS is, and the keys for it: those given here, or those that the runtime hands out at an address.
 
-    `endpoints` are pairs of a service and an address that wins over AWS's own; the service `""` stands for all.
+    `endpoints` are pairs of a service and an address that wins over AWS's own; the service `""` stands for all others.
     """
 
     region: str = ""
@@ -25,7 +25,7 @@ class AwsAccess:
     endpoints: tuple[tuple[str, str], ...] = ()
 
     def in_region_of(self, name: str) -> "AwsAccess":
-        """The same in the region that an ARN names; a plain name leaves the region as it is."""
+        """The same access in the region that an ARN names; a plain name leaves the region as it is."""
         return replace(self, region=name.split(":")[3]) if _ARN.match(name) else self
 
     def endpoint(self, service: str) -> str:
@@ -36,7 +36,7 @@ class AwsAccess:
 
 
 def check_queue(url: str) -> str:
-    """Give the address of a queue as it is; raises ValueError for any other address, and for a FIFO queue."""
+    """Return the address of a queue as it is; raises ValueError for any other address, and for a FIFO queue."""
     parts = urlsplit(url)
     if not parts.path.strip("/") or parts.query or parts.fragment:
         message = "must be the address of a queue, such as https://sqs.eu-central-1.amazonaws.com/123456789012/name"

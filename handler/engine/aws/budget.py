@@ -1,4 +1,4 @@
-"""The budget: the deletions that all invocations together may make in one window of time, counted in DynamoDB."""
+"""The budget: how many images all invocations together may delete in one window of time, counted in DynamoDB."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -9,17 +9,18 @@ from handler.engine.aws.calls import Session, aws_session, call
 from handler.errors import AwsFault, BudgetSpent, BudgetUnknown
 
 KEPT = 3
-"""Windows, from the start of its own, after which DynamoDB may remove a count."""
+"""How many windows a count is kept for, from the start of its own; then DynamoDB may remove it."""
 UPDATE_ITEM = "DynamoDB_20120810.UpdateItem"
 
 
 @dataclass(eq=False)
 class Budget:
-    """At most `limit` deletions in one window, over everybody with the same table, scope and window. Safe for threads.
+    """At most `limit` deletions in one window, by all who share table, scope and length of window. Safe for threads.
 
-    Windows are fixed: they follow each other without a gap, counted from 1970-01-01 00:00 UTC, so that two that adjoin
-    may hold up to twice the limit within the time of one. A run stays in the window of its `now`. The key of the table
-    is the string `id`; its time to live may be set on `expires_at`. `table` is a name, or an ARN whose region wins.
+    Windows are fixed: they follow each other without a gap from 1970-01-01 00:00 UTC. So up to twice the limit may be
+    deleted within the length of one window, if that time lies across two. A run stays in the window of its `now`. The
+    key of the table is the string `id`; its time to live may be set on `expires_at`. `table` is a name, or an ARN whose
+    region wins.
     """
 
     limit: int
@@ -32,10 +33,11 @@ class Budget:
     _session: Session = field(default_factory=aws_session, init=False, repr=False)
 
     def take(self) -> None:
-        """Count one deletion before it is made; raises BudgetSpent, or BudgetUnknown where it could not be counted.
+        """Count one deletion before it is made; raises BudgetSpent, or BudgetUnknown if it could not be counted.
 
-        Once it has raised, it always does, and asks no more. A deletion whose answer got lost may count twice.
+        Once it has raised, it always raises, without asking again. If an answer is lost, one deletion may count twice.
         """
+        # Not asked again: with a table that stays silent, a thousand images would wait for a thousand time-outs.
         if self._ended_by is not None:
             raise self._ended_by.anew()
         try:
@@ -45,9 +47,12 @@ class Budget:
             raise
 
     def _count(self) -> None:
-        """Let the table count one more if there is room for it: a condition that DynamoDB keeps for all at once."""
-        if self.limit <= 0:  # the table would let one through: a count that is not there yet has room
+        """Have the table count one more, if there is room for it."""
+        # The condition below would let one through, since it always has room for a count that is not there yet.
+        if self.limit <= 0:
             raise self._spent()
+        # One conditional write, which DynamoDB keeps in order for all writers. If the count were read first and written
+        # afterwards, two runs could both take the last deletion.
         access = self.access.in_region_of(self.table)
         try:
             answer = call("dynamodb", access, UPDATE_ITEM, self._update(), "1.0", session=self._session)
@@ -56,15 +61,17 @@ class Budget:
                 raise self._spent() from exc
             message = f"the deletion could not be counted: {exc}"
             raise BudgetUnknown(message) from exc
+        # A 200 is not enough: it may come from a proxy. Only the new count shows that the table has counted.
         if not 0 < _used(answer) <= self.limit:
             message = "the deletion could not be counted: dynamodb answered without the new count"
             raise BudgetUnknown(message)
 
     def _update(self) -> dict[str, Any]:
-        """The request. Source: Amazon DynamoDB API reference, UpdateItem."""
+        """The body of the request. Source: Amazon DynamoDB API reference, UpdateItem."""
         start, seconds = self._start(), self._seconds()
         return {
             "TableName": self.table,
+            # With the length of the window: a budget for a day and one for a week must not count into each other.
             "Key": {"id": {"S": f"{self.scope}/{seconds}/{start}"}},
             "UpdateExpression": "ADD #used :one SET #expires = :expires",
             "ConditionExpression": "attribute_not_exists(#used) OR #used < :limit",
@@ -90,7 +97,7 @@ class Budget:
 
 
 def _used(answer: dict[str, Any]) -> int:
-    """The new count, 0 if there is none."""
+    """The new count; 0 if the answer does not show one."""
     try:
         return int(answer["Attributes"]["used"]["N"])
     except (KeyError, TypeError, ValueError):

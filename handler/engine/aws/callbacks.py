@@ -1,4 +1,4 @@
-"""The answers that others of AWS wait for: CloudFormation and Auto Scaling."""
+"""The answers that services of AWS wait for: CloudFormation and Auto Scaling."""
 
 import json
 
@@ -16,7 +16,7 @@ LONGEST_ANSWER = 4096
 
 
 def answer_stack(call: StackCall, physical_resource_id: str, problem: str = "", seconds: float = 10.0) -> None:
-    """Tell CloudFormation how its request ended: SUCCESS, or FAILED with the problem. Takes `seconds` at the most.
+    """Tell CloudFormation how its request ended: SUCCESS, or FAILED with the problem. Takes at most `seconds`.
 
     Raises AnswerNotDelivered if the address does not take the answer. Source: AWS CloudFormation user guide, "Custom
     resource response objects".
@@ -29,11 +29,14 @@ def answer_stack(call: StackCall, physical_resource_id: str, problem: str = "", 
         "RequestId": call.request_id,
         "LogicalResourceId": call.logical_resource_id,
     }
-    share = max((seconds / TRIES - 2 * PAUSE) / 2, 0.1)  # each try may take one to connect and one to wait
+    # Each try may take one share to connect and one to wait.
+    share = max((seconds / TRIES - 2 * PAUSE) / 2, 0.1)
     try:
         response = _put(call.response_url, _fitting(answer), (share, share))
-    except (requests.RequestException, HTTPError) as exc:  # urllib3's own where an address can't be parsed
-        # The address is a secret: whoever has it can answer in our place.
+    # urllib3's own error comes through requests where an address can't be parsed.
+    except (requests.RequestException, HTTPError) as exc:
+        # The address is a secret: anyone who has it can answer in our place. The text of the error may show it, so that
+        # only its kind is given, and `from None` keeps it out of the traceback.
         message = f"CloudFormation did not take the answer: {type(exc).__name__}"
         raise AnswerNotDelivered(message) from None
     if not succeeded(response):
@@ -42,7 +45,7 @@ def answer_stack(call: StackCall, physical_resource_id: str, problem: str = "", 
 
 
 def complete_lifecycle_action(action: LifecycleAction, access: AwsAccess) -> bool:
-    """Tell Auto Scaling to go on with an instance; False if it no longer waits for that.
+    """Tell Auto Scaling to go on with an instance; returns False if it is no longer waiting for that.
 
     Raises AnswerNotDelivered. Source: Amazon EC2 Auto Scaling API reference, CompleteLifecycleAction.
     """
@@ -61,6 +64,7 @@ def complete_lifecycle_action(action: LifecycleAction, access: AwsAccess) -> boo
         raise AnswerNotDelivered(message) from exc
     if succeeded(response):
         return True
+    # The hook has timed out, or has been completed by others: either way nobody is held up any more.
     if "No active Lifecycle Action found" in response.text:
         return False
     message = f"the lifecycle action could not be completed: {refusal('autoscaling', response)}"
@@ -68,12 +72,14 @@ def complete_lifecycle_action(action: LifecycleAction, access: AwsAccess) -> boo
 
 
 def _put(url: str, data: bytes, timeout: tuple[float, float]) -> requests.Response:
-    with aws_session() as session:  # the address is signed for an empty content type
+    with aws_session() as session:
+        # The address is signed for an empty content type: with any other, the signature would be wrong.
         return session.put(url, data=data, headers={"Content-Type": ""}, timeout=timeout, allow_redirects=False)
 
 
 def _fitting(answer: dict[str, str]) -> bytes:
-    """The answer as JSON, its reason cut to what there is room for."""
+    """The answer as JSON, with its reason cut to fit."""
+    # Cut by trial: in JSON, one character may take up to twelve bytes.
     while len(body := json.dumps(answer).encode()) > LONGEST_ANSWER and answer["Reason"]:
         answer = {**answer, "Reason": answer["Reason"][:-50]}
     return body

@@ -25,6 +25,7 @@ RETRIES = Retry(
     TRIES - 1,
     backoff_factor=PAUSE,
     status_forcelist=(429, 500, 502, 503, 504),
+    # Any method: by itself, urllib3 does not repeat a POST. Every call that is made here may be made twice.
     allowed_methods=None,
     respect_retry_after_header=False,  # it may ask for more time than there is
 )
@@ -34,9 +35,9 @@ MOST_CONNECTIONS = 128
 THROTTLED = frozenset(
     {"ProvisionedThroughputExceededException", "RequestLimitExceeded", "RequestThrottled", "ThrottlingException"}
 )
-"""What AWS calls it when it asks for fewer requests, with an HTTP 400 that says nothing of that."""
+"""AWS's names for asking for fewer requests. They come with an HTTP 400, which the retries above do not see."""
 Session = requests.Session
-"""Connections that are kept from call to call: a new one costs 25 times the work."""
+"""Connections that are kept from call to call: over a new one, a call takes 25 times the CPU time."""
 
 
 def call(  # noqa: PLR0913 (a call is all of these)
@@ -50,8 +51,8 @@ def call(  # noqa: PLR0913 (a call is all of these)
 ) -> dict[str, Any]:
     """Call an operation, such as `DynamoDB_20120810.UpdateItem`, by one of AWS's JSON protocols, `1.0` or `1.1`.
 
-    Raises AwsFault, also for an answer that is no JSON object. Where the answer got lost it is called again, so that it
-    may be done twice. Source: Smithy, "AWS JSON 1.0 protocol".
+    Raises AwsFault, also for an answer that is not a JSON object. If an answer is lost, the operation is called again,
+    and so may be carried out twice. Source: Smithy, "AWS JSON 1.0 protocol".
     """
     headers = {"X-Amz-Target": target, "Content-Type": f"application/x-amz-json-{version}"}
     body = json.dumps(payload).encode()
@@ -65,7 +66,7 @@ def call(  # noqa: PLR0913 (a call is all of these)
         raise AwsFault(refusal(service, response), code=_code(response))
     answer = json_object(response.content)
     if answer is None:
-        message = f"{service} answered HTTP {response.status_code} with something else than a JSON object"
+        message = f"{service} answered HTTP {response.status_code} with something other than a JSON object"
         raise AwsFault(message)
     return answer
 
@@ -114,12 +115,12 @@ def _signature(service: str, access: AwsAccess) -> AWS4Auth:
 
 
 def _keys_of_container(access: AwsAccess) -> tuple[str, str, str]:
-    """Ask the runtime for keys: with SnapStart there are none in the environment, since they would be too old there.
+    """Ask the runtime for keys: with SnapStart there are none in the environment, since they would be out of date.
 
-    It is asked directly: no proxy reaches it, or may see its token. Source: AWS SDKs and tools reference guide,
-    "Container credential provider".
+    Source: AWS SDKs and tools reference guide, "Container credential provider".
     """
     with aws_session() as session:
+        # No proxy of the environment: it could not reach the runtime, and would see the token for the keys.
         session.trust_env = False
         response = session.get(
             access.container_credentials_uri,
@@ -136,12 +137,12 @@ def _keys_of_container(access: AwsAccess) -> tuple[str, str, str]:
 
 
 def succeeded(response: requests.Response) -> bool:
-    """Whether it was done: a redirect is no success, since we follow none."""
+    """Whether a call succeeded. A redirect is no success, since none is followed."""
     return bool(requests.codes.ok <= response.status_code < requests.codes.multiple_choices)
 
 
 def _code(response: requests.Response) -> str:
-    """AWS's name for what is wrong, without the namespace; empty if nothing is, or if it has none."""
+    """AWS's name for an error, without its namespace; empty if there is no error, or no name for it."""
     kind = "" if succeeded(response) else (json_object(response.content) or {}).get("__type")
     return kind.rpartition("#")[2] if isinstance(kind, str) else ""
 
@@ -156,5 +157,5 @@ def json_object(text: object) -> dict[str, Any] | None:
 
 
 def refusal(service: str, response: requests.Response) -> str:
-    """What AWS says to a request that it turned down: no secret of ours stands in it."""
+    """What AWS says about a request that it turned down, which shows no secret of ours."""
     return f"{service} answered HTTP {response.status_code} {' '.join(response.text.split())[:LONGEST_MESSAGE]}"

@@ -17,12 +17,13 @@ from handler.errors import AwsFault, CloudError
 SEND = "AmazonSQS.SendMessageBatch"
 MOST = 10
 """Images in a request, and messages in a batch."""
+# SQS takes 1 MiB by now, but a queue may still be set to this.
 MOST_BYTES = 262_144
 """Bytes in a message, and in all messages of a batch. Source: Amazon SQS API reference, SendMessageBatch."""
 PAUSES = (0.0, 0.2, 0.4)
-"""Seconds before each round of sending: what SQS could not take comes again in the next."""
+"""Seconds before each round of sending: a message that SQS could not take is sent again in the next."""
 MOST_SILENT_BATCHES = 3
-"""Batches in a row without an answer; then the rest is not tried any more."""
+"""After this many batches in a row without an answer, the rest is not tried any more."""
 TOO_LARGE = f"larger than the {MOST_BYTES} bytes that a message may have"
 LONGEST_PROBLEM = 300
 
@@ -30,11 +31,12 @@ _REGION = re.compile(r"(?:^|\.)([a-z]{2}(?:-[a-z]+)+-\d+)\.")
 
 
 def requests_of(images: Sequence[Mapping[str, Any]], shared: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Cut a list of images into requests that each fit into a message, in their order.
+    """Cut a list of images, in its order, into requests that each fit into a message.
 
-    `shared` are the fields that all of them have, such as `reason`; one with an empty value is left out.
+    `shared` are the fields that all requests have, such as `reason`; a field with an empty value is left out.
     """
     fields = {name: value for name, value in shared.items() if value}
+    # Each image is counted with a comma, and the first of a request has none: so there is room for one more.
     comma = len(", ")
     room = MOST_BYTES + comma - len(_text({"images": [], **fields}))
     sizes = [len(_text(image)) + comma for image in images]
@@ -48,9 +50,9 @@ def enqueue(
     access: AwsAccess,
     deadline: Deadline | None = None,
 ) -> list[str]:
-    """Send images in requests of at most ten, and give for each why it was not sent: empty if it was.
+    """Send images in requests of at most ten; returns for each image why it was not sent, empty if it was.
 
-    `shared` are the fields that all requests have. What `send` says of its requests holds here as well.
+    `shared` are the fields that all requests have. What holds for the requests of `send` holds here as well.
     """
     requests = requests_of(images, shared)
     problems = send(requests, queue_url, access, deadline)
@@ -60,10 +62,11 @@ def enqueue(
 def send(
     requests: Sequence[Mapping[str, Any]], queue_url: str, access: AwsAccess, deadline: Deadline | None = None
 ) -> list[str]:
-    """Send each request as a message of its own, and give for each why it was not sent: empty if it was.
+    """Send each request as a message of its own; returns for each why it was not sent, empty if it was.
 
-    One that is said not to be sent may have been, where an answer got lost. Raises nothing.
+    Raises nothing. If an answer is lost, a request may have been sent although a problem is returned for it.
     """
+    # Sent twice is harmless: the second worker finds the image gone. Never sent, and reported as sent, is not.
     post = _Post([_text(request) for request in requests], queue_url, _at_queue(queue_url, access), deadline)
     waiting = [number for number, body in enumerate(post.bodies) if len(body) <= MOST_BYTES]
     for pause in PAUSES:
@@ -75,7 +78,7 @@ def send(
 
 @dataclass(eq=False)
 class _Post:
-    """Messages on their way to a queue, each with the problem that it has so far."""
+    """Messages for a queue, each with the problem that has kept it from being sent so far."""
 
     bodies: list[str]
     queue_url: str
@@ -86,6 +89,7 @@ class _Post:
     _session: Session = field(default_factory=aws_session, init=False, repr=False)
 
     def __post_init__(self) -> None:
+        # What is too large is never tried, and keeps this; every other message gets its own problem, or none.
         self.problems = [TOO_LARGE] * len(self.bodies)
 
     def batches(self, numbers: Sequence[int]) -> Iterator[list[int]]:
@@ -94,19 +98,21 @@ class _Post:
             yield [numbers[place] for place in group]
 
     def send(self, batch: Sequence[int]) -> list[int]:
-        """Send one batch, and note what became of each message; gives those for which another try may help."""
+        """Send one batch, and note what became of each message; returns those for which another try may help."""
         entries = [{"Id": str(number), "MessageBody": self.bodies[number]} for number in batch]
         try:
             if self.deadline:
                 self.deadline.check()
             answer = self._ask({"QueueUrl": self.queue_url, "Entries": entries})
-        except (AwsFault, CloudError) as exc:  # aws has tried again already
+        # Not tried again here: `call` has done so already, and a run that has ended must send nothing more.
+        except (AwsFault, CloudError) as exc:
             for number in batch:
                 self.problems[number] = str(exc)
             return []
         sent, failed = _by_id(answer, "Successful"), _by_id(answer, "Failed")
         for number in batch:
             self.problems[number] = _why_not_sent(self.bodies[number], sent.get(str(number)), failed.get(str(number)))
+        # What SQS calls the sender's fault would be refused again.
         blameless = (n for n in batch if failed.get(str(n), {}).get("SenderFault") is not True)
         return [number for number in blameless if self.problems[number]]
 
@@ -118,6 +124,7 @@ class _Post:
         try:
             answer = call("sqs", self.access, SEND, payload, "1.0", session=self._session)
         except AwsFault as exc:
+            # A fault with a name is an answer; a queue that answers now and then is asked on.
             self._silences = 0 if exc.code else self._silences + 1
             raise
         self._silences = 0
@@ -125,7 +132,7 @@ class _Post:
 
 
 def _why_not_sent(body: str, sent: Mapping[str, Any] | None, failed: Mapping[str, Any] | None) -> str:
-    """Why a message was not sent, empty only if SQS says that it has just this one."""
+    """Why a message was not sent; empty only if SQS confirms this very body by its checksum."""
     if failed is not None:
         return f"sqs answered {failed.get('Code')}: {failed.get('Message')}"[:LONGEST_PROBLEM]
     if sent is None:
@@ -142,7 +149,10 @@ def _by_id(answer: Mapping[str, Any], kind: str) -> dict[str, dict[str, Any]]:
 
 
 def _packed(sizes: Sequence[int], room: int) -> Iterator[list[int]]:
-    """The places of things, in groups of at most ten that have room together; what has none even alone stands alone."""
+    """Put things of these sizes, in order, into groups of at most ten that fit into the room; gives their places.
+
+    A thing that does not fit even alone gets a group of its own.
+    """
     group: list[int] = []
     taken = 0
     for place, size in enumerate(sizes):
@@ -156,12 +166,13 @@ def _packed(sizes: Sequence[int], room: int) -> Iterator[list[int]]:
 
 
 def _text(value: Mapping[str, Any]) -> str:
-    """JSON in ASCII: SQS refuses a message with certain characters, but not their names."""
+    """JSON in ASCII."""
+    # SQS refuses a message with certain characters that names may hold, but takes them as escapes.
     return json.dumps(value)
 
 
 def _at_queue(queue_url: str, access: AwsAccess) -> AwsAccess:
-    """The same in the region of a queue, and at its host unless the settings name another."""
+    """The access in the region of a queue, and at the queue's own host unless the settings name another."""
     parts = urlsplit(queue_url)
     region = _REGION.search(parts.hostname or "")
     given = dict(access.endpoints)

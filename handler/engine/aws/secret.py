@@ -8,9 +8,9 @@ from handler.errors import AwsFault
 
 
 def read_secret(name: str, access: AwsAccess) -> dict[str, Any]:
-    """Read a secret, given by its name or ARN: the JSON object that its text holds.
+    """Read a secret by its name or ARN; returns the JSON object that its text holds.
 
-    Raises AwsFault, which shows nothing of it. Source: AWS Secrets Manager API reference, GetSecretValue.
+    Raises AwsFault, which shows nothing of the secret. Source: AWS Secrets Manager API reference, GetSecretValue.
     """
     target = "secretsmanager.GetSecretValue"
     answer = call("secretsmanager", access.in_region_of(name), target, {"SecretId": name}, "1.1")
