@@ -1,1 +1,1 @@
-"""Doing it: the requests, the sweeps, many images side by side, one image."""
+"""Doing it: requests and sweeps, many images side by side, one image."""

@@ -1,15 +1,16 @@
-"""One image: read and judged, then deleted, marked, or left; where a sweep grants it grace, marked first.
+"""One image: read and judged, then deleted, marked or left alone. Where a sweep grants grace, it is marked first.
 
 The order of the steps before a DELETE is the safety of this project:
 
-1. Who uses images is asked, then the image is read: what is judged is newer than what it is judged with.
+1. First the cloud is asked which images are used, then the image is read: its record is newer than the lists that it is
+   judged with.
 2. The rules judge it.
 3. The limit of the invocation and the budget of all invocations count the deletion. They are asked last of all that can
    say no, so that nothing is counted that a rule keeps; and before the DELETE, so that none is sent uncounted.
 4. The budget may have taken its time. If the judgement is old by then, the image is judged anew.
 5. The whole record is written to the journal: once the DELETE is sent, the log is all that is left of the image.
-6. The DELETE is sent. If no answer says how it ended, it may have been carried out, or may yet be. So it is not just
-   sent again: the image is read and judged anew.
+6. The DELETE is sent. If no answer says how it ended, it may have been carried out, or may yet be. So it is not simply
+   sent again: first the image is read and judged anew.
 """
 
 from collections.abc import Mapping
@@ -35,11 +36,11 @@ REFUSALS: Mapping[Meaning, str] = {
     Meaning.NOT_OWNER: "not_owner",
     Meaning.NOT_READY: "not_ready",
 }
-"""What the cloud may say no with, and the reason that it becomes."""
+"""The meanings with which the cloud refuses a deletion, and the reason that each becomes."""
 
 
 def outcome_of(job: Job, run: Run) -> Outcome:
-    """Deal with one image; a CloudError becomes an outcome, and ends the run where every image would meet it."""
+    """Deal with one image. A CloudError becomes an outcome, and ends the run if every other image would meet it too."""
     image = None
     try:
         image = current_image(job, run)
@@ -48,6 +49,7 @@ def outcome_of(job: Job, run: Run) -> Outcome:
     except CloudError as error:
         run.note(error)
         return failed(job.target.image_id, error, image)
+    # A success is noted as well: it ends a row of images without an answer.
     run.note(None)
     return result
 
@@ -76,20 +78,21 @@ def _dealt_with(judgement: Judgement, job: Job, run: Run) -> Outcome:
 
 
 def _released(judgement: Judgement, job: Job, run: Run) -> Outcome:
-    """Refuse an image, and take our marks off it: nobody waits for its deletion any longer."""
+    """Refuse an image, and take our marks off it, if its sweep may do that."""
     image, mark, refusal = judgement.image, judgement.mark, refused(judgement)
     steps = release(image, mark.tags, job.sweep) if mark and job.sweep and mark.removable else []
+    # An image that now belongs to another project is not ours to change.
     if refusal.reason == "not_owner" or not steps:
         return refusal
     if run.rehearses(job):
-        return replace(refusal, detail=f"{refusal.detail}; it would be set free")
+        return replace(refusal, detail=f"{refusal.detail}; it would no longer wait for its deletion")
     run.deadline.check()
     grace.take(steps, image, run.cloud.changes)
-    return replace(refusal, detail=f"{refusal.detail}; it was set free")
+    return replace(refusal, detail=f"{refusal.detail}; it no longer waits for its deletion")
 
 
 def _marked(image: Image, mark: Mark, sweep: SweepRequest, job: Job, run: Run) -> Outcome:
-    """Mark an image that is not due yet, or rehearse that: then it is no part of a plan, which knows no grace."""
+    """Mark an image that is not due yet, or rehearse that."""
     if not run.rehearses(job):
         run.deadline.check()
         last_day = grace.mark(image, mark, sweep, run.now, run.cloud.changes)
@@ -100,29 +103,37 @@ def _marked(image: Image, mark: Mark, sweep: SweepRequest, job: Job, run: Run) -
         detail = f"would be deactivated, and deleted after {mark.last_day}"
     else:
         detail = f"would be marked, and deleted after {grace.last_day(sweep, run.now)}"
+    # Without its image, an outcome is no part of the plan: a plan knows no grace, and would delete the image at once.
     return replace(outcome(image, "would_delete", detail=detail), image=None, waits=True)
 
 
 def _reaped(judgement: Judgement, job: Job, run: Run) -> Outcome:
-    """Delete an image that passed every rule, or rehearse that. The module says why its steps have this order."""
+    """Delete an image that passed every rule, or rehearse that. The module says why the steps have this order."""
     run.deadline.check()
+    # A rehearsal counts for the limit of the invocation, so that it shows what would be over it; it spends no budget,
+    # since that would keep others from deleting.
     run.progress.take_deletion()
     if run.rehearses(job):
         return outcome(judgement.image, "would_delete")
     run.spend()
+    # The budget is in a table, and may have taken seconds to answer: the image may have been renamed, kept or put to
+    # use since. What was counted stays counted if it is refused now: one deletion too few is safe.
     if not judgement.is_fresh(run.deadline.now()):
         again = judged_again(job, run, since=judgement.made_at)
         if isinstance(again, Outcome):
             return again
         judgement = again
+    # After everything that may still say no, so that the journal names no image that was spared. If the line can't be
+    # written, this raises, and no DELETE is sent.
     run.journal(judgement.image, job)
     return _deleted(judgement, job, run)
 
 
 def _deleted(judgement: Judgement, job: Job, run: Run) -> Outcome:
-    """Send the DELETE until the cloud says how it ended: each is a new one, for which the image is judged anew."""
+    """Send DELETEs until the cloud says how one ended; before each further one, the image is judged anew."""
     backoff = Backoff(run.deadline)
     while True:
+        # Before it is sent: whatever is found out later is new enough to judge the next one by.
         sent_at = run.deadline.now()
         try:
             reply = _send(judgement, job, run)
@@ -137,10 +148,11 @@ def _deleted(judgement: Judgement, job: Job, run: Run) -> Outcome:
 
 
 def _send(judgement: Judgement, job: Job, run: Run) -> Reply:
-    """Send one DELETE: the only place that does, and only on a judgement that speaks for it."""
+    """Send one DELETE. No other place does, and it takes a judgement rather than an image."""
     image = judgement.image
     try:
         return run.cloud.delete(image.id, delete_backup=job.request.delete_backup)
+    # Only a GET can say whether the image went without its backup: the operator has to look after what is left.
     except BackupLeft as error:
         message = f"{error}; the image is {_whereabouts(image, run)}"
         raise BackupLeft(message) from error
@@ -155,6 +167,7 @@ def _whereabouts(image: Image, run: Run) -> str:
 
 def _concluded(image: Image, job: Job, reply: Reply, run: Run) -> Outcome:
     """Turn the cloud's answer to the DELETE into an outcome."""
+    # By others, or by an earlier DELETE of ours whose answer was lost: nobody can tell, and so we do not claim it.
     if reply.meaning is Meaning.GONE:
         return outcome(image, "already_gone", detail=reply.detail)
     if reason := REFUSALS.get(reply.meaning):

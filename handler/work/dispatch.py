@@ -1,4 +1,4 @@
-"""Messages to results: which requests may be carried out, in which order, and what became of each message."""
+"""From messages to results: which requests may be carried out, in which order, and what became of each message."""
 
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -14,7 +14,7 @@ from handler.work.sweeps import sweep
 
 
 class Reach(NamedTuple):
-    """What the settings and the credentials can do. The project is empty where it could not be found out."""
+    """What the settings and the credentials can do. The project is empty if it could not be found out."""
 
     image_api: ImageApi
     project_id: str
@@ -39,11 +39,11 @@ def _project(request: Request, reach: Reach) -> str:
 
 
 CHECKS: tuple[Callable[[Request, Reach], str], ...] = (_backup, _deactivation, _project)
-"""Why a request may not be carried out; the first that says something decides."""
+"""Each says why a request may not be carried out, or nothing; the first that says something decides."""
 
 
 def admit(message: Message, reach: Reach) -> Message:
-    """Turn a request down that asks for what these settings or credentials can't do."""
+    """Turn down a request that asks for something that these settings or credentials can't do."""
     request = message.request
     if isinstance(request, Rejected):
         return message
@@ -52,7 +52,8 @@ def admit(message: Message, reach: Reach) -> Message:
 
 
 def results(received: Received, run: Run) -> tuple[Result, ...]:
-    """Carry the requests out, wave after wave; a message group whose message failed is left alone from there on."""
+    """Carry out the requests, wave after wave; once a message has failed, the rest of its group is held back."""
+    # A FIFO queue keeps its order only if all that comes after a failed message is returned to it, untouched.
     done: list[Result] = []
     broken: set[str] = set()
     for wave in received.waves():
@@ -67,6 +68,7 @@ def results(received: Received, run: Run) -> tuple[Result, ...]:
 
 def _wave(messages: list[Message], run: Run) -> Iterator[tuple[Message, Result]]:
     """Deal with messages side by side: the images of all of them at once, then one sweep after the other."""
+    # In one call, which knows all jobs for one image: two messages that name it must not delete it at the same time.
     deletions = [(m.request, m.id) for m in messages if isinstance(m.request, DeletionRequest)]
     jobs = [
         Job(target, request, message_id=message_id) for request, message_id in deletions for target in request.targets

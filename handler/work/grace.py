@@ -1,9 +1,9 @@
 """Setting marks on images that wait for their deletion, and taking them off again.
 
-A run may die after each step; the next one goes on where it stopped, and what is left meanwhile never permits a
-deletion that its owner could not have seen coming. The mark itself is set first: a signature alone would be a veto. A
-deactivation is noted as begun before it, and as done after it: an image that is active, and noted as deactivated, would
-look as if its owner had activated it.
+A run may die after any step. The next one goes on where it stopped, and what is left in between never permits a
+deletion that the owner of the image could not have seen coming. The mark itself is set first: a signature alone would
+be a veto. A deactivation is noted as begun before it, and as done after it: an image that is active, but noted as
+deactivated, would look as if its owner had activated it.
 """
 
 from collections.abc import Iterable
@@ -18,14 +18,14 @@ from handler.rules.marks import DEACTIVATED, DEACTIVATING, MARK, MarkTags, Step,
 
 
 def last_day(sweep: SweepRequest, now: datetime) -> date:
-    """The last day on which an image stays that is marked now."""
+    """The last day on which an image stays if it is marked now."""
     return (now + sweep.grace).date()
 
 
 def mark(image: Image, found: Mark, sweep: SweepRequest, now: datetime, changes: Changes) -> date:
-    """Mark an image, unless it is marked, and deactivate it if the sweep says so; the last day on which it stays.
+    """Mark an image that is not marked yet, and deactivate it if the sweep says so; returns its last day.
 
-    A mark of another sweep is left alone, unless that sweep forgot it: then it is replaced.
+    A mark of another sweep is left alone, unless that sweep has forgotten it: then it is replaced.
     """
     is_forgotten = found.state is MarkState.FORGOTTEN
     last = None if is_forgotten else found.last_day
@@ -34,8 +34,10 @@ def mark(image: Image, found: Mark, sweep: SweepRequest, now: datetime, changes:
     if last is None:
         last = last_day(sweep, now)
         changes.add_tag(image.id, f"{MARK}={last.isoformat()}")
+    # A mark that is there may lack its signature: the run that set it may have died in between.
     if is_forgotten or not found.tags.signatures:
         _sign(image, f"{MARK}={last.isoformat()}", sweep, changes)
+    # The old tags go last: before the new mark stands, an old signature that is left alone would be a veto.
     if is_forgotten and not changes.tag_replaces:
         take([Step("untag", tag) for tag in (*found.tags.marks, *found.tags.signatures)], image, changes)
     if sweep.deactivate:
@@ -44,7 +46,7 @@ def mark(image: Image, found: Mark, sweep: SweepRequest, now: datetime, changes:
 
 
 def take(steps: Iterable[Step], image: Image, changes: Changes) -> None:
-    """Make changes to an image, one after the other."""
+    """Make changes to an image one after the other, in the order in which they are safe."""
     for step in steps:
         if step.verb == "activate":
             changes.set_active(image.id, active=True)
@@ -55,17 +57,21 @@ def take(steps: Iterable[Step], image: Image, changes: Changes) -> None:
 
 
 def _sign(image: Image, mark_: str, sweep: SweepRequest, changes: Changes) -> None:
-    """Sign a mark; where there is no room for that, take the mark off: nobody could veto it for good."""
+    """Sign a mark; if the cloud does not take the signature, take the mark off again."""
+    # Without a signature, nothing would remember that an owner took the mark off: the next run would mark the image
+    # again. An image may have no room for one more tag.
     try:
         changes.add_tag(image.id, signature_of(sweep))
-    except (Denied, Throttled, Unexpected):  # it was not done; of others nobody knows
+    # After these errors, the signature was not set. After any other it may have been, and would be a veto if it stood
+    # alone.
+    except (Denied, Throttled, Unexpected):
         if mark_ not in image.tags:
             changes.remove_tag(image.id, mark_)
         raise
 
 
 def _deactivate(image: Image, tags: MarkTags, changes: Changes) -> None:
-    """Deactivate an image, or end what an earlier run began; what its owner has deactivated is left alone."""
+    """Deactivate an image, or complete what an earlier run began; one that its owner has deactivated is left alone."""
     begun, done = tags.is_deactivating, tags.is_deactivated
     if not begun and (done or image.status != "active"):
         return

@@ -1,4 +1,4 @@
-"""Which images are used, and by what: servers always, and what else the operator asks for."""
+"""Which images are used, and by what: servers always, and whatever else the operator has named."""
 
 from collections.abc import Generator, Iterator, Mapping
 from threading import Lock
@@ -10,11 +10,11 @@ from handler.errors import CloudError
 from handler.model.image import Also, Image
 
 LIFE = 60.0
-"""Seconds after which it is asked again which images are used."""
+"""Seconds after which the cloud is asked again which images are used."""
 
 
 class InUse:
-    """Which images are used, by whom: asked once, and again when the answer is a minute old. Safe for threads."""
+    """Which images are used, and by what. Asks once, and again when the answer is a minute old. Safe for threads."""
 
     def __init__(self, cloud: Cloud, deadline: Deadline, also: frozenset[Also] = frozenset()) -> None:
         self._cloud = cloud
@@ -26,10 +26,11 @@ class InUse:
         """The moment at which the answer was complete."""
 
     def ask(self, since: float | None = None) -> None:
-        """Ask, unless there is an answer that is young enough, and younger than the moment `since`, if one is given.
+        """Ask the cloud, unless there is an answer that is young enough, and was complete after the moment `since`.
 
-        An error is kept for those who want to know of an image.
+        An error is not raised here, but by `of`.
         """
+        # While one thread asks, all others wait here, and then find its answer.
         with self._lock:
             asked = self._asked_at
             is_young = asked is not None and self._deadline.now() - asked <= LIFE
@@ -37,12 +38,14 @@ class InUse:
                 return
             try:
                 self._answer = images_in_use(self._cloud, self._also)
+            # Kept as the answer: an image that its own record saves needs no list, and for the others, a list that
+            # can't be read is not asked for once for each of them.
             except CloudError as error:
                 self._answer = error
             self._asked_at = self._deadline.now()
 
     def of(self, image: Image) -> tuple[str, ...]:
-        """Who uses an image; raises the CloudError that kept us from knowing."""
+        """What uses an image; raises the CloudError that kept us from finding out."""
         self.ask()
         answer = self._answer
         if isinstance(answer, CloudError):
@@ -51,10 +54,10 @@ class InUse:
 
 
 def images_in_use(cloud: Cloud, also: frozenset[Also] = frozenset()) -> Mapping[str, tuple[str, ...]]:
-    """Every image that something of the project was made from, with what was made. Raises CloudError.
+    """Every image that is used in the project, and what uses it, in words for a person. Raises CloudError.
 
-    A server stands under its own id for the images that name it as `instance_uuid`: the disk of a shelved one, and
-    snapshots.
+    A server that uses the images made of it stands under its own id: its shelved disk and its snapshots name the server
+    as `instance_uuid`, and the server does not name them.
     """
     used: dict[str, list[str]] = {}
     for image_id, user in _uses(cloud, also):
@@ -64,6 +67,7 @@ def images_in_use(cloud: Cloud, also: frozenset[Also] = frozenset()) -> Mapping[
 
 def _uses(cloud: Cloud, also: frozenset[Also]) -> Iterator[tuple[str, str]]:
     silent = yield from _uses_by_servers(cloud, snapshots="snapshots" in also)
+    # The image of a server that was booted from a volume is known to the volume only.
     if silent or "volumes" in also:
         yield from _uses_by_volumes(cloud, every="volumes" in also)
     if "scaling" in also:
@@ -73,7 +77,7 @@ def _uses(cloud: Cloud, also: frozenset[Also]) -> Iterator[tuple[str, str]]:
 
 
 def _uses_by_servers(cloud: Cloud, *, snapshots: bool) -> Generator[tuple[str, str], None, bool]:
-    """The uses by servers; whether one did not say from which image it came, since it was booted from a volume."""
+    """Yield the uses by servers; return whether any server did not name its image, as when booted from a volume."""
     silent = False
     for server in cloud.servers():
         origins = set(payloads.images_of_server(server))
@@ -84,7 +88,7 @@ def _uses_by_servers(cloud: Cloud, *, snapshots: bool) -> Generator[tuple[str, s
 
 
 def _uses_by_volumes(cloud: Cloud, *, every: bool) -> Iterator[tuple[str, str]]:
-    """The uses by volumes that a server holds, or by every volume."""
+    """The uses by volumes that are attached to a server, or by every volume."""
     for volume in cloud.volumes():
         image_id = payloads.image_of_volume(volume)
         if image_id and volume.get("attachments"):

@@ -15,9 +15,11 @@ FRESH_FOR = 1.0
 
 
 class Judgement(NamedTuple):
-    """Why an image stays, or None if nothing speaks against its deletion; and what its marks say to its sweep.
+    """What was decided about an image.
 
-    `made_at` is the moment at which the judgement was complete. It holds for one DELETE.
+    `objection` says why it stays, None if nothing speaks against its deletion; `mark` what its marks say to its sweep,
+    None if no sweep has chosen it. `made_at` is the moment at which the judgement was complete. It is good for one
+    DELETE.
     """
 
     image: Image
@@ -27,26 +29,28 @@ class Judgement(NamedTuple):
 
     @property
     def is_due(self) -> bool:
-        """Whether no grace is left to wait for."""
+        """Whether the image has no grace to wait for, or has waited for it."""
         return self.mark is None or self.mark.state is MarkState.DUE
 
     def is_fresh(self, now: float) -> bool:
-        """Whether an image may be deleted on its strength at this moment."""
+        """Whether the judgement is still young enough to delete the image on its strength."""
         return now - self.made_at <= FRESH_FOR
 
 
 def current_image(job: Job, run: Run, since: float | None = None) -> Image | None:
-    """Read an image for its judgement; None if it is gone. Which images are used is asked again if not after `since`.
+    """Read an image for its judgement; None if it is gone.
 
-    That comes first: the record must be newer than every list that it is judged with.
+    Which images are used is asked first, and asked again unless the answer is from after the moment `since`.
     """
+    # In this order, since the record must be newer than every list that it is judged with: while the list of servers is
+    # tried again and again, the image may be renamed, kept or shelved.
     if run.in_use:
         run.in_use.ask(since)
     return run.cloud.image(job.target.image_id)
 
 
 def judged(image: Image, job: Job, run: Run) -> Judgement | None:
-    """Judge an image; None if it turns out to be gone. Raises CloudError if not all can be found out."""
+    """Judge an image; None if it turns out to be gone. Raises CloudError if something can't be found out."""
     mark = state_of(image, job.sweep, run.now) if job.sweep else None
     objection = _objection_of_sweep(image, mark, job, run)
     facts = Facts(project_id=run.cloud.project_id, now=run.now, expect=job.target.expect, objection=objection)
@@ -61,16 +65,16 @@ def judged(image: Image, job: Job, run: Run) -> Judgement | None:
 
 
 def judged_again(job: Job, run: Run, since: float) -> Judgement | Outcome:
-    """Judge an image anew, before a DELETE that is late or repeated; the outcome if it may not be deleted any more.
+    """Judge an image anew, before a DELETE that is late or repeated; an outcome if it may not be deleted any more.
 
-    It may be gone by that very DELETE, and everything about it may have changed since.
+    It may be gone by the DELETE that had no answer, and anything about it may have changed since.
     """
     image = current_image(job, run, since)
     judgement = judged(image, job, run) if image else None
     if image is None or judgement is None:
         return gone(job)
     if not judgement.is_due:
-        return outcome(image, "refused", "changed", "its mark was taken off or put off")
+        return outcome(image, "refused", "changed", "its mark was taken off, or its day was put off")
     if judgement.objection:
         return refused(judgement)
     return judgement
@@ -82,13 +86,13 @@ def outcome(image: Image, name: OutcomeName, reason: str = "", detail: str = "")
 
 
 def refused(judgement: Judgement) -> Outcome:
-    """The outcome of an image that a judgement speaks against."""
+    """The outcome of an image to whose deletion a judgement objects."""
     why = judgement.objection or Objection("", "")
     return outcome(judgement.image, "refused", why.reason, why.detail)
 
 
 def gone(job: Job) -> Outcome:
-    """The outcome of an image that there is not."""
+    """The outcome of an image that does not exist."""
     return Outcome(job.target.image_id, "already_gone", detail="the cloud knows no such image")
 
 
@@ -100,7 +104,8 @@ def _objection_of_sweep(image: Image, mark: Mark | None, job: Job, run: Run) -> 
 
 
 def _gathered(image: Image, facts: Facts, run: Run) -> Facts | None:
-    """Find out what only the cloud knows; None if the image is gone meanwhile."""
+    """Ask the cloud for the facts that the record does not hold; None if the image is gone by now."""
+    # The members of most images can't matter, and asking for them would be one more request for each.
     matters = image.may_be_shared and not run.policy.allow_shared
     accepted_by = run.cloud.accepted_members(image.id) if matters else ()
     if accepted_by is None:

@@ -15,14 +15,15 @@ T = TypeVar("T")
 
 
 def carry_out(jobs: Sequence[Job], run: Run) -> list[Outcome]:
-    """Do the jobs, and give an outcome for each, in their order.
+    """Do the jobs; returns an outcome for each of them, in their order.
 
     Jobs for one image are done one after the other, so that it is deleted once; all others are done side by side.
     """
     done: dict[int, Outcome] = {}
 
     def settle(number: int, outcome: Outcome) -> None:
-        # The first outcome stays: one that comes after the deadline was reported as failed already.
+        # The first outcome stays: a thread may come to its own after the deadline, when the image was reported as
+        # failed. setdefault is atomic, so that just one of the two is reported.
         if done.setdefault(number, outcome) is outcome:
             run.report(outcome, jobs[number])
 
@@ -32,7 +33,10 @@ def carry_out(jobs: Sequence[Job], run: Run) -> list[Outcome]:
 
     executor = ThreadPoolExecutor(run.concurrency, thread_name_prefix="image")
     why_missing = _await([executor.submit(work, numbers) for numbers in _by_image(jobs)], run)
-    executor.shutdown(wait=False)  # what is still queued finds the run halted, and sends nothing
+    # Not waited for: a thread may hang in the resolution of a name, which has no time-out. What is still queued finds
+    # the run halted, and sends nothing.
+    executor.shutdown(wait=False)
+    # A job without an outcome has failed: otherwise its message would count as done, and would not come again.
     for number, job in enumerate(jobs):
         settle(number, failed(job.target.image_id, why_missing))
     return [done[number] for number in range(len(jobs))]
@@ -40,6 +44,8 @@ def carry_out(jobs: Sequence[Job], run: Run) -> list[Outcome]:
 
 def in_time(work: Callable[[], T], deadline: Deadline, progress: Progress) -> T:
     """Do a piece of work that asks the cloud; raises DeadlineReached if it has not ended by the deadline."""
+    # In a thread of its own: no time-out covers the resolution of a name, and the invocation would end with nothing
+    # reported while it waits for one.
     executor = ThreadPoolExecutor(1, thread_name_prefix="image")
     answer = executor.submit(work)
     executor.shutdown(wait=False)
@@ -53,7 +59,7 @@ def in_time(work: Callable[[], T], deadline: Deadline, progress: Progress) -> T:
 
 
 def _by_image(jobs: Sequence[Job]) -> Iterable[list[int]]:
-    """The numbers of the jobs for each image."""
+    """The numbers of the jobs, image by image."""
     numbers: dict[str, list[int]] = {}
     for number, job in enumerate(jobs):
         numbers.setdefault(job.target.image_id, []).append(number)
@@ -61,14 +67,16 @@ def _by_image(jobs: Sequence[Job]) -> Iterable[list[int]]:
 
 
 def _await(futures: Sequence[Future[None]], run: Run) -> CloudError:
-    """Wait for the work, but not past the deadline. Gives the error of the jobs that have no outcome then."""
+    """Wait for the work, but not past the deadline; returns the error of the jobs that have no outcome by then."""
     finished, unfinished = wait(futures, timeout=run.deadline.left())
+    # The work turns every error of the cloud into an outcome: what is raised here is a bug.
     for future in finished:
         if error := future.exception():
             run.report_bug(error)
     if not unfinished:
         return Unexpected("a bug in image-reaper: see the log")
+    # Noted, so that the connections and the lock of the token, which late threads may hold, are left to them.
     run.progress.be_late()
-    error = DeadlineReached("not ended before the deadline of the invocation")
+    error = DeadlineReached("not finished before the deadline of the invocation")
     run.deadline.halt(error)
     return error

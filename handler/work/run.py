@@ -1,4 +1,4 @@
-"""One invocation's run: what it is given, and what it has come to."""
+"""The run of one invocation: what it is given, and how far it has come."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -15,17 +15,17 @@ from handler.rules.safety import Policy
 from handler.work.in_use import InUse
 
 MOST_SILENCES = 3
-"""Images in a row for which no answer came in time; then the rest of the run is not tried any more."""
+"""After this many images in a row without an answer in time, the rest of the run is not tried any more."""
 
 Enqueue = Callable[[Sequence[Mapping[str, Any]], Mapping[str, Any]], list[str]]
-"""Sends images, as a request names them, and the fields that their requests share, to a queue of workers.
+"""Sends images, as a request names them, with the fields that all their requests share, to a queue of workers.
 
-Gives for each image why it did not arrive, or an empty text. May raise CloudError.
+Returns for each image why it was not sent, or an empty string. May raise CloudError.
 """
 
 
 class Progress:
-    """What a run has come to. Safe for threads."""
+    """How far a run has come. Safe for threads."""
 
     def __init__(self, most_deletions: int) -> None:
         self._most = most_deletions
@@ -45,7 +45,8 @@ class Progress:
             self._is_late = True
 
     def take_deletion(self) -> None:
-        """Count a DELETE, or a rehearsed one, before it is made; raises OverLimit once there were as many as may be."""
+        """Count a DELETE, or a rehearsed one, before it is made; raises OverLimit if the limit has been reached."""
+        # Compared and counted under one lock: two threads must not both take the last one.
         with self._lock:
             if self._deletions >= self._most:
                 message = f"more than {self._most} images in one invocation"
@@ -53,22 +54,24 @@ class Progress:
             self._deletions += 1
 
     def note(self, error: CloudError | None) -> bool:
-        """Note how an image or a list ended; gives whether the service has been silent too often to go on."""
+        """Note how an image or a list ended; returns whether the service has been silent too often to go on."""
+        # In a row: one image that takes long must not end the run, a service that hangs must not cost a time-out for
+        # every image.
         with self._lock:
             self._silences = self._silences + 1 if isinstance(error, Unanswered) else 0
             return self._silences >= MOST_SILENCES
 
 
 class Run(NamedTuple):
-    """What the images of one invocation are given: whom to ask, what to hold to, whom to tell.
+    """What the work on the images of one invocation is given: the cloud, the rules, and where to report.
 
-    `now` is the moment that days and ages are counted from. `armed`: false makes everything a rehearsal. `in_use` knows
-    which images are used; without it, nobody asks. `concurrency` is the number of images dealt with at once.
+    `now` is the moment from which days and ages are counted. Unless `armed`, everything is a rehearsal. `in_use` knows
+    which images are used; if it is None, nobody asks. `concurrency` is the number of images dealt with at once.
 
-    `spend` takes one deletion out of the budget of all invocations, or raises CloudError. `journal` returns once what
-    is about to be deleted has been written down, or raises CloudError. `report` is given each outcome as soon as it is
-    known, `observe` what a sweep makes of every image, `report_bug` each error that is a bug in image-reaper. `enqueue`
-    leaves the deletions of a sweep to whoever reads a queue; without it, they are made here.
+    `spend` takes one deletion out of the budget of all invocations, or raises CloudError. `journal` returns once the
+    record of an image that is about to be deleted has been written down, or raises CloudError. `report` gets each
+    outcome as soon as it is known, `observe` each decision of a sweep, and `report_bug` each error that is a bug in
+    image-reaper. `enqueue` leaves the deletions of a sweep to the workers of a queue; without it, they are made here.
     """
 
     cloud: Cloud
@@ -91,7 +94,7 @@ class Run(NamedTuple):
         return job.request.dry_run or not self.armed
 
     def note(self, error: CloudError | None) -> None:
-        """Note how an image or a list ended, and end the run where everything else would meet the same error."""
+        """Note how an image or a list ended, and end the run if everything else would meet the same error."""
         is_silent = self.progress.note(error)
         if error is not None and (error.ends_run or is_silent):
             self.deadline.halt(error)

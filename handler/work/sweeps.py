@@ -1,4 +1,4 @@
-"""A sweep: survey the images of the project, hold what is due against the caps, and have it done."""
+"""A sweep: survey the images of the project, hold the selected ones against the caps, and have them dealt with."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -16,10 +16,10 @@ from handler.work.parallel import carry_out, in_time
 from handler.work.run import Run
 
 MOST_OVER_CAP = 1000
-"""Images over the cap that get an outcome of their own; of more, only their number is reported."""
+"""Images over a cap that get an outcome of their own; of more, only the number is reported."""
 
 PATIENCE = timedelta(days=3)
-"""How long after its last day a marked image is left to workers."""
+"""How long after its last day a marked image is left to workers; then the sweep deals with it itself."""
 
 
 class _Shares(NamedTuple):
@@ -30,13 +30,15 @@ class _Shares(NamedTuple):
 
 
 def sweep(request: SweepRequest, message_id: str, run: Run) -> Result:
-    """Carry out a sweep: one outcome for each image that is selected, or is marked and no longer selected."""
+    """Carry out a sweep: one outcome for each image that is selected, or that is marked but no longer selected."""
+    # The whole list is read before anything is deleted: Glance answers 400 where the marker of a page is gone, and the
+    # caps can't be held against a part of the images.
     try:
         survey = in_time(lambda: survey_of(run.cloud.images(), request, run), run.deadline, run.progress)
     except CloudError as error:
         run.note(error)
         return _reported(Survey(), [failed("", error)], request, message_id, run)
-    # Marks are taken off even where a cap holds: to save an image is no matter of caps.
+    # Marks are taken off even if a cap would be broken: caps are for what is marked or deleted, not for what is saved.
     jobs = _jobs(survey.deselected, request, message_id, deselected=True)
     if over := over_limit(survey, request):
         outcomes = [failed(image.id, over, image) for image in survey.selected[:MOST_OVER_CAP]]
@@ -49,7 +51,7 @@ def sweep(request: SweepRequest, message_id: str, run: Run) -> Result:
 
 
 def survey_of(images: Iterable[Image], request: SweepRequest, run: Run) -> Survey:
-    """Look at every image once; raises CloudError if not all of them could be seen."""
+    """Look at every image once; raises CloudError if not all of them could be listed."""
     selected, deselected, for_workers = list[Image](), list[Image](), list[Image]()
     stay, looked_at, changing = Counter[str](), 0, 0
     for decision in selection.decide(images, request, run.now):
@@ -62,6 +64,8 @@ def survey_of(images: Iterable[Image], request: SweepRequest, run: Run) -> Surve
             continue
         mark = state_of(decision.image, request, run.now)
         selected.append(decision.image)
+        # Only those to which something would happen. If vetoes counted, thirty of them would stop a sweep with a limit
+        # of 25 for ever.
         changing += mark.state in CHANGING
         if _is_for_workers(mark, run.now.date()):
             for_workers.append(decision.image)
@@ -76,7 +80,7 @@ def survey_of(images: Iterable[Image], request: SweepRequest, run: Run) -> Surve
 
 
 def over_limit(survey: Survey, request: SweepRequest) -> OverLimit | None:
-    """Say which cap the sweep would break. An image that waits out its grace does not count: nothing happens to it."""
+    """Return the cap that the sweep would break, if any. An image that only waits for its day does not count."""
     share = f"{survey.changing} of {survey.looked_at} images are selected"
     if survey.changing > request.limit:
         return OverLimit(f"{share}, and limit is {request.limit}: none is deleted or marked")
@@ -86,19 +90,18 @@ def over_limit(survey: Survey, request: SweepRequest) -> OverLimit | None:
 
 
 def _is_for_workers(mark: Mark, today: date) -> bool:
-    """Whether a worker may delete an image: marks are set here.
+    """Whether an image is left to a worker: it must be due, since marks are set by the sweep itself.
 
-    One that should be gone for some days is dealt with here as well: a worker refuses it, and only a sweep can set it
-    free.
+    One that has been due for some days is no longer left to a worker. It would be gone if none had refused it, and only
+    a sweep can take its mark off.
     """
     return mark.state is MarkState.DUE and today - (mark.last_day or today) <= PATIENCE
 
 
 def _shares(survey: Survey, request: SweepRequest, run: Run) -> _Shares:
-    """Share the selected images out. All of a rehearsal is done here.
-
-    So is what was marked through IMS, which does not promise that a veto changes what a worker is told to expect.
-    """
+    """Divide the selected images between workers and this run; all of a rehearsal is done here."""
+    # A worker can see a veto only by `updated_at`, which has changed since the image was sent to it. That a tag changes
+    # it is not said of IMS, and so what was marked through IMS is deleted here.
     veto_is_silent = request.grace and run.cloud.changes.tag_replaces
     if run.enqueue is None or not run.armed or request.dry_run or veto_is_silent:
         return _Shares((), survey.selected)
@@ -107,11 +110,12 @@ def _shares(survey: Survey, request: SweepRequest, run: Run) -> _Shares:
 
 
 def _queued(images: Sequence[Image], request: SweepRequest, run: Run) -> list[Outcome]:
-    """Leave images to whoever reads the queue, who makes every check; what did not get there has failed."""
+    """Leave images to the workers of the queue, which make every check again; an image that was not sent has failed."""
     enqueue = run.enqueue
     if enqueue is None or not images:
         return []
     shared = {"project_id": run.cloud.project_id, "delete_backup": request.delete_backup, "reason": request.reason}
+    # Just as they are now: what changes before a worker comes to it stays.
     expectations = [image.expectation() for image in images]
     try:
         problems = in_time(lambda: enqueue(expectations, shared), run.deadline, run.progress)
@@ -136,14 +140,16 @@ def _jobs(images: Iterable[Image], request: SweepRequest, message_id: str, *, de
 
 
 def _expected_to_stay(image: Image, request: SweepRequest) -> tuple[tuple[str, str | None], ...]:
-    """What must not have changed since the list was read, so that the image is still in the groups it was found in."""
+    """What must be unchanged since the list was read, so that the image is still in the groups that it was found in."""
+    # In another group, it may be among the newest. A group by name depends on the name alone; where it depends on
+    # tags or properties, the image must not have changed at all.
     if request.keep is None:
         return ()
     return (("name", image.name),) if request.keep.group_by == "name" else (("updated_at", image.updated_at),)
 
 
 def _reported(survey: Survey, outcomes: Sequence[Outcome], request: SweepRequest, message_id: str, run: Run) -> Result:
-    """Report outcomes that were made here, and give them as a result."""
+    """Report outcomes that were made here, and return them as a result."""
     for outcome in outcomes:
         run.report(outcome, Job(Target(outcome.image_id), request, message_id=message_id))
     return Result(message_id, request, outcomes=tuple(outcomes), survey=survey)
