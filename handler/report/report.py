@@ -45,7 +45,8 @@ class Report(NamedTuple):
             **self.sweeps(),
             **self.plan(),
         }
-        # JSON lets a name hold half a character, UTF-8 does not: the runtime would die of it.
+        # A name may hold half a character (a lone surrogate), which JSON can say and UTF-8 can't. The runtime of Lambda
+        # would die of it when the images are deleted, and the caller would try again without knowing that.
         sendable: dict[str, Any] = json.loads(json.dumps(answer, ensure_ascii=False).encode(errors="replace"))
         return sendable
 
@@ -60,7 +61,7 @@ class Report(NamedTuple):
         return f"{len(failed)} of {len(self.outcomes)} images failed: {told}"
 
     def sweeps(self) -> dict[str, Any]:
-        """What each sweep found, if there was one: how many images there are, are selected, stay for which reason."""
+        """What each sweep found, if there was one: how many images it looked at and selected, and why others stay."""
         surveys = [result.survey for result in self.results if result.survey]
         found = [
             {"looked_at": survey.looked_at, "selected": len(survey.selected), "stay": dict(survey.stay)}
@@ -69,17 +70,20 @@ class Report(NamedTuple):
         return {"sweeps": found} if found else {}
 
     def plan(self) -> dict[str, Any]:
-        """Give a rehearsal's `plan`: the request that deletes just what was rehearsed, and only as it is now."""
+        """The `plan` of a rehearsal: the request that deletes just what was rehearsed, and only as it is now."""
         if self.mode != "dry-run":
             return {}
         requests = [result.request for result in self.results if result.request]
         goes = [outcome for outcome in self.outcomes if outcome.outcome == "would_delete" and not outcome.waits]
         rehearsed = [outcome.image for outcome in goes if outcome.image]
-        images = {image.id: image for image in rehearsed}.values()  # each once, whoever asked for it
+        # Each once, even if several requests have named it, and no more than a request may name: the plan must be a
+        # request that is taken.
+        images = {image.id: image for image in rehearsed}.values()
         plan: dict[str, Any] = {
             "images": [image.expectation() for image in list(images)[:MOST_IMAGES]],
             "project_id": self.project_id,
         }
+        # One request that leaves backups is enough for the plan to leave them all: it must not delete more than asked.
         if requests and all(request.delete_backup for request in requests):
             plan["delete_backup"] = True
         if requests and requests[0].reason:
@@ -88,13 +92,13 @@ class Report(NamedTuple):
 
 
 def mode_of(mode: str, results: Sequence[Result]) -> str:
-    """The mode that the images met: a request may rehearse where the function is armed."""
+    """The mode that applied to the images: a request may ask for a rehearsal even if the function is armed."""
     asked = [result.request for result in results if result.request]
     is_rehearsal = mode == "delete" and asked and all(request.dry_run for request in asked)
     return "dry-run" if is_rehearsal else mode
 
 
 def as_json(outcome: Outcome) -> dict[str, Any]:
-    """What a report and a log line say of an outcome."""
+    """What a report and a log line say about an outcome."""
     fields = ("image_id", "name", "outcome", "reason", "detail", "size")
     return {field: getattr(outcome, field) for field in fields}

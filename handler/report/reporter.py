@@ -35,7 +35,7 @@ class Reporter:
     """Writes the log and the metrics of a service."""
 
     def __init__(self, service: str, namespace: str) -> None:
-        """Raises InvalidSettings if a variable of Powertools' is unusable: it reads those itself."""
+        """Raises InvalidSettings if a variable of Powertools is unusable: Powertools reads those itself."""
         self._service = service
         self._namespace = namespace
         self._output = _StandardOutput()
@@ -45,7 +45,7 @@ class Reporter:
                 utc=True,
                 use_rfc3339=True,
                 location=None,  # the event name says where a line comes from
-                # Names of images may hold what standard output can't encode: plain ASCII always gets through.
+                # The names of images may hold characters that standard output can't encode: ASCII always gets through.
                 json_serializer=partial(json.dumps, default=str, separators=(",", ":")),
             )
             self._output.setFormatter(formatter)
@@ -55,10 +55,10 @@ class Reporter:
             raise InvalidSettings(message) from exc
 
     def deleting(self, request_id: str, source: Source, image: Image, job: Job) -> None:
-        """Write the journal line: everything that is known of an image, before its deletion.
+        """Write the journal line: everything that is known about an image, before its deletion.
 
-        It is written whatever LOG_LEVEL says, since it is all that is left of the image. Raises Unexpected if it
-        can't be written: then nothing may be deleted.
+        It is written at any LOG_LEVEL, since it is all that is left of the image. Raises Unexpected if it can't be
+        written: then the image must not be deleted.
         """
         fields = {
             "image_id": image.id,
@@ -68,6 +68,7 @@ class Reporter:
             "source": source,
             "request_id": request_id,
         }
+        # Straight to the output: the logger would drop an INFO line at a higher LOG_LEVEL, and swallow an error.
         record = logging.makeLogRecord(
             {"levelname": "INFO", "levelno": logging.INFO, "msg": "image.deleting", **fields}
         )
@@ -80,22 +81,23 @@ class Reporter:
     def outcome(self, request_id: str, source: Source, outcome: Outcome, job: Job) -> None:
         """Write what became of an image."""
         fields = as_json(outcome) | {"image_name": outcome.name, "latency_ms": outcome.latency}
-        del fields["name"]  # logging has an attribute of this name
+        # logging refuses a field that has the name of one of its own attributes.
+        del fields["name"]
         fields |= {"asked_by": job.request.reason, "message_id": job.message_id}
         write = {"failed": self._log.error, "refused": self._log.warning}.get(outcome.outcome, self._log.info)
         write(f"image.{outcome.outcome}", extra=fields | {"source": source, "request_id": request_id})
 
     def rejected(self, request_id: str, source: Source, problem: str, message_id: str = "") -> None:
-        """A request could not be read, or may not be carried out."""
+        """Write that a request could not be read, or may not be carried out."""
         fields = {"problem": problem, "message_id": message_id, "source": source, "request_id": request_id}
         self._log.error("request.rejected", extra=fields)
 
     def warn(self, event: str, **fields: object) -> None:
-        """Something that an operator should know."""
+        """Write something that an operator should know."""
         self._log.warning(event, extra=fields)
 
     def bug(self, error: BaseException) -> None:
-        """A bug in image-reaper, with its traceback."""
+        """Write a bug in image-reaper, with its traceback."""
         self._log.error("run.fault", exc_info=error)
 
     def finished(self, report: Report) -> None:
@@ -110,6 +112,7 @@ class Reporter:
 
     def count(self, source: Source, outcomes: Sequence[Outcome], rejected: int) -> None:
         """Write the metrics, in CloudWatch's embedded metric format."""
+        # Ephemeral: the state of Powertools' other metrics is global, and an invocation would count what the last did.
         metrics = EphemeralMetrics(namespace=self._namespace, service=self._service)
         metrics.add_dimension("source", source)
         for outcome in outcomes:
@@ -127,7 +130,7 @@ class Reporter:
 
 
 class _StandardOutput(logging.StreamHandler[TextIO]):
-    """Looks sys.stdout up at each write, so that it may be replaced."""
+    """Looks up sys.stdout at each write, so that it may be replaced."""
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)
@@ -137,6 +140,7 @@ class _StandardOutput(logging.StreamHandler[TextIO]):
         line = self.format(record) + self.terminator
         self.acquire()
         try:
+            # Flushed: the line must have left the process before the DELETE is sent.
             self.stream.write(line)
             self.stream.flush()
         finally:
@@ -156,12 +160,13 @@ def _origin(report: Report) -> dict[str, str]:
 
 
 def _without_credentials(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The record, less the store credentials that the addresses of its data may carry."""
+    """The record without the credentials of the store, which the addresses of the image's data may hold."""
     return {**record, **{key: _masked(record[key]) for key in ("direct_url", "locations") if key in record}}
 
 
 def _masked(value: object) -> object:
-    """Mask all that stands before the last @ of an address: a key in it may hold a slash, or an @ itself."""
+    """Mask everything before the last @ of an address."""
+    # Up to the last one, across slashes: a key may hold a slash, or an @ itself.
     if isinstance(value, str):
         return re.sub(r"//.*@", "//***@", value, flags=re.DOTALL)
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""A run seen as one list: every image once, with what became of it, or would become of it, and why. Pure."""
+"""A run as one list: every image once, with what became of it, or would become of it, and why. Pure."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
@@ -10,7 +10,7 @@ from handler.rules.selection import family
 
 Place = Literal["goes", "waits", "failed", "refused", "gone", "stays"]
 PLACES: tuple[Place, ...] = get_args(Place)
-"""Where an image may end. If several requests were about it, the first of these is what counts."""
+"""Where an image may end. If several requests were about it, the first of these places counts."""
 _PLACE_OF: dict[OutcomeName, Place] = {
     "deleted": "goes",
     "would_delete": "goes",
@@ -19,11 +19,11 @@ _PLACE_OF: dict[OutcomeName, Place] = {
     "refused": "refused",
     "already_gone": "gone",
 }
-_UNREPORTED = Objection("unexpected", "it was selected, and nothing says what became of it")
+_UNREPORTED = Objection("unexpected", "it was selected, but nothing says what became of it")
 
 
 class ImageRow(NamedTuple):
-    """One image. `created` and `size` are None where nobody knows, `group` is empty for an image that is in none."""
+    """One image. `created` and `size` are None if unknown, `group` is empty for an image that is in none."""
 
     place: Place
     image_id: str
@@ -37,7 +37,7 @@ class ImageRow(NamedTuple):
 
 
 class Total(NamedTuple):
-    """How many images, how many bytes in those whose size is known, and of how many it is unknown."""
+    """How many images there are, how many bytes those of known size have, and how many are of unknown size."""
 
     images: int
     size: int
@@ -51,7 +51,7 @@ class Total(NamedTuple):
 
 
 class Overview(NamedTuple):
-    """What one run found and did. Not `armed` is a rehearsal; `stops` is what kept sweeps from doing anything."""
+    """What one run found and did: a rehearsal unless `armed`. `stops` says what kept sweeps from doing anything."""
 
     armed: bool
     is_sweep: bool
@@ -82,7 +82,7 @@ def overview(results: Sequence[Result], mode: str, decisions: Iterable[Decision]
         for outcome in result.outcomes:
             row = _row_of_outcome(outcome, result.request, known.get(outcome.image_id), setting)
             rows[row.image_id] = min(rows.get(row.image_id, row), row, key=lambda each: PLACES.index(each.place))
-    rows.pop("", None)  # stands for the whole list of a sweep
+    rows.pop("", None)  # an outcome without an image is about the whole list of a sweep
     why = next((Objection(cap.reason, cap.detail) for result in results if (cap := _cap(result))), _UNREPORTED)
     unreported = [
         _row_of_decision(decision, why, setting) for image_id, decision in known.items() if image_id not in rows
@@ -144,7 +144,7 @@ def _known(decisions: Iterable[Decision]) -> dict[str, Decision]:
 def _row_of_outcome(
     outcome: Outcome, request: Request | None, decision: Decision | None, setting: _Setting
 ) -> ImageRow:
-    """An image that an outcome tells of."""
+    """The row of an image that has an outcome."""
     image = outcome.image or (decision.image if decision else None)
     place, why = _place(outcome, decision), Objection(outcome.reason, outcome.detail)
     if place == "stays" and decision and decision.objection:
@@ -167,7 +167,7 @@ def _row_of_outcome(
 
 
 def _row_of_decision(decision: Decision, why: Objection, setting: _Setting) -> ImageRow:
-    """An image that only a decision tells of: it stays, or it is selected and nothing was done about it."""
+    """The row of an image that has only a decision: it stays, or it is selected and nothing was done about it."""
     image, why = decision.image, decision.objection or why
     place: Place = "stays" if decision.objection else "failed"
     name, group = image.name or "", _group_of(image.name or "", decision, setting)
@@ -188,12 +188,12 @@ def _place(outcome: Outcome, decision: Decision | None) -> Place:
     if outcome.waits:
         return "waits"
     if decision and decision.objection and outcome.outcome == "refused":
-        return "stays"  # it was not selected: it was looked at for the mark that it bore
+        return "stays"  # it was not selected, and has an outcome only because it bore a mark
     return _PLACE_OF[outcome.outcome]
 
 
 def _outcome_in_words(outcome: Outcome, place: Place, *, rehearsed: bool) -> str:
-    """The outcome for a person, and more exactly where its name covers more than one case."""
+    """The outcome in words for a person, more exact than its name where that covers several cases."""
     if place == "stays":
         return "would unmark" if rehearsed else "unmarked"
     if outcome.outcome != "would_delete":
@@ -204,12 +204,12 @@ def _outcome_in_words(outcome: Outcome, place: Place, *, rehearsed: bool) -> str
 
 
 def _group_of(name: str, decision: Decision | None, setting: _Setting) -> str:
-    """The group by which the sweep keeps the newest; if it does not, the family of the name."""
+    """The groups of which the sweep keeps the newest; if it keeps none, the family of the name."""
     return ", ".join(decision.groups) if decision and setting.grouped else family(name)
 
 
 def _cap(result: Result) -> Outcome | None:
-    """What kept a sweep from doing anything with all that it had selected: its cap."""
+    """An outcome that names the cap, if a cap kept a sweep from touching anything that it had selected."""
     selected = {image.id for image in result.survey.selected} if result.survey else set()
     told = [outcome for outcome in result.outcomes if outcome.image_id in selected]
     return told[0] if told and all(outcome.reason == "over_limit" for outcome in told) else None
@@ -229,4 +229,4 @@ def _problems(results: Sequence[Result]) -> Iterator[str]:
         if result.problem:
             yield f"A request was turned down: {result.problem}"
         elif result.held:
-            yield f"Message {result.message_id} was given back, since one before it in its group has failed"
+            yield f"Message {result.message_id} was returned to the queue: an earlier one of its group has failed"

@@ -1,4 +1,4 @@
-"""A run as a page for a person: what goes and why, what stays and why, and how much that is. Pure: values to as_text.
+"""A run as a page for a person: what goes and why, what stays and why, and how much that is. Pure: values to text.
 
 Names and answers come from the cloud: each is escaped, and the page's own policy lets no script run but the page's.
 """
@@ -22,7 +22,7 @@ CHIPS = {"delete": "Armed", "paused": "Paused", "dry-run": "Rehearsal: nothing w
 
 
 def page(report: Report, decisions: Iterable[Decision], now: datetime) -> str:
-    """The whole page. `decisions` are what the sweeps of the run made of every image, if there were any."""
+    """The whole page. `decisions` are those of the run's sweeps on every image, if it had any sweeps."""
     template = files("handler.report.page").joinpath("page.html").read_text(encoding="utf-8")
     view = overview(report.results, report.mode, decisions, now)
     return Template(template).substitute(
@@ -42,7 +42,8 @@ def page(report: Report, decisions: Iterable[Decision], now: datetime) -> str:
 
 
 def _policy(template: str) -> str:
-    """The Content-Security-Policy: the page's own style and script, by their hashes, and nothing from anywhere."""
+    """The Content-Security-Policy: the page's own style and script, by their hashes, and nothing else."""
+    # The page shows names that strangers have chosen. Should one get past the escaping, it still can't run.
     hashes = {tag: _hash(re.findall(f"<{tag}>(.*?)</{tag}>", template, re.DOTALL)) for tag in ("style", "script")}
     own = "; ".join(f"{tag}-src '{given}'" for tag, given in hashes.items())
     return f"default-src 'none'; {own}; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'"
@@ -53,7 +54,7 @@ def _hash(contents: Sequence[str]) -> str:
 
 
 def _verdicts(view: Overview) -> Iterator[str]:
-    """What makes a run less than it was asked to be."""
+    """What keeps the page from being the whole story: stops, problems, failures, unknown sizes."""
     for stop in view.stops:
         yield f'<p class="verdict">{as_text(stop.reason.capitalize())}: {as_text(stop.detail)}.</p>'
     for problem in view.problems:
@@ -62,7 +63,7 @@ def _verdicts(view: Overview) -> Iterator[str]:
         told = ", ".join(f"{reason} {number:,}" for reason, number in failed.most_common())
         yield f'<p class="verdict note">Some images failed, and must be looked at again: {as_text(told)}.</p>'
     if any(row.size is None for row in view.at("goes", "waits")):
-        yield '<p class="verdict note">The size of some images is unknown: they count as nothing in every sum.</p>'
+        yield '<p class="verdict note">The size of some images is unknown: they count as zero in every sum.</p>'
 
 
 def _facts(results: Sequence[Result]) -> Iterator[str]:
@@ -118,7 +119,7 @@ CARDS: Sequence[tuple[str, str, Sequence[Place]]] = (
 
 
 def _bar(view: Overview) -> str:
-    """The shares of bytes as a picture."""
+    """The shares of bytes, drawn as a bar."""
     whole, left, parts, words = Total.of(view.rows).size, 0.0, [], []
     if not whole:
         return ""

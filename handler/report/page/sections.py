@@ -7,17 +7,17 @@ from html import escape
 from handler.report.page.overview import ImageRow, Overview, Place, Total, gib
 
 MOST_LISTED = 2000
-"""Images of a section that are listed one by one where they stay: of more, the largest. What goes is always listed."""
+"""How many images of a section are listed one by one, the largest first. All that go or wait are listed."""
 COLUMNS = ("Name", "Id", "Age", "Size", "Outcome", "Why")
 NUMBERS = ("Age", "Size")
 SECTIONS: Mapping[str, tuple[str, str]] = {
     "goes": ("Goes", "Selected or asked for, and no rule objects."),
-    "waits": ("Waits", "Marked first, deleted by a later run: whoever takes the tag off keeps the image."),
+    "waits": ("Waits", "Marked first, deleted by a later run. Taking the tag off keeps the image."),
     "failed": ("Failed", "None of these is known to be deleted."),
     "refused": ("Refused by a rule", "Asked for or selected, but a rule of ours or of the cloud objects: it stays."),
     "stopped": ("Not done", "Selected, and left as they are."),
     "gone": ("Gone already", "The cloud knows no such image."),
-    "stays": ("Stays", "Not selected, for the first of the sweep's conditions that does not hold."),
+    "stays": ("Stays", "Not selected. The reason is the first of the sweep's conditions that does not hold."),
 }
 REASONS: Mapping[str, str] = {
     "name": "its name does not match",
@@ -35,23 +35,23 @@ REASONS: Mapping[str, str] = {
     "changed": "it is not what was expected, or no longer selected",
     "kept": "it is tagged to be kept, or its mark was taken off",
     "not_allowed": "it lacks the operator's tag, or has a name outside the operator's patterns",
-    "too_young": "younger than the operator's least age",
+    "too_young": "younger than the operator's minimum age",
     "shared": "another project has accepted it",
     "in_use": "something uses it",
     "denied": "the credentials are refused, or may not do it",
     "throttled": "the cloud keeps asking for fewer requests",
-    "unavailable": "the cloud is at fault, or can't be reached",
+    "unavailable": "the cloud has failed, or can't be reached",
     "deadline": "no time was left for it",
     "over_limit": "over a cap of the sweep or of the function",
     "budget": "the budget is used up, or can't be counted",
     "backup_left": "its backup could not be deleted",
     "paused": "the function is paused",
-    "unexpected": "the cloud said something that we do not understand, or we have a fault",
+    "unexpected": "the cloud said something that is not understood, or image-reaper has a bug",
 }
 
 
 def section(place: Place, view: Overview, now: datetime) -> str:
-    """One section. What stays is folded away: it is the most, and matters the least."""
+    """One section. The images that stay are folded away: they are the most, and matter the least."""
     title, lead = SECTIONS["stopped" if place == "failed" and view.stops else place]
     rows = view.at(place)
     listed = _rows_listed(rows, place)
@@ -69,14 +69,15 @@ def section(place: Place, view: Overview, now: datetime) -> str:
 
 
 def as_text(value: str) -> str:
-    """A as_text as HTML: nothing in it is markup, and what no eye can see is written out."""
+    """A text as HTML: nothing in it is markup, and characters that can't be seen are written out."""
+    # An invisible character in a name could turn the text around it, or make two images look like one.
     if not value.isprintable():
         value = "".join(sign if sign.isprintable() else f"<U+{ord(sign):04X}>" for sign in value)
     return escape(value)
 
 
 def code(value: str) -> str:
-    """A as_text as HTML, set as what a machine says."""
+    """A text as HTML, set as what a machine says or reads."""
     return f"<code>{as_text(value)}</code>"
 
 
@@ -150,7 +151,7 @@ def _by_group(rows: Iterable[ImageRow]) -> dict[str, list[ImageRow]]:
 
 
 def _why(row: ImageRow, view: Overview) -> str:
-    """The cell of the reason, and of its details unless they stand over the whole page."""
+    """The cell with the reason, and with its detail unless that stands at the top of the page."""
     if row.reason:
         return code(row.reason) + ("" if view.stops and row.place == "failed" else f" {as_text(row.detail)}")
     return as_text(row.detail) or "no rule objects"
