@@ -1,8 +1,8 @@
 """Run one event file from a shell: `python -m handler EVENT.json [--json] [--html FILE]`.
 
-The cloud is the one that the environment names, and the mode that of REAPER_MODE: without it, a rehearsal. The log and
-the metrics go to standard error. CloudFormation is not answered. The exit code is 0 if everything is well, 1 if an
-image failed, a request was turned down or the page got lost, 2 if nothing was begun.
+The environment names the cloud, and the mode in REAPER_MODE; without a mode, it is a rehearsal. The log and the metrics
+go to standard error. CloudFormation is not answered. The exit code is 0 if all went well, 1 if an image failed, a
+request was turned down or the page could not be written, 2 if nothing was begun.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from handler.report.report import Report
 from handler.sources.parsing import read_json
 
 SECONDS = 900
-"""What a run gets: as much as Lambda grants at the most."""
+"""How long a run may take: as long as Lambda lets one run at most."""
 COLOURS = {"deleted": 32, "would_delete": 36, "already_gone": 90, "marked": 35, "refused": 33, "failed": 31}
 
 
@@ -41,7 +41,7 @@ class ShellContext:
 
 
 def table(report: Report, *, colour: bool) -> str:
-    """What happened, a line for each image."""
+    """What happened, with a line for each image."""
     rows = [
         (outcome.outcome, outcome.reason, outcome.image_id, printable(outcome.name or ""), printable(outcome.detail))
         for outcome in report.outcomes
@@ -59,25 +59,29 @@ def table(report: Report, *, colour: bool) -> str:
 
 
 def printable(text: str) -> str:
-    """The text without what would move the cursor or change the colours: names come from the cloud."""
+    """The text with a question mark for each character that can't be printed."""
+    # Names come from the cloud: one could move the cursor, or change the colours, and so forge a line.
     return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def say(text: str) -> None:
-    """Print; what standard output has no sign for comes as its number in Unicode."""
+    """Print a text; characters that standard output can't encode are written as their numbers in Unicode."""
     print(text.encode(sys.stdout.encoding, "backslashreplace").decode(sys.stdout.encoding))
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; gives the exit code."""
+    """Run the command; returns the exit code."""
     options = _parser().parse_args(arguments)
     now, decisions = datetime.now(UTC), list[Decision]()
 
     def observe(decision: Decision) -> None:
+        # A project may have many thousand images, and the page needs none of their records.
         decisions.append(decision._replace(image=decision.image.without_record()))
 
     try:
         event = read_json(options.event.read_text(encoding="utf-8"), str(options.event))
+        # That the page can't be written must be known before images are deleted. Standard output, which in Lambda takes
+        # the log and the metrics, is for the result alone here.
         with redirect_stdout(sys.stderr), writable(options.html):
             report = process(event, ShellContext(), load_settings(), now, observe if options.html else None)
     except (OSError, UnicodeDecodeError, InvalidSettings, UnknownEvent, InvalidRequest) as exc:
@@ -92,13 +96,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m handler", description="Run one event file against the cloud.")
     parser.add_argument("event", type=Path, help="a file with an event, or with a request, as JSON")
     parser.add_argument("--json", action="store_true", help="print the report as JSON instead of a table")
-    parser.add_argument("--html", type=Path, metavar="FILE", help="write what goes, what stays and why as a page, too")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="also write a page of what goes, what stays and why")
     return parser
 
 
 @contextmanager
 def writable(path: Path | None) -> Iterator[None]:
-    """Find out that a file can be written before anything is done; raises OSError. It is not changed."""
+    """Make sure that a file can be written before anything is done, without changing it; raises OSError."""
     is_new = path is not None and not path.exists()
     if path:
         path.open("a").close()
@@ -111,11 +115,12 @@ def writable(path: Path | None) -> Iterator[None]:
 
 
 def write(path: Path, text: str) -> bool:
-    """Write the page; gives whether that went well. The run is over by then, and told all the same."""
+    """Write the page; returns whether that went well."""
+    # Not raised: the run is over by now, and its result has been printed.
     try:
         path.write_text(text, encoding="utf-8", newline="\n")
     except OSError as exc:
-        print(f"{type(exc).__name__}: {exc}: there is no page of what was done", file=sys.stderr)
+        print(f"{type(exc).__name__}: {exc}: the page of this run could not be written", file=sys.stderr)
         return False
     return True
 

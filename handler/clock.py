@@ -1,7 +1,7 @@
 """The clock of a run: the time that is left, the switch that stops it, and the pauses between tries.
 
-A moment is a number of seconds on a clock that only goes forward. It says nothing by itself: two of them tell how long
-something has taken.
+A moment is a number of seconds on a clock that only goes forward. By itself it says nothing: the difference of two
+moments is the time that something has taken.
 """
 
 import random
@@ -14,7 +14,7 @@ from handler.errors import CloudError, DeadlineReached
 RESERVE = 1.0
 """Seconds kept back for the log, the metrics and the answer."""
 SHORTEST_REQUEST = 1.0
-"""Seconds that a request is given at the least; with less it is not started."""
+"""Seconds that a request is given at least; if fewer are left, it is not started."""
 LONGEST_REQUEST = 20.0
 LONGEST_CONNECT = 5.0
 ATTEMPTS = 4
@@ -25,8 +25,8 @@ FIRST_PAUSE = 0.5
 class Deadline:
     """The clock, the time left and the stop switch of one run. Safe for threads.
 
-    `remaining` gives the seconds that the runtime still grants, `now` the present moment. `halt` ends the run before
-    its time: every further step raises the error that ended it, and who pauses wakes up.
+    `remaining` returns the seconds that the runtime still grants, `now` the present moment. `halt` ends the run early:
+    every further step raises the error that ended it, and threads that pause wake up.
     """
 
     def __init__(
@@ -39,6 +39,7 @@ class Deadline:
         self._remaining = remaining
         self._reserve = reserve
         self._halted = Event()
+        # A pause is a wait for the halt, since it would otherwise outlast the run.
         self._sleep = sleep or self._halted.wait
         self._halted_by: CloudError | None = None
         self.now = now
@@ -48,12 +49,14 @@ class Deadline:
         return max(self._remaining() - self._reserve, 0.0)
 
     def halt(self, error: CloudError) -> None:
-        """End the run: whatever is not done yet fails as `error` says. The first error stays."""
+        """End the run: everything that is not done yet fails with this error. If called again, the first one stays."""
+        # The error before the event: a thread that wakes up must find it.
         self._halted_by = self._halted_by or error
         self._halted.set()
 
     def check(self) -> None:
-        """Raise what ended the run, or DeadlineReached if a request could no longer end in time."""
+        """Raise the error that ended the run, or DeadlineReached if a request could no longer end in time."""
+        # A new error for each thread: raised in several, the same one would collect the tracebacks of all.
         if self._halted_by is not None:
             raise self._halted_by.anew()
         if self.left() < SHORTEST_REQUEST:
@@ -61,14 +64,16 @@ class Deadline:
             raise DeadlineReached(message)
 
     def timeout(self) -> tuple[float, float]:
-        """Time-outs in seconds, (connect, read), of a request that ends before the deadline whatever happens."""
+        """Time-outs in seconds, (connect, read), of a request that must end before the deadline."""
+        # Together they are no more than the time that is left. They do not cover the resolution of a name, nor a server
+        # that goes on sending a little: so those who start work do not wait for it past the deadline.
         self.check()
         budget = min(self.left(), LONGEST_REQUEST)
         connect = min(LONGEST_CONNECT, budget / 2)
         return connect, budget - connect
 
     def pause(self, seconds: float, after: CloudError) -> None:
-        """Wait before another try; where there will be none in time, raise `after`, the error of the last try."""
+        """Wait before another try; if there is no time for one, raise `after`, the error of the last try."""
         if self._halted_by is not None or self.left() - seconds < SHORTEST_REQUEST:
             raise after
         self._sleep(seconds)
@@ -76,15 +81,16 @@ class Deadline:
 
 
 class Backoff:
-    """The pauses between the attempts at one thing: exponential, with jitter, at least what the cloud asks for."""
+    """The pauses between attempts at one thing: exponential, with jitter, and at least as long as the cloud asks."""
 
     def __init__(self, deadline: Deadline) -> None:
         self._deadline = deadline
         self._pauses = iter([FIRST_PAUSE * 2**n for n in range(ATTEMPTS - 1)])
 
     def wait(self, error: CloudError) -> None:
-        """Wait after an attempt that failed. Raises its error where another may not help, or would come too late."""
+        """Wait after an attempt that failed; raises its error if another attempt can't help, or would be too late."""
         pause = next(self._pauses, None)
         if pause is None or not error.may_retry:
             raise error
+        # Jitter, so that workers which were throttled together do not come back together.
         self._deadline.pause(max(error.retry_after or 0.0, random.uniform(pause / 2, pause)), error)  # noqa: S311

@@ -1,7 +1,7 @@
-"""What a cold start needs done before anything else is loaded, and after. The doors of engines import it first.
+"""What makes a cold start faster, before anything else is loaded and after. Entry points of engines import it first.
 
 Loading takes most of a cold start. What is loaded is never garbage, but the collector looks through it again and again
-while it grows: a twelfth of a cold start.
+while it grows, which takes a twelfth of a cold start.
 """
 
 import gc
@@ -9,16 +9,15 @@ import warnings
 
 
 def begin() -> None:
-    """Stop the garbage collection, and silence what requests says where no detector of encodings is installed.
-
-    It does without, and so do we: what we read of services is JSON, or in UTF-8.
-    """
+    """Stop garbage collection, and silence the warning of requests that no detector of encodings is installed."""
     gc.disable()
+    # The artifact has none, since none is needed: what services send is JSON, or is read as UTF-8.
     warnings.filterwarnings("ignore", "Unable to find acceptable character detection")
 
 
 def end() -> None:
-    """Start the garbage collection again, and keep all that is loaded out of every later one."""
+    """Start garbage collection again, and keep everything that is loaded out of every later one."""
+    # Frozen first, so that not even the first collection looks through it.
     gc.freeze()
     gc.enable()
 

@@ -21,7 +21,7 @@ from handler.sources.schema import read_request
 
 Flag = Annotated[bool, BeforeValidator(lambda text: {"true": True, "false": False}.get(text, text)), Field(strict=True)]
 ReadSecret = Callable[[str, AwsAccess], Mapping[str, Any]]
-"""What reads a secret by its name or ARN: the JSON object that it holds. May raise AwsFault."""
+"""Reads a secret by its name or ARN; returns the JSON object that it holds. May raise AwsFault."""
 LARGEST_BUDGET = 1_000_000
 SHORTEST_WINDOW = timedelta(hours=1)
 SECRET = "REAPER_CREDENTIALS_SECRET"  # noqa: S105 (the name of a variable)
@@ -35,13 +35,13 @@ def parse_budget(text: str) -> tuple[int, timedelta]:
         raise ValueError(message)
     window = parse_age(match[2])
     if window < SHORTEST_WINDOW:
-        message = "the window must be 1h at the least"
+        message = "the window must be at least 1h"
         raise ValueError(message)
     return int(match[1]), window
 
 
 def _split(text: object) -> object:
-    """What stands between the commas of a text."""
+    """The words of a list with commas."""
     return frozenset(word.strip() for word in text.split(",")) if isinstance(text, str) else text
 
 
@@ -52,6 +52,7 @@ NAMESPACE = "ImageReaper"
 class Settings(BaseModel):
     """Every setting of the function, checked before anything else is done."""
 
+    # Nothing unknown: a rule whose name is mistyped would stay at its default, and protect nothing.
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     credentials: Credentials
@@ -65,6 +66,7 @@ class Settings(BaseModel):
     in_use_check: Literal["on", "off"] = Field("on", alias="REAPER_IN_USE_CHECK")
     in_use_also: Annotated[frozenset[Also], BeforeValidator(_split)] = Field(frozenset(), alias="REAPER_IN_USE_ALSO")
     min_age: Annotated[timedelta, BeforeValidator(parse_age)] = Field(timedelta(0), alias="REAPER_MIN_AGE")
+    # No space at its ends: such a tag would match none, and so keep no image.
     keep_tag: str = Field("keep", alias="REAPER_KEEP_TAG", pattern=r"^\S(.*\S)?$")
     require_tag: str = Field("", alias="REAPER_REQUIRE_TAG")
     allow_names: str = Field("", alias="REAPER_ALLOW_NAMES", pattern=r"[^,\s]")
@@ -82,11 +84,12 @@ class Settings(BaseModel):
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] | None = None, read: ReadSecret | None = None) -> Self:
-        """Read the settings; an empty variable counts as not set. What stands in the secret, which `read` reads, wins.
+        """Read the settings; what the secret holds, which `read` reads, wins over the environment.
 
-        Raises InvalidSettings, naming each variable that is unknown, unusable or missing, and never its secret.
+        Raises InvalidSettings, which names each variable that is unknown, unusable or missing, and shows no secret.
         """
         source = os.environ if environment is None else environment
+        # An empty variable counts as not set: the template sets them all, also for parameters that are left empty.
         given = {name: value for name, value in source.items() if value}
         ours = {name: value for name, value in given.items() if name.startswith("REAPER_") or name in _POWERTOOLS}
         access = _aws_access(given)
@@ -95,6 +98,7 @@ class Settings(BaseModel):
         _check_standing_requests(given)
         try:
             return cls.model_validate({**ours, "aws": access, "credentials": Credentials.model_validate(given)})
+        # Without the input, and without the error itself, which shows the input: that may be a password.
         except ValidationError as exc:
             problems = "; ".join(_wrong_variable(error) for error in exc.errors(include_url=False, include_input=False))
             raise InvalidSettings(problems) from None
@@ -141,7 +145,7 @@ def _aws_access(given: Mapping[str, str]) -> AwsAccess:
 
 
 def _check_standing_requests(given: Mapping[str, str]) -> None:
-    """Refuse to start with a request that no event could run."""
+    """Refuse to start with a standing request that could never be carried out."""
     for name, check in _STANDING_REQUESTS.items():
         try:
             if text := given.get(name):
@@ -162,7 +166,7 @@ def _credentials_in(name: str, access: AwsAccess, read: ReadSecret | None) -> di
         message = f"{SECRET}: {exc}"
         raise InvalidSettings(message) from exc
     if unusable := [key for key, value in secret.items() if not key.startswith("OS_") or not isinstance(value, str)]:
-        message = f"{SECRET}: must hold OS_* variables, all of them texts, and not {', '.join(sorted(unusable))}"
+        message = f"{SECRET}: must hold OS_* variables, all of them strings, and not {', '.join(sorted(unusable))}"
         raise InvalidSettings(message)
     return {key: value for key, value in secret.items() if value}
 

@@ -6,19 +6,19 @@ ReaperError
 ├── InvalidRequest               an event whose request can't be read or may not be carried out; names the fields
 ├── ImagesFailed                 what an asynchronous caller gets when an image failed, so that it sends the event again
 ├── AnswerNotDelivered           CloudFormation or Auto Scaling could not be told how its request ended
-├── AwsFault                     a call to AWS that was not answered, or turned down
+├── AwsFault                     a call to AWS that was not answered, or was turned down
 └── CloudError                   an image that could not be dealt with: outcome `failed`, with the class's `reason`
     ├── Denied                   the cloud does not let these credentials do it
     │   └── CredentialsRefused   ... or does not accept them at all
     ├── Throttled                too many requests
-    ├── Unavailable              a fault of the cloud's, or an answer that got lost
+    ├── Unavailable              a fault of the cloud, or an answer that was lost
     │   ├── Unanswered           no answer in time
     │   └── Unreachable          no connection
-    ├── DeadlineReached          not enough time left to end what would have been started
+    ├── DeadlineReached          not enough time left for what was still to be done
     ├── OverLimit                more images than one invocation, or one sweep, may delete
     ├── NotQueued                the queue did not take what was to be left to its workers
     ├── BudgetSpent              more images than all invocations together may delete in this window of time
-    │   └── BudgetUnknown        ... or nobody knows whether it is more
+    │   └── BudgetUnknown        ... or it could not be found out whether it is more
     ├── BackupLeft               the cloud could not delete the backup of a full-ECS image
     ├── Paused                   the function is switched off
     └── Unexpected               anything that we do not understand
@@ -34,7 +34,8 @@ class ReaperError(Exception):
     """The root of the tree: everything that image-reaper raises on purpose."""
 
     def __setattr__(self, name: str, value: object) -> None:
-        """Let nobody but Python itself, which notes tracebacks and causes, change an error that may be in flight."""
+        """Refuse every change but Python's own, which notes tracebacks and causes."""
+        # An error that is changed on its way means something else to those who caught it before.
         if not name.startswith("__"):
             message = f"{type(self).__name__}.{name} can't be changed: an error is frozen"
             raise AttributeError(message)
@@ -62,7 +63,7 @@ class AnswerNotDelivered(ReaperError):
 
 
 class AwsFault(ReaperError):
-    """A call to AWS was not answered, or turned down. Who made it turns it into what it means there.
+    """A call to AWS was not answered, or was turned down. The caller turns it into an error of its own.
 
     `code` is AWS's name for what is wrong, such as `ConditionalCheckFailedException`, and empty if there was no answer.
     """
@@ -134,7 +135,7 @@ class Unreachable(Unavailable):
 
 
 class DeadlineReached(CloudError):
-    """What would have been started could not have ended in time."""
+    """There was not enough time left for what was still to be done."""
 
     reason = "deadline"
     ends_run = True
@@ -176,6 +177,6 @@ class Paused(CloudError):
 
 
 class Unexpected(CloudError):
-    """Something that we do not understand; nothing is done on the strength of it."""
+    """Something that we do not understand; nothing is deleted on the strength of it."""
 
     reason = "unexpected"

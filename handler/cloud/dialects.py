@@ -68,7 +68,7 @@ class Addresses(NamedTuple):
 
     @property
     def keyed_images(self) -> str:
-        """The images whose tags have a key and a value; empty where tags are texts."""
+        """The images whose tags have a key and a value; empty if tags are plain strings."""
         return self._filled(self.dialect.keyed_images)
 
     @property

@@ -111,7 +111,7 @@ _LONGEST_BODY = 20_000
 _LONGEST_MESSAGE = 300
 _MARKUP = re.compile(r"<(title|style|script)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
 _BREAK = re.compile(r"<br */?>")
-"""The only markup in JSON. Anything else in angle brackets is text there, such as `<class '...'>`."""
+"""The only markup that Glance puts into JSON. Anything else in angle brackets is text: `<class '...'>`."""
 _CODE_KEYS = ("error_code", "errorCode", "code")
 _MESSAGE_KEYS = ("error_msg", "errorMsg", "message")
 

@@ -1,1 +1,1 @@
-"""The composition: a run is built here from the settings, for any door, and nowhere else."""
+"""The composition: the only place where a run is built from the settings, for every entry point."""

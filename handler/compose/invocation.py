@@ -1,4 +1,4 @@
-"""One invocation: an event is read, and a run is built from the settings and carried out."""
+"""One invocation: reads an event, builds a run from the settings, and has it carried out."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,7 +33,7 @@ Observe = Callable[[Decision], None]
 
 
 class Context(Protocol):
-    """What we need of Lambda's context."""
+    """The part of Lambda's context that we need."""
 
     aws_request_id: str
 
@@ -66,8 +66,8 @@ def handle(
 ) -> Report:
     """Do what was asked for, write it to the log and to the metrics, and give the report.
 
-    `now` is read from the clock unless it is given; `observe` is given what a sweep makes of every image. Raises
-    InvalidRequest for a request that is turned down, unless a queue can take it back alone.
+    `now` is read from the clock unless it is given; `observe` gets a sweep's decision on every image. Raises
+    InvalidRequest for a request that is turned down, unless a queue can take back its message alone.
     """
     invocation = _begin(received, context, settings)
     with _ending(invocation.deadline, invocation.progress):
@@ -105,17 +105,19 @@ def _begin(received: Received, context: Context, settings: Settings) -> "_Invoca
 
 @contextmanager
 def _ending(deadline: Deadline, progress: Progress) -> Iterator[None]:
-    """See to it that nothing more is sent once the invocation has ended."""
+    """Make sure that nothing more is sent once the invocation has ended."""
     try:
         yield
     finally:
+        # Lambda freezes what is still running, and thaws it in a later invocation. A late thread must not share its
+        # connections and its token with that one, and must find its own run halted before it can send a DELETE.
         if progress.is_late:
             drop_access()
         deadline.halt(DeadlineReached("the invocation has ended"))
 
 
 class _Invocation(NamedTuple):
-    """What a run is built from, before anybody was asked which project it is for."""
+    """What a run is built from, before the cloud was asked which project it is for."""
 
     received: Received
     request_id: str
@@ -126,38 +128,43 @@ class _Invocation(NamedTuple):
     cloud: Cloud
 
     def connect(self) -> str:
-        """Give the project that we act for. Where that can't be found out, every image of the run fails for this."""
+        """Return the project that we act for. If it can't be found out, the run is halted, and every image fails."""
         requests = self.received.requests
+        # A batch in which no message can be read needs no token.
         if not requests:
             return ""
         try:
+            # Before the first request: a paused function asks the cloud nothing.
             if self.settings.mode == "paused":
                 message = "REAPER_MODE is paused"
                 raise Paused(message)
             return in_time(lambda: self.cloud.project_id, self.deadline, self.progress)
         except CloudError as error:
+            # Without an image that could fail, as where a stack is created, only an exception can say so.
             if not any(isinstance(request, SweepRequest) or request.targets for request in requests):
-                raise  # with no image to fail, this is the only way to tell
+                raise
             self.deadline.halt(error)
             return ""
 
     def admitted(self, project_id: str) -> Received:
-        """What was received, less the requests that can't be carried out.
+        """What was received, with Rejected in place of each request that can't be carried out.
 
-        Only a queue can get one of these back alone; elsewhere the whole event fails, and InvalidRequest is raised.
+        Only a queue can take back one message alone; for any other source the whole event fails, with InvalidRequest.
         """
         received, reach = self.received, Reach(image_api=self.settings.image_api, project_id=project_id)
         received = received._replace(messages=tuple(admit(message, reach) for message in received.messages))
         problems = [(m.request.problem, m.id) for m in received.messages if isinstance(m.request, Rejected)]
         for problem, message_id in problems:
             self.reporter.rejected(self.request_id, received.source, problem, message_id)
+        # Before anything is done: what another request of the event had deleted would stand in no report. They are
+        # counted here, since there will be no run to count them.
         if problems and received.waiting is not Waiting.QUEUE:
             self.reporter.count(received.source, (), len(problems))
             raise InvalidRequest("; ".join(problem for problem, _ in problems))
         return received
 
     def build_run(self, project_id: str, now: datetime, observe: Observe | None) -> Run:
-        """The run, complete."""
+        """Build the run, complete."""
         settings, source = self.settings, self.received.source
         return Run(
             cloud=self.cloud,
@@ -189,7 +196,7 @@ def _cloud(settings: Settings, deadline: Deadline) -> Cloud:
 
 
 def _spend(settings: Settings, project_id: str, now: datetime) -> Callable[[], None]:
-    """What takes one deletion out of the project's budget, which need not be limited."""
+    """A function that takes one deletion out of the project's budget; without a budget, it does nothing."""
     if settings.budget is None:
         return lambda: None
     limit, window = settings.budget
@@ -197,6 +204,6 @@ def _spend(settings: Settings, project_id: str, now: datetime) -> Callable[[], N
 
 
 def _enqueue(settings: Settings, deadline: Deadline) -> Enqueue | None:
-    """What leaves deletions to workers, if there is a queue for them."""
+    """A function that leaves deletions to workers, if there is a queue for them."""
     url = settings.fanout_queue_url
     return partial(fanout.enqueue, queue_url=url, access=settings.aws, deadline=deadline) if url else None

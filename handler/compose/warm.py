@@ -1,4 +1,4 @@
-"""What an execution environment keeps from one invocation to the next, and what makes it anew."""
+"""What an execution environment keeps from one invocation to the next, and when it is made anew."""
 
 import random
 from functools import lru_cache, partial
@@ -23,36 +23,38 @@ class Access(NamedTuple):
 
 
 def load_settings() -> Settings:
-    """Read the settings, with the credentials that the secret held when it was first read."""
+    """Read the settings, with the credentials that the secret held when it was last read."""
     return Settings.from_env(read=_secret)
 
 
 @lru_cache(maxsize=1)
 def reporter(service: str, namespace: str) -> Reporter:
-    """What writes the log and the metrics of a service."""
+    """The writer of the log and the metrics of a service."""
     return Reporter(service, namespace)
 
 
 def access_to_cloud(settings: Settings) -> Access:
-    """The connections and the token of the last invocation, or new ones where the settings have changed."""
+    """The connections and the token of the last invocation, or new ones if the settings have changed."""
     return _access(settings.credentials, settings.concurrency, bool(settings.credentials_secret))
 
 
 def drop_access() -> None:
-    """Leave connections and token to work that still goes on: it holds them, and its place in the queue for a token."""
+    """Leave the connections and the token to threads that still use them; the next invocation gets new ones."""
+    # A thread that hangs may hold the lock of the token. A later run would wait for it, and fail for nothing.
     _access.cache_clear()
 
 
 def forget() -> None:
-    """Begin anew after a snapshot was restored: what was made before it is out of date, and random numbers repeat."""
+    """Begin anew after a snapshot was restored: what was made before it may be out of date."""
     _secret.cache_clear()
     _access.cache_clear()
+    # From the same snapshot, every environment would draw the same random pauses.
     random.seed()
 
 
 @lru_cache(maxsize=1)
 def _secret(name: str, access: AwsAccess) -> dict[str, Any]:
-    """The secret, which is read once in the life of the environment, and once more when it is refused."""
+    """The secret, which is read once in the life of the environment, and again whenever it is refused."""
     return read_secret(name, access)
 
 
@@ -70,7 +72,8 @@ def _access(credentials: Credentials, connections: int, rotates: bool) -> Access
 
 
 def _rotated(refused: Credentials) -> Login | None:
-    """Read the secret again; None if it holds nothing else than what was refused."""
+    """Read the secret again; None if it still holds what was refused."""
+    # Credentials that were refused are not tried again: too many failures would lock the account.
     _secret.cache_clear()
     try:
         credentials = load_settings().credentials

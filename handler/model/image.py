@@ -11,8 +11,8 @@ EXPECTABLE = ("name", "owner", "checksum", "status", "updated_at", "size")
 Also = Literal["snapshots", "volumes", "scaling", "images"]
 """What may use an image besides a server made from it.
 
-The server that it is a snapshot of, a volume made from it, a scaling configuration that names it, an image derived
-from it.
+In this order: the server that it is a snapshot of, a volume made from it, a scaling configuration that names it, an
+image derived from it.
 """
 
 
@@ -35,16 +35,17 @@ class Image:
     record: Mapping[str, Any] = field(repr=False, hash=False)
 
     def expectation(self) -> dict[str, Any]:
-        """The image as a request names it that shall delete it only as it is now."""
+        """The image as a request names it, with all that a plan expects to be unchanged."""
         return {"id": self.id, "expect": {key: getattr(self, key) for key in EXPECTABLE}}
 
     def without_record(self) -> "Image":
-        """The image in as little memory as it can be remembered in."""
+        """The image without its record, which takes nearly all of its memory."""
         return replace(self, properties=frozenset(), record={})
 
     @property
     def may_be_shared(self) -> bool:
         """Whether other projects may have accepted the image, so that its members must be read."""
+        # In IMS, an image may be private by its visibility, and still be shared by its type.
         return self.visibility != "private" or self.record.get("__imagetype") == "shared"
 
     @property
@@ -54,5 +55,5 @@ class Image:
 
     @property
     def has_backup(self) -> bool:
-        """Whether the image is a full-ECS image, whose backup outlives it unless it is deleted as well."""
+        """Whether this is a full-ECS image, whose backup is left behind unless it is deleted as well."""
         return str(self.record.get("__whole_image", "")).lower() == "true"

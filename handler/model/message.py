@@ -10,20 +10,21 @@ from handler.model.request import Request, Source
 
 
 class Waiting(Enum):
-    """Who waits for an answer, where nothing more need be known of him."""
+    """Who waits for an answer, if nothing more need be known to give it."""
 
     CALLER = auto()
-    """He reads the report, whatever it says."""
+    """A caller, who reads the report in any case."""
     QUEUE = auto()
-    """It takes back the messages that must come again, and reads nothing else."""
+    """A queue, which takes back the messages that must come again, and reads nothing else."""
     NOBODY = auto()
-    """The event is sent again if the function raises, and in no other case."""
+    """Nobody: the event is sent again if the function raises, and only then."""
 
 
 @dataclass(frozen=True, slots=True)
 class StackCall:
-    """What CloudFormation must be told about when its request is done; whoever has the address may answer."""
+    """A call of CloudFormation, with what the answer to it must name."""
 
+    # Not shown: anyone who has the address can answer.
     response_url: str = field(repr=False)
     stack_id: str
     request_id: str
@@ -40,7 +41,7 @@ class LifecycleAction(NamedTuple):
 
 
 class Rejected(NamedTuple):
-    """What takes the place of a request that can't be read, or may not be carried out: each field that is wrong."""
+    """In place of a request that can't be read, or may not be carried out: `problem` names each field that is wrong."""
 
     problem: str
 
@@ -76,6 +77,7 @@ class Received(NamedTuple):
         """
         queues: dict[str, list[Message]] = {}
         for number, message in enumerate(self.messages):
+            # With a word before it, since a group may be named like a number.
             key = f"group {message.group}" if message.group is not None else str(number)
             queues.setdefault(key, []).append(message)
         for wave in zip_longest(*queues.values()):

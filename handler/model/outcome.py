@@ -41,9 +41,10 @@ class Outcome:
 
 
 class Decision(NamedTuple):
-    """What a policy makes of one image: why it stays, or None if it is selected; its record is gone then.
+    """The decision of a policy on one image: `objection` says why it stays, None if it is selected.
 
-    `groups` are those of which the policy keeps the newest, if it keeps any.
+    An image that meets all conditions has no record any more. `groups` are the groups of the image, if the policy keeps
+    the newest of each.
     """
 
     image: Image
@@ -52,10 +53,10 @@ class Decision(NamedTuple):
 
 
 class Survey(NamedTuple):
-    """What a sweep found: how many images there are, which are selected, and how many stay for which reason.
+    """What a sweep found: how many images there are, which are selected, and how many stay for each reason.
 
-    `deselected` are images that bear a mark that this sweep takes off, since they are not selected. Of the selected,
-    `changing` counts those that would be changed, which the caps are about, and `for_workers` may be left to workers.
+    `deselected` are images that are not selected, but bear a mark that this sweep takes off. Of the selected images,
+    `changing` counts those that would be changed, which the caps are for, and `for_workers` may be left to workers.
     """
 
     looked_at: int = 0

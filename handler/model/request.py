@@ -1,4 +1,4 @@
-"""What is asked for: the images of a request, or the policy of a sweep, and from where it came."""
+"""What is asked for, and by which source: the images of a request, or the policy of a sweep."""
 
 import re
 from datetime import datetime, timedelta
@@ -52,16 +52,16 @@ class Select(NamedTuple):
 
 
 class Keep(NamedTuple):
-    """Which of the images stay although they are selected: the newest of each group."""
+    """Which of the selected images stay: the newest of each group."""
 
     newest: int
     group_by: str = "name"
 
 
 class SweepRequest(NamedTuple):
-    """An order to delete what a policy selects; where there is `grace`, to mark it first.
+    """An order to delete what a policy selects; with `grace`, to mark it first.
 
-    `limit` and `limit_percent` bound what one run may delete or mark; if more is due, it does nothing.
+    `limit` and `limit_percent` are caps on what one run may delete or mark; if more is due, it does neither.
     """
 
     select: Select

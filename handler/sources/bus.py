@@ -68,7 +68,7 @@ def read_bus_event(event: Mapping[str, Any], standing: StandingRequests) -> Requ
             message = "detail: is empty, and REAPER_SCHEDULED_REQUEST is not set"
             raise InvalidRequest(message)
         return read_request(read_json(standing.scheduled, "REAPER_SCHEDULED_REQUEST"))
-    # The one field of a lifecycle hook that holds a text of the operator's.
+    # The one field of a lifecycle hook in which an operator can write anything.
     if "NotificationMetadata" in detail:
         return read_request(read_json(detail["NotificationMetadata"], "detail.NotificationMetadata"))
     # A detail that is a request is taken as one, even if it also looks like an activation.

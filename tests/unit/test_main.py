@@ -165,7 +165,7 @@ def test_a_page_that_gets_lost_after_all_hides_nothing_of_the_run(run: Run, clou
     ended = run({"image_ids": [image]}, "--html", "/dev/full", REAPER_MODE="delete")
     assert (ended.returncode, set(cloud.dead)) == (1, {image})
     assert ended.stdout.splitlines()[-1] == "delete: 1 deleted"
-    assert "there is no page" in ended.stderr.splitlines()[-1]
+    assert "the page of this run could not be written" in ended.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize("before", [None, "the page of yesterday"])
