@@ -14,6 +14,7 @@ from handler.compose.warm import access_to_cloud, drop_access, reporter
 from handler.config import Settings
 from handler.engine.aws import fanout
 from handler.engine.aws.budget import Budget
+from handler.engine.ports import Enqueue, Spend
 from handler.errors import CloudError, DeadlineReached, InvalidRequest, Paused
 from handler.model.message import Received, Rejected, StackCall, Waiting
 from handler.model.outcome import Decision
@@ -24,7 +25,7 @@ from handler.sources import shapes
 from handler.work.dispatch import Reach, admit, results
 from handler.work.in_use import InUse
 from handler.work.parallel import in_time
-from handler.work.run import Enqueue, Progress, Run
+from handler.work.run import Progress, Run
 
 STACK_RESERVE = 10.0
 """Seconds kept back to answer CloudFormation."""
@@ -195,7 +196,7 @@ def _cloud(settings: Settings, deadline: Deadline) -> Cloud:
     return Cloud(Transport(access.session, access.identity, deadline), options)
 
 
-def _spend(settings: Settings, project_id: str, now: datetime) -> Callable[[], None]:
+def _spend(settings: Settings, project_id: str, now: datetime) -> Spend:
     """A function that takes one deletion out of the project's budget; without a budget, it does nothing."""
     if settings.budget is None:
         return lambda: None

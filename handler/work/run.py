@@ -1,12 +1,13 @@
 """The run of one invocation: what it is given, and how far it has come."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from handler.clock import Deadline
 from handler.cloud.calls import Cloud
+from handler.engine.ports import Enqueue, Spend
 from handler.errors import CloudError, OverLimit, Unanswered
 from handler.model.image import Image
 from handler.model.outcome import Decision, Outcome
@@ -16,12 +17,6 @@ from handler.work.in_use import InUse
 
 MOST_SILENCES = 3
 """After this many images in a row without an answer in time, the rest of the run is not tried any more."""
-
-Enqueue = Callable[[Sequence[Mapping[str, Any]], Mapping[str, Any]], list[str]]
-"""Sends images, as a request names them, with the fields that all their requests share, to a queue of workers.
-
-Returns for each image why it was not sent, or an empty string. May raise CloudError.
-"""
 
 
 class Progress:
@@ -85,7 +80,7 @@ class Run(NamedTuple):
     journal: Callable[[Image, Job], None]
     report: Callable[[Outcome, Job], None]
     report_bug: Callable[[BaseException], None]
-    spend: Callable[[], None] = lambda: None
+    spend: Spend = lambda: None
     observe: Callable[[Decision], None] = lambda _decision: None
     enqueue: Enqueue | None = None
 

@@ -260,7 +260,7 @@ def test_a_message_that_was_given_back_is_told_at_the_top(show: Show, cloud: Fak
     cloud.fault("DELETE", failing, status=403)
     event = queue({"image_ids": [failing]}, {"image_ids": [behind]}, fifo_groups=["a", "a"])
     seen = show(event, REAPER_MODE="delete")
-    assert "Message m1 was given back, since one before it in its group has failed" in seen.texts["verdict"]
+    assert "Message m1 was returned to the queue: an earlier one of its group has failed" in seen.texts["verdict"]
     assert behind in cloud.images
 
 

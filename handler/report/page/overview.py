@@ -2,52 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple
 
-from handler.model.outcome import Decision, Objection, Outcome, OutcomeName, Result
-from handler.model.request import Request, SweepRequest
-from handler.rules.selection import family
+from handler.model.outcome import Decision, Objection, Outcome, Result
+from handler.model.request import SweepRequest
+from handler.report.page.rows import PLACES, ImageRow, Place, Setting, Total, gib, row_of_decision, row_of_outcome
 
-Place = Literal["goes", "waits", "failed", "refused", "gone", "stays"]
-PLACES: tuple[Place, ...] = get_args(Place)
-"""Where an image may end. If several requests were about it, the first of these places counts."""
-_PLACE_OF: dict[OutcomeName, Place] = {
-    "deleted": "goes",
-    "would_delete": "goes",
-    "marked": "waits",
-    "failed": "failed",
-    "refused": "refused",
-    "already_gone": "gone",
-}
 _UNREPORTED = Objection("unexpected", "it was selected, but nothing says what became of it")
-
-
-class ImageRow(NamedTuple):
-    """One image. `created` and `size` are None if unknown, `group` is empty for an image that is in none."""
-
-    place: Place
-    image_id: str
-    name: str
-    created: datetime | None
-    size: int | None
-    outcome: str
-    reason: str
-    detail: str
-    group: str
-
-
-class Total(NamedTuple):
-    """How many images there are, how many bytes those of known size have, and how many are of unknown size."""
-
-    images: int
-    size: int
-    unknown: int
-
-    @classmethod
-    def of(cls, rows: Iterable[ImageRow]) -> "Total":
-        """The sum of rows."""
-        sizes = [row.size for row in rows]
-        return cls(len(sizes), sum(size or 0 for size in sizes), sizes.count(None))
 
 
 class Overview(NamedTuple):
@@ -64,28 +25,20 @@ class Overview(NamedTuple):
         return [row for row in self.rows if row.place in places]
 
 
-class _Setting(NamedTuple):
-    """What all images of a run have in common."""
-
-    armed: bool
-    grouped: bool
-    now: datetime
-
-
 def overview(results: Sequence[Result], mode: str, decisions: Iterable[Decision], now: datetime) -> Overview:
     """Put together what was decided on each image, and what became of those that were selected or asked for."""
     sweeps = [result.request for result in results if isinstance(result.request, SweepRequest)]
-    setting = _Setting(armed=mode == "delete", grouped=any(sweep.keep for sweep in sweeps), now=now)
+    setting = Setting(armed=mode == "delete", grouped=any(sweep.keep for sweep in sweeps), now=now)
     known = _known(decisions)
     rows: dict[str, ImageRow] = {}
     for result in results:
         for outcome in result.outcomes:
-            row = _row_of_outcome(outcome, result.request, known.get(outcome.image_id), setting)
+            row = row_of_outcome(outcome, result.request, known.get(outcome.image_id), setting)
             rows[row.image_id] = min(rows.get(row.image_id, row), row, key=lambda each: PLACES.index(each.place))
     rows.pop("", None)  # an outcome without an image is about the whole list of a sweep
     why = next((Objection(cap.reason, cap.detail) for result in results if (cap := _cap(result))), _UNREPORTED)
     unreported = [
-        _row_of_decision(decision, why, setting) for image_id, decision in known.items() if image_id not in rows
+        row_of_decision(decision, why, setting) for image_id, decision in known.items() if image_id not in rows
     ]
     stops = tuple(stop for result in results if (stop := _stop(result)))
     return Overview(
@@ -124,14 +77,6 @@ def _headline_start(view: Overview) -> Iterator[str]:
         yield f"{left:,} left to workers"
 
 
-def gib(size: int) -> str:
-    """A number of bytes, as people read it: in GiB, and less only where that would round to nothing."""
-    for unit, power in (("GiB", 30), ("MiB", 20)):
-        if size * 20 >= 2**power:
-            return f"{size / 2**power:,.1f} {unit}"
-    return f"{size:,} B" if size else "0 GiB"
-
-
 def _known(decisions: Iterable[Decision]) -> dict[str, Decision]:
     """The decision on each image; where two sweeps differ, the one that selects it."""
     known: dict[str, Decision] = {}
@@ -139,73 +84,6 @@ def _known(decisions: Iterable[Decision]) -> dict[str, Decision]:
         if decision.objection is None or decision.image.id not in known:
             known[decision.image.id] = decision
     return known
-
-
-def _row_of_outcome(
-    outcome: Outcome, request: Request | None, decision: Decision | None, setting: _Setting
-) -> ImageRow:
-    """The row of an image that has an outcome."""
-    image = outcome.image or (decision.image if decision else None)
-    place, why = _place(outcome, decision), Objection(outcome.reason, outcome.detail)
-    if place == "stays" and decision and decision.objection:
-        why = Objection(decision.objection.reason, f"{decision.objection.detail}; {outcome.detail}")
-    words = _outcome_in_words(outcome, place, rehearsed=not setting.armed or bool(request and request.dry_run))
-    name = outcome.name or (image.name if image else None) or ""
-    created, size = (image.created_at, image.size) if image else (None, outcome.size)
-    group = _group_of(name, decision, setting)
-    return ImageRow(
-        place=place,
-        image_id=outcome.image_id,
-        name=name,
-        created=created,
-        size=size,
-        outcome=words,
-        reason=why.reason,
-        detail=why.detail,
-        group=group,
-    )
-
-
-def _row_of_decision(decision: Decision, why: Objection, setting: _Setting) -> ImageRow:
-    """The row of an image that has only a decision: it stays, or it is selected and nothing was done about it."""
-    image, why = decision.image, decision.objection or why
-    place: Place = "stays" if decision.objection else "failed"
-    name, group = image.name or "", _group_of(image.name or "", decision, setting)
-    return ImageRow(
-        place=place,
-        image_id=image.id,
-        name=name,
-        created=image.created_at,
-        size=image.size,
-        outcome=place,
-        reason=why.reason,
-        detail=why.detail,
-        group=group,
-    )
-
-
-def _place(outcome: Outcome, decision: Decision | None) -> Place:
-    if outcome.waits:
-        return "waits"
-    if decision and decision.objection and outcome.outcome == "refused":
-        return "stays"  # it was not selected, and has an outcome only because it bore a mark
-    return _PLACE_OF[outcome.outcome]
-
-
-def _outcome_in_words(outcome: Outcome, place: Place, *, rehearsed: bool) -> str:
-    """The outcome in words for a person, more exact than its name where that covers several cases."""
-    if place == "stays":
-        return "would unmark" if rehearsed else "unmarked"
-    if outcome.outcome != "would_delete":
-        return outcome.outcome.replace("_", " ")
-    if place == "waits":
-        return "would wait"
-    return "would delete" if rehearsed else "left to a worker"
-
-
-def _group_of(name: str, decision: Decision | None, setting: _Setting) -> str:
-    """The groups of which the sweep keeps the newest; if it keeps none, the family of the name."""
-    return ", ".join(decision.groups) if decision and setting.grouped else family(name)
 
 
 def _cap(result: Result) -> Outcome | None:

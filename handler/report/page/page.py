@@ -14,7 +14,8 @@ from string import Template
 
 from handler.model.outcome import Decision, Result
 from handler.model.request import DeletionRequest, Keep, Request, SweepRequest
-from handler.report.page.overview import PLACES, Overview, Place, Total, gib, headline, overview
+from handler.report.page.overview import Overview, headline, overview
+from handler.report.page.rows import PLACES, Place, Total, gib
 from handler.report.page.sections import as_text, code, images, section, size
 from handler.report.report import Report
 

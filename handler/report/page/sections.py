@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from html import escape
 
-from handler.report.page.overview import ImageRow, Overview, Place, Total, gib
+from handler.report.page.overview import Overview
+from handler.report.page.rows import ImageRow, Place, Total, gib
 
 MOST_LISTED = 2000
 """How many images of a section are listed one by one, the largest first. All that go or wait are listed."""

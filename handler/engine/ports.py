@@ -1,0 +1,13 @@
+"""The ports of an engine: what the settings and a run ask of it, whichever it is."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+Spend = Callable[[], None]
+"""Takes one deletion out of the budget of all invocations, or raises CloudError."""
+
+Enqueue = Callable[[Sequence[Mapping[str, Any]], Mapping[str, Any]], list[str]]
+"""Sends images, as a request names them, with the fields that all their requests share, to a queue of workers.
+
+Returns for each image why it was not sent, or an empty string. May raise CloudError.
+"""

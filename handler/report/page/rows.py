@@ -1,0 +1,130 @@
+"""The rows of the page: one for each image, with the place where it ends. Pure."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Literal, NamedTuple, get_args
+
+from handler.model.outcome import Decision, Objection, Outcome, OutcomeName
+from handler.model.request import Request
+from handler.rules.selection import family
+
+Place = Literal["goes", "waits", "failed", "refused", "gone", "stays"]
+PLACES: tuple[Place, ...] = get_args(Place)
+"""Where an image may end. If several requests were about it, the first of these places counts."""
+_PLACE_OF: dict[OutcomeName, Place] = {
+    "deleted": "goes",
+    "would_delete": "goes",
+    "marked": "waits",
+    "failed": "failed",
+    "refused": "refused",
+    "already_gone": "gone",
+}
+
+
+class ImageRow(NamedTuple):
+    """One image. `created` and `size` are None if unknown, `group` is empty for an image that is in none."""
+
+    place: Place
+    image_id: str
+    name: str
+    created: datetime | None
+    size: int | None
+    outcome: str
+    reason: str
+    detail: str
+    group: str
+
+
+class Total(NamedTuple):
+    """How many images there are, how many bytes those of known size have, and how many are of unknown size."""
+
+    images: int
+    size: int
+    unknown: int
+
+    @classmethod
+    def of(cls, rows: Iterable[ImageRow]) -> "Total":
+        """The sum of rows."""
+        sizes = [row.size for row in rows]
+        return cls(len(sizes), sum(size or 0 for size in sizes), sizes.count(None))
+
+
+class Setting(NamedTuple):
+    """What all images of a run have in common."""
+
+    armed: bool
+    grouped: bool
+    now: datetime
+
+
+def gib(size: int) -> str:
+    """A number of bytes, as people read it: in GiB, and less only where that would round to nothing."""
+    for unit, power in (("GiB", 30), ("MiB", 20)):
+        if size * 20 >= 2**power:
+            return f"{size / 2**power:,.1f} {unit}"
+    return f"{size:,} B" if size else "0 GiB"
+
+
+def row_of_outcome(outcome: Outcome, request: Request | None, decision: Decision | None, setting: Setting) -> ImageRow:
+    """The row of an image that has an outcome."""
+    image = outcome.image or (decision.image if decision else None)
+    place, why = _place(outcome, decision), Objection(outcome.reason, outcome.detail)
+    if place == "stays" and decision and decision.objection:
+        why = Objection(decision.objection.reason, f"{decision.objection.detail}; {outcome.detail}")
+    words = _outcome_in_words(outcome, place, rehearsed=not setting.armed or bool(request and request.dry_run))
+    name = outcome.name or (image.name if image else None) or ""
+    created, size = (image.created_at, image.size) if image else (None, outcome.size)
+    group = _group_of(name, decision, setting)
+    return ImageRow(
+        place=place,
+        image_id=outcome.image_id,
+        name=name,
+        created=created,
+        size=size,
+        outcome=words,
+        reason=why.reason,
+        detail=why.detail,
+        group=group,
+    )
+
+
+def row_of_decision(decision: Decision, why: Objection, setting: Setting) -> ImageRow:
+    """The row of an image that has only a decision: it stays, or it is selected and nothing was done about it."""
+    image, why = decision.image, decision.objection or why
+    place: Place = "stays" if decision.objection else "failed"
+    name, group = image.name or "", _group_of(image.name or "", decision, setting)
+    return ImageRow(
+        place=place,
+        image_id=image.id,
+        name=name,
+        created=image.created_at,
+        size=image.size,
+        outcome=place,
+        reason=why.reason,
+        detail=why.detail,
+        group=group,
+    )
+
+
+def _place(outcome: Outcome, decision: Decision | None) -> Place:
+    if outcome.waits:
+        return "waits"
+    if decision and decision.objection and outcome.outcome == "refused":
+        return "stays"  # it was not selected, and has an outcome only because it bore a mark
+    return _PLACE_OF[outcome.outcome]
+
+
+def _outcome_in_words(outcome: Outcome, place: Place, *, rehearsed: bool) -> str:
+    """The outcome in words for a person, more exact than its name where that covers several cases."""
+    if place == "stays":
+        return "would unmark" if rehearsed else "unmarked"
+    if outcome.outcome != "would_delete":
+        return outcome.outcome.replace("_", " ")
+    if place == "waits":
+        return "would wait"
+    return "would delete" if rehearsed else "left to a worker"
+
+
+def _group_of(name: str, decision: Decision | None, setting: Setting) -> str:
+    """The groups of which the sweep keeps the newest; if it keeps none, the family of the name."""
+    return ", ".join(decision.groups) if decision and setting.grouped else family(name)
