@@ -24,7 +24,7 @@ from handler.report.report import Report
 from handler.sources.parsing import read_json
 
 SECONDS = 900
-"""How long a run may take: as long as Lambda lets one run at most."""
+"""How long a run may take: the most that Lambda allows."""
 COLOURS = {"deleted": 32, "would_delete": 36, "already_gone": 90, "marked": 35, "refused": 33, "failed": 31}
 
 

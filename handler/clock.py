@@ -92,5 +92,5 @@ class Backoff:
         pause = next(self._pauses, None)
         if pause is None or not error.may_retry:
             raise error
-        # Jitter, so that workers which were throttled together do not come back together.
+        # Jitter, so that workers that were throttled together do not come back together.
         self._deadline.pause(max(error.retry_after or 0.0, random.uniform(pause / 2, pause)), error)  # noqa: S311

@@ -98,7 +98,7 @@ class Settings(BaseModel):
         _check_standing_requests(given)
         try:
             return cls.model_validate({**ours, "aws": access, "credentials": Credentials.model_validate(given)})
-        # Without the input, and without the error itself, which shows the input: that may be a password.
+        # The input is left out, and so is the error itself, which shows the input: that may be a password.
         except ValidationError as exc:
             problems = "; ".join(_wrong_variable(error) for error in exc.errors(include_url=False, include_input=False))
             raise InvalidSettings(problems) from None

@@ -14,7 +14,7 @@ from handler.errors import CredentialsRefused, Unavailable, Unexpected
 from handler.model.image import Image
 
 LOOKS = (0.5, 1.0, 2.0, *[5.0] * 12)
-"""Seconds between the GETs that look whether an accepted deletion is done: a minute in all."""
+"""Seconds between the GETs that check whether an accepted deletion is done: a minute in all."""
 
 
 class Options(NamedTuple):
@@ -98,7 +98,7 @@ class Cloud:
         return numbered_pages(self._transport, url, "scaling_configurations", "scaling_configuration_id")
 
     def delete(self, image_id: str, *, delete_backup: bool) -> Reply:
-        """Ask once for an image to be deleted; the meanings DONE and UNCONFIRMED say that this may have deleted it."""
+        """Ask once for an image to be deleted. Any meaning but DONE and UNCONFIRMED says that this did not do it."""
         # No body unless the backup is to go as well: Glance answers 400 to a DELETE with any body.
         body = {"delete_backup": True} if delete_backup else None
         answer, latency = self._transport.delete(self._addresses.deletion(image_id), body)
@@ -136,7 +136,7 @@ class Cloud:
         )
 
     def _require_gone(self, image_id: str) -> None:
-        """Return if the image is gone, all that can be found out without an image service; else raise Unexpected."""
+        """Return if the image is gone. Nothing else can be found out without an image service: raise Unexpected."""
         addresses = self._addresses
         if addresses.dialect.tells_of_gone and self._transport.read(addresses.deletion(image_id)) is None:
             return

@@ -1,4 +1,4 @@
-"""Strict reading of the fields in the cloud's JSON: each function raises Unexpected for a value of another type."""
+"""Strict reading of fields in the cloud's JSON: a value of another type raises Unexpected, but a bad time is None."""
 
 import json
 from collections.abc import Mapping

@@ -91,7 +91,7 @@ TABLE = (
     Row(Meaning.DENIED, statuses="400", words=r"url's project_id .* doesn't match"),
     Row(Meaning.PROTECTED, statuses="403", words=r"is protected and cannot be deleted"),
     Row(Meaning.NOT_OWNER, statuses="403", words=r"you do not own this image"),
-    # The store could not remove the file. The image is as it was, and can be deleted once the store is well again.
+    # The store could not remove the file. The image is as it was, and can be deleted once the store works again.
     Row(Meaning.UNAVAILABLE, statuses="403", words=r"you cannot delete file"),
     Row(Meaning.IN_USE, statuses="409", words=r"in use|snapshot"),
     Row(Meaning.IN_USE, statuses="500", words=r"imagedeleteconflict"),

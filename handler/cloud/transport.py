@@ -47,7 +47,7 @@ WIRE_ERRORS: tuple[tuple[type[Exception], type[CloudError]], ...] = (
     (wire.ContentDecodingError, Unavailable),
     (Exception, Unexpected),
 )
-"""Our error for each of requests; the first class that fits decides. `_translated` knows a refused connection."""
+"""Our error for each error of requests; the first class that fits decides, but see `_translated`."""
 
 T = TypeVar("T")
 
@@ -154,7 +154,7 @@ class Transport:
         # urllib3's own error comes through requests where an address can't be parsed.
         except (wire.RequestException, HTTPError) as exc:
             raise self._translated(exc) from exc
-        # What was asked for, and it may be a long list: it is read once, as JSON, by the caller.
+        # The caller reads the body as JSON. It may be a long list, and need not be decoded here as well.
         if method == "GET" and response.status_code == requests.codes.ok:
             return response, Answer(response.status_code)
         # Before the answer is folded and cut: half a secret would not be recognised.

@@ -65,7 +65,7 @@ def handle(
     now: datetime | None = None,
     observe: Observe | None = None,
 ) -> Report:
-    """Do what was asked for, write it to the log and to the metrics, and give the report.
+    """Do what was asked for, write it to the log and to the metrics, and return the report.
 
     `now` is read from the clock unless it is given; `observe` gets a sweep's decision on every image. Raises
     InvalidRequest for a request that is turned down, unless a queue can take back its message alone.
@@ -157,8 +157,8 @@ class _Invocation(NamedTuple):
         problems = [(m.request.problem, m.id) for m in received.messages if isinstance(m.request, Rejected)]
         for problem, message_id in problems:
             self.reporter.rejected(self.request_id, received.source, problem, message_id)
-        # Before anything is done: what another request of the event had deleted would stand in no report. They are
-        # counted here, since there will be no run to count them.
+        # Before anything is done: what another request of the event had deleted would stand in no report. The problems
+        # are counted here, since there will be no run to count them.
         if problems and received.waiting is not Waiting.QUEUE:
             self.reporter.count(received.source, (), len(problems))
             raise InvalidRequest("; ".join(problem for problem, _ in problems))

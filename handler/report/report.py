@@ -45,8 +45,8 @@ class Report(NamedTuple):
             **self.sweeps(),
             **self.plan(),
         }
-        # A name may hold half a character (a lone surrogate), which JSON can say and UTF-8 can't. The runtime of Lambda
-        # would die of it when the images are deleted, and the caller would try again without knowing that.
+        # A name may hold half a character (a lone surrogate), which JSON can say and UTF-8 can't. Lambda's runtime dies
+        # of it: the images would be deleted, and the caller would try again without knowing that.
         sendable: dict[str, Any] = json.loads(json.dumps(answer, ensure_ascii=False).encode(errors="replace"))
         return sendable
 
@@ -76,8 +76,8 @@ class Report(NamedTuple):
         requests = [result.request for result in self.results if result.request]
         goes = [outcome for outcome in self.outcomes if outcome.outcome == "would_delete" and not outcome.waits]
         rehearsed = [outcome.image for outcome in goes if outcome.image]
-        # Each once, even if several requests have named it, and no more than a request may name: the plan must be a
-        # request that is taken.
+        # Each once, even if several requests have named it, and no more than a request may name: the plan must be
+        # accepted as a request.
         images = {image.id: image for image in rehearsed}.values()
         plan: dict[str, Any] = {
             "images": [image.expectation() for image in list(images)[:MOST_IMAGES]],

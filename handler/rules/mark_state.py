@@ -34,7 +34,7 @@ from handler.rules import selection
 from handler.rules.marks import MarkTags, fingerprint, read_tags, veto_in
 
 FORGOTTEN_AFTER = timedelta(days=31)
-"""How long after its last day a mark counts as forgotten by the sweep that set it; then any sweep may take it off."""
+"""How long after its last day a mark counts as forgotten; then any sweep with grace may take it off."""
 
 
 class MarkState(Enum):
@@ -77,13 +77,13 @@ def state_of(image: Image, sweep: SweepRequest, now: datetime) -> Mark:
         state = MarkState.FORGOTTEN
     elif last_day is None or (not sweep.grace and not tags.signers):
         state = MarkState.UNMARKED if sweep.grace else MarkState.DUE
-    # The day is another sweep's promise. With a grace of its own, a sweep never deletes on the strength of that; it
-    # would cut short the notice that it promised itself. Without, it deletes only once the day has passed.
+    # The day is another sweep's promise. A sweep with a grace of its own never deletes on the strength of it, which
+    # could cut its own notice short. One without grace does, but not before the day has passed.
     elif is_foreign and (sweep.grace or now.date() <= last_day):
         state = MarkState.FOREIGN
     else:
         state = _state_of_own(image, tags, sweep, has_passed=now.date() > last_day)
-    # Without a mark, only a deactivation can be left, as after a veto. Any sweep ends it: no other run would.
+    # Without a mark, only a deactivation can be left, as after a veto. Any sweep with grace ends it: nobody else would.
     removable = bool(sweep.grace) and tags.is_marked and (not tags.marks or not is_foreign or is_forgotten)
     return Mark(state=state, tags=tags, last_day=last_day, veto=veto, removable=removable)
 

@@ -88,8 +88,8 @@ def veto_in(tags: MarkTags, status: str) -> str:
 
 def fingerprint(sweep: SweepRequest) -> str:
     """What tells one policy from another: eight hexadecimal digits made from what it selects and keeps."""
-    # It is written into tags that stay for weeks: if the same policy got another one, its own marks would be foreign.
-    # Caps and grace are left out, since to change how much a run may do does not make another policy.
+    # It is written into tags that stay for weeks: if the same policy got a different one, its own marks would be those
+    # of a stranger. Caps and grace are left out: changing how much a run may do does not make another policy.
     select = sweep.select
     said = (
         *(select.name, sorted(select.tags), sorted(select.properties), select.status),

@@ -76,7 +76,7 @@ def _changed(image: Image, facts: Facts, _policy: Policy) -> Objection | None:
 def _kept(image: Image, facts: Facts, policy: Policy) -> Objection | None:
     if policy.keep_tag and _values_under(image, policy.keep_tag):
         return Objection("kept", f"marked {policy.keep_tag}")
-    # `keep-until` holds whatever the operator calls the keep tag: owners can't know of a new name.
+    # `keep-until` holds no matter what the operator calls the keep tag: owners need not know that name.
     for mark in ("keep-until", f"{policy.keep_tag}-until"):
         for value in _values_under(image, mark):
             if _still_kept(value, facts.now.date()):

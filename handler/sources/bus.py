@@ -16,7 +16,7 @@ SCHEDULED = "Scheduled Event"
 
 
 class StandingRequests(NamedTuple):
-    """The operator's requests, as JSON, for events that carry none: of a schedule, and of an image now active."""
+    """The operator's requests, as JSON, for events that carry none: schedules, and images that became active."""
 
     scheduled: str
     lifecycle: str

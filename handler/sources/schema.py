@@ -70,7 +70,7 @@ class Deletion(_Order):
             message = "exactly one of image_ids and images must be given"
             raise ValueError(message)
         targets = self.targets()
-        # The same image with the same expectations is dropped silently; which of two different ones holds is no guess.
+        # Named twice alike, an image counts once. Which of two different expectations is meant can't be guessed.
         if len({target.image_id for target in targets}) < len(targets):
             message = "images: one image is named twice, with different expectations"
             raise ValueError(message)

@@ -3,7 +3,7 @@
 The order of the steps before a DELETE is the safety of this project:
 
 1. First the cloud is asked which images are used, then the image is read: its record is newer than the lists that it is
-   judged with.
+   judged with, unless these turn a minute old in between and are asked for again.
 2. The rules judge it.
 3. The limit of the invocation and the budget of all invocations count the deletion. They are asked last of all that can
    say no, so that nothing is counted that a rule keeps; and before the DELETE, so that none is sent uncounted.
@@ -19,7 +19,7 @@ from dataclasses import replace
 from handler.clock import Backoff
 from handler.cloud.calls import Reply
 from handler.cloud.meanings import Meaning
-from handler.errors import BackupLeft, CloudError
+from handler.errors import BackupLeft, CloudError, Unexpected
 from handler.model.image import Image
 from handler.model.outcome import Outcome
 from handler.model.request import Job, SweepRequest
@@ -133,7 +133,7 @@ def _deleted(judgement: Judgement, job: Job, run: Run) -> Outcome:
     """Send DELETEs until the cloud says how one ended; before each further one, the image is judged anew."""
     backoff = Backoff(run.deadline)
     while True:
-        # Before it is sent: whatever is found out later is new enough to judge the next one by.
+        # Taken before it is sent: it may be carried out at any moment from then on.
         sent_at = run.deadline.now()
         try:
             reply = _send(judgement, job, run)
@@ -148,8 +148,11 @@ def _deleted(judgement: Judgement, job: Job, run: Run) -> Outcome:
 
 
 def _send(judgement: Judgement, job: Job, run: Run) -> Reply:
-    """Send one DELETE. No other place does, and it takes a judgement rather than an image."""
+    """Send one DELETE. No other place does, and only a judgement that permits it opens this one."""
     image = judgement.image
+    if not judgement.permits_deletion:
+        message = "a bug in image-reaper: no judgement permits this deletion"
+        raise Unexpected(message)
     try:
         return run.cloud.delete(image.id, delete_backup=job.request.delete_backup)
     # Only a GET can say whether the image went without its backup: the operator has to look after what is left.

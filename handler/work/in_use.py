@@ -26,7 +26,7 @@ class InUse:
         """The moment at which the answer was complete."""
 
     def ask(self, since: float | None = None) -> None:
-        """Ask the cloud, unless there is an answer that is young enough, and was complete after the moment `since`.
+        """Ask the cloud, unless there is an answer that is young enough, and from after the moment `since` if given.
 
         An error is not raised here, but by `of`.
         """

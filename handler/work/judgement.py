@@ -32,6 +32,11 @@ class Judgement(NamedTuple):
         """Whether the image has no grace to wait for, or has waited for it."""
         return self.mark is None or self.mark.state is MarkState.DUE
 
+    @property
+    def permits_deletion(self) -> bool:
+        """Whether nothing speaks against the deletion, now."""
+        return self.objection is None and self.is_due
+
     def is_fresh(self, now: float) -> bool:
         """Whether the judgement is still young enough to delete the image on its strength."""
         return now - self.made_at <= FRESH_FOR

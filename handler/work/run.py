@@ -50,8 +50,8 @@ class Progress:
 
     def note(self, error: CloudError | None) -> bool:
         """Note how an image or a list ended; returns whether the service has been silent too often to go on."""
-        # In a row: one image that takes long must not end the run, a service that hangs must not cost a time-out for
-        # every image.
+        # In a row: one image that takes long must not end the run, but a service that hangs must not cost a time-out
+        # for every image.
         with self._lock:
             self._silences = self._silences + 1 if isinstance(error, Unanswered) else 0
             return self._silences >= MOST_SILENCES

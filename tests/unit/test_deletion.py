@@ -9,13 +9,17 @@ from typing import Any
 import pytest
 
 from handler import app
-from handler.errors import InvalidRequest
-from handler.model.outcome import Outcome
-from handler.model.request import Job
+from handler.errors import InvalidRequest, Unexpected
+from handler.model.outcome import Objection, Outcome
+from handler.model.request import DeletionRequest, Job, Target
+from handler.rules.mark_state import Mark, MarkState
+from handler.rules.marks import MarkTags
 from handler.work import deletion, parallel
+from handler.work.judgement import Judgement
 from handler.work.run import Run
 from tests.conftest import UNKNOWN_ID, Context, Invoke, queue
 from tests.fakecloud import DEMO, OTHER, FakeCloud, Server
+from tests.faults import Clock, new_run
 
 Fields = dict[str, Any]
 
@@ -711,3 +715,24 @@ def test_a_server_that_starts_before_a_delete_is_repeated_saves_its_image(invoke
     cloud.fault("DELETE", status=503, then=lambda: cloud.add_server(image=image))
     assert invoke({"image_ids": [image]}).outcomes == {image: ("refused", "in_use")}
     assert set(cloud.images) == {image}
+
+
+# The one place that sends a DELETE
+
+
+@pytest.mark.parametrize(
+    ("objection", "state"),
+    [(Objection("kept", "tagged keep"), None), (None, MarkState.WAITING), (None, MarkState.VETOED)],
+)
+def test_a_judgement_that_does_not_permit_it_opens_no_way_to_a_delete(
+    objection: Objection | None, state: MarkState | None, cloud: FakeCloud, server: Server
+) -> None:
+    image_id = cloud.add_image()
+    run = new_run(cloud, server, Clock())
+    image = run.cloud.image(image_id)
+    assert image is not None
+    mark = Mark(state=state, tags=MarkTags(), last_day=None, veto="", removable=False) if state else None
+    judgement = Judgement(image=image, mark=mark, objection=objection, made_at=run.deadline.now())
+    with pytest.raises(Unexpected, match="no judgement permits"):
+        deletion._send(judgement, Job(Target(image_id), DeletionRequest((Target(image_id),))), run)
+    assert nothing_deleted(cloud)

@@ -10,8 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr, model_val
 
 def _address(text: str) -> str:
     """Check that a text is an HTTP address that can be connected to."""
-    # Here and not by the first request: it is only there that a label which is too long for IDNA raises an error, in
-    # the middle of a run.
+    # A label that is too long for IDNA would raise its error at the first request only, in the middle of a run.
     try:
         parts = urlsplit(text)
         host = (parts.hostname or "").strip(".")
@@ -91,7 +90,7 @@ class Credentials(BaseModel):
         if self.auth_type == "v3token":
             fields = ("auth_url", "token", *project)
         elif self.auth_type == "v3applicationcredential":
-            # No project: an application credential belongs to one, and Keystone refuses to be asked for another.
+            # No project: an application credential belongs to one, and Keystone takes no scope with it.
             named = ("application_credential_id", "application_credential_name", "application_credential_secret")
             fields = ("auth_url", *named, *user)
         values = ((field, getattr(self, field)) for field in fields)

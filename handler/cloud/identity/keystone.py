@@ -42,7 +42,7 @@ KEYSTONE_ERRORS: tuple[tuple[type[Exception], type[CloudError]], ...] = (
     (keystone.ConnectionError, Unreachable),
     (keystone.ClientException, Unexpected),
 )
-"""Our error for each of keystoneauth1; the first class that fits decides."""
+"""Our error for each error of keystoneauth1; the first class that fits decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ class KeystoneIdentity:
 
     def access(self, deadline: Deadline) -> AccessInfoV3:
         """Return a token that lives long enough, a new one if necessary."""
-        # Read without the lock: while one thread waits for Keystone, the others may need nothing from it.
+        # Read without the lock: a thread whose token is good must not wait for one that is asking Keystone.
         access = self._access
         if access is None or datetime.now(UTC) + SHORTEST_LIFE > self._expires:
             access = self.renew(access.auth_token if access else None, deadline)

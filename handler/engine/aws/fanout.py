@@ -17,7 +17,7 @@ from handler.errors import AwsFault, CloudError
 SEND = "AmazonSQS.SendMessageBatch"
 MOST = 10
 """Images in a request, and messages in a batch."""
-# SQS takes 1 MiB by now, but a queue may still be set to this.
+# SQS now takes 1 MiB, but a queue may still be set to this.
 MOST_BYTES = 262_144
 """Bytes in a message, and in all messages of a batch. Source: Amazon SQS API reference, SendMessageBatch."""
 PAUSES = (0.0, 0.2, 0.4)
@@ -124,7 +124,7 @@ class _Post:
         try:
             answer = call("sqs", self.access, SEND, payload, "1.0", session=self._session)
         except AwsFault as exc:
-            # A fault with a name is an answer; a queue that answers now and then is asked on.
+            # A fault with a name is an answer, too: a queue that answers now and then is not given up.
             self._silences = 0 if exc.code else self._silences + 1
             raise
         self._silences = 0
@@ -149,7 +149,7 @@ def _by_id(answer: Mapping[str, Any], kind: str) -> dict[str, dict[str, Any]]:
 
 
 def _packed(sizes: Sequence[int], room: int) -> Iterator[list[int]]:
-    """Put things of these sizes, in order, into groups of at most ten that fit into the room; gives their places.
+    """Group things of these sizes, in order: at most ten that fit into the room together. Yields their places.
 
     A thing that does not fit even alone gets a group of its own.
     """

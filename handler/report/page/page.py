@@ -55,7 +55,7 @@ def _hash(contents: Sequence[str]) -> str:
 
 
 def _verdicts(view: Overview) -> Iterator[str]:
-    """What keeps the page from being the whole story: stops, problems, failures, unknown sizes."""
+    """What a reviewer must see first: stops, problems, failures and unknown sizes."""
     for stop in view.stops:
         yield f'<p class="verdict">{as_text(stop.reason.capitalize())}: {as_text(stop.detail)}.</p>'
     for problem in view.problems:
