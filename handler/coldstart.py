@@ -1,4 +1,4 @@
-"""What makes a cold start faster, before anything else is loaded and after. Entry points of engines import it first.
+"""What makes a cold start faster, before anything else is loaded and after. The doors import it first.
 
 Loading takes most of a cold start. What is loaded is never garbage, but the collector looks through it again and again
 while it grows, which takes a twelfth of a cold start.

@@ -92,10 +92,11 @@ class CloudError(ReaperError):
         vars(self).update(retry_after=retry_after, ends_run=type(self).ends_run if ends_run is None else ends_run)
 
     def anew(self, *, ends_run: bool | None = None) -> Self:
-        """A new error that says the same, for another thread, or for another place to raise it."""
-        return type(self)(
-            str(self), retry_after=self.retry_after, ends_run=self.ends_run if ends_run is None else ends_run
-        )
+        """A new error that says the same, for another thread, or for another place to raise it.
+
+        Unless it is said here, the class says whether it ends the run: elsewhere that may be otherwise.
+        """
+        return type(self)(str(self), retry_after=self.retry_after, ends_run=ends_run)
 
 
 class Denied(CloudError):

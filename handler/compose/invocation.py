@@ -70,11 +70,13 @@ def handle(
     `now` is read from the clock unless it is given; `observe` gets a sweep's decision on every image. Raises
     InvalidRequest for a request that is turned down, unless a queue can take back its message alone.
     """
+    # Before anything that may take long: a run that begins before midnight has the day on which it began.
+    now = now or datetime.now(UTC)
     invocation = _begin(received, context, settings)
     with _ending(invocation.deadline, invocation.progress):
         project_id = invocation.connect()
         admitted = invocation.admitted(project_id)
-        done = results(admitted, invocation.build_run(project_id, now or datetime.now(UTC), observe))
+        done = results(admitted, invocation.build_run(project_id, now, observe))
     report = Report(
         source=received.source,
         mode=mode_of(settings.mode, done),

@@ -131,7 +131,7 @@ def _reaped(judgement: Judgement, job: Job, run: Run) -> Outcome:
 
 def _deleted(judgement: Judgement, job: Job, run: Run) -> Outcome:
     """Send DELETEs until the cloud says how one ended; before each further one, the image is judged anew."""
-    backoff = Backoff(run.deadline)
+    image, backoff = judgement.image, Backoff(run.deadline)
     while True:
         # Taken before it is sent: it may be carried out at any moment from then on.
         sent_at = run.deadline.now()
@@ -140,7 +140,7 @@ def _deleted(judgement: Judgement, job: Job, run: Run) -> Outcome:
         except CloudError as error:
             backoff.wait(error)
         else:
-            return _concluded(judgement.image, job, reply, run)
+            return _concluded(image, job, reply, run)
         again = judged_again(job, run, since=sent_at)
         if isinstance(again, Outcome):
             return again

@@ -56,7 +56,14 @@ def current_image(job: Job, run: Run, since: float | None = None) -> Image | Non
 
 def judged(image: Image, job: Job, run: Run) -> Judgement | None:
     """Judge an image; None if it turns out to be gone. Raises CloudError if something can't be found out."""
-    mark = state_of(image, job.sweep, run.now) if job.sweep else None
+    return _judged(image, _mark_of(image, job, run), job, run)
+
+
+def _mark_of(image: Image, job: Job, run: Run) -> Mark | None:
+    return state_of(image, job.sweep, run.now) if job.sweep else None
+
+
+def _judged(image: Image, mark: Mark | None, job: Job, run: Run) -> Judgement | None:
     objection = _objection_of_sweep(image, mark, job, run)
     facts = Facts(project_id=run.cloud.project_id, now=run.now, expect=job.target.expect, objection=objection)
     # What the record decides needs no further question: most images that stay cost one request.
@@ -75,14 +82,15 @@ def judged_again(job: Job, run: Run, since: float) -> Judgement | Outcome:
     It may be gone by the DELETE that had no answer, and anything about it may have changed since.
     """
     image = current_image(job, run, since)
-    judgement = judged(image, job, run) if image else None
-    if image is None or judgement is None:
+    if image is None:
         return gone(job)
-    if not judgement.is_due:
+    mark = _mark_of(image, job, run)
+    if mark and mark.state is not MarkState.DUE:
         return outcome(image, "refused", "changed", "its mark was taken off, or its day was put off")
-    if judgement.objection:
-        return refused(judgement)
-    return judgement
+    judgement = _judged(image, mark, job, run)
+    if judgement is None:
+        return gone(job)
+    return refused(judgement) if judgement.objection else judgement
 
 
 def outcome(image: Image, name: OutcomeName, reason: str = "", detail: str = "") -> Outcome:

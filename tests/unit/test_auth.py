@@ -305,3 +305,13 @@ def test_a_redirect_after_a_refused_token_is_not_followed_either(
     assert isinstance(other_server.cloud, FakeCloud)
     assert not other_server.cloud.calls
     assert image_id in cloud.images
+
+
+def test_a_token_that_lives_too_short_is_made_anew_for_each_request_and_no_more(
+    cloud: FakeCloud, invoke: Invoke
+) -> None:
+    cloud.token_ttl = 60
+    image_id = cloud.add_image()
+    assert invoke({"image_ids": [image_id]}).outcomes == {image_id: ("deleted", "")}
+    requests = [call for call in cloud.calls if "/v3/" not in call.path]
+    assert (len(requests), logins(cloud)) == (3, 1 + 3)

@@ -4,11 +4,13 @@ import io
 import json
 from collections.abc import Callable
 from contextlib import redirect_stdout
-from typing import Any
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any, Self
 
 import pytest
 
 from handler import app
+from handler.compose import invocation
 from handler.errors import InvalidRequest, Unexpected
 from handler.model.outcome import Objection, Outcome
 from handler.model.request import DeletionRequest, Job, Target
@@ -736,3 +738,33 @@ def test_a_judgement_that_does_not_permit_it_opens_no_way_to_a_delete(
     with pytest.raises(Unexpected, match="no judgement permits"):
         deletion._send(judgement, Job(Target(image_id), DeletionRequest((Target(image_id),))), run)
     assert nothing_deleted(cloud)
+
+
+def test_a_mark_that_was_put_off_before_a_second_delete_needs_no_further_question(
+    invoke: Invoke, cloud: FakeCloud
+) -> None:
+    image = cloud.add_image("ci-1", visibility="shared", tags=["reaper-delete-after=2026-01-01"])
+    put_off = lambda: cloud.images[image].tags.append("reaper-delete-after=2099-01-01")  # noqa: E731
+    cloud.fault("DELETE", f"{image}$", status=503, then=put_off)
+    policy = {"sweep": {"select": {"name": "ci-*"}, "grace": "1d", "limit_percent": 100}}
+    assert invoke(policy).outcomes == {image: ("refused", "changed")}
+    assert len([call for call in cloud.calls_of("GET") if call.path.endswith("/members")]) == 1
+    assert (image in cloud.images, len(cloud.calls_of("DELETE"))) == (True, 1)
+
+
+def test_a_run_has_the_day_on_which_it_began_however_long_it_takes_to_connect(
+    invoke: Invoke, cloud: FakeCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = cloud.add_image("ci-1", tags=["reaper-delete-after=2026-11-25"], created_at="2026-01-01T00:00:00Z")
+    seconds = [datetime(2026, 11, 25, 23, 59, 59, tzinfo=UTC)]
+
+    class Midnight(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return cls.fromtimestamp(seconds[0].timestamp(), tz)
+
+    monkeypatch.setattr(invocation, "datetime", Midnight)
+    cloud.fault("POST", "/auth/tokens$", status=None, then=lambda: seconds.insert(0, seconds[0] + timedelta(seconds=5)))
+    policy = {"sweep": {"select": {"name": "ci-*"}, "grace": "1d", "limit_percent": 100}}
+    assert invoke(policy).outcomes == {image: ("marked", "")}
+    assert image in cloud.images

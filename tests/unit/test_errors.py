@@ -78,7 +78,7 @@ def test_an_error_made_anew_says_the_same_and_may_end_the_run(error: type[CloudE
     made = error("no", retry_after=2.5)
     assert (type(made.anew()), str(made.anew()), made.anew().retry_after) == (error, "no", 2.5)
     assert (made.anew().ends_run, made.anew(ends_run=True).ends_run) == (error.ends_run, True)
-    assert made.anew(ends_run=True).anew().ends_run
+    assert made.anew(ends_run=True).anew().ends_run is error.ends_run
 
 
 @names

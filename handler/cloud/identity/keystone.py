@@ -95,7 +95,8 @@ class KeystoneIdentity:
         Raises Unexpected if several regions offer the service and none is chosen: in the wrong one, every image would
         look already gone.
         """
-        catalog = self.access(deadline).service_catalog
+        # The catalogue of a token that is about to expire is as good: no new token for each service.
+        catalog = (self._access or self.access(deadline)).service_catalog
         for service_type in service_types:
             try:
                 found = catalog.get_urls(service_type, interface=self._interface, region_name=self._region)
