@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+"""The surgery on what pip installed into the artifact.
+
+    artifact.py cut PACKAGE [--but NAME]   make every cut of the table but one
+
+A cut must earn its place: at least LEAST_SHARE of a cold start or LEAST_MEGABYTES, as `make bench` measures it.
+"""
+
+import argparse
+import ast
+import csv
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+LEAST_SHARE = 0.03
+LEAST_MEGABYTES = 0.5
+
+
+class Cut(NamedTuple):
+    """What is taken out of the dependencies, why, and what that gains."""
+
+    name: str
+    why: str
+    share: float
+    """Of a cold start's CPU without the cut, 0 where it is lost in the noise; x86_64, Python 3.13, November 2026."""
+    megabytes: float
+    """Of the unzipped artifact, .pyc files included."""
+    emptied: tuple[str, ...] = ()
+    """Modules that stay, with nothing in them."""
+    removed: tuple[str, ...] = ()
+    """Files and folders."""
+    distribution: str = ""
+    """One that goes whole, with what it says of itself."""
+
+
+CUTS = (
+    Cut(
+        name="plugins",
+        why="The packages only repeat names from their modules, and load every way to log in there is, a web browser's "
+        "among them. Emptied, they load what we name. Neither can be emptied without the other.",
+        share=0.09,
+        megabytes=0.0,
+        emptied=("keystoneauth1/identity/__init__.py", "keystoneauth1/identity/v3/__init__.py"),
+    ),
+    Cut(
+        name="charset-normalizer",
+        why="requests guesses with it the encoding of a text whose sender names none, and without it takes UTF-8. The "
+        "only such texts that we read are the refusals of AWS, which are UTF-8.",
+        share=0.035,
+        megabytes=0.9,
+        distribution="charset_normalizer",
+    ),
+    Cut(
+        name="router",
+        why="Powertools' router for web requests, which nothing of ours loads.",
+        share=0.0,
+        megabytes=2.7,
+        removed=("aws_lambda_powertools/event_handler",),
+    ),
+    Cut(
+        name="tests",
+        why="keystoneauth1's tests of itself, which nothing loads. Those of the others weigh too little to be cut.",
+        share=0.0,
+        megabytes=1.6,
+        removed=("keystoneauth1/tests",),
+    ),
+)
+
+COMMANDS = "bin"
+"""No cut of the table: pip writes into these scripts where the Python is that it ran under, a path of this machine."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Do what the command line asks for; the exit status says whether it was done whole."""
+    options = _parser().parse_args(arguments)
+    for cut in CUTS:
+        if cut.name != options.but:
+            make(cut, options.package)
+    shutil.rmtree(options.package / COMMANDS, ignore_errors=True)
+
+
+def make(cut: Cut, package: Path) -> None:
+    """Make one cut; a target that is not there as expected ends the program, since the dependency has changed."""
+    for name in cut.emptied:
+        path = _present(package / name, cut)
+        if not only_repeats_names(path.read_text(encoding="utf-8")):
+            sys.exit(f"{path} no longer only repeats names: look at the cut {cut.name!r} again")
+        path.write_bytes(b"")
+    for name in cut.removed:
+        _remove(_present(package / name, cut))
+    if cut.distribution:
+        _remove_distribution(cut, package)
+
+
+def only_repeats_names(source: str) -> bool:
+    """Whether a module imports names, gives them further names, and does nothing else."""
+    return all(map(_repeats_names, ast.parse(source).body))
+
+
+def _repeats_names(statement: ast.stmt) -> bool:
+    match statement:
+        case ast.Import() | ast.ImportFrom() | ast.Expr(ast.Constant()):
+            return True
+        case ast.Assign(value=ast.Attribute() | ast.Tuple()):
+            return True
+        case _:
+            return False
+
+
+def _present(path: Path, cut: Cut) -> Path:
+    if not path.exists():
+        sys.exit(f"there is no {path}: look at the cut {cut.name!r} again")
+    return path
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def _remove_distribution(cut: Cut, package: Path) -> None:
+    record = next(package.glob(f"{cut.distribution}-*.dist-info/RECORD"), package / f"{cut.distribution}/RECORD")
+    for path in recorded(_present(record, cut)):
+        path.unlink()
+    for folder in {record.parent, package / cut.distribution}:
+        shutil.rmtree(folder, ignore_errors=True)  # nothing but empty folders is left in them
+
+
+def recorded(record: Path) -> list[Path]:
+    """The files that a RECORD lists and that are there; pip's commands lie outside of the package."""
+    package = record.parent.parent
+    with record.open(encoding="utf-8", newline="") as lines:
+        names = [row[0] for row in csv.reader(lines)]
+    return [package / name for name in names if not name.startswith("..") and (package / name).is_file()]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("action", choices=("cut",))
+    parser.add_argument("package", type=Path)
+    parser.add_argument("--but", choices=[cut.name for cut in CUTS], help="the cut that is not made")
+    return parser
+
+
+if __name__ == "__main__":
+    main()
