@@ -25,6 +25,7 @@ $(STAGE)/ready: requirements.lock pyproject.toml LICENSE Makefile .ci/artifact.m
 	$(VENV) $(PIP) install --no-deps --no-index --find-links $(STAGE) $(FOR_LAMBDA) image-reaper
 	$(VENV) $(SURGERY) cut $(STAGE)/package
 	@$(call compiled)
+	$(VENV) $(SURGERY) record $(STAGE)/package
 	@touch $@
 
 FOR_LAMBDA := --target $(STAGE)/package --no-compile --only-binary=:all: --implementation cp \

@@ -1,17 +1,20 @@
 #!/usr/bin/env python3
-"""The surgery on what pip installed into the artifact.
+"""The surgery on what pip installed into the artifact, and the artifact's word for what it then holds.
 
     artifact.py cut PACKAGE [--but NAME]   make every cut of the table but one
+    artifact.py record PACKAGE             write each distribution's RECORD anew
 
 A cut must earn its place: at least LEAST_SHARE of a cold start or LEAST_MEGABYTES, as `make bench` measures it.
 """
 
 import argparse
 import ast
+import base64
 import csv
+import hashlib
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -76,10 +79,14 @@ COMMANDS = "bin"
 def main(arguments: Sequence[str] | None = None) -> None:
     """Do what the command line asks for; the exit status says whether it was done whole."""
     options = _parser().parse_args(arguments)
-    for cut in CUTS:
-        if cut.name != options.but:
-            make(cut, options.package)
-    shutil.rmtree(options.package / COMMANDS, ignore_errors=True)
+    if options.action == "cut":
+        for cut in CUTS:
+            if cut.name != options.but:
+                make(cut, options.package)
+        shutil.rmtree(options.package / COMMANDS, ignore_errors=True)
+    else:
+        for record in sorted(options.package.glob("*.dist-info/RECORD")):
+            write(record)
 
 
 def make(cut: Cut, package: Path) -> None:
@@ -139,9 +146,32 @@ def recorded(record: Path) -> list[Path]:
     return [package / name for name in names if not name.startswith("..") and (package / name).is_file()]
 
 
+def write(record: Path) -> None:
+    """Let a RECORD list the files that are there, as they are, and the .pyc files that were made of them."""
+    package = record.parent.parent
+    present = set(recorded(record))
+    with record.open("w", encoding="utf-8", newline="") as lines:
+        rows = csv.writer(lines, lineterminator="\n")
+        for path in sorted(present | set(_compiled(present))):
+            name = path.relative_to(package).as_posix()
+            rows.writerow((name, "", "") if path == record else (name, *_seal(path.read_bytes())))
+
+
+def _compiled(sources: Iterable[Path]) -> Iterator[Path]:
+    for source in sources:
+        if source.suffix == ".py":
+            yield from (source.parent / "__pycache__").glob(f"{source.stem}.*.pyc")
+
+
+def _seal(content: bytes) -> tuple[str, int]:
+    """Hash and size, as the specification of RECORD has them."""
+    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=")
+    return f"sha256={digest.decode()}", len(content)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("action", choices=("cut",))
+    parser.add_argument("action", choices=("cut", "record"))
     parser.add_argument("package", type=Path)
     parser.add_argument("--but", choices=[cut.name for cut in CUTS], help="the cut that is not made")
     return parser

@@ -1,6 +1,6 @@
 """What is deployed: the package, its dependencies and nothing else, for the right machine, the same every time."""
 
-import csv
+import base64
 import hashlib
 import os
 import re
@@ -8,6 +8,7 @@ import runpy
 import struct
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,11 @@ def locked() -> set[str]:
     return {match[1].replace("-", "_") for line in lines if (match := re.match(r"([\w.-]+)==", line))}
 
 
+def distributions(package: Path) -> list[metadata.Distribution]:
+    """What importlib.metadata finds in the artifact."""
+    return list(metadata.distributions(path=[str(package)]))
+
+
 def cut(package: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(ROOT / ".ci/artifact.py"), "cut", str(package)]
     return subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (our own command)
@@ -79,13 +85,31 @@ def test_it_holds_our_package_and_the_locked_dependencies(arch: str) -> None:
     assert names == (locked() - {cut.distribution for cut in CUTS}) | {"image_reaper"}
 
 
-def test_every_file_belongs_to_one_of_them(arch: str) -> None:
+def test_every_file_belongs_to_exactly_one_of_them(arch: str) -> None:
     package = staged(arch)
-    recorded: set[str] = set()
-    for record in package.glob("*.dist-info/RECORD"):
-        recorded |= {row[0] for row in csv.reader(record.read_text().splitlines())}
-    present = {str(path.relative_to(package)) for path in files(package) if path.suffix != ".pyc"}
-    assert present <= recorded
+    recorded = [str(file) for found in distributions(package) for file in found.files or []]
+    assert sorted(recorded) == sorted(str(path.relative_to(package)) for path in files(package))
+
+
+def test_every_record_tells_what_each_file_holds(arch: str) -> None:
+    told = [file for found in distributions(staged(arch)) for file in found.files or [] if file.name != "RECORD"]
+    assert told
+    for file in told:
+        content = Path(str(file.locate())).read_bytes()
+        digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode().rstrip("=")
+        assert (file.hash and file.hash.value, file.size) == (digest, len(content)), file
+
+
+def test_the_metadata_names_no_distribution_and_no_entry_point_that_was_taken_out(arch: str) -> None:
+    package = staged(arch)
+    found = distributions(package)
+    assert {one.name.lower().replace("-", "_") for one in found} == {
+        path.name.partition("-")[0] for path in package.glob("*.dist-info")
+    }
+    cut_out = [target.replace("/", ".") for one in CUTS for target in (*one.removed, one.distribution) if target]
+    modules = {point.module for one in found for point in one.entry_points}
+    assert modules
+    assert not [module for module in modules if any(f"{module}.".startswith(f"{name}.") for name in cut_out)]
 
 
 def test_it_holds_no_tests_of_ours_no_events_no_installers_and_no_aws_sdk(arch: str) -> None:
