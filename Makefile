@@ -41,6 +41,7 @@ help:
 	@echo 'make demo            show what the function does, against a fake cloud'
 	@echo 'make test-fast       run the quick tests: the inner loop (40 s)'
 	@echo 'make test            run the tests, and measure what they cover (3 min)'
+	@echo 'make test-artifact   run the core of the unit tests on the built artifact'
 	@echo 'make test-openstack  test the fake cloud against Keystone, Glance and Nova'
 	@echo 'make test-lambda     test the built artifact under the Lambda runtime'
 	@echo 'make test-page       test the page of a run in a headless Chromium'
@@ -63,7 +64,7 @@ demo: $(READY)
 test-fast: $(READY)
 	$(VENV) -m pytest tests/unit tests/contract $(SIDE_BY_SIDE) -m 'not slow' --hypothesis-profile=quick
 
-test: $(READY)
+test: $(READY) test-artifact
 	$(VENV) -m pytest $(SIDE_BY_SIDE) --cov
 
 test-openstack: $(READY) $(OPENSTACK_READY)

@@ -1,5 +1,7 @@
 # The artifact: what is deployed. sam calls `make build-<function>` with ARTIFACTS_DIR.
 
+.PHONY: test-artifact test-stage
+
 SURGERY := .ci/artifact.py
 # A folder among them tells of a module that was removed.
 PACKAGED := $(shell find handler -name __pycache__ -prune -o -print)
@@ -10,6 +12,18 @@ stage-here: $(LAMBDA_READY)
 	@$(call make_here,.venv-lambda/bin/python,stage)
 
 stage: $(STAGE)/ready
+
+# The artifact for this machine and the Python of .venv, whose pytest then runs on it the tests of what meets a
+# dependency. The artifact comes first on the path, and nobody may put the checkout before it.
+test-artifact: $(READY)
+	@$(call make_here,$(VENV),test-stage)
+
+test-stage: $(STAGE)/ready
+	ARTIFACT=$(STAGE)/package PYTHONPATH=$(STAGE)/package:. PYTHONSAFEPATH=1 PYTHONDONTWRITEBYTECODE=1 \
+		$(VENV) -m pytest -p tests.e2e.on_artifact --import-mode=append $(CORE)
+
+CORE := $(patsubst %,tests/unit/test_%.py,app auth aws deletion image_apis meanings payloads report schema shapes sweeps \
+	transport)
 
 # One artifact for all functions: staged once, copied for each.
 build-%: $(STAGE)/ready
