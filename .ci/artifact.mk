@@ -1,6 +1,6 @@
 # The artifact: what is deployed. sam calls `make build-<function>` with ARTIFACTS_DIR.
 
-.PHONY: test-artifact test-stage
+.PHONY: test-artifact test-stage bench-against old_or_why
 
 SURGERY := .ci/artifact.py
 # A folder among them tells of a module that was removed.
@@ -24,6 +24,14 @@ test-stage: $(STAGE)/ready
 
 CORE := $(patsubst %,tests/unit/test_%.py,app auth aws deletion image_apis meanings payloads report schema shapes sweeps \
 	transport)
+
+# This artifact against that of another revision: make bench-against OLD=<revision>
+bench-against: old_or_why $(READY) stage-here
+	$(VENV) -m tests.bench.against '$(OLD)'
+
+old_or_why:
+	@git rev-parse --quiet --verify '$(OLD)^{commit}' >/dev/null || \
+		{ echo 'Say what to compare with: make bench-against OLD=<revision>' >&2; exit 1; }
 
 # One artifact for all functions: staged once, copied for each.
 build-%: $(STAGE)/ready
