@@ -45,7 +45,7 @@ $(STAGE)/ready: requirements.lock pyproject.toml LICENSE Makefile .ci/artifact.m
 	$(VENV) $(PIP) wheel --no-deps --no-build-isolation --wheel-dir $(STAGE) .
 	$(VENV) $(PIP) $(LOCKED) $(FOR_LAMBDA) -r requirements.lock
 	$(VENV) $(PIP) install --no-deps --no-index --find-links $(STAGE) $(FOR_LAMBDA) image-reaper
-	$(VENV) $(SURGERY) cut $(STAGE)/package
+	$(VENV) $(SURGERY) cut $(STAGE)/package $(addprefix --but ,$(UNCUT))
 	@$(call compiled)
 	$(VENV) $(SURGERY) record $(STAGE)/package
 	@touch $@
