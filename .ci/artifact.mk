@@ -20,7 +20,7 @@ test-artifact: $(READY)
 
 test-stage: $(STAGE)/ready
 	ARTIFACT=$(STAGE)/package PYTHONPATH=$(STAGE)/package:. PYTHONSAFEPATH=1 PYTHONDONTWRITEBYTECODE=1 \
-		$(VENV) -m pytest -p tests.e2e.on_artifact --import-mode=append $(CORE)
+		$(VENV) -m pytest -p tests.e2e.on_artifact --import-mode=append $(SIDE_BY_SIDE) $(CORE)
 
 CORE := $(patsubst %,tests/unit/test_%.py,app auth aws deletion image_apis meanings payloads report schema shapes sweeps \
 	transport)

@@ -31,7 +31,7 @@ from handler.model.image import Image
 from handler.model.outcome import Objection
 from handler.model.request import SweepRequest
 from handler.rules import selection
-from handler.rules.marks import MarkTags, fingerprint, read_tags, veto_in
+from handler.rules.marks import NO_TAGS, MarkTags, fingerprint, read_tags, veto_in
 
 FORGOTTEN_AFTER = timedelta(days=31)
 """How long after its last day a mark counts as forgotten; then any sweep with grace may take it off."""
@@ -63,9 +63,16 @@ class Mark(NamedTuple):
     removable: bool
 
 
+_UNMARKED = Mark(state=MarkState.UNMARKED, tags=NO_TAGS, last_day=None, veto="", removable=False)
+_UNMARKED_WITHOUT_GRACE = _UNMARKED._replace(state=MarkState.DUE)
+
+
 def state_of(image: Image, sweep: SweepRequest, now: datetime) -> Mark:
     """Read the marks of an image as one sweep sees them."""
     tags = read_tags(image)
+    # Nearly every image of a project: a sweep asks this of each that it selects.
+    if tags is NO_TAGS:
+        return _UNMARKED if sweep.grace else _UNMARKED_WITHOUT_GRACE
     last_day, veto = tags.last_day, veto_in(tags, image.status)
     # A mark that nobody has signed is not foreign: a run may have died between the mark and its signature.
     is_foreign = bool(tags.signers) and fingerprint(sweep) not in tags.signers

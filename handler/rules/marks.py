@@ -54,14 +54,14 @@ class MarkTags(NamedTuple):
         return bool(self.marks) or self.is_deactivating or self.is_deactivated
 
 
-_NONE = MarkTags()
+NO_TAGS = MarkTags()
 
 
 def read_tags(image: Image) -> MarkTags:
     """Find our tags on an image."""
     ours = sorted(tag for tag in image.tags if tag.startswith(_OURS))
     if not ours:
-        return _NONE
+        return NO_TAGS
     days = {tag: _day(value) for tag, value in _tags_of_key(ours, MARK)}
     signers = dict(_tags_of_key(ours, SWEEP))
     return MarkTags(

@@ -54,6 +54,7 @@ def survey_of(images: Iterable[Image], request: SweepRequest, run: Run) -> Surve
     """Look at every image once; raises CloudError if not all of them could be listed."""
     selected, deselected, for_workers = list[Image](), list[Image](), list[Image]()
     stay, looked_at, changing = Counter[str](), 0, 0
+    today = run.now.date()
     for decision in selection.decide(images, request, run.now):
         looked_at += 1
         run.observe(decision)
@@ -67,7 +68,7 @@ def survey_of(images: Iterable[Image], request: SweepRequest, run: Run) -> Surve
         # Only those to which something would happen. If vetoes counted, thirty of them would stop a sweep with a limit
         # of 25 for ever.
         changing += mark.state in CHANGING
-        if _is_for_workers(mark, run.now.date()):
+        if _is_for_workers(mark, today):
             for_workers.append(decision.image)
     return Survey(
         looked_at=looked_at,
@@ -95,7 +96,7 @@ def _is_for_workers(mark: Mark, today: date) -> bool:
     One that has been due for some days is no longer left to a worker. It would be gone if none had refused it, and only
     a sweep can take its mark off.
     """
-    return mark.state is MarkState.DUE and today - (mark.last_day or today) <= PATIENCE
+    return mark.state is MarkState.DUE and (mark.last_day is None or today - mark.last_day <= PATIENCE)
 
 
 def _shares(survey: Survey, request: SweepRequest, run: Run) -> _Shares:
