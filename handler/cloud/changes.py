@@ -1,13 +1,11 @@
 """Changes to an image that can be taken back: its tags, and whether it is active."""
 
 import re
-from dataclasses import dataclass
 from urllib.parse import quote
 
 from handler.cloud.transport import Transport
 
 
-@dataclass(frozen=True, slots=True)
 class Changes:
     """Changes images through `images`, an address such as `https://glance/v2/images`. Methods may raise CloudError.
 
@@ -16,34 +14,35 @@ class Changes:
     v2, "Image tags"; IMS API reference, "Adding a tag to an image", "Deleting a tag from an image".
     """
 
-    transport: Transport
-    images: str
-    keyed: str = ""
+    def __init__(self, transport: Transport, images: str, keyed: str = "") -> None:
+        self._transport = transport
+        self._images = images
+        self._keyed = keyed
 
     @property
     def tag_replaces(self) -> bool:
         """Whether setting a tag replaces another one with the same key."""
-        return bool(self.keyed)
+        return bool(self._keyed)
 
     def add_tag(self, image_id: str, tag: str) -> None:
         """Add a tag to an image; an image that already has it stays as it is."""
-        if self.keyed:
+        if self._keyed:
             key, _, value = tag.partition("=")
-            self.transport.change("POST", f"{self.keyed}/{image_id}/tags", {"tag": {"key": key, "value": value}})
+            self._transport.change("POST", f"{self._keyed}/{image_id}/tags", {"tag": {"key": key, "value": value}})
         else:
-            self.transport.change("PUT", self._place(image_id, tag))
+            self._transport.change("PUT", self._place(image_id, tag))
 
     def remove_tag(self, image_id: str, tag: str) -> None:
         """Take a tag off an image that has it."""
         key = re.split("[=.]", tag)[0]  # old IMS writes key.value
-        place = f"{self.keyed}/{image_id}/tags/{key}" if self.keyed else self._place(image_id, tag)
-        self.transport.change("DELETE", place)
+        place = f"{self._keyed}/{image_id}/tags/{key}" if self._keyed else self._place(image_id, tag)
+        self._transport.change("DELETE", place)
 
     def set_active(self, image_id: str, *, active: bool) -> None:
         """Make the data of an image available again, or unavailable. Glance only."""
-        self.transport.change("POST", f"{self.images}/{image_id}/actions/{'re' if active else 'de'}activate")
+        self._transport.change("POST", f"{self._images}/{image_id}/actions/{'re' if active else 'de'}activate")
 
     def _place(self, image_id: str, tag: str) -> str:
         """The address of a tag in Glance's API."""
         # A tag may hold slashes: not quoted, it could spell the address of a tag of another image.
-        return f"{self.images}/{image_id}/tags/{quote(tag, safe='')}"
+        return f"{self._images}/{image_id}/tags/{quote(tag, safe='')}"

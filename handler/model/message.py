@@ -1,7 +1,6 @@
 """What came in: the messages of an event, and who waits for an answer to it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from enum import Enum, auto
 from itertools import zip_longest
 from typing import NamedTuple
@@ -20,16 +19,19 @@ class Waiting(Enum):
     """Nobody: the event is sent again if the function raises, and only then."""
 
 
-@dataclass(frozen=True, slots=True)
-class StackCall:
+class StackCall(NamedTuple):
     """A call of CloudFormation, with what the answer to it must name."""
 
     # Not shown: anyone who has the address can answer.
-    response_url: str = field(repr=False)
+    response_url: str
     stack_id: str
     request_id: str
     logical_resource_id: str
     physical_resource_id: str
+
+    def __repr__(self) -> str:
+        """Nothing of the address."""
+        return f"StackCall({self.stack_id}, {self.logical_resource_id}, {self.request_id})"
 
 
 class LifecycleAction(NamedTuple):

@@ -1,9 +1,9 @@
 """A Keystone token as our identity: made by keystoneauth1's plugins. The only module that knows their types."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from threading import Lock
+from typing import NamedTuple
 
 import requests
 from keystoneauth1 import exceptions as keystone
@@ -45,12 +45,15 @@ KEYSTONE_ERRORS: tuple[tuple[type[Exception], type[CloudError]], ...] = (
 """Our error for each error of keystoneauth1; the first class that fits decides."""
 
 
-@dataclass(frozen=True, slots=True)
-class Login:
+class Login(NamedTuple):
     """How a token is made; `secrets` must not appear in any message."""
 
     plugin: Auth
-    secrets: tuple[str, ...] = field(default=(), repr=False)
+    secrets: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """Nothing of the secrets."""
+        return f"Login({type(self.plugin).__name__})"
 
 
 def login_with(credentials: Credentials) -> Login:

@@ -5,13 +5,13 @@ import json
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
 from handler.clock import Deadline
 from handler.engine.aws.access import AwsAccess
-from handler.engine.aws.calls import Session, aws_session, call
+from handler.engine.aws.calls import aws_session, call
 from handler.errors import AwsFault, CloudError
 
 SEND = "AmazonSQS.SendMessageBatch"
@@ -76,19 +76,16 @@ def send(
     return post.problems
 
 
-@dataclass(eq=False)
 class _Post:
     """Messages for a queue, each with the problem that has kept it from being sent so far."""
 
-    bodies: list[str]
-    queue_url: str
-    access: AwsAccess
-    deadline: Deadline | None
-    problems: list[str] = field(init=False)
-    _silences: int = field(default=0, init=False)
-    _session: Session = field(default_factory=aws_session, init=False, repr=False)
-
-    def __post_init__(self) -> None:
+    def __init__(self, bodies: list[str], queue_url: str, access: AwsAccess, deadline: Deadline | None) -> None:
+        self.bodies = bodies
+        self._queue_url = queue_url
+        self._access = access
+        self._deadline = deadline
+        self._silences = 0
+        self._session = aws_session()
         # What is too large is never tried, and keeps this; every other message gets its own problem, or none.
         self.problems = [TOO_LARGE] * len(self.bodies)
 
@@ -101,9 +98,9 @@ class _Post:
         """Send one batch, and note what became of each message; returns those for which another try may help."""
         entries = [{"Id": str(number), "MessageBody": self.bodies[number]} for number in batch]
         try:
-            if self.deadline:
-                self.deadline.check()
-            answer = self._ask({"QueueUrl": self.queue_url, "Entries": entries})
+            if self._deadline:
+                self._deadline.check()
+            answer = self._ask({"QueueUrl": self._queue_url, "Entries": entries})
         # Not tried again here: `call` has done so already, and a run that has ended must send nothing more.
         except (AwsFault, CloudError) as exc:
             for number in batch:
@@ -122,7 +119,7 @@ class _Post:
             message = f"not tried: sqs did not answer {MOST_SILENT_BATCHES} times in a row"
             raise AwsFault(message)
         try:
-            answer = call("sqs", self.access, SEND, payload, "1.0", session=self._session)
+            answer = call("sqs", self._access, SEND, payload, "1.0", session=self._session)
         except AwsFault as exc:
             # A fault with a name is an answer, too: a queue that answers now and then is not given up.
             self._silences = 0 if exc.code else self._silences + 1
