@@ -40,7 +40,7 @@ OPENSTACK := 'keystone>=30,<31' 'glance>=33,<34' 'nova>=34,<35' 'gunicorn>=27,<2
 help:
 	@echo 'make demo            show what the function does, against a fake cloud'
 	@echo 'make test-fast       run the quick tests: the inner loop (40 s)'
-	@echo 'make test            run the tests, and measure what they cover (3 min)'
+	@echo 'make test            run the tests, and measure what they cover (4 min)'
 	@echo 'make test-artifact   run the core of the unit tests on the artifact (40 s)'
 	@echo 'make test-openstack  test the fake cloud against Keystone, Glance and Nova'
 	@echo 'make test-lambda     test the built artifact under the Lambda runtime'
