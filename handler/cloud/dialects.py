@@ -1,4 +1,6 @@
-"""Where everything in the cloud is, and what differs between the four image APIs: one table, no ifs elsewhere.
+"""Where everything in the cloud is, and one table of what differs between the four image APIs.
+
+Nothing else asks which of them it is.
 
 Sources: Glance API v2; IMS API reference, "Deleting an Image (Native OpenStack API)", "Querying images", "Adding a tag
 to an image"; ECS API reference, "Deleting an Image (Discarded)".

@@ -129,7 +129,8 @@ class Transport:
 
     def delete(self, url: str, body: Mapping[str, bool] | None) -> tuple[Answer, float | None]:
         """DELETE once. Returns the answer, and its latency in milliseconds: None if that includes a second token."""
-        # Never repeated here: the image must be judged again before another DELETE is sent.
+        # Not repeated here: the image must be judged again before another DELETE is sent. One that was refused for its
+        # token is sent again with a new token, though; it was not carried out.
         response, answer = self._ask("DELETE", url, json=body)
         return answer, None if response.history else response.elapsed.total_seconds() * 1000
 

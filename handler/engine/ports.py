@@ -1,4 +1,4 @@
-"""The ports of an engine: what the settings and a run ask of it, whichever it is."""
+"""The ports of an engine: what a run asks of it, whichever it is."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

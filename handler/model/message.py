@@ -64,7 +64,7 @@ class Received(NamedTuple):
 
     source: Source
     messages: tuple[Message, ...]
-    waiting: Waiting | StackCall | LifecycleAction = Waiting.CALLER
+    waiting: Waiting | StackCall | LifecycleAction
 
     @property
     def requests(self) -> list[Request]:

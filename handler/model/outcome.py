@@ -10,7 +10,7 @@ OutcomeName = Literal["deleted", "already_gone", "marked", "would_delete", "refu
 
 
 class Objection(NamedTuple):
-    """Why an image is not deleted: a reason of the contract, and a sentence for a person."""
+    """Why an image is not deleted: a reason, and a sentence for a person."""
 
     reason: str
     detail: str

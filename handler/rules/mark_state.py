@@ -20,7 +20,9 @@ FOREIGN       only other sweeps have signed the mark                 leaves it
 FORGOTTEN     the same, and the day is more than 31 days ago         marks it anew
 VETOED        somebody wants it to stay                              refuses it, `kept`
 
-A sweep without grace needs no mark, but it waits for the day of a signed one, no matter which sweep has signed it.
+A sweep without grace needs no mark, but it waits for the day of a signed one, no matter which sweep has signed it: an
+image is DUE, WAITING, FOREIGN or VETOED for it, and both waits end on that day. A mark that nobody has signed leaves no
+trace when it is taken off: the image is UNMARKED again.
 """
 
 from datetime import date, datetime, timedelta
@@ -50,7 +52,7 @@ class MarkState(Enum):
 
 
 CHANGING = frozenset({MarkState.UNMARKED, MarkState.UNANNOUNCED, MarkState.DUE, MarkState.FORGOTTEN})
-"""The states in which a sweep changes an image that it selects, so that its caps count it."""
+"""The states in which a sweep begins something with an image that it selects, so that its caps count it."""
 
 
 class Mark(NamedTuple):

@@ -10,7 +10,8 @@ The order of the steps before a DELETE is the safety of this project:
 4. The budget may have taken its time. If the judgement is old by then, the image is judged anew.
 5. The whole record is written to the journal: once the DELETE is sent, the log is all that is left of the image.
 6. The DELETE is sent. If no answer says how it ended, it may have been carried out, or may yet be. So it is not simply
-   sent again: first the image is read and judged anew.
+   sent again: first the image is read and judged anew. Only a DELETE that was refused for its token, and so was not
+   carried out, is sent again with a new one as it is.
 """
 
 from collections.abc import Mapping
@@ -19,9 +20,9 @@ from dataclasses import replace
 from handler.clock import Backoff
 from handler.cloud.calls import Reply
 from handler.cloud.meanings import Meaning
-from handler.errors import BackupLeft, CloudError, Unexpected
+from handler.errors import BackupLeft, CloudError
 from handler.model.image import Image
-from handler.model.outcome import Outcome
+from handler.model.outcome import Objection, Outcome
 from handler.model.request import Job, SweepRequest
 from handler.rules.mark_state import CHANGING, Mark, MarkState
 from handler.rules.marks import release
@@ -71,15 +72,15 @@ def failed(image_id: str, error: CloudError, image: Image | None = None) -> Outc
 def _dealt_with(judgement: Judgement, job: Job, run: Run) -> Outcome:
     """Delete an image, mark it, or say why neither."""
     if judgement.objection:
-        return _released(judgement, job, run)
+        return _released(judgement, judgement.objection, job, run)
     if judgement.mark and job.sweep and not judgement.is_due:
         return _marked(judgement.image, judgement.mark, job.sweep, job, run)
     return _reaped(judgement, job, run)
 
 
-def _released(judgement: Judgement, job: Job, run: Run) -> Outcome:
+def _released(judgement: Judgement, objection: Objection, job: Job, run: Run) -> Outcome:
     """Refuse an image, and take our marks off it, if its sweep may do that."""
-    image, mark, refusal = judgement.image, judgement.mark, refused(judgement)
+    image, mark, refusal = judgement.image, judgement.mark, refused(judgement.image, objection)
     steps = release(image, mark.tags, job.sweep) if mark and job.sweep and mark.removable else []
     # An image that now belongs to another project is not ours to change.
     if refusal.reason == "not_owner" or not steps:
@@ -123,8 +124,9 @@ def _reaped(judgement: Judgement, job: Job, run: Run) -> Outcome:
         if isinstance(again, Outcome):
             return again
         judgement = again
-    # After everything that may still say no, so that the journal names no image that was spared. If the line can't be
-    # written, this raises, and no DELETE is sent.
+    # As late as can be, so that the journal names few images that were spared: the budget may have used up the time of
+    # the run. If the line can't be written, this raises, and no DELETE is sent.
+    run.deadline.check()
     run.journal(judgement.image, job)
     return _deleted(judgement, job, run)
 
@@ -151,8 +153,8 @@ def _send(judgement: Judgement, job: Job, run: Run) -> Reply:
     """Send one DELETE. No other place does, and only a judgement that permits it opens this one."""
     image = judgement.image
     if not judgement.permits_deletion:
-        message = "a bug in image-reaper: no judgement permits this deletion"
-        raise Unexpected(message)
+        message = "no judgement permits this deletion"
+        raise RuntimeError(message)
     try:
         return run.cloud.delete(image.id, delete_backup=job.request.delete_backup)
     # Only a GET can say whether the image went without its backup: the operator has to look after what is left.

@@ -34,7 +34,7 @@ class Judgement(NamedTuple):
 
     @property
     def permits_deletion(self) -> bool:
-        """Whether nothing speaks against the deletion, now."""
+        """Whether nothing speaks against the deletion."""
         return self.objection is None and self.is_due
 
     def is_fresh(self, now: float) -> bool:
@@ -90,7 +90,7 @@ def judged_again(job: Job, run: Run, since: float) -> Judgement | Outcome:
     judgement = _judged(image, mark, job, run)
     if judgement is None:
         return gone(job)
-    return refused(judgement) if judgement.objection else judgement
+    return refused(image, judgement.objection) if judgement.objection else judgement
 
 
 def outcome(image: Image, name: OutcomeName, reason: str = "", detail: str = "") -> Outcome:
@@ -98,10 +98,9 @@ def outcome(image: Image, name: OutcomeName, reason: str = "", detail: str = "")
     return Outcome(image.id, name, reason, detail, name=image.name, size=image.size, image=image)
 
 
-def refused(judgement: Judgement) -> Outcome:
-    """The outcome of an image to whose deletion a judgement objects."""
-    why = judgement.objection or Objection("", "")
-    return outcome(judgement.image, "refused", why.reason, why.detail)
+def refused(image: Image, objection: Objection) -> Outcome:
+    """The outcome of an image that stays."""
+    return outcome(image, "refused", objection.reason, objection.detail)
 
 
 def gone(job: Job) -> Outcome:

@@ -80,9 +80,9 @@ class Run(NamedTuple):
     journal: Callable[[Image, Job], None]
     report: Callable[[Outcome, Job], None]
     report_bug: Callable[[BaseException], None]
-    spend: Spend = lambda: None
-    observe: Callable[[Decision], None] = lambda _decision: None
-    enqueue: Enqueue | None = None
+    spend: Spend
+    observe: Callable[[Decision], None]
+    enqueue: Enqueue | None
 
     def rehearses(self, job: Job) -> bool:
         """Whether nothing may be changed for a job."""

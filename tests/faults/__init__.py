@@ -114,6 +114,9 @@ def new_run(cloud: FakeCloud, server: Server, clock: Clock, **settings: str) -> 
         journal=lambda *_: None,
         report=lambda *_: None,
         report_bug=lambda _: None,
+        spend=lambda: None,
+        observe=lambda _: None,
+        enqueue=None,
     )
 
 

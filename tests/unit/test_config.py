@@ -377,3 +377,19 @@ def test_no_environment_arms_the_function_but_the_one_word(given_settings: dict[
     except InvalidSettings:
         return
     assert (found.mode == "delete") == (mode == "delete")
+
+
+RULES_OF_OPERATOR = {
+    "min_age": "14d",
+    "keep_tag": "hold",
+    "require_tag": "ci",
+    "allow_names": "ci-*",
+    "allow_shared": "true",
+}
+"""One value for each rule that a setting makes; a new one must be entered here."""
+
+
+@pytest.mark.parametrize("field", Policy._fields)
+def test_every_rule_that_may_be_set_arrives(field: str) -> None:
+    policy = Settings.from_env(PASSWORD | {f"REAPER_{field.upper()}": RULES_OF_OPERATOR[field]}).policy
+    assert [name for name in Policy._fields if getattr(policy, name) != getattr(Policy(), name)] == [field]

@@ -11,7 +11,7 @@ import pytest
 
 from handler import app
 from handler.compose import invocation
-from handler.errors import InvalidRequest, Unexpected
+from handler.errors import InvalidRequest
 from handler.model.outcome import Objection, Outcome
 from handler.model.request import DeletionRequest, Job, Target
 from handler.rules.mark_state import Mark, MarkState
@@ -735,7 +735,7 @@ def test_a_judgement_that_does_not_permit_it_opens_no_way_to_a_delete(
     assert image is not None
     mark = Mark(state=state, tags=MarkTags(), last_day=None, veto="", removable=False) if state else None
     judgement = Judgement(image=image, mark=mark, objection=objection, made_at=run.deadline.now())
-    with pytest.raises(Unexpected, match="no judgement permits"):
+    with pytest.raises(RuntimeError, match="no judgement permits"):
         deletion._send(judgement, Job(Target(image_id), DeletionRequest((Target(image_id),))), run)
     assert nothing_deleted(cloud)
 

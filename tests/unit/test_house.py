@@ -44,16 +44,33 @@ def test_no_function_has_more_than_30_lines_of_code() -> None:
     assert [node.name for path, node in functions if code_lines(node, path.read_text(encoding="utf-8")) > 30] == []
 
 
-def test_a_delete_is_sent_from_one_place_and_only_with_a_judgement() -> None:
-    calls = [
+def calls(suffix: str) -> list[tuple[str, str, list[str]]]:
+    """Who calls what ends so: the module, the function, and the types of its parameters."""
+    return [
         (path.name, function.name, [ast.unparse(each.annotation or each) for each in function.args.args])
         for path in MODULES
         for function in ast.walk(tree(path))
         if isinstance(function, ast.FunctionDef)
         for call in ast.walk(function)
-        if isinstance(call, ast.Call) and ast.unparse(call.func).endswith("cloud.delete")
+        if isinstance(call, ast.Call) and ast.unparse(call.func).endswith(suffix)
     ]
-    assert calls == [("deletion.py", "_send", ["Judgement", "Job", "Run"])]
+
+
+def test_a_delete_is_sent_from_one_place_and_only_with_a_judgement() -> None:
+    assert calls("cloud.delete") == [("deletion.py", "_send", ["Judgement", "Job", "Run"])]
+    assert [call[:2] for call in calls(".delete")] == [("calls.py", "delete"), ("deletion.py", "_send")]
+
+
+def test_no_other_call_to_the_cloud_can_delete_more_than_a_tag() -> None:
+    spelled = {path.name for path in MODULES for node in ast.walk(tree(path)) if is_constant(node, "DELETE")}
+    assert spelled == {"changes.py", "transport.py"}
+    assert [call[:2] for call in calls("transport.change")] == [
+        ("changes.py", name) for name in ("add_tag", "add_tag", "remove_tag", "set_active")
+    ]
+
+
+def is_constant(node: ast.AST, value: str) -> bool:
+    return isinstance(node, ast.Constant) and node.value == value
 
 
 def test_nothing_broad_is_caught_but_at_the_outermost_edge() -> None:

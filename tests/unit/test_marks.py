@@ -265,6 +265,14 @@ def test_the_order_of_tags_and_properties_does_not_change_a_policy() -> None:
     assert fingerprint(SweepRequest(one)) == fingerprint(SweepRequest(other))
 
 
+def test_no_condition_is_left_out_here() -> None:
+    given = [
+        [name for name in Select._fields if getattr(one, name) != getattr(Select(), name)]
+        for one in EVERY_SELECT.values()
+    ]
+    assert given == [[name] for name in Select._fields]
+
+
 @pytest.mark.parametrize("select", EVERY_SELECT.values(), ids=list(EVERY_SELECT))
 def test_policies_that_select_or_keep_otherwise_are_told_apart(select: Select) -> None:
     other = SweepRequest(select, Keep(3))

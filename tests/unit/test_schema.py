@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from handler.errors import InvalidRequest
 from handler.model.request import MOST_IMAGES, DeletionRequest, Keep, Select, SweepRequest, Target
 from handler.sources.parsing import read_json
-from handler.sources.schema import REQUEST_FIELDS, read_request
+from handler.sources.schema import REQUEST_FIELDS, Selection, read_request
 from tests.properties import tried
 
 ID = "6cad483b-e281-4985-a345-7afef1f3c501"
@@ -404,3 +404,23 @@ def test_any_text_is_an_object_or_refused(text: str) -> None:
     except InvalidRequest:
         with pytest.raises(InvalidRequest, match=r"^body: "):
             read_json(text, "body")
+
+
+CONDITIONS: dict[str, object] = {
+    "name": "ci-*",
+    "tags": ["ci"],
+    "properties": {"os_type": "linux"},
+    "status": "active",
+    "older_than": "14d",
+    "created_before": "2026-04-01",
+    "size_over": 1,
+}
+"""One value for each condition; a new one must be entered here."""
+
+
+@pytest.mark.parametrize("field", Selection.model_fields)
+def test_every_condition_that_may_be_asked_for_arrives(field: str) -> None:
+    request = read_request({"sweep": {"select": {field: CONDITIONS[field]}}})
+    assert isinstance(request, SweepRequest)
+    differing = [name for name in Select._fields if getattr(request.select, name) != getattr(Select(), name)]
+    assert differing == [field]

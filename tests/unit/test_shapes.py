@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handler.errors import UnknownEvent
-from handler.model.message import Message, Received, Rejected
+from handler.model.message import Message, Received, Rejected, Waiting
 from handler.model.request import DeletionRequest, SweepRequest, Target
 from handler.sources.shapes import read_event
 from handler.sources.stack import NEVER_CREATED, is_stack_event, physical_id, read_stack_call
@@ -432,7 +432,7 @@ def test_a_failed_creation_has_the_id_that_its_rollback_is_known_by() -> None:
 
 
 def test_a_request_may_be_sent_as_it_is() -> None:
-    assert read_event(REQUEST) == Received("direct", (Message(EXPECTED),))
+    assert read_event(REQUEST) == Received("direct", (Message(EXPECTED),), Waiting.CALLER)
 
 
 @pytest.mark.parametrize("field", ["images", "project_id", "dry_run", "delete_backup", "reason", "sweep"])
