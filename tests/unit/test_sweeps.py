@@ -9,6 +9,7 @@ import pytest
 
 from handler.compose import invocation
 from handler.config import Settings
+from handler.errors import Paused
 from handler.model.outcome import Decision
 from handler.model.request import Select, SweepRequest
 from handler.report.report import Report
@@ -525,6 +526,17 @@ def test_a_judgement_that_grew_old_while_the_budget_was_asked_is_made_anew(cloud
 
     assert reap(new_run(cloud, server, clock)._replace(spend=spend), [image])[image].reason == "kept"
     assert set(cloud.images) == {image}
+
+
+def test_no_line_of_the_journal_names_an_image_once_the_run_was_stopped(cloud: FakeCloud, server: Server) -> None:
+    image, written = cloud.add_image(), list[str]()
+    run_of_one = new_run(cloud, server, Clock())
+    stopped = run_of_one._replace(
+        spend=lambda: run_of_one.deadline.halt(Paused("stopped")),
+        journal=lambda found, _job: written.append(found.id),
+    )
+    assert reap(stopped, [image])[image].reason == "paused"
+    assert (written, set(cloud.images)) == ([], {image})
 
 
 def test_a_judgement_made_anew_that_is_the_same_deletes_what_it_read_last(cloud: FakeCloud, server: Server) -> None:

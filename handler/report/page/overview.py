@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from handler.model.outcome import Decision, Objection, Outcome, Result
 from handler.model.request import SweepRequest
-from handler.report.page.rows import PLACES, ImageRow, Place, Setting, Total, gib, row_of_decision, row_of_outcome
+from handler.report.page.rows import PLACES, Circumstances, ImageRow, Place, Total, gib, row_of_decision, row_of_outcome
 
 _UNREPORTED = Objection("unexpected", "it was selected, but nothing says what became of it")
 
@@ -28,21 +28,21 @@ class Overview(NamedTuple):
 def overview(results: Sequence[Result], mode: str, decisions: Iterable[Decision], now: datetime) -> Overview:
     """Put together what was decided on each image, and what became of those that were selected or asked for."""
     sweeps = [result.request for result in results if isinstance(result.request, SweepRequest)]
-    setting = Setting(armed=mode == "delete", grouped=any(sweep.keep for sweep in sweeps), now=now)
+    circumstances = Circumstances(armed=mode == "delete", grouped=any(sweep.keep for sweep in sweeps), now=now)
     known = _known(decisions)
     rows: dict[str, ImageRow] = {}
     for result in results:
         for outcome in result.outcomes:
-            row = row_of_outcome(outcome, result.request, known.get(outcome.image_id), setting)
+            row = row_of_outcome(outcome, result.request, known.get(outcome.image_id), circumstances)
             rows[row.image_id] = min(rows.get(row.image_id, row), row, key=lambda each: PLACES.index(each.place))
     rows.pop("", None)  # an outcome without an image is about the whole list of a sweep
     why = next((Objection(cap.reason, cap.detail) for result in results if (cap := _cap(result))), _UNREPORTED)
     unreported = [
-        row_of_decision(decision, why, setting) for image_id, decision in known.items() if image_id not in rows
+        row_of_decision(decision, why, circumstances) for image_id, decision in known.items() if image_id not in rows
     ]
     stops = tuple(stop for result in results if (stop := _stop(result)))
     return Overview(
-        armed=setting.armed,
+        armed=circumstances.armed,
         is_sweep=bool(sweeps),
         rows=(*rows.values(), *unreported),
         stops=stops,

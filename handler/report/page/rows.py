@@ -49,7 +49,7 @@ class Total(NamedTuple):
         return cls(len(sizes), sum(size or 0 for size in sizes), sizes.count(None))
 
 
-class Setting(NamedTuple):
+class Circumstances(NamedTuple):
     """What all images of a run have in common."""
 
     armed: bool
@@ -65,16 +65,18 @@ def gib(size: int) -> str:
     return f"{size:,} B" if size else "0 GiB"
 
 
-def row_of_outcome(outcome: Outcome, request: Request | None, decision: Decision | None, setting: Setting) -> ImageRow:
+def row_of_outcome(
+    outcome: Outcome, request: Request | None, decision: Decision | None, circumstances: Circumstances
+) -> ImageRow:
     """The row of an image that has an outcome."""
     image = outcome.image or (decision.image if decision else None)
     place, why = _place(outcome, decision), Objection(outcome.reason, outcome.detail)
     if place == "stays" and decision and decision.objection:
         why = Objection(decision.objection.reason, f"{decision.objection.detail}; {outcome.detail}")
-    words = _outcome_in_words(outcome, place, rehearsed=not setting.armed or bool(request and request.dry_run))
+    words = _outcome_in_words(outcome, place, rehearsed=not circumstances.armed or bool(request and request.dry_run))
     name = outcome.name or (image.name if image else None) or ""
     created, size = (image.created_at, image.size) if image else (None, outcome.size)
-    group = _group_of(name, decision, setting)
+    group = _group_of(name, decision, circumstances)
     return ImageRow(
         place=place,
         image_id=outcome.image_id,
@@ -88,11 +90,11 @@ def row_of_outcome(outcome: Outcome, request: Request | None, decision: Decision
     )
 
 
-def row_of_decision(decision: Decision, why: Objection, setting: Setting) -> ImageRow:
+def row_of_decision(decision: Decision, why: Objection, circumstances: Circumstances) -> ImageRow:
     """The row of an image that has only a decision: it stays, or it is selected and nothing was done about it."""
     image, why = decision.image, decision.objection or why
     place: Place = "stays" if decision.objection else "failed"
-    name, group = image.name or "", _group_of(image.name or "", decision, setting)
+    name, group = image.name or "", _group_of(image.name or "", decision, circumstances)
     return ImageRow(
         place=place,
         image_id=image.id,
@@ -125,6 +127,6 @@ def _outcome_in_words(outcome: Outcome, place: Place, *, rehearsed: bool) -> str
     return "would delete" if rehearsed else "left to a worker"
 
 
-def _group_of(name: str, decision: Decision | None, setting: Setting) -> str:
+def _group_of(name: str, decision: Decision | None, circumstances: Circumstances) -> str:
     """The groups of which the sweep keeps the newest; if it keeps none, the family of the name."""
-    return ", ".join(decision.groups) if decision and setting.grouped else family(name)
+    return ", ".join(decision.groups) if decision and circumstances.grouped else family(name)
