@@ -38,6 +38,7 @@ OPENSTACK := 'keystone>=30,<31' 'glance>=33,<34' 'nova>=34,<35' 'gunicorn>=27,<2
 
 # Durations: on two cores, without the installations that come first.
 help:
+	@echo 'make setup           make .venv, which every other target makes as well'
 	@echo 'make demo            show what the function does, against a fake cloud'
 	@echo 'make test-fast       run the quick tests: the inner loop (40 s)'
 	@echo 'make test            run the tests, and measure what they cover (4 min)'

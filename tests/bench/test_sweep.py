@@ -38,7 +38,7 @@ with requests.Session() as session:
     print(json.dumps({"seconds": time.perf_counter() - start, "seen": seen}))
 """
 SWEEP = """
-import contextlib, io, json, resource, time
+import contextlib, io, json, pathlib, time
 from handler import app
 from handler.compose import warm
 from handler.__main__ import ShellContext
@@ -48,7 +48,7 @@ with contextlib.redirect_stdout(io.StringIO()):
     start = time.perf_counter()
     report = app.lambda_handler({"sweep": sweep}, ShellContext(300))
     seconds = time.perf_counter() - start
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+peak = int(pathlib.Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) * 1024
 print(json.dumps({"seconds": seconds, "peak": peak, "found": report["sweeps"][0], "ok": report["ok"]}))
 """
 

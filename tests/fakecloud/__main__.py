@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 from tests.fakecloud import FakeCloud, Server
 
 DEMO_SEED = Path(__file__).with_name("seed_demo.json")
+UNSET = """for name in $(env | sed -n 's/^\\(OS_[A-Z_]*\\)=.*/\\1/p'); do unset "$name"; done\n"""
+"""For a shell: forget the real cloud, every variable of it."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -21,8 +24,15 @@ def main(arguments: list[str] | None = None) -> int:
         cloud.seed(_read_seed(options.seed))
     ends = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, ends)
-    with Server(cloud, host=options.host, port=options.port) as server:
-        line = {"url": server.url, "env": cloud.env(server.url, options.auth), "pid": os.getpid()}
+    try:
+        serving = Server(cloud, host=options.host, port=options.port)
+    except OSError as exc:
+        sys.exit(f"port {options.port}: {exc.strerror}")
+    with serving as server:
+        env = cloud.env(server.url, options.auth)
+        if options.env:
+            options.env.write_text(UNSET + "".join(f"export {k}={shlex.quote(v)}\n" for k, v in env.items()), "utf-8")
+        line = {"url": server.url, "env": env, "pid": os.getpid()}
         sys.stdout.write(json.dumps(line) + "\n")
         sys.stdout.flush()
         signal.sigwait(ends)
@@ -36,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", help="a JSON file, or `demo`")
     parser.add_argument("--flavour", choices=("openstack", "otc"), default="openstack")
     parser.add_argument("--auth", choices=("password", "v3applicationcredential", "v3token"), default="password")
+    parser.add_argument("--env", type=Path, help="a file to write, that sets the variables of a client in a shell")
     parser.add_argument("--page-size", type=int, default=1000, help="what a page may hold at most")
     parser.add_argument("--delay", type=float, default=0.0, help="seconds that each answer but Keystone's takes")
     return parser
