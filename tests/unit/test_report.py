@@ -1,12 +1,17 @@
 """What happened is told three ways: in the answer, in the log, in the metrics. All three agree."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from handler.errors import InvalidSettings
+from handler.model.outcome import Outcome, Result
+from handler.model.request import DeletionRequest, Target
+from handler.report.report import Report
 from tests.conftest import UNKNOWN_ID, Invocation, Invoke, queue
+from tests.examples import IMAGE
 from tests.fakecloud import OTHER, FakeCloud, Server
 
 OUTCOME_METRICS = {
@@ -341,3 +346,11 @@ def test_no_line_holds_a_password_or_a_token(invoke: Invoke, cloud: FakeCloud, s
     run = invoke({"image_ids": list(one_of_each(cloud))})
     assert run.logged("run.finished")
     assert not [known for known in (secret, *cloud.tokens) if known in run.printed]
+
+
+def test_an_image_that_waits_for_its_day_is_no_part_of_a_plan() -> None:
+    goes = Outcome("i", "would_delete", image=replace(IMAGE, id="i"))
+    waits = Outcome("j", "would_delete", waits=True, image=replace(IMAGE, id="j"))
+    result = Result("", DeletionRequest((Target("i"), Target("j"))), outcomes=(goes, waits))
+    report = Report(source="direct", mode="dry-run", request_id="r", project_id="p", results=(result,))
+    assert [image["id"] for image in report.plan()["plan"]["images"]] == ["i"]
