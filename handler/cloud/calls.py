@@ -1,6 +1,6 @@
 """The few calls that we make to the cloud."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from handler.cloud import payloads
@@ -97,21 +97,31 @@ class Cloud:
         url = self._addresses.scaling_configurations
         return numbered_pages(self._transport, url, "scaling_configurations", "scaling_configuration_id")
 
-    def delete(self, image_id: str, *, delete_backup: bool) -> Reply:
-        """Ask once for an image to be deleted. Any meaning but DONE and UNCONFIRMED says that this did not do it."""
+    def delete(self, image_id: str, permit: Callable[[], object], *, delete_backup: bool) -> Reply:
+        """Ask once for an image to be deleted. Any meaning but DONE and UNCONFIRMED says that this did not do it.
+
+        `permit` is called right before the request is sent, and may raise CloudError.
+        """
         # No body unless the backup is to go as well: Glance answers 400 to a DELETE with any body.
         body = {"delete_backup": True} if delete_backup else None
-        answer, latency = self._transport.delete(self._addresses.deletion(image_id), body)
-        return Reply(meaning=meaning_of(answer), detail=str(answer), latency=latency)
+        answer, latency = self._transport.delete(self._addresses.deletion(image_id), body, permit)
+        meaning = meaning_of(answer)
+        if meaning is Meaning.DONE and self._addresses.dialect.deletes_later:
+            meaning = Meaning.UNCONFIRMED
+        return Reply(meaning=meaning, detail=str(answer), latency=latency)
 
-    def confirm_gone(self, image_id: str) -> None:
-        """Return once a GET says that the image is gone; raises Unavailable if it stays."""
-        error = Unavailable("the cloud accepted the DELETE, but the image is still there")
+    def confirm_gone(self, image_id: str, answer: str) -> None:
+        """Return once a GET says that the image is gone; raises Unavailable if it stays, whatever a DELETE answered."""
+        error = Unavailable(f"the DELETE was answered with {answer}, but the image is still there")
         for pause in LOOKS:
             if self.image(image_id) is None:
                 return
             self._transport.deadline.pause(pause, error)
         raise error
+
+    def was_throttled_since(self, moment: float) -> bool:
+        """Whether the cloud has asked for fewer requests since a moment."""
+        return self._transport.throttled_at >= moment
 
     @property
     def _addresses(self) -> Addresses:

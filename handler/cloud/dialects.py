@@ -24,13 +24,15 @@ class Dialect(NamedTuple):
 
     `deletion` is the address for a DELETE. `lists` are addresses with their parameters, which together list every image
     of the project. `keyed_images` is the address of images whose tags have a key and a value, if the API has such tags.
-    `tells_of_gone` says that a GET of `deletion` shows whether an image is gone, even without an image service.
+    `deletes_later` says that a 204 means "task delivered", and not that the image is gone. `tells_of_gone` says that a
+    GET of `deletion` shows whether an image is gone, even without an image service.
     `is_discarded` says that the cloud's documentation calls the API discarded.
     """
 
     deletion: str
     lists: tuple[tuple[str, Mapping[str, str]], ...] = _GLANCE_LISTS
     keyed_images: str = ""
+    deletes_later: bool = True
     deletes_backups: bool = False
     deactivates: bool = False
     tells_of_gone: bool = False
@@ -38,7 +40,7 @@ class Dialect(NamedTuple):
 
 
 DIALECTS: Mapping[ImageApi, Dialect] = {
-    "glance": Dialect(deletion=_GLANCE + "/{image_id}", deactivates=True),
+    "glance": Dialect(deletion=_GLANCE + "/{image_id}", deletes_later=False, deactivates=True),
     "ims": Dialect(
         deletion=_GLANCE + "/{image_id}",
         lists=(("{image}/v2/cloudimages", {}),),

@@ -5,7 +5,6 @@ from typing import Any, TypeVar
 
 import requests
 from requests import exceptions as wire
-from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError, InvalidHeader, NewConnectionError
 from urllib3.util import Retry
 
@@ -13,7 +12,9 @@ from handler.clock import Backoff, Deadline
 from handler.cloud.fields import Record, read_body
 from handler.cloud.identity.identity import USER_AGENT, Identity
 from handler.cloud.meanings import Answer, Meaning, meaning_of, read_answer
+from handler.connections import FencedAdapter
 from handler.errors import (
+    AnswerLost,
     BackupLeft,
     CloudError,
     CredentialsRefused,
@@ -42,9 +43,9 @@ WIRE_ERRORS: tuple[tuple[type[Exception], type[CloudError]], ...] = (
     (wire.SSLError, Unreachable),
     (wire.ConnectTimeout, Unreachable),
     (wire.Timeout, Unanswered),
-    (wire.ConnectionError, Unavailable),
-    (wire.ChunkedEncodingError, Unavailable),
-    (wire.ContentDecodingError, Unavailable),
+    (wire.ConnectionError, AnswerLost),
+    (wire.ChunkedEncodingError, AnswerLost),
+    (wire.ContentDecodingError, AnswerLost),
     (Exception, Unexpected),
 )
 """Our error for each error of requests; the first class that fits decides, but see `_translated`."""
@@ -86,7 +87,7 @@ def new_session(connections: int, verify: str | bool) -> requests.Session:  # no
     # Glance answers with JSON only if that is all that we accept: to `*/*`, its errors are HTML.
     session.headers.update({"Accept": "application/json", "User-Agent": USER_AGENT})
     for scheme in ("http://", "https://"):
-        session.mount(scheme, HTTPAdapter(pool_maxsize=connections))
+        session.mount(scheme, FencedAdapter(pool_maxsize=connections))
     return session
 
 
@@ -95,6 +96,8 @@ class Transport:
 
     def __init__(self, session: requests.Session, identity: Identity, deadline: Deadline) -> None:
         self.deadline = deadline
+        self.throttled_at = float("-inf")
+        """The last moment at which the cloud asked for fewer requests."""
         self._session = session
         self._identity = identity
 
@@ -127,12 +130,16 @@ class Transport:
             message = f"{method} answered {answer}"
             raise Unexpected(message)
 
-    def delete(self, url: str, body: Mapping[str, bool] | None) -> tuple[Answer, float | None]:
-        """DELETE once. Returns the answer, and its latency in milliseconds: None if that includes a second token."""
-        # Not repeated here: the image must be judged again before another DELETE is sent. One that was refused for its
-        # token is sent again with a new token, though; it was not carried out.
-        response, answer = self._ask("DELETE", url, json=body)
-        return answer, None if response.history else response.elapsed.total_seconds() * 1000
+    def delete(
+        self, url: str, body: Mapping[str, bool] | None, permit: Callable[[], object]
+    ) -> tuple[Answer, float | None]:
+        """DELETE once. Returns the answer, and its latency in milliseconds.
+
+        `permit` is called when the connection stands, right before the request is sent, and may raise CloudError.
+        """
+        # Not repeated here, not even with a new token: the image must be judged again before another DELETE is sent.
+        response, answer = self._ask("DELETE", url, permit, json=body)
+        return answer, response.elapsed.total_seconds() * 1000
 
     def persist(self, attempt: Callable[[], T]) -> T:
         """Repeat an attempt while its error allows it and there is time. Not to be nested: repetitions multiply."""
@@ -143,15 +150,22 @@ class Transport:
             except CloudError as error:
                 backoff.wait(error)
 
-    def _ask(self, method: str, url: str, **options: Any) -> tuple[requests.Response, Answer]:  # noqa: ANN401
+    def _ask(
+        self,
+        method: str,
+        url: str,
+        permit: Callable[[], object] = lambda: None,
+        **options: Any,  # noqa: ANN401 (those of requests)
+    ) -> tuple[requests.Response, Answer]:
         """Send one request; raises the error that its answer means, if it means one."""
         # First, since a new token takes some of the time from which the time-outs below are made.
         auth = self._identity.auth(self.deadline)
         try:
             # Redirects are not followed: they would carry the token to another host.
-            response = self._session.request(
-                method, url, auth=auth, timeout=self.deadline.timeout(), allow_redirects=False, **options
-            )
+            with self.deadline.fence.around(permit):
+                response = self._session.request(
+                    method, url, auth=auth, timeout=self.deadline.timeout(), allow_redirects=False, **options
+                )
         # urllib3's own error comes through requests where an address can't be parsed.
         except (wire.RequestException, HTTPError) as exc:
             raise self._translated(exc) from exc
@@ -162,6 +176,11 @@ class Transport:
         body = self._identity.scrub(response.content.decode(errors="replace"))
         answer = read_answer(response.status_code, body)
         error = ERRORS.get(meaning_of(answer))
+        # A gateway that has had no answer itself.
+        if error is Unavailable and answer.status in {requests.codes.bad_gateway, requests.codes.gateway_timeout}:
+            error = AnswerLost
+        if error is Throttled:
+            self.throttled_at = self.deadline.now()
         if error is not None:
             message = f"{method} answered {answer}"
             raise error(message, retry_after=_retry_after(response))

@@ -2,12 +2,27 @@
 
 from collections.abc import Generator, Iterator, Mapping
 from threading import Lock
+from typing import NamedTuple
 
 from handler.clock import Deadline
 from handler.cloud import payloads
 from handler.cloud.calls import Cloud
 from handler.errors import CloudError
 from handler.model.image import Also, Image
+
+class Uses(NamedTuple):
+    """Which images are used, as it was found out at one moment, and until when that may be relied on."""
+
+    answer: Mapping[str, tuple[str, ...]] | CloudError
+    good_until: float
+
+    def of(self, image: Image) -> tuple[str, ...]:
+        """What uses an image; raises the CloudError that kept us from finding out."""
+        answer = self.answer
+        if isinstance(answer, CloudError):
+            raise answer.anew()
+        return tuple(user for key in (image.id, image.server_id) if key for user in answer.get(key, ()))
+
 
 LIFE = 60.0
 """Seconds after which the cloud is asked again which images are used."""
@@ -25,7 +40,7 @@ class InUse:
         self._asked_at: float | None = None
         """The moment at which the answer was complete."""
 
-    def ask(self, since: float | None = None) -> None:
+    def ask(self, since: float | None = None) -> Uses:
         """Ask the cloud, unless there is an answer that is young enough, and from after the moment `since` if given.
 
         An error is not raised here, but by `of`.
@@ -35,7 +50,7 @@ class InUse:
             asked = self._asked_at
             is_young = asked is not None and self._deadline.now() - asked <= LIFE
             if asked is not None and is_young and (since is None or asked > since):
-                return
+                return Uses(self._answer, asked + LIFE)
             try:
                 self._answer = images_in_use(self._cloud, self._also)
             # Kept as the answer: an image that its own record saves needs no list, and for the others, a list that
@@ -43,14 +58,7 @@ class InUse:
             except CloudError as error:
                 self._answer = error
             self._asked_at = self._deadline.now()
-
-    def of(self, image: Image) -> tuple[str, ...]:
-        """What uses an image; raises the CloudError that kept us from finding out."""
-        self.ask()
-        answer = self._answer
-        if isinstance(answer, CloudError):
-            raise answer.anew()
-        return tuple(user for key in (image.id, image.server_id) if key for user in answer.get(key, ()))
+            return Uses(self._answer, self._asked_at + LIFE)
 
 
 def images_in_use(cloud: Cloud, also: frozenset[Also] = frozenset()) -> Mapping[str, tuple[str, ...]]:

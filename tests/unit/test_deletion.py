@@ -610,7 +610,7 @@ def test_a_success_without_words_is_believed(invoke: Invoke, cloud: FakeCloud, s
 def test_a_deletion_whose_answer_was_lost_is_found_out(invoke: Invoke, cloud: FakeCloud) -> None:
     image = cloud.add_image()
     cloud.fault("DELETE", image, apply=True, cut=True)
-    assert invoke({"image_ids": [image]}).outcomes == {image: ("already_gone", "")}
+    assert invoke({"image_ids": [image]}).outcomes == {image: ("deleted", "")}
     assert set(cloud.dead) == {image}
 
 
@@ -734,7 +734,7 @@ def test_a_judgement_that_does_not_permit_it_opens_no_way_to_a_delete(
     image = run.cloud.image(image_id)
     assert image is not None
     mark = Mark(state=state, tags=MarkTags(), last_day=None, veto="", removable=False) if state else None
-    judgement = Judgement(image=image, mark=mark, objection=objection, made_at=run.deadline.now())
+    judgement = Judgement(image=image, mark=mark, objection=objection, good_until=run.deadline.now())
     with pytest.raises(RuntimeError, match="no judgement permits"):
         deletion._send(judgement, Job(Target(image_id), DeletionRequest((Target(image_id),))), run)
     assert nothing_deleted(cloud)

@@ -68,7 +68,7 @@ def test_another_identity_reads_and_deletes_without_a_word_to_keystone(seen: Clo
     found = seen.image(image)
     assert found is not None
     assert (seen.project_id, found.name, list(seen.servers())) == (DEMO, "ci-1", [])
-    seen.delete(image, delete_backup=False)
+    seen.delete(image, lambda: None, delete_backup=False)
     assert set(cloud.dead) == {image}
     assert not [call for call in cloud.calls if "/v3/" in call.path]
 

@@ -135,6 +135,8 @@ class KeystoneIdentity:
         """Return a token other than `stale`: one that another thread has made in the meantime, or a new one."""
         # One thread at a time: if sixteen meet a revoked token together, the first makes a new one for all of them.
         with self._lock:
+            # A run that was halted because of its credentials must not be taken for one that has just met a refusal.
+            deadline.check()
             if self._access is None or self._access.auth_token == stale:
                 # Forgotten before it is replaced: if that fails, nobody must send the refused token again.
                 self._access = None
