@@ -68,8 +68,8 @@ class Deadline:
 
     def timeout(self) -> tuple[float, float]:
         """Time-outs in seconds, (connect, read), of a request that must end before the deadline."""
-        # Together they are no more than the time that is left. They do not cover a server that goes on sending a little:
-        # so those who start work do not wait for it past the deadline.
+        # Together they are no more than the time that is left. They do not cover a server that goes on sending a
+        # little: so those who start work do not wait for it past the deadline.
         self.check()
         budget = min(self.left(), LONGEST_REQUEST)
         connect = min(LONGEST_CONNECT, budget / 2)

@@ -29,10 +29,12 @@ class FencedAdapter(HTTPAdapter):
     """The adapter of requests, with connections that ask the fence."""
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 (the signature of requests)
+        """Make the pools of connections."""
         super().init_poolmanager(*args, **options)
         self.poolmanager.pool_classes_by_scheme = _POOLS
 
     def proxy_manager_for(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 (the signature of requests)
+        """Make the pools of connections to a proxy."""
         manager = super().proxy_manager_for(*args, **options)
         manager.pool_classes_by_scheme = _POOLS
         return manager

@@ -2,8 +2,8 @@
 
 The order of the steps before a DELETE is the safety of this project:
 
-1. Everything that a judgement rests on is asked first: which images are used, and who shares this one. Then the image is
-   read: its record is newer than all that it is judged with.
+1. Everything that a judgement rests on is asked first: which images are used, and who shares this one. Then the image
+   is read: its record is newer than all that it is judged with.
 2. The rules judge it.
 3. The limit of the invocation and the budget of all invocations count the deletion. They are asked last of all that can
    say no, so that nothing is counted that a rule keeps; and before the DELETE, so that none is sent uncounted.
@@ -127,14 +127,18 @@ class _Tries:
     """What has come of the DELETEs of one image so far.
 
     `last` is the moment at which the last one was sent, None if none was. One `is_lost` if it had no answer, and so may
-    have been carried out.
+    have been carried out. `journaled` is the image as it stands in the journal.
     """
 
     def __init__(self, run: Run) -> None:
         self.last: float | None = None
         self.is_lost = False
+        self.journaled: Image | None = None
+        self._run = run
+        self._began_at = run.deadline.now()
         self._backoff = Backoff(run.deadline)
         self._was_refused = False
+        self._judgements = 1
 
     def failed(self, error: CloudError, sent_at: float) -> None:
         """Wait before the next DELETE; raises the error if no further one can help."""
@@ -148,38 +152,48 @@ class _Tries:
         self.is_lost = self.is_lost or isinstance(error, AnswerLost)
         self._backoff.wait(error)
 
+    def count_judgement(self) -> None:
+        """Count a new judgement before it is made; raises Throttled or Unavailable if there were enough."""
+        if self._judgements >= MOST_JUDGEMENTS:
+            kind = Throttled if self._run.cloud.was_throttled_since(self._began_at) else Unavailable
+            message = f"read {self._judgements} times, and each time that was too long ago when the DELETE could be sent"
+            raise kind(message)
+        self._judgements += 1
+
 
 def _deleted(judgement: Judgement, job: Job, run: Run) -> Outcome:
     """Send DELETEs until the cloud says how one ended; before each further one, the image is judged anew."""
-    tries, began_at = _Tries(run), run.deadline.now()
-    journaled: Image | None = None
-    for _ in range(MOST_JUDGEMENTS):
-        if run.deadline.now() <= judgement.good_until:
-            journaled = _journaled(judgement.image, journaled, job, run)
-            # Taken before it is sent: it may be carried out at any moment from then on.
-            sent_at = run.deadline.now()
-            try:
-                reply = _send(judgement, job, run)
-            except CloudError as error:
-                tries.failed(error, sent_at)
-            else:
-                return _concluded(judgement.image, job, reply, run, is_lost=tries.is_lost)
-        # What was counted stays counted if the image is refused now: one deletion too few is safe.
+    tries = _Tries(run)
+    while True:
+        if result := _tried(judgement, job, run, tries):
+            return result
+        tries.count_judgement()
         again = judged_again(job, run, since=tries.last)
+        # What was counted stays counted if the image is refused now: one deletion too few is safe.
         if isinstance(again, Outcome):
             return _after_all(again, judgement.image, job) if tries.is_lost else again
         judgement = again
-    raise _never_fresh(run, began_at)
 
 
-def _journaled(image: Image, journaled: Image | None, job: Job, run: Run) -> Image:
-    """Write the record of an image to the journal, unless it stands there already; raises CloudError if it can't."""
-    # As late as can be, so that the journal names few images that were spared: the budget may have used up the time of
-    # the run. If the line can't be written, no DELETE is sent.
-    if image != journaled:
+def _tried(judgement: Judgement, job: Job, run: Run, tries: _Tries) -> Outcome | None:
+    """Send one DELETE; None if the image must be judged anew before another one."""
+    # The budget may have taken its time.
+    if run.deadline.now() > judgement.good_until:
+        return None
+    # As late as can be, so that the journal names few images that were spared. If the line can't be written, no DELETE
+    # is sent.
+    if judgement.image != tries.journaled:
         run.deadline.check()
-        run.journal(image, job)
-    return image
+        run.journal(judgement.image, job)
+        tries.journaled = judgement.image
+    # Taken before it is sent: it may be carried out at any moment from then on.
+    sent_at = run.deadline.now()
+    try:
+        reply = _send(judgement, job, run)
+    except CloudError as error:
+        tries.failed(error, sent_at)
+        return None
+    return _concluded(judgement.image, job, reply, run, is_lost=tries.is_lost)
 
 
 def _send(judgement: Judgement, job: Job, run: Run) -> Reply:
@@ -195,12 +209,6 @@ def _send(judgement: Judgement, job: Job, run: Run) -> Reply:
     except BackupLeft as error:
         message = f"{error}; the image is {_whereabouts(image, run)}"
         raise BackupLeft(message) from error
-
-
-def _never_fresh(run: Run, since: float) -> CloudError:
-    kind = Throttled if run.cloud.was_throttled_since(since) else Unavailable
-    message = f"read {MOST_JUDGEMENTS} times, and each time the answers were too old before the DELETE could be sent"
-    return kind(message)
 
 
 def _whereabouts(image: Image, run: Run) -> str:

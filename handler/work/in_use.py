@@ -10,6 +10,7 @@ from handler.cloud.calls import Cloud
 from handler.errors import CloudError
 from handler.model.image import Also, Image
 
+
 class Uses(NamedTuple):
     """Which images are used, as it was found out at one moment, and until when that may be relied on."""
 

@@ -151,4 +151,3 @@ def _objection_of_sweep(image: Image, mark: Mark | None, job: Job, run: Run) -> 
     if job.deselected:
         return Objection("changed", "no longer selected")
     return mark_state.objection_of_sweep(image, mark, job.sweep, run.now) if mark and job.sweep else None
-
