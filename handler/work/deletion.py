@@ -156,7 +156,7 @@ class _Tries:
         """Count a new judgement before it is made; raises Throttled or Unavailable if there were enough."""
         if self._judgements >= MOST_JUDGEMENTS:
             kind = Throttled if self._run.cloud.was_throttled_since(self._began_at) else Unavailable
-            message = f"read {self._judgements} times, and each time that was too long ago when the DELETE could be sent"
+            message = f"read {self._judgements} times, and each time too long before the DELETE could be sent"
             raise kind(message)
         self._judgements += 1
 

@@ -11,14 +11,16 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import redirect_stdout
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from handler import app
 from handler.cloud.calls import Cloud
 from handler.cloud.identity.keystone import KeystoneIdentity
-from handler.connections import FencedAdapter
 from handler.report.reporter import Reporter
 from tests.conftest import Context
+
+if TYPE_CHECKING:
+    from handler.connections import FencedAdapter
 
 PLACES: dict[str, tuple[object, str]] = {
     "name": (socket, "getaddrinfo"),
