@@ -3,11 +3,13 @@
 import html
 import json
 from collections.abc import Sequence
+from threading import Lock
 from typing import Protocol
 
 from requests.auth import AuthBase
 
 from handler.clock import Deadline
+from handler.errors import CredentialsRefused
 
 USER_AGENT = "image-reaper"
 
@@ -33,6 +35,28 @@ class Identity(Protocol):
 
     def scrub(self, text: str) -> str:
         """The text without secrets, even if it is JSON or HTML."""
+
+
+class Home:
+    """The one project that an execution environment works for: the pinned one, or that of its first token.
+
+    It outlives every identity, for the images of one project look already gone to a token of another. Safe for threads.
+    """
+
+    def __init__(self, pin: str = "") -> None:
+        self._project_id = pin
+        self._lock = Lock()
+
+    def admit(self, project_id: str) -> None:
+        """Return if a token is for this project; the first one decides. Raises CredentialsRefused."""
+        with self._lock:
+            self._project_id = self._project_id or project_id
+        if project_id != self._project_id:
+            message = (
+                f"the credentials are for project {project_id}, but this function works for {self._project_id}: "
+                f"give it credentials for that project, or deploy it anew, with another REAPER_PROJECT_ID if that is set"
+            )
+            raise CredentialsRefused(message)
 
 
 class Secrets:

@@ -17,7 +17,7 @@ from requests.auth import AuthBase
 
 from handler.clock import Deadline
 from handler.cloud.identity.credentials import Credentials
-from handler.cloud.identity.identity import USER_AGENT, Secrets
+from handler.cloud.identity.identity import USER_AGENT, Home, Secrets
 from handler.cloud.identity.token import TokenAuth
 from handler.errors import CloudError, CredentialsRefused, Throttled, Unavailable, Unexpected, Unreachable
 
@@ -64,8 +64,8 @@ def login_with(credentials: Credentials) -> Login:
 class KeystoneIdentity:
     """One set of credentials, and the token made from it over `session`. Safe for threads.
 
-    It outlives an invocation. When the login is refused, `rotate` returns another one, or None. Endpoints are those of
-    one `interface` and `region` in the token's catalogue.
+    It outlives an invocation. When the login is refused, also because it is not for the project of `home`, `rotate`
+    returns another one, or None. Endpoints are those of one `interface` and `region` in the token's catalogue.
     """
 
     def __init__(
@@ -73,19 +73,20 @@ class KeystoneIdentity:
         login: Login,
         session: requests.Session,
         *,
+        home: Home | None = None,
         interface: str = "public",
         region: str | None = None,
         rotate: Callable[[], Login | None] = lambda: None,
     ) -> None:
         self._session = session
         self._login = login
+        self._home = home or Home()
         self._interface = interface
         self._region = region
         self._rotate = rotate
         self._secrets = Secrets(*login.secrets)
         self._lock = Lock()
         self._access: AccessInfoV3 | None = None
-        self._project_id = ""
         self._expires = datetime.min.replace(tzinfo=UTC)
 
     def project_id(self, deadline: Deadline) -> str:
@@ -139,7 +140,7 @@ class KeystoneIdentity:
                 # Forgotten before it is replaced: if that fails, nobody must send the refused token again.
                 self._access = None
                 try:
-                    self._access = self._of_one_project(self._log_in(deadline))
+                    self._access = self._log_in(deadline)
                 except CloudError as error:
                     # Without a token, nothing else in this run will succeed.
                     fatal = error.anew(ends_run=True)
@@ -163,16 +164,6 @@ class KeystoneIdentity:
             self._secrets.add(*rotated.secrets)
             return self._authenticate(deadline)
 
-    def _of_one_project(self, access: AccessInfoV3) -> AccessInfoV3:
-        """Raise CredentialsRefused for a token of another project than the last."""
-        # A secret may be rotated to another project in the middle of a run. Its token can't see the images of this
-        # one, which would then count as already gone.
-        if self._project_id not in {"", access.project_id}:
-            message = f"the new token is for project {access.project_id}, not for {self._project_id}"
-            raise CredentialsRefused(message)
-        self._project_id = str(access.project_id)
-        return access
-
     def _authenticate(self, deadline: Deadline) -> AccessInfoV3:
         session = KeystoneSession(
             session=self._session,
@@ -192,6 +183,7 @@ class KeystoneIdentity:
         except keystone.ClientException as exc:
             raise self._translated(exc) from exc
         self._secrets.add(str(access.auth_token))
+        self._home.admit(str(access.project_id))
         return access
 
     def _translated(self, error: keystone.ClientException) -> CloudError:
