@@ -1,7 +1,7 @@
 """What an execution environment keeps from one invocation to the next, and when it is made anew."""
 
 import random
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from typing import Any, NamedTuple
 
 from handler.cloud.identity.credentials import Credentials
@@ -66,7 +66,7 @@ def _secret(name: str, access: AwsAccess) -> dict[str, Any]:
     return read_secret(name, access)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _home(_source: str | Credentials, pin: str) -> Home:
     """The project of all credentials of one source: the name of a secret, or what the environment holds."""
     return Home(pin)

@@ -45,9 +45,8 @@ def test_another_project_is_refused_for_as_long_as_the_environment_lives(
     assert not [call for call in cloud.calls if call.status < 400 and call.method != "POST"]
 
 
-def test_the_messages_of_another_project_are_returned_each_time(
-    cloud: FakeCloud, warmed: Reap, invoke: Invoke, moto: str
-) -> None:
+@pytest.mark.usefixtures("warmed")
+def test_the_messages_of_another_project_are_returned_each_time(cloud: FakeCloud, invoke: Invoke) -> None:
     image = cloud.add_image()
     for _ in range(3):
         assert invoke(queue({"image_ids": [image]}), OS_PASSWORD="").returned == ["m0"]
@@ -80,7 +79,7 @@ def test_the_first_project_is_taken_again_once_its_credentials_are_back(
     assert warmed().answer["counts"] == {"deleted": 1}
 
 
-def test_a_late_run_that_leaves_its_token_behind_does_not_forget_the_project(cloud: FakeCloud, warmed: Reap) -> None:
+def test_a_late_run_that_leaves_its_token_behind_does_not_forget_the_project(warmed: Reap) -> None:
     warmed()
     warm.drop_access()
     assert warmed().outcomes.popitem()[1] == ("failed", "denied")

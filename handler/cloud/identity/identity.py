@@ -54,9 +54,13 @@ class Home:
         if project_id != self._project_id:
             message = (
                 f"the credentials are for project {project_id}, but this function works for {self._project_id}: "
-                f"give it credentials for that project, or deploy it anew, with another REAPER_PROJECT_ID if that is set"
+                f"give it credentials for {self._project_id}, or deploy it anew (and change REAPER_PROJECT_ID, if set)"
             )
             raise CredentialsRefused(message)
+
+
+REMEMBERED = 32
+"""Tokens that must not be shown: more than a run of a quarter of an hour gets through."""
 
 
 class Secrets:
@@ -64,6 +68,7 @@ class Secrets:
 
     def __init__(self, *secrets: str) -> None:
         self._forms: set[str] = set()
+        self._passing: tuple[set[str], ...] = ()
         self.add(*secrets)
 
     def add(self, *secrets: str) -> None:
@@ -72,10 +77,14 @@ class Secrets:
         # A new set: another thread may be going through the old one.
         self._forms = self._forms | forms
 
+    def follow(self, secret: str) -> None:
+        """Add a secret that takes the place of another one, as tokens do: only the last ones are remembered."""
+        self._passing = (*self._passing[1 - REMEMBERED :], _forms(secret))
+
     def scrub(self, text: str) -> str:
         """The text with three asterisks in place of each secret."""
         # The longest first: a secret may be a part of another, whose rest would be left.
-        for form in sorted(self._forms, key=len, reverse=True):
+        for form in sorted(self._forms.union(*self._passing), key=len, reverse=True):
             text = text.replace(form, "***")
         return text
 

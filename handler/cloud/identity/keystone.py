@@ -1,7 +1,7 @@
 """A Keystone token as our identity: made by keystoneauth1's plugins. The only module that knows their types."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from threading import Lock
 from typing import NamedTuple
 
@@ -18,11 +18,9 @@ from requests.auth import AuthBase
 from handler.clock import Deadline
 from handler.cloud.identity.credentials import Credentials
 from handler.cloud.identity.identity import USER_AGENT, Home, Secrets
+from handler.cloud.identity.life import Life, clocks
 from handler.cloud.identity.token import TokenAuth
 from handler.errors import CloudError, CredentialsRefused, Throttled, Unavailable, Unexpected, Unreachable
-
-SHORTEST_LIFE = timedelta(seconds=120)
-"""How long a token must still live to be used; keystoneauth1 takes the same time."""
 
 PLUGINS: Mapping[str, Callable[..., Auth]] = {
     "password": Password,
@@ -68,7 +66,7 @@ class KeystoneIdentity:
     returns another one, or None. Endpoints are those of one `interface` and `region` in the token's catalogue.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (what outlives a run is made of all this)
         self,
         login: Login,
         session: requests.Session,
@@ -87,7 +85,7 @@ class KeystoneIdentity:
         self._secrets = Secrets(*login.secrets)
         self._lock = Lock()
         self._access: AccessInfoV3 | None = None
-        self._expires = datetime.min.replace(tzinfo=UTC)
+        self._life = Life((0.0, 0.0), 0.0)
 
     def project_id(self, deadline: Deadline) -> str:
         """The project of the token."""
@@ -128,7 +126,7 @@ class KeystoneIdentity:
         """Return a token that lives long enough, a new one if necessary."""
         # Read without the lock: a thread whose token is good must not wait for one that is asking Keystone.
         access = self._access
-        if access is None or datetime.now(UTC) + SHORTEST_LIFE > self._expires:
+        if access is None or self._life.is_over():
             access = self.renew(access.auth_token if access else None, deadline)
         return access
 
@@ -174,15 +172,17 @@ class KeystoneIdentity:
             redirect=False,
             user_agent=USER_AGENT,
         )
+        # Before the request: the life of a token begins while its answer is still on its way.
+        begun = clocks()
         try:
             access = self._login.plugin.get_auth_ref(session)
-            self._expires = _read_whole(access)
+            self._life = Life.of(_issued(access), _read_whole(access), begun)
         except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as exc:
             message = f"Keystone's answer can't be read as a token for a project: {exc!r}"
             raise Unexpected(self.scrub(message)) from exc
         except keystone.ClientException as exc:
             raise self._translated(exc) from exc
-        self._secrets.add(str(access.auth_token))
+        self._secrets.follow(str(access.auth_token))
         self._home.admit(str(access.project_id))
         return access
 
@@ -194,7 +194,7 @@ class KeystoneIdentity:
 def _read_whole(access: AccessInfoV3) -> datetime:
     """Read everything that will be needed of a token, so that a body that can't be read is found out here.
 
-    Returns the time at which the token expires; keystoneauth1 would parse it again for every request.
+    Returns the time at which the token expires.
     """
     access.service_catalog.get_endpoints_data()
     expires = access.expires
@@ -202,3 +202,11 @@ def _read_whole(access: AccessInfoV3) -> datetime:
         message = "it names no project, or no time at which it expires"
         raise ValueError(message)
     return expires
+
+
+def _issued(access: AccessInfoV3) -> datetime | None:
+    """When a token was made, by Keystone's clock; None if it does not say so in a way that can be read."""
+    try:
+        return access.issued
+    except (KeyError, TypeError, ValueError):
+        return None
