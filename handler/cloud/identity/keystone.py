@@ -24,11 +24,10 @@ from handler.errors import CloudError, CredentialsRefused, Throttled, Unavailabl
 
 PLUGINS: Mapping[str, Callable[..., Auth]] = {
     "password": Password,
-    "v3password": Password,
     "v3applicationcredential": ApplicationCredential,
     "v3token": Token,
 }
-"""What `OS_AUTH_TYPE` may say. A list of our own, since looking up entry points reads the metadata of all packages."""
+"""The plugin of each way to log in. A list of our own: looking up entry points reads the metadata of all packages."""
 
 KEYSTONE_ERRORS: tuple[tuple[type[Exception], type[CloudError]], ...] = (
     (keystone.TooManyRequests, Throttled),
