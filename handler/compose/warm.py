@@ -1,6 +1,7 @@
 """What an execution environment keeps from one invocation to the next, and when it is made anew."""
 
 import random
+from collections.abc import Mapping
 from functools import cache, lru_cache, partial
 from typing import Any, NamedTuple
 
@@ -22,9 +23,9 @@ class Access(NamedTuple):
     identity: Identity
 
 
-def load_settings() -> Settings:
+def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     """Read the settings, with the credentials that the secret held when it was last read."""
-    return Settings.from_env(read=_secret)
+    return Settings.from_env(environment, read=_secret)
 
 
 @lru_cache(maxsize=1)

@@ -31,10 +31,10 @@ def merge(below: Mapping[str, str], above: Mapping[str, str]) -> dict[str, str]:
     """The variables of two sources, of which the second wins in whatever spelling, with its own way to log in."""
     below, above = spell(below), spell(above)
     way = ALSO_CALLED.get(below.get("OS_AUTH_TYPE", ""), below.get("OS_AUTH_TYPE", ""))
-    if WAYS.get(way) not in above and (own := _way_of(above)):
+    if WAYS.get(way) not in above and (own := way_of(above)):
         above = {"OS_AUTH_TYPE": own} | above
     # An id below would win over a name above.
-    hidden = {name for pair in _pairs() if above.keys() & pair for name in pair}
+    hidden = {name for pair in pairs() if above.keys() & pair for name in pair}
     return {name: value for name, value in below.items() if name not in hidden} | above
 
 
@@ -50,7 +50,7 @@ def spell(given: Mapping[str, str]) -> dict[str, str]:
 def complete(given: Mapping[str, str]) -> dict[str, str]:
     """The variables of all sources, with what follows from them."""
     found = spell(given)
-    if own := _way_of(found):
+    if own := way_of(found):
         found = {"OS_AUTH_TYPE": own} | found
     found = _with_domains(found, "ID", found.get("OS_DEFAULT_DOMAIN"))
     # Where only the user's domain is given, the project is in the same one, as in profiles of Open Telekom Cloud.
@@ -68,9 +68,11 @@ def _with_domains(given: dict[str, str], ending: str, domain: str | None) -> dic
     return given | {f"{kind}_{ending}": domain for kind in lacking}
 
 
-def _way_of(given: Mapping[str, str]) -> str | None:
+def way_of(given: Mapping[str, str]) -> str | None:
+    """The way to log in whose secret is given."""
     return next((way for way, secret in WAYS.items() if secret in given), None)
 
 
-def _pairs() -> list[set[str]]:
+def pairs() -> list[set[str]]:
+    """The names of which one is enough."""
     return [{f"{kind}_ID", f"{kind}_NAME"} for kind in NAMED_TWICE] + [{"OS_USER_ID", "OS_USERNAME"}]
