@@ -44,6 +44,7 @@ class Home:
     """
 
     def __init__(self, pin: str = "") -> None:
+        self._pin = pin
         self._project_id = pin
         self._lock = Lock()
 
@@ -52,10 +53,9 @@ class Home:
         with self._lock:
             self._project_id = self._project_id or project_id
         if project_id != self._project_id:
-            message = (
-                f"the credentials are for project {project_id}, but this function works for {self._project_id}: "
-                f"give it credentials for {self._project_id}, or deploy it anew (and change REAPER_PROJECT_ID, if set)"
-            )
+            known = f"REAPER_PROJECT_ID says {self._pin}" if self._pin else f"the first one was for {self._project_id}"
+            cure = "give it credentials for that one, or deploy it anew with the REAPER_PROJECT_ID that is meant"
+            message = f"the token is for project {project_id}, {known}, and this function works for no other: {cure}"
             raise CredentialsRefused(message)
 
 
