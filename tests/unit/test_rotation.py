@@ -5,6 +5,7 @@ import pytest
 from handler.compose import warm
 from tests.conftest import Invoke, queue
 from tests.fakecloud import DEMO, OTHER, FakeCloud
+from tests.fakecloud.records import REGION
 from tests.faults import IMAGE_PATH
 from tests.unit.conftest import Reap, Store
 
@@ -101,3 +102,22 @@ def test_a_project_that_changes_in_the_middle_of_a_run_ends_it(cloud: FakeCloud,
     cloud.rotate_password("new-passw0rd")
     for _ in range(2):
         assert reap().outcomes.popitem()[1] == ("failed", "denied")
+
+
+@pytest.mark.parametrize("region", ["RegionTwo", ""])
+def test_another_region_is_refused_as_another_project_is(
+    region: str, cloud: FakeCloud, store: Store, reap: Reap
+) -> None:
+    """What is in the first region would look already gone in the second."""
+    store(at_home(cloud) | {"OS_REGION_NAME": REGION})
+    reap(OS_REGION_NAME="")
+    cloud.rotate_password("new-passw0rd")
+    store(at_home(cloud) | {"OS_REGION_NAME": region})
+    reap(OS_REGION_NAME="")  # the environment takes the new password, and stays in its region
+    for _ in range(2):
+        (outcome,) = reap(OS_REGION_NAME="").answer["outcomes"]
+        assert (outcome["outcome"], outcome["reason"]) == ("failed", "denied")
+        assert "OS_REGION_NAME" in outcome["detail"]
+    store(at_home(cloud) | {"OS_REGION_NAME": REGION})
+    reap(OS_REGION_NAME="")  # a region counts from the next invocation on
+    assert reap(OS_REGION_NAME="").answer["counts"] == {"deleted": 1}

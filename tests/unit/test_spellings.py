@@ -87,6 +87,13 @@ def test_what_can_not_be_used_is_refused_with_its_name_and_its_cure(changed: dic
         Settings.from_env(COMPLETE | changed)
 
 
+def test_a_function_that_is_to_read_clouds_yaml_begins_nothing(cloud: FakeCloud, invoke: Invoke) -> None:
+    error = invoke({"image_ids": [cloud.add_image()]}, OS_CLOUD="otc").error
+    assert isinstance(error, InvalidSettings)
+    assert "OS_CLOUD: clouds.yaml is read from a shell only" in str(error)
+    assert not cloud.calls
+
+
 @pytest.mark.parametrize("interface", ["public", "internal", "admin"])
 @pytest.mark.parametrize("name", ["OS_INTERFACE", "OS_ENDPOINT_TYPE"])
 @pytest.mark.parametrize("ending", ["", "URL"])

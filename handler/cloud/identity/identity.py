@@ -4,7 +4,7 @@ import html
 import json
 from collections.abc import Sequence
 from threading import Lock
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from requests.auth import AuthBase
 
@@ -38,25 +38,32 @@ class Identity(Protocol):
 
 
 class Home:
-    """The one project that an execution environment works for: the pinned one, or that of its first token.
+    """The one project, in one region, that an execution environment works for: the first one, or the pinned one.
 
-    It outlives every identity, for the images of one project look already gone to a token of another. Safe for threads.
+    It outlives every identity: to a token of another project, or in another region, the images of this one look already
+    gone. Safe for threads.
     """
 
     def __init__(self, pin: str = "") -> None:
         self._pin = pin
-        self._project_id = pin
+        self._first: tuple[str, str | None] | None = None
         self._lock = Lock()
 
-    def admit(self, project_id: str) -> None:
-        """Return if a token is for this project; the first one decides. Raises CredentialsRefused."""
+    def admit(self, project_id: str, region: str | None) -> None:
+        """Return if a token is for this project and region; the first one decides. Raises CredentialsRefused."""
+        if self._pin not in {"", project_id}:
+            self._refuse(f"the token is for project {project_id}, REAPER_PROJECT_ID says {self._pin}")
         with self._lock:
-            self._project_id = self._project_id or project_id
-        if project_id != self._project_id:
-            known = f"REAPER_PROJECT_ID says {self._pin}" if self._pin else f"the first one was for {self._project_id}"
-            cure = "give it credentials for that one, or deploy it anew with the REAPER_PROJECT_ID that is meant"
-            message = f"the token is for project {project_id}, {known}, and this function works for no other: {cure}"
-            raise CredentialsRefused(message)
+            first = self._first = self._first or (project_id, region)
+        if project_id != first[0]:
+            self._refuse(f"the token is for project {project_id}, the first one was for {first[0]}")
+        if region != first[1]:
+            self._refuse(f"OS_REGION_NAME is {region or 'empty'}, at first it was {first[1] or 'empty'}")
+
+    def _refuse(self, problem: str) -> NoReturn:
+        cure = "give it the credentials that it had, or deploy it anew; REAPER_PROJECT_ID says which project is meant"
+        message = f"{problem}, and this function works for one project in one region: {cure}"
+        raise CredentialsRefused(message)
 
 
 REMEMBERED = 32

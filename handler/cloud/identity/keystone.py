@@ -182,7 +182,7 @@ class KeystoneIdentity:
         except keystone.ClientException as exc:
             raise self._translated(exc) from exc
         self._secrets.follow(str(access.auth_token))
-        self._home.admit(str(access.project_id))
+        self._home.admit(str(access.project_id), self._region)
         return access
 
     def _translated(self, error: keystone.ClientException) -> CloudError:
