@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from handler.cloud.dialects import ImageApi
 from handler.cloud.identity.credentials import Credentials, Url
+from handler.cloud.identity.spellings import complete, merge
 from handler.engine.aws.access import TABLE_NAME, AwsAccess, check_queue
 from handler.errors import AwsFault, InvalidRequest, InvalidSettings
 from handler.model.image import Also
@@ -94,10 +95,17 @@ class Settings(BaseModel):
         ours = {name: value for name, value in given.items() if name.startswith("REAPER_") or name in _POWERTOOLS}
         access = _aws_access(given)
         if name := given.get(SECRET):
-            given |= _credentials_in(name, access, read)
+            given = merge(given, _credentials_in(name, access, read))
+        if "OS_CLOUD" in given:
+            message = (
+                "OS_CLOUD: clouds.yaml is read from a shell only (python -m handler): set the OS_* variables instead"
+            )
+            raise InvalidSettings(message)
         _check_standing_requests(given)
         try:
-            return cls.model_validate({**ours, "aws": access, "credentials": Credentials.model_validate(given)})
+            return cls.model_validate(
+                {**ours, "aws": access, "credentials": Credentials.model_validate(complete(given))}
+            )
         # The input is left out, and so is the error itself, which shows the input: that may be a password.
         except ValidationError as exc:
             problems = "; ".join(_wrong_variable(error) for error in exc.errors(include_url=False, include_input=False))

@@ -3,6 +3,7 @@ import json
 import pytest
 
 from handler.clock import RESERVE, SHORTEST_REQUEST
+from handler.cloud.identity.life import Life
 from handler.errors import Unavailable
 from handler.model.request import DeletionRequest, Job, Target
 from handler.work.parallel import carry_out
@@ -73,9 +74,11 @@ def test_a_run_that_begins_too_late_begins_nothing(cloud: FakeCloud, server: Ser
     assert not cloud.calls
 
 
-def test_a_new_token_costs_time_that_the_request_no_longer_has(cloud: FakeCloud, server: Server) -> None:
+def test_a_new_token_costs_time_that_the_request_no_longer_has(
+    cloud: FakeCloud, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     image_id = cloud.add_image()
-    cloud.token_ttl = 60  # so short that every request gets a token of its own
+    monkeypatch.setattr(Life, "is_over", lambda _life: True)  # every request gets a token of its own
     clock = Clock(RESERVE + SHORTEST_REQUEST + 0.4)
     cloud.fault("POST", TOKENS_PATH, status=None, skip=2, then=lambda: clock.pass_by(0.6))
     starts = []

@@ -91,3 +91,17 @@ def test_a_secret_is_scrubbed_in_every_form_that_it_may_be_quoted_in(secret: str
     for text in (secret, repr(secret), f"<p>{secret}</p>"):
         assert "***" in secrets.scrub(text)
         assert secret not in secrets.scrub(text)
+
+
+def test_of_secrets_that_follow_each_other_the_last_ones_are_remembered() -> None:
+    secrets = Secrets("for ever")
+    for number in range(1000):
+        secrets.follow(f"token-{number:04}-")
+    assert secrets.scrub("for ever, token-0999-, token-0990-") == "***, ***, ***"
+    assert secrets.scrub("token-0001-") == "token-0001-"
+
+
+def test_a_secret_that_begins_like_one_that_passes_leaves_nothing_of_it() -> None:
+    secrets = Secrets("gAAAA")
+    secrets.follow("gAAAABcdef")
+    assert secrets.scrub("gAAAABcdef") == "***"

@@ -1,7 +1,7 @@
 """A Keystone token as our identity: made by keystoneauth1's plugins. The only module that knows their types."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from threading import Lock
 from typing import NamedTuple
 
@@ -17,20 +17,17 @@ from requests.auth import AuthBase
 
 from handler.clock import Deadline
 from handler.cloud.identity.credentials import Credentials
-from handler.cloud.identity.identity import USER_AGENT, Secrets
+from handler.cloud.identity.identity import USER_AGENT, Home, Secrets
+from handler.cloud.identity.life import Life, clocks
 from handler.cloud.identity.token import TokenAuth
 from handler.errors import CloudError, CredentialsRefused, Throttled, Unavailable, Unexpected, Unreachable
 
-SHORTEST_LIFE = timedelta(seconds=120)
-"""How long a token must still live to be used; keystoneauth1 takes the same time."""
-
 PLUGINS: Mapping[str, Callable[..., Auth]] = {
     "password": Password,
-    "v3password": Password,
     "v3applicationcredential": ApplicationCredential,
     "v3token": Token,
 }
-"""What `OS_AUTH_TYPE` may say. A list of our own, since looking up entry points reads the metadata of all packages."""
+"""The plugin of each way to log in. A list of our own: looking up entry points reads the metadata of all packages."""
 
 KEYSTONE_ERRORS: tuple[tuple[type[Exception], type[CloudError]], ...] = (
     (keystone.TooManyRequests, Throttled),
@@ -64,29 +61,30 @@ def login_with(credentials: Credentials) -> Login:
 class KeystoneIdentity:
     """One set of credentials, and the token made from it over `session`. Safe for threads.
 
-    It outlives an invocation. When the login is refused, `rotate` returns another one, or None. Endpoints are those of
-    one `interface` and `region` in the token's catalogue.
+    It outlives an invocation. When the login is refused, also because it is not for the project of `home`, `rotate`
+    returns another one, or None. Endpoints are those of one `interface` and `region` in the token's catalogue.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (what outlives a run is made of all this)
         self,
         login: Login,
         session: requests.Session,
         *,
+        home: Home | None = None,
         interface: str = "public",
         region: str | None = None,
         rotate: Callable[[], Login | None] = lambda: None,
     ) -> None:
         self._session = session
         self._login = login
+        self._home = home or Home()
         self._interface = interface
         self._region = region
         self._rotate = rotate
         self._secrets = Secrets(*login.secrets)
         self._lock = Lock()
         self._access: AccessInfoV3 | None = None
-        self._project_id = ""
-        self._expires = datetime.min.replace(tzinfo=UTC)
+        self._life = Life((0.0, 0.0), 0.0)
 
     def project_id(self, deadline: Deadline) -> str:
         """The project of the token."""
@@ -127,7 +125,7 @@ class KeystoneIdentity:
         """Return a token that lives long enough, a new one if necessary."""
         # Read without the lock: a thread whose token is good must not wait for one that is asking Keystone.
         access = self._access
-        if access is None or datetime.now(UTC) + SHORTEST_LIFE > self._expires:
+        if access is None or self._life.is_over():
             access = self.renew(access.auth_token if access else None, deadline)
         return access
 
@@ -141,7 +139,7 @@ class KeystoneIdentity:
                 # Forgotten before it is replaced: if that fails, nobody must send the refused token again.
                 self._access = None
                 try:
-                    self._access = self._of_one_project(self._log_in(deadline))
+                    self._access = self._log_in(deadline)
                 except CloudError as error:
                     # Without a token, nothing else in this run will succeed.
                     fatal = error.anew(ends_run=True)
@@ -165,16 +163,6 @@ class KeystoneIdentity:
             self._secrets.add(*rotated.secrets)
             return self._authenticate(deadline)
 
-    def _of_one_project(self, access: AccessInfoV3) -> AccessInfoV3:
-        """Raise CredentialsRefused for a token of another project than the last."""
-        # A secret may be rotated to another project in the middle of a run. Its token can't see the images of this
-        # one, which would then count as already gone.
-        if self._project_id not in {"", access.project_id}:
-            message = f"the new token is for project {access.project_id}, not for {self._project_id}"
-            raise CredentialsRefused(message)
-        self._project_id = str(access.project_id)
-        return access
-
     def _authenticate(self, deadline: Deadline) -> AccessInfoV3:
         session = KeystoneSession(
             session=self._session,
@@ -185,15 +173,18 @@ class KeystoneIdentity:
             redirect=False,
             user_agent=USER_AGENT,
         )
+        # Before the request: the life of a token begins while its answer is still on its way.
+        begun = clocks()
         try:
             access = self._login.plugin.get_auth_ref(session)
-            self._expires = _read_whole(access)
+            self._life = Life.of(_issued(access), _read_whole(access), begun)
         except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as exc:
             message = f"Keystone's answer can't be read as a token for a project: {exc!r}"
             raise Unexpected(self.scrub(message)) from exc
         except keystone.ClientException as exc:
             raise self._translated(exc) from exc
-        self._secrets.add(str(access.auth_token))
+        self._secrets.follow(str(access.auth_token))
+        self._home.admit(str(access.project_id), self._region)
         return access
 
     def _translated(self, error: keystone.ClientException) -> CloudError:
@@ -204,7 +195,7 @@ class KeystoneIdentity:
 def _read_whole(access: AccessInfoV3) -> datetime:
     """Read everything that will be needed of a token, so that a body that can't be read is found out here.
 
-    Returns the time at which the token expires; keystoneauth1 would parse it again for every request.
+    Returns the time at which the token expires.
     """
     access.service_catalog.get_endpoints_data()
     expires = access.expires
@@ -212,3 +203,11 @@ def _read_whole(access: AccessInfoV3) -> datetime:
         message = "it names no project, or no time at which it expires"
         raise ValueError(message)
     return expires
+
+
+def _issued(access: AccessInfoV3) -> datetime | None:
+    """When a token was made, by Keystone's clock; None if it does not say so in a way that can be read."""
+    try:
+        return access.issued
+    except (KeyError, TypeError, ValueError):
+        return None
