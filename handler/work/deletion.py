@@ -44,8 +44,9 @@ def outcome_of(job: Job, run: Run) -> Outcome:
     """Deal with one image. A CloudError becomes an outcome, and ends the run if every other image would meet it too."""
     image = None
     try:
-        image = current_image(job, run)
-        judgement = judged(image, job, run) if image else None
+        seen = current_image(job, run)
+        image = seen.image if seen else None
+        judgement = judged(seen, job, run) if seen else None
         result = gone(job) if judgement is None else _dealt_with(judgement, job, run)
     except CloudError as error:
         run.note(error)
@@ -120,7 +121,7 @@ def _reaped(judgement: Judgement, job: Job, run: Run) -> Outcome:
     # The budget is in a table, and may have taken seconds to answer: the image may have been renamed, kept or put to
     # use since. What was counted stays counted if it is refused now: one deletion too few is safe.
     if not judgement.is_fresh(run.deadline.now()):
-        again = judged_again(job, run, since=judgement.made_at)
+        again = judged_again(job, run)
         if isinstance(again, Outcome):
             return again
         judgement = again
@@ -135,15 +136,13 @@ def _deleted(judgement: Judgement, job: Job, run: Run) -> Outcome:
     """Send DELETEs until the cloud says how one ended; before each further one, the image is judged anew."""
     image, backoff = judgement.image, Backoff(run.deadline)
     while True:
-        # Taken before it is sent: it may be carried out at any moment from then on.
-        sent_at = run.deadline.now()
         try:
             reply = _send(judgement, job, run)
         except CloudError as error:
             backoff.wait(error)
         else:
             return _concluded(image, job, reply, run)
-        again = judged_again(job, run, since=sent_at)
+        again = judged_again(job, run)
         if isinstance(again, Outcome):
             return again
         judgement = again
