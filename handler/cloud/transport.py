@@ -1,7 +1,8 @@
 """One request to the cloud: sent with a token, its answer understood, and sent again where that may help."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from datetime import datetime
+from typing import Any, NamedTuple, TypeVar
 
 import requests
 from requests import exceptions as wire
@@ -9,9 +10,10 @@ from urllib3.exceptions import HTTPError, InvalidHeader, NewConnectionError
 from urllib3.util import Retry
 
 from handler.clock import Backoff, Deadline
-from handler.cloud.fields import Record, read_body
+from handler.cloud.fields import Record, read_body, read_date
 from handler.cloud.identity.identity import USER_AGENT, Identity
 from handler.cloud.meanings import Answer, Meaning, meaning_of, read_answer
+from handler.cloud.places.catalogue import Catalogue
 from handler.connections import FencedAdapter
 from handler.errors import (
     AnswerLost,
@@ -51,6 +53,18 @@ WIRE_ERRORS: tuple[tuple[type[Exception], type[CloudError]], ...] = (
 """Our error for each error of requests; the first class that fits decides, but see `_translated`."""
 
 T = TypeVar("T")
+
+
+class Dated(NamedTuple):
+    """What was read, None if there is no such image.
+
+    `asked_at` is the moment at which the request that was answered began; `date` is the cloud's own time of its answer,
+    None if the cloud does not tell it.
+    """
+
+    payload: Record | None
+    asked_at: float
+    date: datetime | None
 
 
 Session = requests.Session
@@ -105,17 +119,28 @@ class Transport:
         """The project that we act for."""
         return self.persist(lambda: self._identity.project_id(self.deadline))
 
-    def endpoint(self, *service_types: str) -> str | None:
-        """The address of the first of these services that exists; None if none of them does."""
-        return self.persist(lambda: self._identity.endpoint(service_types, self.deadline))
+    def catalogue(self) -> Catalogue:
+        """Every service that we may use."""
+        return self.persist(lambda: self._identity.catalogue(self.deadline))
 
     def read(self, url: str, params: Mapping[str, str] | None = None) -> Record | None:
         """GET a JSON object; None if the cloud says that the image does not exist."""
-        response, answer = self.persist(lambda: self._ask("GET", url, params=params))
+        return self.read_dated(url, params).payload
+
+    def read_dated(self, url: str, params: Mapping[str, str] | None = None) -> Dated:
+        """GET a JSON object, and tell how old it is."""
+
+        def attempt() -> tuple[float, requests.Response, Answer]:
+            asked_at = self.deadline.now()
+            return asked_at, *self._ask("GET", url, params=params)
+
+        asked_at, response, answer = self.persist(attempt)
         if response.status_code == requests.codes.ok:
-            return read_body(response.content)
+            return Dated(
+                payload=read_body(response.content), asked_at=asked_at, date=read_date(response.headers.get("Date", ""))
+            )
         if meaning_of(answer) is Meaning.GONE:
-            return None
+            return Dated(payload=None, asked_at=asked_at, date=None)
         message = f"GET answered {answer}"
         raise Unexpected(message)
 

@@ -126,12 +126,11 @@ def _reaped(judgement: Judgement, job: Job, run: Run) -> Outcome:
 class _Tries:
     """What has come of the DELETEs of one image so far.
 
-    `last` is the moment at which the last one was sent, None if none was. One `is_lost` if it had no answer, and so may
-    have been carried out. `journaled` is the image as it stands in the journal.
+    One `is_lost` if it had no answer, and so may have been carried out. `journaled` is the image as it stands in the
+    journal.
     """
 
     def __init__(self, run: Run) -> None:
-        self.last: float | None = None
         self.is_lost = False
         self.journaled: Image | None = None
         self._run = run
@@ -140,11 +139,10 @@ class _Tries:
         self._was_refused = False
         self._judgements = 1
 
-    def failed(self, error: CloudError, sent_at: float) -> None:
+    def failed(self, error: CloudError) -> None:
         """Wait before the next DELETE; raises the error if no further one can help."""
         if isinstance(error, Outdated):  # nothing was sent
             return
-        self.last = sent_at
         # By now there is a new token, which may be accepted. If it is refused as well, that is for good.
         if isinstance(error, CredentialsRefused) and not self._was_refused:
             self._was_refused = True
@@ -168,7 +166,7 @@ def _deleted(judgement: Judgement, job: Job, run: Run) -> Outcome:
         if result := _tried(judgement, job, run, tries):
             return result
         tries.count_judgement()
-        again = judged_again(job, run, since=tries.last)
+        again = judged_again(job, run)
         # What was counted stays counted if the image is refused now: one deletion too few is safe.
         if isinstance(again, Outcome):
             return _after_all(again, judgement.image, job) if tries.is_lost else again
@@ -186,12 +184,10 @@ def _tried(judgement: Judgement, job: Job, run: Run, tries: _Tries) -> Outcome |
         run.deadline.check()
         run.journal(judgement.image, job)
         tries.journaled = judgement.image
-    # Taken before it is sent: it may be carried out at any moment from then on.
-    sent_at = run.deadline.now()
     try:
         reply = _send(judgement, job, run)
     except CloudError as error:
-        tries.failed(error, sent_at)
+        tries.failed(error)
         return None
     return _concluded(judgement.image, job, reply, run, is_lost=tries.is_lost)
 

@@ -67,13 +67,11 @@ class Judgement(NamedTuple):
         return use
 
 
-def read_for(
-    job: Job, run: Run, shared_with: tuple[str, ...] | None = None, since: float | None = None
-) -> Reading | None:
-    """Read an image for its judgement; None if it is gone. Which images are used is from after the moment `since`."""
+def read_for(job: Job, run: Run, shared_with: tuple[str, ...] | None = None) -> Reading | None:
+    """Read an image for its judgement; None if it is gone."""
     # In this order, since the record must be newer than every list that it is judged with: while the list of servers is
     # tried again and again, the image may be renamed, kept or shelved.
-    uses = run.in_use.ask(since) if run.in_use else None
+    uses = run.in_use.ask() if run.in_use else None
     image = run.cloud.image(job.target.image_id)
     if image is None:
         return None
@@ -96,26 +94,25 @@ def judged(reading: Reading, job: Job, run: Run) -> Judgement | None:
         if reading.shared_with is None and image.may_be_shared and not run.policy.allow_shared:
             return _judged_with_members(job, run)
         used_by = reading.uses.of(image) if reading.uses else ()
-        facts = facts._replace(accepted_by=reading.shared_with or (), used_by=used_by)
+        facts = facts._replace(shared_with=reading.shared_with or (), used_by=used_by)
         verdict = judge(image, facts, run.policy)
     return Judgement(image=image, mark=mark, objection=verdict, good_until=reading.good_until)
 
 
 def _judged_with_members(job: Job, run: Run) -> Judgement | None:
     """Judge an image that may be shared: its members are asked for, and then it is read anew."""
-    members = run.cloud.accepted_members(job.target.image_id)
+    members = run.cloud.members(job.target.image_id)
     # The answer may have taken its time, and the image may have been kept in the meantime.
     reading = None if members is None else read_for(job, run, members)
     return None if reading is None else judged(reading, job, run)
 
 
-def judged_again(job: Job, run: Run, since: float | None) -> Judgement | Outcome:
+def judged_again(job: Job, run: Run) -> Judgement | Outcome:
     """Judge an image anew, before a DELETE that is late or repeated; an outcome if it may not be deleted any more.
 
-    It may be gone by the DELETE that had no answer, which was sent at the moment `since`, and anything about it may
-    have changed.
+    It may be gone by the DELETE that had no answer, and anything about it may have changed.
     """
-    reading = read_for(job, run, since=since)
+    reading = read_for(job, run)
     if reading is None:
         return gone(job)
     mark = _mark_of(reading.image, job, run)

@@ -225,19 +225,6 @@ def test_what_got_stuck_in_an_invocation_does_not_hold_up_the_next(cloud: FakeCl
         assert slow.methods == ["POST", "POST"]  # the second did not wait for the first
 
 
-def test_images_that_were_listed_as_unused_a_minute_ago_are_asked_about_again(cloud: FakeCloud, server: Server) -> None:
-    first, second, third = (cloud.add_image() for _ in range(3))
-    clock = Clock(300)
-    run = new_run(cloud, server, clock)
-    reap(run, [first])
-    cloud.add_server(image=third)
-    clock.pass_by(59)
-    assert reap(run, [second])[second].outcome == "deleted"
-    clock.pass_by(2)
-    assert reap(run, [third])[third].reason == "in_use"
-    assert sum(call.path.endswith("/servers/detail") for call in cloud.calls) == 2
-
-
 def test_an_image_is_read_after_the_list_of_what_is_used(cloud: FakeCloud, server: Server) -> None:
     image_id = cloud.add_image("ci-1")
     rename = lambda: setattr(cloud.images[image_id], "name", "golden")  # noqa: E731 (a fault wants to be told in a word)

@@ -1,7 +1,5 @@
 """The seam between the cloud and who we are to it: another proof of identity changes nothing behind it."""
 
-from collections.abc import Sequence
-
 import pytest
 import requests
 from requests.auth import AuthBase
@@ -9,6 +7,7 @@ from requests.auth import AuthBase
 from handler.clock import Deadline
 from handler.cloud.calls import Cloud, Options
 from handler.cloud.identity.identity import Identity, Secrets
+from handler.cloud.places.catalogue import Catalogue, Endpoint
 from handler.cloud.transport import Transport, new_session
 from handler.errors import CloudError
 from tests.fakecloud import DEMO, FakeCloud, Server
@@ -38,8 +37,12 @@ class Guest:
     def project_id(self, _deadline: Deadline) -> str:
         return DEMO
 
-    def endpoint(self, service_types: Sequence[str], _deadline: Deadline) -> str | None:
-        return next((self._url + SERVICES[name] for name in service_types if name in SERVICES), None)
+    def catalogue(self, _deadline: Deadline) -> Catalogue:
+        found = (
+            Endpoint(service=name, region="here", interface="public", url=self._url + path)
+            for name, path in SERVICES.items()
+        )
+        return Catalogue(tuple(found))
 
     def auth(self, _deadline: Deadline) -> AuthBase:
         return Badge(self._word)
@@ -67,7 +70,9 @@ def test_another_identity_reads_and_deletes_without_a_word_to_keystone(seen: Clo
     image = cloud.add_image("ci-1")
     found = seen.image(image)
     assert found is not None
-    assert (seen.project_id, found.name, list(seen.servers())) == (DEMO, "ci-1", [])
+    (region,) = seen.regions
+    assert (seen.project_id, found.name, region.name) == (DEMO, "ci-1", "here")
+    assert seen.servers(region.servers.urls[0]).items == ()
     seen.delete(image, lambda: None, delete_backup=False)
     assert set(cloud.dead) == {image}
     assert not [call for call in cloud.calls if "/v3/" in call.path]

@@ -2,13 +2,13 @@
 
 import html
 import json
-from collections.abc import Sequence
 from threading import Lock
 from typing import NoReturn, Protocol
 
 from requests.auth import AuthBase
 
 from handler.clock import Deadline
+from handler.cloud.places.catalogue import Catalogue
 from handler.errors import CredentialsRefused
 
 USER_AGENT = "image-reaper"
@@ -23,12 +23,8 @@ class Identity(Protocol):
     def project_id(self, deadline: Deadline) -> str:
         """The project that we act for."""
 
-    def endpoint(self, service_types: Sequence[str], deadline: Deadline) -> str | None:
-        """The address of the first of these services that exists, without a trailing slash; None if none does.
-
-        Raises Unexpected if there are several addresses to choose from: at the wrong one, every image would look
-        already gone.
-        """
+    def catalogue(self, deadline: Deadline) -> Catalogue:
+        """Every service that we may use, with the region and the interface that were chosen."""
 
     def auth(self, deadline: Deadline) -> AuthBase:
         """The proof of who we are, for one request."""

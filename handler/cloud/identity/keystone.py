@@ -1,6 +1,6 @@
 """A Keystone token as our identity: made by keystoneauth1's plugins. The only module that knows their types."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from threading import Lock
 from typing import NamedTuple
@@ -20,6 +20,7 @@ from handler.cloud.identity.credentials import Credentials
 from handler.cloud.identity.identity import USER_AGENT, Home, Secrets
 from handler.cloud.identity.life import Life, clocks
 from handler.cloud.identity.token import TokenAuth
+from handler.cloud.places.catalogue import Catalogue, Endpoint
 from handler.errors import CloudError, CredentialsRefused, Throttled, Unavailable, Unexpected, Unreachable
 
 PLUGINS: Mapping[str, Callable[..., Auth]] = {
@@ -90,27 +91,22 @@ class KeystoneIdentity:
         """The project of the token."""
         return str(self.access(deadline).project_id)
 
-    def endpoint(self, service_types: Sequence[str], deadline: Deadline) -> str | None:
-        """The address of the first of these services that the catalogue has; None if it has none of them.
-
-        Raises Unexpected if several regions offer the service and none is chosen: in the wrong one, every image would
-        look already gone.
-        """
-        # The catalogue of a token that is about to expire is as good: no new token for each service.
-        catalog = (self._access or self.access(deadline)).service_catalog
-        for service_type in service_types:
-            try:
-                found = catalog.get_urls(service_type, interface=self._interface, region_name=self._region)
-            # keystoneauth1 raises this for a service with several names that has no endpoint in this region.
-            except ValueError:
-                continue
-            urls = {url.rstrip("/") for url in found if url}
-            if len(urls) > 1:
-                message = f"the catalogue has several {service_type} endpoints: set OS_REGION_NAME"
-                raise Unexpected(message)
-            if urls:
-                return urls.pop()
-        return None
+    def catalogue(self, deadline: Deadline) -> Catalogue:
+        """The catalogue of the token."""
+        # That of a token that is about to expire is as good: no new token for it.
+        services = (self._access or self.access(deadline)).service_catalog.normalize_catalog()
+        found = (
+            Endpoint(
+                service=str(service["type"]),
+                region=str(endpoint["region_name"] or ""),
+                interface=str(endpoint.get("interface")),
+                url=str(endpoint["url"]),
+            )
+            for service in services
+            for endpoint in service["endpoints"]
+            if endpoint["url"]
+        )
+        return Catalogue(tuple(found), region=self._region or "", interface=self._interface)
 
     def auth(self, deadline: Deadline) -> AuthBase:
         """The token, put on a request."""
