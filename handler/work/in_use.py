@@ -119,4 +119,7 @@ class InUse:
 
     def _boot_images(self, image_id: str) -> tuple[str, ...]:
         record = self._cloud.record(image_id)
+        # As it is named first: where case matters, an id may be in upper case.
+        if record is None and image_id != image_id.lower():
+            record = self._cloud.record(image_id.lower())
         return tuple(payloads.boot_images(record)) if record else ()

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from fnmatch import fnmatchcase
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -53,6 +54,25 @@ def test_a_protected_image_is_refused() -> None:
 @pytest.mark.parametrize("status", ["queued", "saving", "importing", "uploading", "deleting", "ACTIVE", "error", ""])
 def test_an_image_that_is_not_at_rest_is_refused(status: str) -> None:
     assert reason(image(status=status)) == "not_ready"
+
+
+IMPORTING: list[dict[str, Any]] = [
+    {"os_glance_importing_to_stores": "ceph2"},
+    {"os_glance_importing_to_stores": ["ceph2"]},
+    {"os_glance_import_task": "00000000-0000-4000-8000-000000000001", "os_glance_importing_to_stores": ""},
+]
+
+
+@pytest.mark.parametrize("record", IMPORTING, ids=str)
+@pytest.mark.parametrize("status", ["active", "deactivated"])
+def test_an_image_that_is_being_copied_into_another_store_is_not_ready(record: dict[str, Any], status: str) -> None:
+    assert reason(image(status=status, record=record)) == "not_ready"
+
+
+@pytest.mark.parametrize("value", ["", None, []])
+def test_an_image_whose_copy_has_ended_is_ready(value: object) -> None:
+    record = {"os_glance_importing_to_stores": value, "os_glance_import_task": value, "os_glance_failed_import": "b"}
+    assert reason(image(record=record)) is None
 
 
 @pytest.mark.parametrize("status", ["active", "deactivated", "killed"])
