@@ -123,18 +123,14 @@ def test_an_address_for_the_servers_of_one_region_asks_which_one(
 # Words that name the cause
 
 
-@pytest.mark.parametrize(
-    "request_", [{"image_ids": ["{}"]}, {"sweep": {"select": {"name": "*"}}}], ids=["ids", "sweep"]
-)
+@pytest.mark.parametrize("by", ["id", "sweep"])
 @pytest.mark.parametrize("api", ["glance", "ims", "ecs-v2.1"])
-def test_a_wrong_region_is_named_with_those_that_there_are(
-    invoke: Invoke, cloud: FakeCloud, api: str, request_: dict[str, object]
-) -> None:
+def test_a_wrong_region_is_named_with_those_that_there_are(invoke: Invoke, cloud: FakeCloud, api: str, by: str) -> None:
     image = cloud.add_image()
-    event = {"image_ids": [image]} if "image_ids" in request_ else request_
+    event = {"image_ids": [image]} if by == "id" else {"sweep": {"select": {"name": "*"}}}
     run = invoke(event, OS_REGION_NAME="regionone", REAPER_IMAGE_API=api)
     detail = run.answer["outcomes"][0]["detail"]
-    service = "compute" if api == "ecs-v2.1" and "image_ids" in request_ else "image"
+    service = "compute" if (api, by) == ("ecs-v2.1", "id") else "image"
     words = f"the catalogue offers {service} only in region RegionOne (OS_REGION_NAME=regionone), interface public"
     assert (words in detail, "REAPER_IN_USE_CHECK" in detail, "Invalid URL" in detail) == (True, False, False)
     assert image in cloud.images
