@@ -110,6 +110,17 @@ def test_where_all_regions_share_the_image_service_none_need_be_chosen(invoke: I
     assert run.outcomes == {**dict.fromkeys((one, two), ("refused", "in_use")), free: ("deleted", "")}
 
 
+@pytest.mark.parametrize(("missing", "also"), [("compute", ""), ("volumev3", "volumes"), ("as", "scaling")])
+def test_what_no_region_offers_is_not_taken_for_none(invoke: Invoke, cloud: FakeCloud, missing: str, also: str) -> None:
+    cloud.add_region(TWO)
+    cloud.catalog_without(missing, "block-storage")
+    image = cloud.add_image()
+    run = invoke({"image_ids": [image]}, OS_REGION_NAME="", REAPER_IN_USE_ALSO=also)
+    assert run.outcomes == {image: ("failed", "unexpected")}
+    assert "the catalogue offers no " in run.answer["outcomes"][0]["detail"]
+    assert image in cloud.images
+
+
 def test_an_address_for_the_servers_of_one_region_asks_which_one(
     invoke: Invoke, cloud: FakeCloud, server: Server
 ) -> None:
