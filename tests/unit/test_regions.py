@@ -4,6 +4,7 @@ import pytest
 
 from handler.cloud.places.catalogue import Catalogue, Endpoint
 from handler.cloud.places.regions import regions_sharing
+from handler.errors import Unexpected
 from tests.conftest import Invoke
 from tests.fakecloud import DEMO, FakeCloud, Server
 
@@ -236,6 +237,15 @@ def test_volumes_are_found_under_each_name_and_address(
 
 
 # The regions, from a catalogue alone
+
+
+def test_a_region_whose_servers_have_no_address_is_not_taken_for_one_without_servers() -> None:
+    images = [end(region=name, url="https://glance") for name in ("A", "B", "C")]
+    computes = [end("compute", "C", url="https://nova"), end("compute", "B", interface="internal")]
+    regions = {region.name: region for region in regions_sharing(Catalogue((*images, *computes)), DEMO)}
+    assert (regions["A"].servers.offered(), regions["C"].servers.urls != ()) == ((), True)
+    with pytest.raises(Unexpected, match="only in region B, interface internal"):
+        regions["B"].servers.offered()
 
 
 def names(catalogue: Catalogue, **own: str) -> list[str]:

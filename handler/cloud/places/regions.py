@@ -55,14 +55,14 @@ def regions_sharing(
     sharing = catalogue.sharing(IMAGE, [*images, image_endpoint])
     names = list(dict.fromkeys([catalogue.region, *sharing])) if catalogue.region else sharing
     names = names or catalogue.regions(COMPUTE) or [""]
-    found: dict[object, Region] = {}
+    found: dict[Region, Region] = {}
     for name in names:
         is_chosen = name == catalogue.region or len(names) == 1
         region = _region(catalogue, name, project_id, [] if is_chosen else names)
         if compute_endpoint and (is_chosen or not catalogue.region):
             region = region._replace(servers=_own_servers(compute_endpoint, project_id, is_chosen=is_chosen))
         # Where a catalogue spells one region in two ways, its services are asked once.
-        found.setdefault((region.servers.urls, region.volumes.urls, region.scaling.urls), region)
+        found.setdefault(region._replace(name=""), region)
     return tuple(found.values())
 
 
