@@ -507,6 +507,13 @@ def test_nothing_is_a_user_of_itself(invoke: Invoke, cloud: FakeCloud, key: str)
     assert invoke({"image_ids": [image]}, REAPER_IN_USE_ALSO="images").outcomes == {image: ("deleted", "")}
 
 
+def test_an_image_in_use_that_is_its_own_kernel_is_used_by_its_server_alone(invoke: Invoke, cloud: FakeCloud) -> None:
+    image = cloud.add_image()
+    cloud.images[image].properties["kernel_id"] = image
+    server = cloud.add_server("web-1", image=image)
+    assert invoke({"image_ids": [image]}).answer["outcomes"][0]["detail"] == f"used by server web-1 ({server})"
+
+
 # Ids in any case
 
 
