@@ -139,11 +139,16 @@ def images_of_scaling_configuration(configuration: Record) -> Iterator[str]:
             yield text(disk, "data_disk_image_id")
 
 
-def boot_images(record: Record) -> Iterator[str]:
-    """The images that hold the kernel and the ramdisk of an image, without which no server can be made of it."""
-    for key in ("kernel_id", "ramdisk_id"):
+def boot_images(record: Record, prefix: str = "") -> Iterator[str]:
+    """The images that hold the kernel and the ramdisk of an image or a server, without which it can't be booted."""
+    for key in (f"{prefix}kernel_id", f"{prefix}ramdisk_id"):
         if record.get(key):
             yield text(record, key)
+
+
+def boot_images_of_volume(volume: Record) -> Iterator[str]:
+    """The images that hold the kernel and the ramdisk of a volume."""
+    return boot_images(object_or_none(volume, "volume_image_metadata") or {})
 
 
 def parents_of_image(image: Image) -> Iterator[str]:

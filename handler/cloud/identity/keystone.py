@@ -106,7 +106,7 @@ class KeystoneIdentity:
             for endpoint in service["endpoints"]
             if endpoint["url"]
         )
-        return Catalogue(tuple(found), region=self._region or "", interface=self._interface)
+        return Catalogue(tuple(found), region=self._region or "", interface=self._interface.removesuffix("URL"))
 
     def auth(self, deadline: Deadline) -> AuthBase:
         """The token, put on a request."""

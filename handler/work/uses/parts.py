@@ -49,8 +49,8 @@ class RegionPart:
         for server in self.servers():
             for image_id in server.images:
                 yield Use(image_id, f"server {server.label}")
-            if server.own_id:
-                yield Use(server.own_id, f"server {server.label}", is_made_of_it=False)
+            for key in filter(None, (*server.boots, server.own_id)):
+                yield Use(key, f"server {server.label}", is_made_of_it=False)
         for kept, _ in self._lists():
             yield from kept.uses
 
@@ -72,7 +72,7 @@ class RegionPart:
             yield self._scaling, -math.inf
 
     def _has_silent(self) -> bool:
-        return any(server.is_silent for server in self.servers())
+        return any(servers.has_silent for servers in self._servers)
 
     def _read_volumes(self) -> tuple[float, tuple[Use, ...]]:
         volumes = self._region.volumes
