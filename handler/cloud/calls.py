@@ -7,7 +7,7 @@ from handler.cloud import payloads
 from handler.cloud.changes import Changes
 from handler.cloud.dialects import DIALECTS, Addresses, ImageApi
 from handler.cloud.fields import Record
-from handler.cloud.meanings import Meaning, meaning_of
+from handler.cloud.meanings import Meaning
 from handler.cloud.paging import numbered_pages, pages
 from handler.cloud.transport import Transport
 from handler.errors import CredentialsRefused, Unavailable, Unexpected
@@ -102,7 +102,7 @@ class Cloud:
         # No body unless the backup is to go as well: Glance answers 400 to a DELETE with any body.
         body = {"delete_backup": True} if delete_backup else None
         answer, latency = self._transport.delete(self._addresses.deletion(image_id), body)
-        return Reply(meaning=meaning_of(answer), detail=str(answer), latency=latency)
+        return Reply(meaning=answer.meaning, detail=str(answer), latency=latency)
 
     def confirm_gone(self, image_id: str) -> None:
         """Return once a GET says that the image is gone; raises Unavailable if it stays."""

@@ -12,13 +12,14 @@ from urllib3.util import Retry
 from handler.clock import Backoff, Deadline
 from handler.cloud.fields import Record, read_body
 from handler.cloud.identity.identity import USER_AGENT, Identity
-from handler.cloud.meanings import Answer, Meaning, meaning_of, read_answer
+from handler.cloud.meanings import Answer, Meaning, read_answer, request_id_of
 from handler.errors import (
     BackupLeft,
     CloudError,
     CredentialsRefused,
     Denied,
     Throttled,
+    TurnedDown,
     Unanswered,
     Unavailable,
     Unexpected,
@@ -48,6 +49,9 @@ WIRE_ERRORS: tuple[tuple[type[Exception], type[CloudError]], ...] = (
     (Exception, Unexpected),
 )
 """Our error for each error of requests; the first class that fits decides, but see `_translated`."""
+
+TURNED_DOWN = frozenset({400, 404})
+"""The statuses of a request that is wrong, or names something that the cloud does not know."""
 
 T = TypeVar("T")
 
@@ -110,8 +114,12 @@ class Transport:
         """GET a JSON object; None if the cloud says that the image does not exist."""
         response, answer = self.persist(lambda: self._ask("GET", url, params=params))
         if response.status_code == requests.codes.ok:
-            return read_body(response.content)
-        if meaning_of(answer) is Meaning.GONE:
+            try:
+                return read_body(response.content)
+            except Unexpected as error:
+                message = f"{error}: {answer._replace(request_id=request_id_of(response.headers))}"
+                raise Unexpected(message) from error
+        if answer.meaning is Meaning.GONE:
             return None
         message = f"GET answered {answer}"
         raise Unexpected(message)
@@ -119,13 +127,13 @@ class Transport:
     def change(self, method: str, url: str, body: Mapping[str, Any] | None = None) -> None:
         """Ask for a change until the cloud has made it; it must be one that may be made twice.
 
-        Raises Unexpected if the image, or the tag to be taken off it, does not exist.
+        Raises TurnedDown if the image, or the tag to be taken off it, does not exist.
         """
         _, answer = self.persist(lambda: self._ask(method, url, json=body))
         # Nothing but DONE: a proxy's page that comes with a 200 must not count as a tag that was set.
-        if meaning_of(answer) is not Meaning.DONE:
+        if answer.meaning is not Meaning.DONE:
             message = f"{method} answered {answer}"
-            raise Unexpected(message)
+            raise (TurnedDown if answer.meaning is Meaning.GONE else Unexpected)(message)
 
     def delete(self, url: str, body: Mapping[str, bool] | None) -> tuple[Answer, float | None]:
         """DELETE once. Returns the answer, and its latency in milliseconds: None if that includes a second token."""
@@ -157,11 +165,12 @@ class Transport:
             raise self._translated(exc) from exc
         # The caller reads the body as JSON. It may be a long list, and need not be decoded here as well.
         if method == "GET" and response.status_code == requests.codes.ok:
-            return response, Answer(response.status_code)
-        # Before the answer is folded and cut: half a secret would not be recognised.
-        body = self._identity.scrub(response.content.decode(errors="replace"))
-        answer = read_answer(response.status_code, body)
-        error = ERRORS.get(meaning_of(answer))
+            return response, Answer(Meaning.DONE, response.status_code)
+        body = response.content.decode(errors="replace")
+        answer = read_answer(response.status_code, body, response.headers, self._identity.scrub)
+        error = ERRORS.get(answer.meaning)
+        if error is Unexpected and answer.status in TURNED_DOWN:
+            error = TurnedDown
         if error is not None:
             message = f"{method} answered {answer}"
             raise error(message, retry_after=_retry_after(response))
