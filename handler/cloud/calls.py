@@ -10,7 +10,7 @@ from handler.cloud.fields import Record
 from handler.cloud.meanings import Meaning
 from handler.cloud.paging import numbered_pages, pages
 from handler.cloud.transport import Transport
-from handler.errors import CredentialsRefused, Unavailable, Unexpected
+from handler.errors import CredentialsRefused, ListChanged, Unavailable, Unexpected
 from handler.model.image import Image
 
 LOOKS = (0.5, 1.0, 2.0, *[5.0] * 12)
@@ -76,7 +76,7 @@ class Cloud:
                 # Where one image comes twice, another may be missing: the pages have moved under us.
                 if image_id in listed:
                     message = f"the list of images names {image_id} twice"
-                    raise Unexpected(message)
+                    raise ListChanged(message)
                 listed.add(image_id)
                 # `owner` was asked for, but the record decides: an image of others is not even looked at.
                 ours = image_id not in known and payloads.owner_of_image(record) == self.project_id

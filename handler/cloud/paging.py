@@ -1,11 +1,13 @@
 """Lists of the cloud, read to their end; a list that can't be read to its end raises Unexpected."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from typing import TypeVar
 
 from handler.cloud import payloads
-from handler.cloud.fields import Record
+from handler.cloud.fields import Record, text
 from handler.cloud.transport import Transport
-from handler.errors import Unexpected
+from handler.errors import ListChanged, TurnedDown, Unexpected
 
 PAGE = 1000
 """Images, servers or volumes to ask for at once; the cloud may return fewer."""
@@ -14,34 +16,65 @@ SMALLEST_CAP = 20
 """A cloud may cut pages to this length or more, and name no next one: only a shorter page ends the list for certain."""
 
 
+READINGS = 3
+"""How often a list is read that changes each time while it is read."""
+
+T = TypeVar("T")
+
+
+def read_anew(reading: Callable[[], T]) -> T:
+    """Make something of lists of the cloud, anew from their beginning if one changed while it was read.
+
+    Our own deletions change lists, and so do those of others: the marker of a page is gone, an image moves to the page
+    that was read already. Raises ListChanged if it is so every time.
+    """
+    for _ in range(READINGS - 1):
+        with suppress(ListChanged):
+            return reading()
+    return reading()
+
+
 def pages(
     transport: Transport, url: str, key: str, wanted: Mapping[str, str] | None = None, shortest: int = SMALLEST_CAP
 ) -> Iterator[Record]:
     """Everything in a list whose next page begins after a marker, the last id of the page before.
 
-    A page of at least `shortest` items is never taken for the last one.
+    A page of at least `shortest` items is never taken for the last one. Raises ListChanged if the list is not the one
+    that it was when the page before was read.
     """
     seen: set[str] = set()
     marker: str | None = None
     while True:
-        asked = {**(wanted or {}), "limit": str(PAGE)} | ({"marker": marker} if marker else {})
-        payload = transport.read(url, asked)
-        # Not taken for an empty list: without any servers, no image would be in use.
-        if payload is None:
-            message = f"no list of {key}"
-            raise Unexpected(message)
-        page, more = payloads.read_page(payload, key)
+        page, more = _page(transport, url, key, {**(wanted or {}), "limit": str(PAGE)}, marker)
         if more and not page:
             message = f"the list of {key} promises more than it holds"
             raise Unexpected(message)
         yield from page
         if not page or not (more or len(page) >= shortest):
             return
-        marker = str(page[-1].get("id"))
+        marker = text(page[-1], "id")
         if marker in seen:
             message = f"the list of {key} repeats itself"
-            raise Unexpected(message)
+            raise ListChanged(message)
         seen.add(marker)
+
+
+def _page(
+    transport: Transport, url: str, key: str, asked: Mapping[str, str], marker: str | None
+) -> tuple[list[Record], bool]:
+    """One page, and whether the cloud names a next one."""
+    problem = f"no list of {key}"
+    try:
+        payload = transport.read(url, {**asked, "marker": marker} if marker else asked)
+    except TurnedDown as error:
+        payload, problem = None, str(error)
+    # Not taken for an empty list: without any servers, no image would be in use.
+    if payload is None and marker:
+        message = f"the list of {key} changed while it was read: no page begins after {marker} ({problem})"
+        raise ListChanged(message)
+    if payload is None:
+        raise Unexpected(problem)
+    return payloads.read_page(payload, key)
 
 
 def numbered_pages(transport: Transport, url: str, key: str, id_key: str) -> Iterator[Record]:
@@ -56,6 +89,6 @@ def numbered_pages(transport: Transport, url: str, key: str, id_key: str) -> Ite
         fresh = len(known[-1:])
         if ids[:fresh] != known[-1:] or set(ids[fresh:]) & set(known) or not (ids[fresh:] or len(known) >= total):
             message = f"the list of {key.replace('_', ' ')} changed while it was read, or can't be read to its end"
-            raise Unexpected(message)
+            raise ListChanged(message)
         yield from page[fresh:]
         known += ids[fresh:]

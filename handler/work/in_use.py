@@ -6,6 +6,7 @@ from threading import Lock
 from handler.clock import Deadline
 from handler.cloud import payloads
 from handler.cloud.calls import Cloud
+from handler.cloud.paging import read_anew
 from handler.errors import CloudError
 from handler.model.image import Also, Image
 
@@ -37,7 +38,7 @@ class InUse:
             if asked is not None and is_young and (since is None or asked > since):
                 return
             try:
-                self._answer = images_in_use(self._cloud, self._also)
+                self._answer = read_anew(lambda: images_in_use(self._cloud, self._also))
             # Kept as the answer: an image that its own record saves needs no list, and for the others, a list that
             # can't be read is not asked for once for each of them.
             except CloudError as error:
