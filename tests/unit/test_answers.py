@@ -1,6 +1,7 @@
 """What the cloud's answers do to an image: what they prove, what is told of them, and what is tried again."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -119,3 +120,72 @@ def test_a_very_short_secret_is_masked_where_it_stands_alone_and_leaves_words_re
     cloud.fault("DELETE", image, status=403, body=json.dumps({"message": "https://op:p@host: no such p, please"}))
     detail = invoke({"image_ids": [image]}).answer["outcomes"][0]["detail"]
     assert "https://op:***@host: no such ***, please" in detail
+
+
+# Changes that were made though their answer was lost
+
+
+LOST = [{"status": 502, "apply": True}, {"status": 504, "apply": True}, {"cut": True, "apply": True}]
+GRACE = {"sweep": {"select": {"name": "ci-*"}, "limit_percent": 100, "grace": "7d"}}
+OTC = pytest.mark.parametrize("cloud", ["openstack", "otc"], indirect=True)
+
+
+@pytest.fixture
+def cloud(request: pytest.FixtureRequest) -> FakeCloud:
+    """A cloud in the look that a test asks for."""
+    return FakeCloud(getattr(request, "param", "openstack"))
+
+
+def unmark(invoke: Invoke, cloud: FakeCloud, fault: dict[str, Any], **settings: str) -> tuple[str, str]:
+    """Mark an image, rename it, and let the next sweep take the mark off, with a fault at each step."""
+    image = cloud.add_image("ci-1")
+    invoke(GRACE, **settings)
+    cloud.images[image].name = "web-1"
+    cloud.fault("DELETE", "/tags/", times=2, **fault)
+    outcome = invoke(GRACE, **settings).outcomes[image]
+    assert not [tag for tag in cloud.images[image].tags if tag.startswith("reaper-")]
+    return outcome
+
+
+@OTC
+@pytest.mark.parametrize("fault", LOST, ids=str)
+def test_a_tag_that_was_taken_off_though_the_answer_was_lost_is_no_failure(
+    invoke: Invoke, cloud: FakeCloud, fault: dict[str, Any]
+) -> None:
+    api = "ims" if cloud.flavour == "otc" else "glance"
+    assert unmark(invoke, cloud, fault, REAPER_IMAGE_API=api) == ("refused", "changed")
+
+
+def test_a_tag_that_its_owner_has_taken_off_meanwhile_needs_no_step(invoke: Invoke, cloud: FakeCloud) -> None:
+    image = cloud.add_image("ci-1")
+    invoke(GRACE)
+    cloud.images[image].name = "web-1"
+    cloud.fault("GET", f"{image}$", status=None, then=cloud.images[image].tags.clear)
+    assert invoke(GRACE).outcomes == {image: ("refused", "changed")}
+
+
+@pytest.mark.parametrize("status", [400, 404])
+@pytest.mark.parametrize("body", [flat("APIGW.0101", "The API does not exist"), "<h1>404 Not Found</h1>", ""], ids=str)
+def test_a_tag_that_is_still_there_was_not_taken_off(
+    invoke: Invoke,
+    cloud: FakeCloud,
+    status: int,
+    body: Any,  # noqa: ANN401
+) -> None:
+    image = cloud.add_image("ci-1")
+    invoke(GRACE)
+    cloud.images[image].name = "web-1"
+    cloud.fault("DELETE", "/tags/", status=status, body=body, times=None)
+    assert invoke(GRACE).outcomes == {image: ("failed", "unexpected")}
+
+
+@pytest.mark.parametrize("step", ["PUT /tags/", "POST /actions/deactivate", "DELETE /tags/"])
+@pytest.mark.parametrize("fault", LOST, ids=str)
+def test_a_mark_whose_answers_were_lost_is_set_all_the_same(
+    invoke: Invoke, cloud: FakeCloud, step: str, fault: dict[str, Any]
+) -> None:
+    image = cloud.add_image("ci-1")
+    cloud.fault(*step.split(" "), times=3, **fault)
+    graced = {"sweep": {**GRACE["sweep"], "deactivate": True}}
+    assert invoke(graced).outcomes == {image: ("marked", "")}
+    assert cloud.images[image].status == "deactivated"
