@@ -78,9 +78,9 @@ class Cloud:
                     message = f"the list of images names {image_id} twice"
                     raise ListChanged(message)
                 listed.add(image_id)
+                image = None if image_id in known else payloads.read_listed_image(record, image_id)
                 # `owner` was asked for, but the record decides: an image of others is not even looked at.
-                ours = image_id not in known and payloads.owner_of_image(record) == self.project_id
-                if ours and (image := payloads.read_image(record, image_id)):
+                if image and (image.owner == self.project_id or "owner" in image.unread):
                     yield image
             known |= listed  # a cloud that knows of no hidden images may list all of them again
 

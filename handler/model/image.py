@@ -18,7 +18,10 @@ image derived from it.
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image as the cloud describes it; `record` is the whole description. `size` is in bytes, None if unknown."""
+    """An image as the cloud describes it; `record` is the whole description. `size` is in bytes, None if unknown.
+
+    `unread` names the fields that can't be read. They hold what keeps an image, and such an image is never deleted.
+    """
 
     id: str
     name: str | None
@@ -33,6 +36,7 @@ class Image:
     size: int | None
     checksum: str | None
     record: Mapping[str, Any] = field(repr=False, hash=False)
+    unread: tuple[str, ...] = ()
 
     def expectation(self) -> dict[str, Any]:
         """The image as a request names it, with all that a plan expects to be unchanged."""

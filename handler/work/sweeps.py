@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from typing import NamedTuple
 
 from handler.cloud.paging import read_anew
-from handler.errors import CloudError, NotQueued, OverLimit
+from handler.errors import CloudError, NotQueued, OverLimit, Unexpected
 from handler.model.image import Image
 from handler.model.outcome import Decision, Outcome, Result, Survey
 from handler.model.request import Job, SweepRequest, Target
@@ -47,6 +47,7 @@ def sweep(request: SweepRequest, message_id: str, run: Run) -> Result:
         shares = _shares(survey, request, run)
         outcomes = _queued(shares.workers, request, run)
         jobs += _jobs(shares.here, request, message_id)
+    outcomes += [failed(each.image.id, Unexpected(_why(each)), each.image) for each in survey.unreadable]
     result = _reported(survey, outcomes, request, message_id, run)
     return result._replace(outcomes=(*result.outcomes, *carry_out(jobs, run)))
 
@@ -66,6 +67,10 @@ def _surveyed(request: SweepRequest, run: Run) -> Survey:
     return found
 
 
+def _ignore(_decision: Decision) -> None:
+    """Nobody wants to know."""
+
+
 def _note_in(heard: list[Decision]) -> Callable[[Decision], None]:
     # A project may have many thousand images, and no observer needs their records.
     return lambda decision: heard.append(decision._replace(image=decision.image.without_record()))
@@ -74,15 +79,17 @@ def _note_in(heard: list[Decision]) -> Callable[[Decision], None]:
 def survey_of(images: Iterable[Image], request: SweepRequest, run: Run) -> Survey:
     """Look at every image once; raises CloudError if not all of them could be listed."""
     selected, deselected, for_workers = list[Image](), list[Image](), list[Image]()
+    unreadable = list[Decision]()
     stay, looked_at, changing = Counter[str](), 0, 0
-    today = run.now.date()
+    today, observe = run.now.date(), run.observe or _ignore
     for decision in selection.decide(images, request, run.now):
         looked_at += 1
-        if run.observe:
-            run.observe(decision)
+        observe(decision)
         if decision.objection:
             stay[decision.objection.reason] += 1
-            if request.grace and state_of(decision.image, request, run.now).removable:
+            if decision.objection.reason == selection.UNREADABLE:
+                unreadable.append(decision)
+            elif request.grace and not decision.image.unread and state_of(decision.image, request, run.now).removable:
                 deselected.append(decision.image)
             continue
         mark = state_of(decision.image, request, run.now)
@@ -96,10 +103,15 @@ def survey_of(images: Iterable[Image], request: SweepRequest, run: Run) -> Surve
         looked_at=looked_at,
         selected=tuple(selected),
         deselected=tuple(deselected),
+        unreadable=tuple(unreadable),
         stay=tuple(sorted(stay.items())),
         changing=changing,
         for_workers=tuple(for_workers),
     )
+
+
+def _why(decision: Decision) -> str:
+    return decision.objection.detail if decision.objection else ""
 
 
 def over_limit(survey: Survey, request: SweepRequest) -> OverLimit | None:

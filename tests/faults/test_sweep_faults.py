@@ -219,11 +219,6 @@ EDITS: dict[str, Callable[[Json], Json]] = {
     "has no images": lambda page: {key: value for key, value in page.items() if key != "images"},
     "holds something else": lambda page: page | {"images": [*page["images"], 1]},
     "holds an image without id": lambda page: page | {"images": [record | {"id": None} for record in page["images"]]},
-    "holds an image of no status": lambda page: page | {"images": [r | {"status": ""} for r in page["images"]]},
-    "holds an image of unknown sight": lambda page: (
-        page | {"images": [r | {"visibility": "all"} for r in page["images"]]}
-    ),
-    "holds an image without tags": lambda page: page | {"images": [r | {"tags": None} for r in page["images"]]},
     "is a list": lambda page: page["images"],
     "is null": lambda _: None,
 }
