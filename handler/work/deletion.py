@@ -179,6 +179,5 @@ def _concluded(image: Image, job: Job, reply: Reply, run: Run) -> Outcome:
         return outcome(image, "refused", reason, reply.detail)
     if reply.meaning is Meaning.UNCONFIRMED:
         run.cloud.confirm_gone(image.id)
-    left = image.has_backup and not job.request.delete_backup
-    deleted = outcome(image, "deleted", detail="its backup is left" if left else "")
-    return replace(deleted, latency=reply.latency, backup_left=left)
+    left = image.left_behind(without_backup=not job.request.delete_backup)
+    return replace(outcome(image, "deleted", detail=left), latency=reply.latency, backup_left=bool(left))

@@ -189,3 +189,21 @@ def test_a_mark_whose_answers_were_lost_is_set_all_the_same(
     graced = {"sweep": {**GRACE["sweep"], "deactivate": True}}
     assert invoke(graced).outcomes == {image: ("marked", "")}
     assert cloud.images[image].status == "deactivated"
+
+
+# What a deletion leaves behind
+
+
+def test_the_volume_snapshots_of_a_deleted_image_are_named_and_counted(invoke: Invoke, cloud: FakeCloud) -> None:
+    mapping = json.dumps([{"snapshot_id": "11111111-aaaa", "boot_index": 0, "volume_size": 20}])
+    image = cloud.add_image(size=0, block_device_mapping=mapping)
+    run = invoke({"image_ids": [image, cloud.add_image()]})
+    assert (len(cloud.dead), run.metric("BackupsLeft")) == (2, 1)
+    assert run.answer["outcomes"][0]["detail"] == "its volume snapshots are left: 11111111-aaaa"
+
+
+def test_a_backup_is_left_though_nothing_says_that_the_image_is_a_whole_server(
+    invoke: Invoke, cloud: FakeCloud
+) -> None:
+    run = invoke({"image_ids": [cloud.add_image(__backup_id="b1")]})
+    assert (run.metric("BackupsLeft"), run.answer["outcomes"][0]["detail"]) == (1, "its backup is left")

@@ -571,7 +571,9 @@ def test_a_page_that_is_no_answer_marks_nothing(run: Run, cloud: FakeCloud) -> N
 
 
 def test_an_image_in_a_list_that_has_no_owner_is_named(run: Run, cloud: FakeCloud) -> None:
-    cloud.fault("GET", "/v2/images$", status=200, body={"images": [{"id": "x", "name": "ci-1"}]})
+    record = {"id": "x", "name": "ci-1", "created_at": "2026-01-01T00:00:00Z"}
+    for images in ([record], []):
+        cloud.fault("GET", "/v2/images$", status=200, body={"images": images})
     assert told(run(sweep())) == {"x": ("failed", "unexpected")}
 
 
