@@ -45,7 +45,8 @@ def pages(
     seen: set[str] = set()
     marker: str | None = None
     while True:
-        page, more = _page(transport, url, key, {**(wanted or {}), "limit": str(PAGE)}, marker)
+        asked = {**(wanted or {}), "limit": str(PAGE)} | ({"marker": marker} if marker else {})
+        page, more = payloads.read_page(_payload(transport, url, asked, key, after=marker), key)
         if more and not page:
             message = f"the list of {key} promises more than it holds"
             raise Unexpected(message)
@@ -59,24 +60,6 @@ def pages(
         seen.add(marker)
 
 
-def _page(
-    transport: Transport, url: str, key: str, asked: Mapping[str, str], marker: str | None
-) -> tuple[list[Record], bool]:
-    """One page, and whether the cloud names a next one."""
-    problem = f"no list of {key}"
-    try:
-        payload = transport.read(url, {**asked, "marker": marker} if marker else asked)
-    except TurnedDown as error:
-        payload, problem = None, str(error)
-    # Not taken for an empty list: without any servers, no image would be in use.
-    if payload is None and marker:
-        message = f"the list of {key} changed while it was read: no page begins after {marker} ({problem})"
-        raise ListChanged(message)
-    if payload is None:
-        raise Unexpected(problem)
-    return payloads.read_page(payload, key)
-
-
 def numbered_pages(transport: Transport, url: str, key: str, id_key: str) -> Iterator[Record]:
     """Everything in a list whose next page begins at a given number. Source: Auto Scaling of Open Telekom Cloud."""
     known, total = list[str](), 1
@@ -84,7 +67,8 @@ def numbered_pages(transport: Transport, url: str, key: str, id_key: str) -> Ite
         # Pages overlap by one item. If an earlier item was removed in the meantime, all later ones have moved up by one
         # place, and one would be skipped: then the overlap does not match.
         wanted = {"start_number": str(max(len(known) - 1, 0)), "limit": str(NUMBERED_PAGE)}
-        page, total = payloads.read_numbered_page(transport.read(url, wanted) or {}, key)
+        payload = _payload(transport, url, wanted, key, after=known[-1] if known else None)
+        page, total = payloads.read_numbered_page(payload, key)
         ids = [str(item.get(id_key)) for item in page]
         fresh = len(known[-1:])
         if ids[:fresh] != known[-1:] or set(ids[fresh:]) & set(known) or not (ids[fresh:] or len(known) >= total):
@@ -92,3 +76,19 @@ def numbered_pages(transport: Transport, url: str, key: str, id_key: str) -> Ite
             raise ListChanged(message)
         yield from page[fresh:]
         known += ids[fresh:]
+
+
+def _payload(transport: Transport, url: str, asked: Mapping[str, str], key: str, *, after: str | None) -> Record:
+    """One page: the first, or the one that begins after an item of the page before."""
+    problem = f"no list of {key}"
+    try:
+        payload = transport.read(url, asked)
+    except TurnedDown as error:
+        payload, problem = None, str(error)
+    if payload is not None:
+        return payload
+    # Not taken for the end of the list: without any servers, no image would be in use.
+    if after:
+        message = f"the list of {key} changed while it was read: no page begins after {after} ({problem})"
+        raise ListChanged(message)
+    raise Unexpected(problem)

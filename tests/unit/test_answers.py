@@ -122,6 +122,18 @@ def test_a_very_short_secret_is_masked_where_it_stands_alone_and_leaves_words_re
     assert "https://op:***@host: no such ***, please" in detail
 
 
+@pytest.mark.parametrize("password", ["p", "e", "on", "Remo"])
+def test_an_error_of_the_connection_stays_readable_with_a_short_password(
+    invoke: Invoke, cloud: FakeCloud, password: str
+) -> None:
+    cloud.users["reaper"].password = password
+    image = cloud.add_image()
+    cloud.fault("GET", image, cut=True, times=None)
+    run = invoke({"image_ids": [image]})
+    assert run.outcomes == {image: ("failed", "unavailable")}
+    assert "Remote end closed connection without response" in run.answer["outcomes"][0]["detail"]
+
+
 # Changes that were made though their answer was lost
 
 

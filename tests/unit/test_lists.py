@@ -125,3 +125,13 @@ def test_scaling_configurations_that_change_between_two_pages_are_read_anew(invo
     cloud.fault("GET", SCALING, status=None, then=lambda: cloud.scaling_configurations.pop(names[0]))
     run = invoke({"image_ids": used[1:]}, REAPER_IMAGE_API="ims", REAPER_IN_USE_ALSO="scaling", REAPER_MAX_IMAGES="500")
     assert run.answer["counts"] == {"refused": 149}
+
+
+@OTC
+def test_a_numbered_page_that_is_there_no_more_is_read_anew(invoke: Invoke, cloud: FakeCloud) -> None:
+    used = [cloud.add_image() for _ in range(150)]
+    for image in used:
+        cloud.add_scaling_configuration(image=image)
+    cloud.fault("GET", SCALING, query="start_number=99", status=400)
+    run = invoke({"image_ids": used[:2]}, REAPER_IMAGE_API="ims", REAPER_IN_USE_ALSO="scaling")
+    assert run.answer["counts"] == {"refused": 2}
