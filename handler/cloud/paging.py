@@ -14,8 +14,6 @@ PAGE = 1000
 NUMBERED_PAGE = 100
 SMALLEST_CAP = 20
 """A cloud may cut pages to this length or more, and name no next one: only a shorter page ends the list for certain."""
-
-
 READINGS = 3
 """How often a list is read that changes each time while it is read."""
 

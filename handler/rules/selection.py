@@ -66,7 +66,8 @@ def _decision_on_unread(image: Image, sweep: SweepRequest, now: datetime) -> Dec
     newest, and nobody knows of which group this image is one.
     """
     detail = "; ".join(f"its {field} can't be read: {str(image.record.get(field))[:60]!r}" for field in image.unread)
-    if sweep.keep and GROUPED_BY.get(sweep.keep.group_by.partition(":")[0]) in image.unread:
+    is_groupless = sweep.keep and GROUPED_BY.get(sweep.keep.group_by.partition(":")[0]) in image.unread
+    if sweep.keep and is_groupless and _may_be_newest(image, now):
         message = f"image {image.id} is in a group by {sweep.keep.group_by} that nobody knows: {detail}"
         raise Unexpected(message)
     why_not = objection(image, sweep.select, now) or Objection(UNREADABLE, detail)
@@ -89,6 +90,12 @@ def family(name: str) -> str:
     return name.rpartition("-")[0] or name
 
 
+def _may_be_newest(image: Image, now: datetime) -> bool:
+    """Whether an image can be used, as far as is known, and its age is known."""
+    is_usable = image.status == "active" or "status" in image.unread
+    return is_usable and image.created_at is not None and image.created_at <= now
+
+
 class _Newest:
     """The newest images of each group, among those read so far."""
 
@@ -100,7 +107,7 @@ class _Newest:
         """Count an image, if it can be used and its age is known. Returns its groups, whether it counts or not."""
         groups = groups_of(image, self.keep.group_by)
         # Anything else would push a usable image out of the newest, and so let it be deleted.
-        if image.status != "active" or image.created_at is None or image.created_at > now:
+        if image.created_at is None or not _may_be_newest(image, now):
             return groups
         for group in groups:
             heap = self._groups.setdefault(group, [])

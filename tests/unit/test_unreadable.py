@@ -123,6 +123,14 @@ def test_a_policy_that_keeps_the_newest_ends_where_nobody_knows_the_group(
     assert odd in run.printed
 
 
+def test_an_image_that_can_be_among_no_newest_does_not_end_the_policy(invoke: Invoke, cloud: FakeCloud) -> None:
+    odd, others = cloud.add_image("ci-odd", status="deactivated"), [cloud.add_image(f"ci-{n}") for n in range(2)]
+    spoil(cloud, odd, "name", 7)
+    run = invoke(sweep(keep={"newest": 1}))
+    assert run.outcomes[odd] == ("failed", "unexpected")
+    assert len(set(cloud.dead) & set(others)) == 1
+
+
 def test_an_image_that_cannot_be_read_counts_for_no_cap(invoke: Invoke, cloud: FakeCloud) -> None:
     odd, others = four(cloud)
     spoil(cloud, odd, "tags", None)
