@@ -58,8 +58,8 @@ class Answer(NamedTuple):
 class Row(NamedTuple):
     """A row of the table. It matches an answer that fits everything that the row names.
 
-    In `codes`, `IMG.*` stands for every code of a service, and `-` for no vendor code, as in the answers of Glance and
-    Nova. Words decide only together with a status and a code: anybody may say "in use".
+    In `codes`, `IMG.*` stands for every code of a service, `-` for JSON without a vendor code, as Glance and Nova write
+    it, and `~` for any other text. Words decide only together with a status and a code: anybody may say "in use".
     """
 
     meaning: Meaning
@@ -70,7 +70,7 @@ class Row(NamedTuple):
 
 _START = r"^((400 bad request|404 not found) )?"
 """The beginning of a sentence. A page begins with its status."""
-_IMAGES = "- IMG.* Ecs.*"
+_IMAGES = "- ~ IMG.* Ecs.*"
 """The codes with which a sentence may speak of an image: those of the image service and of Nova, or none."""
 
 TABLE = (
@@ -106,18 +106,19 @@ TABLE = (
     Row(Meaning.UNAVAILABLE, statuses="400 500 501", codes="Ecs.* Common.* EVS.*", words=r"try again .{0,16}\blater"),
     # Words, where the status alone could mean two things. A 404 must name the image: gateways and Nova answer 404 to a
     # wrong host, path or version as well, and there nothing says that the image is gone.
-    Row(
-        Meaning.GONE, statuses="400 404", codes=_IMAGES, words=_START + r"(failed to find image|no image found with id)"
-    ),
-    Row(Meaning.GONE, statuses="404", codes=_IMAGES, words=_START + r"image (\S{36} )?(not|could not be) found\.?$"),
+    Row(Meaning.GONE, statuses="400 404", codes=_IMAGES, words=_START + r"failed to find image \S{36}( |\.|$)"),
+    Row(Meaning.GONE, statuses="400 404", codes=_IMAGES, words=_START + r"no image found with id \S{36}( |\.|$)"),
+    Row(Meaning.GONE, statuses="404", codes=_IMAGES, words=_START + r"image \S{36} (not|could not be) found\.?$"),
+    # Nova names no id. A page that says so may be about a picture.
+    Row(Meaning.GONE, statuses="404", codes="- IMG.* Ecs.*", words=r"^image not found\.?$"),
     # Of several DELETEs of one image at once, Glance answers some with this 400.
-    Row(Meaning.GONE, statuses="400", codes="-", words=r"image status transition from (deleted|pending_delete) "),
-    Row(Meaning.NOT_READY, statuses="400", codes="-", words=r"image status transition from "),
+    Row(Meaning.GONE, statuses="400", codes="- ~", words=r"image status transition from (deleted|pending_delete) "),
+    Row(Meaning.NOT_READY, statuses="400", codes="- ~", words=r"image status transition from "),
     Row(Meaning.DENIED, statuses="400", codes="- Ecs.*", words=r"url's project_id .* doesn't match"),
     Row(Meaning.PROTECTED, statuses="403", codes=_IMAGES, words=r"image \S{36} is protected and cannot be deleted"),
     Row(Meaning.NOT_OWNER, statuses="403", codes=_IMAGES, words=r"you do not own this image"),
     # The store could not remove the file. The image is as it was, and can be deleted once the store works again.
-    Row(Meaning.UNAVAILABLE, statuses="403", codes="-", words=r"you cannot delete file"),
+    Row(Meaning.UNAVAILABLE, statuses="403", codes="- ~", words=r"you cannot delete file"),
     Row(
         Meaning.IN_USE,
         statuses="409",
@@ -156,7 +157,7 @@ def read_answer(
     code, text, markup = (_code(refusal[0]), refusal[1], _BREAK) if refusal else ("", body, _MARKUP)
     return Answer(
         # Understood before anything is taken out of it: a password may be a word of the sentence that decides.
-        meaning=_meaning_of(status, code, _sentence(text, markup), not body.strip()),
+        meaning=_meaning_of(status, code or ("-" if refusal else "~"), _sentence(text, markup), not body.strip()),
         status=status,
         code=scrub(code),
         # Scrubbed before it is folded and cut: half a secret, or one without its blanks, would not be recognised.
@@ -188,7 +189,7 @@ def _meaning_of(status: int, code: str, sentence: str, is_empty: bool) -> Meanin
 
 def _matches(row: Row, status: int, code: str, sentence: str) -> bool:
     statuses, codes, words = _conditions(row)
-    family = code.rpartition(".")[0] + ".*" if code else "-"
+    family = code.rpartition(".")[0] + ".*"
     return (
         (not statuses or status in statuses)
         and (not codes or code in codes or family in codes)

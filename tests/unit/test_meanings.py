@@ -164,7 +164,7 @@ def meaning_of(answer: Answer) -> Meaning:
 
 
 def row_for(answer: Answer) -> Row | None:
-    return meanings.row_for(answer.status, answer.code, answer.message)
+    return meanings.row_for(answer.status, answer.code or "-", answer.message)
 
 
 def vendor(code: str, message: str = "text") -> bytes:
@@ -256,6 +256,10 @@ OTHER_BODIES = [
     (404, b"page not found", Meaning.UNEXPECTED),
     (404, b"The page /v2/images was not found", Meaning.UNEXPECTED),
     (404, f"Image {ID} not found.".encode(), Meaning.GONE),
+    (404, b"Image not found.", Meaning.UNEXPECTED),
+    (404, b"<html><body><h1>404 Not Found</h1> Image not found</body></html>", Meaning.UNEXPECTED),
+    (404, b"Failed to find image for this page", Meaning.UNEXPECTED),
+    (404, b'{"message": "No image found with ID"}', Meaning.UNEXPECTED),
     (202, vendor("Common.0024", "Flow limit exceeded."), Meaning.THROTTLED),
     (202, b"", Meaning.UNCONFIRMED),
     (200, b"", Meaning.DONE),
