@@ -117,7 +117,8 @@ class Transport:
             try:
                 return read_body(response.content)
             except Unexpected as error:
-                message = f"{error}: {answer._replace(request_id=request_id_of(response.headers))}"
+                request_id = self._identity.scrub(request_id_of(response.headers))
+                message = f"{error}: {answer._replace(request_id=request_id)}"
                 raise Unexpected(message) from error
         if answer.meaning is Meaning.GONE:
             return None
