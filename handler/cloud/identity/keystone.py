@@ -20,6 +20,7 @@ from handler.cloud.identity.credentials import Credentials
 from handler.cloud.identity.identity import USER_AGENT, Home, Secrets
 from handler.cloud.identity.life import Life, clocks
 from handler.cloud.identity.token import TokenAuth
+from handler.cloud.meanings import read_answer
 from handler.cloud.places.catalogue import Catalogue, Endpoint
 from handler.errors import CloudError, CredentialsRefused, Throttled, Unavailable, Unexpected, Unreachable
 
@@ -185,7 +186,13 @@ class KeystoneIdentity:
 
     def _translated(self, error: keystone.ClientException) -> CloudError:
         ours = next(ours for theirs, ours in KEYSTONE_ERRORS if isinstance(error, theirs))
-        return ours(self.scrub(f"Keystone: {error}"), retry_after=getattr(error, "retry_after", None) or None)
+        message = self.scrub(f"Keystone: {error}")
+        # Read by us: keystoneauth1 does not know the flat errors of IAM, and loses what they say.
+        response = getattr(error, "response", None)
+        if response is not None:
+            body = response.content.decode(errors="replace")
+            message = f"Keystone answered {read_answer(response.status_code, body, response.headers, self.scrub)}"
+        return ours(message, retry_after=getattr(error, "retry_after", None) or None)
 
 
 def _read_whole(access: AccessInfoV3) -> datetime:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from handler.clock import Deadline
 from handler.cloud.calls import Cloud, Listing
+from handler.cloud.paging import read_anew
 from handler.cloud.places.regions import Region
 from handler.errors import CloudError
 from handler.model.image import Also
@@ -93,7 +94,7 @@ class Parts:
             name = region.name if len(cloud.regions) > 1 else ""
             with _naming(name):
                 self._regions.append((name, RegionPart(cloud, region, deadline, also)))
-        images = Kept("images", lambda: (deadline.now(), tuple(uses_by_images(cloud))), deadline)
+        images = Kept("images", lambda: read_anew(lambda: (deadline.now(), tuple(uses_by_images(cloud)))), deadline)
         self._images = [images] if "images" in also else []
 
     def refresh(self) -> None:
