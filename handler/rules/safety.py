@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from handler.model.image import Image
 from handler.model.outcome import Objection
+from handler.rules.tags import has_tag, protections
 
 # Ours to refuse: Glance takes the DELETE of an image that is being uploaded, or is about to be, with a 204.
 DELETABLE = frozenset({"active", "deactivated", "killed"})
@@ -74,18 +75,18 @@ def _changed(image: Image, facts: Facts, _policy: Policy) -> Objection | None:
 
 
 def _kept(image: Image, facts: Facts, policy: Policy) -> Objection | None:
-    if policy.keep_tag and _values_under(image, policy.keep_tag):
-        return Objection("kept", f"marked {policy.keep_tag}")
+    for found in protections(image, policy.keep_tag) if policy.keep_tag else ():
+        return Objection("kept", str(found))
     # `keep-until` holds no matter what the operator calls the keep tag: owners need not know that name.
-    for mark in ("keep-until", f"{policy.keep_tag}-until"):
-        for value in _values_under(image, mark):
-            if _still_kept(value, facts.now.date()):
-                return Objection("kept", f"marked {mark}={value}")
+    for key in ("keep-until", f"{policy.keep_tag}-until"):
+        for found in protections(image, key):
+            if _still_kept(found.value, facts.now.date()):
+                return Objection("kept", str(found))
     return None
 
 
 def _not_allowed(image: Image, _facts: Facts, policy: Policy) -> Objection | None:
-    if policy.require_tag and policy.require_tag not in image.tags:
+    if policy.require_tag and not has_tag(image, policy.require_tag):
         return Objection("not_allowed", f"the required tag {policy.require_tag} is missing")
     if policy.allow_names and not any(fnmatchcase(image.name or "", glob) for glob in policy.allow_names):
         return Objection("not_allowed", f"the name {image.name!r} matches none of the allowed patterns")
@@ -131,19 +132,6 @@ RULES: tuple[Rule, ...] = (*RULES_OF_RECORD, _shared, _in_use)
 def judge(image: Image, facts: Facts, policy: Policy, rules: tuple[Rule, ...] = RULES) -> Objection | None:
     """Return why the image must stay, or None if no rule objects to its deletion."""
     return next((refusal for rule in rules if (refusal := rule(image, facts, policy))), None)
-
-
-def _values_under(image: Image, key: str) -> list[str]:
-    """The values of the tags and of the property with this name; a tag without a value counts as an empty string.
-
-    A tag with a value is written `key=value`, or `key.value` on old IMS.
-    """
-    values = [tag[len(key) + 1 :] for tag in sorted(image.tags) if tag.startswith((f"{key}=", f"{key}."))]
-    if key in image.tags:
-        values.append("")
-    if key in image.properties:
-        values.append(str(image.record[key]))
-    return values
 
 
 def _still_kept(value: str, today: date) -> bool:

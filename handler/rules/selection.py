@@ -12,6 +12,7 @@ from heapq import heappush, heappushpop
 from handler.model.image import Image
 from handler.model.outcome import Decision, Objection
 from handler.model.request import Keep, Select, SweepRequest
+from handler.rules.tags import has_tag
 
 Condition = Callable[[Image, Select, datetime], str]
 
@@ -100,7 +101,7 @@ def _name(image: Image, select: Select, _now: datetime) -> str:
 
 
 def _tags(image: Image, select: Select, _now: datetime) -> str:
-    missing = sorted(select.tags - image.tags)
+    missing = [tag for tag in sorted(select.tags) if not has_tag(image, tag)]
     return f"it lacks the tag {missing[0]}" if missing else ""
 
 

@@ -106,7 +106,7 @@ def test_a_property_named_like_the_keep_tag_keeps_whatever_its_value(value: obje
     assert reason(with_property("keep", value)) == "kept"
 
 
-@pytest.mark.parametrize("tag", ["keeper", "keep-me", "Keep", "not=keep", "upkeep", "ci.keep", " keep"])
+@pytest.mark.parametrize("tag", ["keeper", "keep-me", "not=keep", "upkeep", "ci.keep", "kee-p"])
 def test_a_tag_that_only_resembles_the_keep_tag_does_not_keep(tag: str) -> None:
     assert reason(tagged(tag)) is None
 
@@ -272,8 +272,11 @@ def test_the_rules_of_the_record_ask_for_nothing_beside_it() -> None:
 
 # What follows says the rules a second time, in other words.
 
-MARKS = ["keep", "keep=1", "keep.1", "keeper", "hold", "hold=x"]
-UNTILS = ["keep-until=2027-01-30", "keep-until.2027-01-31", "keep-until=soon", "hold-until=2027-02-01"]
+MARKS = ["keep", "keep=1", "keep.1", "keeper", "hold", "hold=x", "Keep ", "HOLD:y"]
+UNTILS = [
+    *("keep_until:2027-02-01", "keep-until=2027-01-30", "keep-until.2027-01-31", "keep-until=soon"),
+    "hold-until=2027-02-01",
+]
 TAGS = ["ci", "reap", *MARKS, *UNTILS]
 PROPERTIES = {"keep": "no", "hold": "", "os_type": "linux", "keep-until": "2027-01-30", "hold-until": "never"}
 
@@ -323,10 +326,15 @@ def runs_out(until: str) -> bool:
 
 
 def is_free_of_keep_marks(seen: Image, keep_tag: str) -> bool:
-    marks = {tag.replace(".", "=", 1): None for tag in seen.tags} | {f"{k}={v}": None for k, v in seen.record.items()}
+    marks = [tag.replace(".", "=", 1).replace(":", "=", 1).strip().lower() for tag in seen.tags]
+    marks += [f"{key}={value}" for key, value in seen.record.items()]
     names = {mark.partition("=")[0]: mark.partition("=")[2] for mark in marks}
-    untils = [mark.partition("=")[2] for mark in marks if mark.partition("=")[0] in {"keep-until", f"{keep_tag}-until"}]
+    untils = [value for name, _, value in (mark.partition("=") for mark in marks) if is_until(name, keep_tag)]
     return keep_tag not in names and all(runs_out(until) for until in untils)
+
+
+def is_until(name: str, keep_tag: str) -> bool:
+    return name.replace("_", "-") in {"keep-until", f"{keep_tag}-until"}
 
 
 def is_allowed(seen: Image, policy: Policy) -> bool:
