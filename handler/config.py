@@ -71,6 +71,9 @@ class Settings(BaseModel):
     require_tag: str = Field("", alias="REAPER_REQUIRE_TAG")
     allow_names: str = Field("", alias="REAPER_ALLOW_NAMES", pattern=r"[^,\s]")
     allow_shared: Flag = Field(default=False, alias="REAPER_ALLOW_SHARED")
+    plan_life: Annotated[timedelta, BeforeValidator(parse_age)] = Field(
+        timedelta(days=7), alias="REAPER_PLAN_LIFE", ge=timedelta(hours=1)
+    )
     max_images: int = Field(100, alias="REAPER_MAX_IMAGES", ge=0, le=10_000)
     concurrency: int = Field(16, alias="REAPER_CONCURRENCY", ge=1, le=128)
     scheduled_request: str = Field("", alias="REAPER_SCHEDULED_REQUEST")

@@ -83,6 +83,7 @@ def handle(
         request_id=invocation.request_id,
         project_id=project_id,
         results=done,
+        not_after=now + settings.plan_life,
     )
     invocation.reporter.finished(report)
     return report
@@ -184,6 +185,7 @@ class _Invocation(NamedTuple):
             report_bug=self.reporter.bug,
             observe=observe or (lambda _decision: None),
             enqueue=_enqueue(settings, self.deadline),
+            plan_life=settings.plan_life,
         )
 
 

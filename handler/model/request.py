@@ -1,6 +1,7 @@
 """What is asked for, and by which source: the images of a request, or the policy of a sweep."""
 
 import re
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
@@ -22,21 +23,29 @@ def parse_age(text: object) -> timedelta:
     return int(match[1]) * _UNITS[match[2]]
 
 
+Expected = str | int | frozenset[str] | None
+"""The value that a requester expects of an attribute; the tags of an image are a set."""
+
+
 class Target(NamedTuple):
     """One image that a request names, and what the requester believes about it: pairs of attribute and value."""
 
     image_id: str
-    expect: tuple[tuple[str, str | int | None], ...] = ()
+    expect: tuple[tuple[str, Expected], ...] = ()
 
 
 class DeletionRequest(NamedTuple):
-    """An order to delete images. `dry_run` rehearses it; `project_id` is empty if the request names none."""
+    """An order to delete images. `dry_run` rehearses it; `project_id` is empty if the request names none.
+
+    After the moment `not_after`, if there is one, it deletes nothing any more.
+    """
 
     targets: tuple[Target, ...]
     project_id: str = ""
     delete_backup: bool = False
     dry_run: bool = False
     reason: str = ""
+    not_after: datetime | None = None
 
 
 class Select(NamedTuple):
@@ -74,9 +83,15 @@ class SweepRequest(NamedTuple):
     delete_backup: bool = False
     dry_run: bool = False
     reason: str = ""
+    not_after: datetime | None = None
 
 
 Request = DeletionRequest | SweepRequest
+
+
+def earliest(moment: datetime, requests: Iterable[Request]) -> datetime:
+    """The moment, or the one after which one of the requests deletes nothing any more, if that is earlier."""
+    return min([moment, *(request.not_after for request in requests if request.not_after)])
 
 
 class Job(NamedTuple):

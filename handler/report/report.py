@@ -3,20 +3,22 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from handler.model.outcome import Outcome, Result
-from handler.model.request import MOST_IMAGES, Source
+from handler.model.request import MOST_IMAGES, Source, earliest
 
 
 class Report(NamedTuple):
-    """What one invocation did."""
+    """What one invocation did. A plan of it may be carried out until the moment `not_after`."""
 
     source: Source
     mode: str
     request_id: str
     project_id: str
     results: tuple[Result, ...]
+    not_after: datetime | None = None
 
     @property
     def outcomes(self) -> list[Outcome]:
@@ -76,13 +78,15 @@ class Report(NamedTuple):
         requests = [result.request for result in self.results if result.request]
         goes = [outcome for outcome in self.outcomes if outcome.outcome == "would_delete" and not outcome.waits]
         rehearsed = [outcome.image for outcome in goes if outcome.image]
-        # Each once, even if several requests have named it, and no more than a request may name: the plan must be
-        # accepted as a request.
-        images = {image.id: image for image in rehearsed}.values()
+        # Each once, even if several requests have named it, no more than a request may name, and none that no request
+        # can name: the plan must be accepted as a request.
+        images = {image.id: image for image in rehearsed if image.can_be_named}.values()
         plan: dict[str, Any] = {
             "images": [image.expectation() for image in list(images)[:MOST_IMAGES]],
             "project_id": self.project_id,
         }
+        if self.not_after:
+            plan["not_after"] = earliest(self.not_after, requests).isoformat(timespec="seconds")
         # One request that leaves backups is enough for the plan to leave them all: it must not delete more than asked.
         if requests and all(request.delete_backup for request in requests):
             plan["delete_backup"] = True

@@ -7,11 +7,16 @@ from typing import NamedTuple
 
 from handler.model.image import Image
 from handler.model.outcome import Objection
+from handler.model.request import Expected
 from handler.rules.tags import has_tag, protections
 
 # Ours to refuse: Glance takes the DELETE of an image that is being uploaded, or is about to be, with a 204.
 DELETABLE = frozenset({"active", "deactivated", "killed"})
 """The states in which an image is at rest. Any other means that someone is still writing it."""
+UNFINISHED = frozenset({"queued", "saving", "uploading", "importing"})
+"""The states of an image that somebody has begun to upload, and may never end."""
+ABANDONED_AFTER = timedelta(days=1)
+"""The age from which on an upload may count as one that nobody ends."""
 
 
 class Policy(NamedTuple):
@@ -27,20 +32,27 @@ class Policy(NamedTuple):
 class Facts(NamedTuple):
     """What must be known besides the image itself.
 
-    `project_id` is the project that we act for, `expect` what the requester believes about the image, `objection` why
-    the sweep that selected it now leaves it alone, `accepted_by` the projects that have accepted an invitation to use
-    it, `used_by` what uses it.
+    `project_id` is the project that we act for, `expect` what the requester believes about the image, `not_after` the
+    moment after which the request is not carried out, `objection` why the sweep that selected the image now leaves it
+    alone, `accepted_by` the projects that have accepted an invitation to use it, `used_by` what uses it.
     """
 
     project_id: str
     now: datetime
-    expect: tuple[tuple[str, str | int | None], ...] = ()
+    expect: tuple[tuple[str, Expected], ...] = ()
+    not_after: datetime | None = None
     objection: Objection | None = None
     accepted_by: tuple[str, ...] = ()
     used_by: tuple[str, ...] = ()
 
 
 Rule = Callable[[Image, Facts, Policy], Objection | None]
+
+
+def _expired(_image: Image, facts: Facts, _policy: Policy) -> Objection | None:
+    if facts.not_after and facts.now > facts.not_after:
+        return Objection("expired", f"the request was good until {facts.not_after.isoformat()}")
+    return None
 
 
 def _public(image: Image, _facts: Facts, _policy: Policy) -> Objection | None:
@@ -60,17 +72,28 @@ def _protected(image: Image, _facts: Facts, _policy: Policy) -> Objection | None
     return Objection("protected", "the image is protected") if image.protected else None
 
 
-def _not_ready(image: Image, _facts: Facts, _policy: Policy) -> Objection | None:
-    if image.status not in DELETABLE:
+def _not_ready(image: Image, facts: Facts, _policy: Policy) -> Objection | None:
+    if image.status not in DELETABLE and not _is_abandoned(image, facts):
         return Objection("not_ready", f"status {image.status}")
     return None
+
+
+def _is_abandoned(image: Image, facts: Facts) -> bool:
+    """Whether this is an upload that nobody ends, and that whoever asks knows as one.
+
+    That is what a sweep says that selects such a state, and a plan that was made by it: the state, and that nothing has
+    moved since.
+    """
+    expect = dict(facts.expect)
+    is_known = image.status in UNFINISHED and expect.get("status") == image.status and "updated_at" in expect
+    return is_known and image.created_at is not None and facts.now - image.created_at >= ABANDONED_AFTER
 
 
 def _changed(image: Image, facts: Facts, _policy: Policy) -> Objection | None:
     for attribute, expected in facts.expect:
         actual = getattr(image, attribute)
         if actual != expected:
-            return Objection("changed", f"{attribute} is {actual!r}, expected {expected!r}")
+            return Objection("changed", f"{attribute} is {_shown(actual)}, expected {_shown(expected)}")
     return facts.objection
 
 
@@ -114,6 +137,7 @@ def _in_use(_image: Image, facts: Facts, _policy: Policy) -> Objection | None:
 
 
 RULES_OF_RECORD: tuple[Rule, ...] = (
+    _expired,
     _public,
     _not_owner,
     _protected,
@@ -140,6 +164,11 @@ def _still_kept(value: str, today: date) -> bool:
         return today <= date.fromisoformat(value)
     except ValueError:
         return True
+
+
+def _shown(value: Expected) -> str:
+    """A value as a request gives it."""
+    return repr(sorted(value) if isinstance(value, frozenset) else value)
 
 
 def _joined(names: tuple[str, ...], most: int = 3) -> str:

@@ -82,7 +82,7 @@ def _typed(key: str, value: object, depth: int = 4) -> object:
 
     No request is nested deeper than `depth`; what is, stays as it is, and the schema turns it down.
     """
-    if key in {"delete_backup", "dry_run", "deactivate"} and value in ("true", "false"):
+    if key in {"delete_backup", "dry_run", "deactivate", "protected"} and value in ("true", "false"):
         return value == "true"
     if key in {"size", "size_over", "limit", "newest"} and isinstance(value, str) and _NUMBER.fullmatch(value):
         return int(value)

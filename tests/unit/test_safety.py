@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handler.model.image import EXPECTABLE, Image
+from handler.model.request import Expected
 from handler.rules.safety import RULES, RULES_OF_RECORD, Facts, Policy, judge
 from tests.examples import DAY, IMAGE, OWNER, image, tagged
 from tests.properties import tried
@@ -67,6 +68,9 @@ HELD = {
     "status": "active",
     "updated_at": "2026-06-05T12:00:00Z",
     "size": 1024,
+    "tags": frozenset({"ci", "x"}),
+    "protected": False,
+    "visibility": "private",
 }
 
 
@@ -76,8 +80,8 @@ def test_an_attribute_that_is_as_expected_lets_the_image_pass(attribute: str) ->
 
 
 @pytest.mark.parametrize("attribute", EXPECTABLE)
-@pytest.mark.parametrize("expected", ["other", "", None, 1023, 0], ids=repr)
-def test_an_attribute_that_is_not_as_expected_refuses_the_image(attribute: str, expected: str | int | None) -> None:
+@pytest.mark.parametrize("expected", ["other", "", None, 1023, -1], ids=repr)
+def test_an_attribute_that_is_not_as_expected_refuses_the_image(attribute: str, expected: Expected) -> None:
     refusal = judge(IMAGE, FACTS._replace(expect=((attribute, expected),)), Policy())
     assert refusal is not None
     assert refusal.reason == "changed"
@@ -241,6 +245,7 @@ def test_a_refusal_names_three_users_and_counts_the_others() -> None:
 
 Wrong = Callable[[Image, Facts], tuple[Image, Facts]]
 WRONGS: Mapping[str, Wrong] = {
+    "expired": lambda i, f: (i, f._replace(not_after=NOW - DAY)),
     "public": lambda i, f: (replace(i, visibility="community"), f),
     "not_owner": lambda i, f: (replace(i, owner="another"), f),
     "protected": lambda i, f: (replace(i, protected=True), f),
@@ -304,6 +309,7 @@ FACTS_SEEN = st.builds(
     project_id=st.just(OWNER),
     now=st.just(NOW),
     expect=EXPECTATIONS,
+    not_after=st.sampled_from([None, None, NOW, NOW + DAY, NOW - DAY]),
     objection=st.none(),
     accepted_by=st.sampled_from([(), (), ("p1",)]),
     used_by=st.sampled_from([(), (), ("server",)]),
@@ -355,6 +361,7 @@ def is_as_expected(seen: Image, facts: Facts) -> bool:
 
 def conditions(seen: Image, facts: Facts, policy: Policy) -> dict[str, bool]:
     return {
+        "in time": facts.not_after is None or facts.not_after >= NOW,
         "not public": seen.visibility in {"private", "shared"},
         "ours": seen.owner == OWNER,
         "unprotected": seen.protected is False,

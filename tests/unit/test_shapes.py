@@ -148,7 +148,7 @@ BAD_REQUESTS: dict[str, tuple[dict[str, Any], str]] = {
     "dry_run yes": (REQUEST | {"dry_run": "yes"}, "dry_run"),
     "no images": ({"image_ids": []}, "image_ids"),
     "1001 images": ({"image_ids": [ID] * 1001}, "image_ids"),
-    "upper case": ({"image_ids": [ID.upper()]}, "image_ids[0]"),
+    "no hyphens": ({"image_ids": [ID.replace("-", "")]}, "image_ids[0]"),
     "newline": ({"image_ids": [ID + "\n"]}, "image_ids[0]"),
     "parent": ({"image_ids": ["../" + ID]}, "image_ids[0]"),
     "surrogate": (REQUEST | {"reason": "\ud800"}, "reason"),

@@ -29,6 +29,7 @@ REASONS: Mapping[str, str] = {
     "size": "too small, or its size is unknown",
     "group": "in no group",
     "newest": "among the newest of its group",
+    "expired": "the request is too old",
     "public": "every project may use it",
     "not_owner": "it belongs to another project",
     "protected": "it is protected",
