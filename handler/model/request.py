@@ -37,7 +37,8 @@ class Target(NamedTuple):
 class DeletionRequest(NamedTuple):
     """An order to delete images. `dry_run` rehearses it; `project_id` is empty if the request names none.
 
-    After the moment `not_after`, if there is one, it deletes nothing any more.
+    After the moment `not_after`, if there is one, it deletes nothing any more. `activated` is the image that the
+    request was made for, since an event says that it has become active; unless that is so, nothing is done.
     """
 
     targets: tuple[Target, ...]
@@ -46,10 +47,14 @@ class DeletionRequest(NamedTuple):
     dry_run: bool = False
     reason: str = ""
     not_after: datetime | None = None
+    activated: Target | None = None
 
 
 class Select(NamedTuple):
-    """Which images a sweep is about: all that is given must hold. `name` is a glob, `size_over` is in bytes."""
+    """Which images a sweep is about: all that is given must hold.
+
+    `name` is a glob, `size_over` is in bytes, and `family` is all of a name but its last part.
+    """
 
     name: str = ""
     tags: frozenset[str] = frozenset()
@@ -58,6 +63,7 @@ class Select(NamedTuple):
     older_than: timedelta | None = None
     created_before: datetime | None = None
     size_over: int | None = None
+    family: str = ""
 
 
 class Keep(NamedTuple):
@@ -70,7 +76,8 @@ class Keep(NamedTuple):
 class SweepRequest(NamedTuple):
     """An order to delete what a policy selects; with `grace`, to mark it first.
 
-    `limit` and `limit_percent` are caps on what one run may delete or mark; if more is due, it does neither.
+    `limit` and `limit_percent` are caps on what one run may delete or mark; if more is due, it does neither. The last
+    fields are those of a deletion request.
     """
 
     select: Select
@@ -84,6 +91,7 @@ class SweepRequest(NamedTuple):
     dry_run: bool = False
     reason: str = ""
     not_after: datetime | None = None
+    activated: Target | None = None
 
 
 Request = DeletionRequest | SweepRequest

@@ -149,6 +149,9 @@ RULES_OF_RECORD: tuple[Rule, ...] = (
 )
 """The rules that need only the image's own record. If one of them objects, the cloud is asked nothing more."""
 
+RULES_OF_ACTIVATION: tuple[Rule, ...] = (_not_owner, _changed)
+"""The rules for an image that an event calls active: it must be ours, and what the event says of it must be so."""
+
 RULES: tuple[Rule, ...] = (*RULES_OF_RECORD, _shared, _in_use)
 """Every rule, in order: the first that objects gives the reason."""
 

@@ -100,6 +100,13 @@ def _name(image: Image, select: Select, _now: datetime) -> str:
     return f"its name does not match {select.name}"
 
 
+def _family(image: Image, select: Select, _now: datetime) -> str:
+    # Compared as a group, and not as the beginning of a name: `ubuntu-*` would select the images of `ubuntu-gpu`.
+    if not select.family or (image.name and family(image.name) == select.family):
+        return ""
+    return f"it is not of the family {select.family}"
+
+
 def _tags(image: Image, select: Select, _now: datetime) -> str:
     missing = [tag for tag in sorted(select.tags) if not has_tag(image, tag)]
     return f"it lacks the tag {missing[0]}" if missing else ""
@@ -138,6 +145,7 @@ def _size(image: Image, select: Select, _now: datetime) -> str:
 
 CONDITIONS: dict[str, Condition] = {
     "name": _name,
+    "family": _family,
     "tags": _tags,
     "properties": _properties,
     "status": _status,

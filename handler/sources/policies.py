@@ -43,6 +43,7 @@ class Selection(Strict):
     older_than: Annotated[Age, AfterValidator(_some_time)] | None = None
     created_before: Annotated[datetime, BeforeValidator(read_moment)] | None = None
     size_over: Annotated[int, Field(ge=0)] | None = None
+    family: Text | None = None
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
@@ -69,6 +70,7 @@ class Selection(Strict):
             older_than=self.older_than,
             created_before=self.created_before,
             size_over=self.size_over,
+            family=self.family or "",
         )
 
 

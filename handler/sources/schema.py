@@ -106,6 +106,11 @@ def read_request(payload: Mapping[str, Any]) -> Request:
     """Read a request; raises InvalidRequest, naming each field that is wrong."""
     if "sweep" in payload:
         return _sweep_request(valid(SweepOrder, payload))
+    return read_deletion(payload)
+
+
+def read_deletion(payload: Mapping[str, Any]) -> DeletionRequest:
+    """Read a request that names images; raises InvalidRequest like `read_request`."""
     given = valid(Deletion, payload)
     return DeletionRequest(
         targets=given.targets(),

@@ -223,7 +223,7 @@ class Years(RuleBasedStateMachine):
         chosen = selected(policy, before.values(), self.now)
         for image in self.cloud.images.values():
             was = before[image.id]
-            if image.id in chosen and may_go(was, self.cloud, self.now) and image.id not in self.vetoed:
+            if image.id in chosen and may_go(was, self.cloud, self.now, policy) and image.id not in self.vetoed:
                 assert marks_of(image)
                 assert any(tag.startswith(SIGNED) for tag in image.tags)
             elif not self._is_another_s(policy, was, before.values()):

@@ -593,7 +593,7 @@ def test_metadata_that_is_no_text_is_an_error(invoke: Invoke, demo: FakeCloud) -
 # The files in events/
 
 
-ACTIVATED = json.dumps({"sweep": {"select": {"name": "{family}-*"}, "keep": {"newest": 1}}})
+ACTIVATED = json.dumps({"sweep": {"select": {"family": "{family}"}, "keep": {"newest": 1}}})
 DELETED_BY = {
     "direct": [],
     "direct-bad": [],

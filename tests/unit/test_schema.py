@@ -447,6 +447,7 @@ CONDITIONS: dict[str, object] = {
     "older_than": "14d",
     "created_before": "2026-04-01",
     "size_over": 1,
+    "family": "ci",
 }
 """One value for each condition; a new one must be entered here."""
 

@@ -22,6 +22,7 @@ SECTIONS: Mapping[str, tuple[str, str]] = {
 }
 REASONS: Mapping[str, str] = {
     "name": "its name does not match",
+    "family": "it is of another family",
     "tags": "it lacks a tag",
     "properties": "it lacks a property, or has another value",
     "status": "it has another status",
