@@ -40,6 +40,12 @@ def parse_budget(text: str) -> tuple[int, timedelta]:
     return int(match[1]), window
 
 
+def is_in_lambda(environment: Mapping[str, str] | None = None) -> bool:
+    """Whether this runs in AWS Lambda, and not on somebody's machine."""
+    source = os.environ if environment is None else environment
+    return any(source.get(name) for name in ("AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_RUNTIME_API"))
+
+
 def _split(text: object) -> object:
     """The words of a list with commas."""
     return frozenset(word.strip() for word in text.split(",")) if isinstance(text, str) else text

@@ -52,9 +52,17 @@ class Report(NamedTuple):
         sendable: dict[str, Any] = json.loads(json.dumps(answer, ensure_ascii=False).encode(errors="replace"))
         return sendable
 
-    def failures(self) -> dict[str, Any]:
-        """The answer to a queue: the messages that must come again."""
-        return {"batchItemFailures": [{"itemIdentifier": r.message_id} for r in self.results if r.failed]}
+    @property
+    def failed_messages(self) -> list[str]:
+        """The ids of the messages that must come again."""
+        return [result.message_id for result in self.results if result.failed]
+
+    def problems(self) -> dict[str, str]:
+        """How each message ended, by its id: an empty text if all went well. One that is held back has not ended."""
+        return {result.message_id: self._problem(result) for result in self.results if not result.held}
+
+    def _problem(self, result: Result) -> str:
+        return result.problem or (self._replace(results=(result,)).summary() if result.failed else "")
 
     def summary(self) -> str:
         """One line about what failed, for an exception or for CloudFormation."""
