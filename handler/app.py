@@ -5,19 +5,18 @@ from handler import coldstart
 # Everything that is loaded after coldstart is loaded faster.
 # isort: split
 
-from collections.abc import Mapping
 from typing import Any
 
 from snapshot_restore_py import register_after_restore
 
 from handler.compose.invocation import Context, handle, process, read
+from handler.compose.stacks import Done, answer_calls, calls_in
 from handler.compose.warm import forget, load_settings, reporter
 from handler.config import NAMESPACE, SERVICE, Settings
-from handler.engine.aws.callbacks import answer_stack, complete_lifecycle_action
+from handler.engine.aws.callbacks import complete_lifecycle_action
 from handler.errors import ImagesFailed, ReaperError
-from handler.model.message import LifecycleAction, Received, StackCall, Waiting
+from handler.model.message import LifecycleAction, Received, Waiting
 from handler.report.report import Report
-from handler.sources.stack import NEVER_CREATED, is_stack_event, physical_id, read_stack_call
 
 
 def lambda_handler(event: Any, context: Context) -> dict[str, Any]:  # noqa: ANN401 (an event may be any JSON)
@@ -27,8 +26,8 @@ def lambda_handler(event: Any, context: Context) -> dict[str, Any]:  # noqa: ANN
     InvalidRequest if nothing was begun, and ImagesFailed if a source that reads no answer must send the event again.
     """
     # Before anything that may fail: CloudFormation waits for an hour if it is not answered.
-    if is_stack_event(event):
-        return _handle_stack_call(read_stack_call(event), event, context)
+    if calls := calls_in(event):
+        return answer_calls(event, calls, _done(event, context), context)
     settings = load_settings()
     received = read(event, settings)
     return _answer(received, handle(received, context, settings), settings)
@@ -38,7 +37,7 @@ def _answer(received: Received, report: Report, settings: Settings) -> dict[str,
     """The answer to the source of the event."""
     # Never an exception to a queue: all messages would come again, also those that are done.
     if received.waiting is Waiting.QUEUE:
-        return report.failures()
+        return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in report.failed_messages]}
     # An asynchronous event is sent again only if the function raises.
     if received.waiting is not Waiting.CALLER and not report.ok:
         raise ImagesFailed(report.summary())
@@ -47,24 +46,16 @@ def _answer(received: Received, report: Report, settings: Settings) -> dict[str,
     return report.answer()
 
 
-def _handle_stack_call(call: StackCall, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
-    """Do what CloudFormation asks for, and answer it no matter what happens."""
-    answer: dict[str, Any] = {}
-    problem = ""
+def _done(event: Any, context: Context) -> Done:  # noqa: ANN401 (an event may be any JSON)
+    """Do what an event asks for that CloudFormation waits for; raises nothing, since it must get its answer."""
     try:
-        # A resource that was never created has nothing to delete: its rollback must succeed even with wrong settings.
-        if call.physical_resource_id != NEVER_CREATED:
-            report = process(event, context, load_settings())
-            answer, problem = report.answer(), "" if report.ok else report.summary()
+        return Done(process(event, context, load_settings()))
     except ReaperError as exc:
-        problem = f"{type(exc).__name__}: {exc}"
-    except Exception as exc:  # noqa: BLE001 (the outermost edge: CloudFormation must get an answer)
-        # Only its kind: the text of an error that nobody has foreseen may hold a secret.
-        problem = f"unexpected: {type(exc).__name__}"
+        return Done(error=exc, problem=f"{type(exc).__name__}: {exc}")
+    except Exception as exc:  # noqa: BLE001 (the outermost edge)
         reporter(SERVICE, NAMESPACE).bug(exc)
-    seconds = context.get_remaining_time_in_millis() / 1000 - 1
-    answer_stack(call, physical_id(call, failed=bool(problem)), problem, seconds)
-    return answer
+        # Only its kind: the text of an error that nobody has foreseen may hold a secret.
+        return Done(error=exc, problem=f"unexpected: {type(exc).__name__}")
 
 
 def _complete(action: LifecycleAction, settings: Settings) -> None:

@@ -41,6 +41,12 @@ def parse_budget(text: str) -> tuple[int, timedelta]:
     return int(match[1]), window
 
 
+def is_in_lambda(environment: Mapping[str, str] | None = None) -> bool:
+    """Whether this runs in AWS Lambda, and not on somebody's machine."""
+    source = os.environ if environment is None else environment
+    return any(source.get(name) for name in ("AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_RUNTIME_API"))
+
+
 def _split(text: object) -> object:
     """The words of a list with commas."""
     return frozenset(word.strip() for word in text.split(",")) if isinstance(text, str) else text
@@ -72,6 +78,9 @@ class Settings(BaseModel):
     require_tag: str = Field("", alias="REAPER_REQUIRE_TAG")
     allow_names: str = Field("", alias="REAPER_ALLOW_NAMES", pattern=r"[^,\s]")
     allow_shared: Flag = Field(default=False, alias="REAPER_ALLOW_SHARED")
+    plan_life: Annotated[timedelta, BeforeValidator(parse_age)] = Field(
+        timedelta(days=7), alias="REAPER_PLAN_LIFE", ge=timedelta(hours=1)
+    )
     max_images: int = Field(100, alias="REAPER_MAX_IMAGES", ge=0, le=10_000)
     concurrency: int = Field(16, alias="REAPER_CONCURRENCY", ge=1, le=128)
     scheduled_request: str = Field("", alias="REAPER_SCHEDULED_REQUEST")

@@ -34,6 +34,7 @@ EVERY_SELECT = {
     "an age": Select(older_than=SECOND),
     "a time": Select(created_before=NOW + 9999 * DAY),
     "a size": Select(size_over=0),
+    "a family": Select(family="ci"),
 }
 """One for each condition that a policy may set."""
 

@@ -216,4 +216,4 @@ def _size(record: Record) -> int | None:
     if isinstance(told, str) and re.fullmatch(r"[0-9]{1,18}", told):
         return int(told)
     size = record.get("size")
-    return size if isinstance(size, int) else None
+    return size if type(size) is int else None

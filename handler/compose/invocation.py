@@ -11,12 +11,12 @@ from handler.cloud.calls import Cloud, Options
 from handler.cloud.dialects import DIALECTS
 from handler.cloud.transport import Transport
 from handler.compose.warm import access_to_cloud, drop_access, reporter
-from handler.config import Settings
+from handler.config import Settings, is_in_lambda
 from handler.engine.aws import fanout
 from handler.engine.aws.budget import Budget
 from handler.engine.ports import Enqueue, Spend
 from handler.errors import CloudError, DeadlineReached, InvalidRequest, Paused
-from handler.model.message import Received, Rejected, StackCall, Waiting
+from handler.model.message import Received, Rejected, Waiting
 from handler.model.outcome import Decision
 from handler.model.request import SweepRequest
 from handler.report.report import Report, mode_of
@@ -44,7 +44,9 @@ class Context(Protocol):
 
 def read(event: Any, settings: Settings) -> Received:  # noqa: ANN401 (an event may be any JSON)
     """Read an event of any source; raises UnknownEvent."""
-    return shapes.read_event(event, settings.scheduled_request, settings.lifecycle_request)
+    return shapes.read_event(
+        event, settings.scheduled_request, settings.lifecycle_request, answers_here=not is_in_lambda()
+    )
 
 
 def process(
@@ -83,13 +85,14 @@ def handle(
         request_id=invocation.request_id,
         project_id=project_id,
         results=done,
+        not_after=now + settings.plan_life,
     )
     invocation.reporter.finished(report)
     return report
 
 
 def _begin(received: Received, context: Context, settings: Settings) -> "_Invocation":
-    reserve = STACK_RESERVE if isinstance(received.waiting, StackCall) else RESERVE
+    reserve = STACK_RESERVE if any(message.call for message in received.messages) else RESERVE
     deadline = Deadline(lambda: context.get_remaining_time_in_millis() / 1000, reserve=reserve)
     invocation = _Invocation(
         received=received,
@@ -186,6 +189,7 @@ class _Invocation(NamedTuple):
             report_bug=self.reporter.bug,
             observe=observe,
             enqueue=_enqueue(settings, self.deadline),
+            plan_life=settings.plan_life,
         )
 
 

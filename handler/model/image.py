@@ -1,13 +1,17 @@
 """An image, and what may use it."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
-EXPECTABLE = ("name", "owner", "checksum", "status", "updated_at", "size")
+EXPECTABLE = ("name", "owner", "checksum", "status", "updated_at", "size", "tags", "protected", "visibility")
 """The attributes of an image that a request may expect to be unchanged."""
+
+UUID = r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
+"""The pattern of an id, in any case: clouds let whoever makes an image choose it, and compare ids as text."""
 
 Also = Literal["snapshots", "volumes", "scaling", "images"]
 """What may use an image besides a server made from it.
@@ -41,7 +45,23 @@ class Image:
 
     def expectation(self) -> dict[str, Any]:
         """The image as a request names it, with all that a plan expects to be unchanged."""
-        return {"id": self.id, "expect": {key: getattr(self, key) for key in EXPECTABLE}}
+        expect = {key: getattr(self, key) for key in EXPECTABLE} | {"tags": sorted(self.tags)}
+        return {"id": self.id, "expect": expect}
+
+    @property
+    def has_uuid(self) -> bool:
+        """Whether the id is a UUID, as nearly every id is. No other can be named in a request."""
+        return re.fullmatch(UUID, self.id) is not None
+
+    @property
+    def can_be_named(self) -> bool:
+        """Whether a request can name the image together with its expectation."""
+        # A name or a tag may hold half a character (a lone surrogate). Whoever reads the request refuses all of it.
+        try:
+            json.dumps(self.expectation(), ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            return False
+        return self.has_uuid
 
     def without_record(self) -> "Image":
         """The image without its record, which takes nearly all of its memory."""

@@ -15,6 +15,8 @@ class Waiting(Enum):
     """A caller, who reads the report in any case."""
     QUEUE = auto()
     """A queue, which takes back the messages that must come again, and reads nothing else."""
+    STACK = auto()
+    """CloudFormation, which is told at an address of its own whether it went well."""
     NOBODY = auto()
     """Nobody: the event is sent again if the function raises, and only then."""
 
@@ -28,6 +30,7 @@ class StackCall(NamedTuple):
     request_id: str
     logical_resource_id: str
     physical_resource_id: str
+    is_delete: bool = False
 
     def __repr__(self) -> str:
         """Nothing of the address."""
@@ -51,12 +54,14 @@ class Rejected(NamedTuple):
 class Message(NamedTuple):
     """One request as it arrived, or why it was turned down.
 
-    `id` is the queue's id of the message. In a FIFO queue, `group` is its message group; else it is None.
+    `id` is the queue's id of the message. In a FIFO queue, `group` is its message group; else it is None. `call` is the
+    call of CloudFormation that it holds, if it holds one.
     """
 
     request: Request | Rejected
     id: str = ""
     group: str | None = None
+    call: StackCall | None = None
 
 
 class Received(NamedTuple):
@@ -64,7 +69,7 @@ class Received(NamedTuple):
 
     source: Source
     messages: tuple[Message, ...]
-    waiting: Waiting | StackCall | LifecycleAction
+    waiting: Waiting | LifecycleAction
 
     @property
     def requests(self) -> list[Request]:

@@ -1,6 +1,7 @@
 """What is asked for, and by which source: the images of a request, or the policy of a sweep."""
 
 import re
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
@@ -22,25 +23,38 @@ def parse_age(text: object) -> timedelta:
     return int(match[1]) * _UNITS[match[2]]
 
 
+Expected = str | int | frozenset[str] | None
+"""The value that a requester expects of an attribute; the tags of an image are a set."""
+
+
 class Target(NamedTuple):
     """One image that a request names, and what the requester believes about it: pairs of attribute and value."""
 
     image_id: str
-    expect: tuple[tuple[str, str | int | None], ...] = ()
+    expect: tuple[tuple[str, Expected], ...] = ()
 
 
 class DeletionRequest(NamedTuple):
-    """An order to delete images. `dry_run` rehearses it; `project_id` is empty if the request names none."""
+    """An order to delete images. `dry_run` rehearses it; `project_id` is empty if the request names none.
+
+    After the moment `not_after`, if there is one, it deletes nothing any more. `activated` is the image that the
+    request was made for, since an event says that it has become active; unless that is so, nothing is done.
+    """
 
     targets: tuple[Target, ...]
     project_id: str = ""
     delete_backup: bool = False
     dry_run: bool = False
     reason: str = ""
+    not_after: datetime | None = None
+    activated: Target | None = None
 
 
 class Select(NamedTuple):
-    """Which images a sweep is about: all that is given must hold. `name` is a glob, `size_over` is in bytes."""
+    """Which images a sweep is about: all that is given must hold.
+
+    `name` is a glob, `size_over` is in bytes, and `family` is all of a name but its last part.
+    """
 
     name: str = ""
     tags: frozenset[str] = frozenset()
@@ -49,6 +63,7 @@ class Select(NamedTuple):
     older_than: timedelta | None = None
     created_before: datetime | None = None
     size_over: int | None = None
+    family: str = ""
 
 
 class Keep(NamedTuple):
@@ -61,7 +76,8 @@ class Keep(NamedTuple):
 class SweepRequest(NamedTuple):
     """An order to delete what a policy selects; with `grace`, to mark it first.
 
-    `limit` and `limit_percent` are caps on what one run may delete or mark; if more is due, it does neither.
+    `limit` and `limit_percent` are caps on what one run may delete or mark; if more is due, it does neither. The last
+    fields are those of a deletion request.
     """
 
     select: Select
@@ -74,9 +90,16 @@ class SweepRequest(NamedTuple):
     delete_backup: bool = False
     dry_run: bool = False
     reason: str = ""
+    not_after: datetime | None = None
+    activated: Target | None = None
 
 
 Request = DeletionRequest | SweepRequest
+
+
+def earliest(moment: datetime, requests: Iterable[Request]) -> datetime:
+    """The moment, or the one after which one of the requests deletes nothing any more, if that is earlier."""
+    return min([moment, *(request.not_after for request in requests if request.not_after)])
 
 
 class Job(NamedTuple):

@@ -3,20 +3,22 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from handler.model.outcome import Outcome, Result
-from handler.model.request import MOST_IMAGES, Source
+from handler.model.request import MOST_IMAGES, Source, earliest
 
 
 class Report(NamedTuple):
-    """What one invocation did."""
+    """What one invocation did. A plan of it may be carried out until the moment `not_after`."""
 
     source: Source
     mode: str
     request_id: str
     project_id: str
     results: tuple[Result, ...]
+    not_after: datetime | None = None
 
     @property
     def outcomes(self) -> list[Outcome]:
@@ -50,9 +52,17 @@ class Report(NamedTuple):
         sendable: dict[str, Any] = json.loads(json.dumps(answer, ensure_ascii=False).encode(errors="replace"))
         return sendable
 
-    def failures(self) -> dict[str, Any]:
-        """The answer to a queue: the messages that must come again."""
-        return {"batchItemFailures": [{"itemIdentifier": r.message_id} for r in self.results if r.failed]}
+    @property
+    def failed_messages(self) -> list[str]:
+        """The ids of the messages that must come again."""
+        return [result.message_id for result in self.results if result.failed]
+
+    def problems(self) -> dict[str, str]:
+        """How each message ended, by its id: an empty text if all went well. One that is held back has not ended."""
+        return {result.message_id: self._problem(result) for result in self.results if not result.held}
+
+    def _problem(self, result: Result) -> str:
+        return result.problem or (self._replace(results=(result,)).summary() if result.failed else "")
 
     def summary(self) -> str:
         """One line about what failed, for an exception or for CloudFormation."""
@@ -76,13 +86,15 @@ class Report(NamedTuple):
         requests = [result.request for result in self.results if result.request]
         goes = [outcome for outcome in self.outcomes if outcome.outcome == "would_delete" and not outcome.waits]
         rehearsed = [outcome.image for outcome in goes if outcome.image]
-        # Each once, even if several requests have named it, and no more than a request may name: the plan must be
-        # accepted as a request.
-        images = {image.id: image for image in rehearsed}.values()
+        # Each once, even if several requests have named it, no more than a request may name, and none that no request
+        # can name: the plan must be accepted as a request.
+        images = {image.id: image for image in rehearsed if image.can_be_named}.values()
         plan: dict[str, Any] = {
             "images": [image.expectation() for image in list(images)[:MOST_IMAGES]],
             "project_id": self.project_id,
         }
+        if self.not_after:
+            plan["not_after"] = earliest(self.not_after, requests).isoformat(timespec="seconds")
         # One request that leaves backups is enough for the plan to leave them all: it must not delete more than asked.
         if requests and all(request.delete_backup for request in requests):
             plan["delete_backup"] = True

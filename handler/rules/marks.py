@@ -91,10 +91,12 @@ def fingerprint(sweep: SweepRequest) -> str:
     # It is written into tags that stay for weeks: if the same policy got a different one, its own marks would be those
     # of a stranger. Caps and grace are left out: changing how much a run may do does not make another policy.
     select = sweep.select
-    said = (
+    said: tuple[object, ...] = (
         *(select.name, sorted(select.tags), sorted(select.properties), select.status),
         *(select.older_than, select.created_before, select.size_over, sweep.keep),
     )
+    # Left out where it is not given: policies from before it was a condition keep their marks.
+    said += (select.family,) if select.family else ()
     # "replace": a name may hold half a character (a lone surrogate), which UTF-8 can't encode.
     return hashlib.sha256(repr(said).encode(errors="replace")).hexdigest()[:8]
 

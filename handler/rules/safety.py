@@ -7,10 +7,16 @@ from typing import NamedTuple
 
 from handler.model.image import Image
 from handler.model.outcome import Objection
+from handler.model.request import Expected
+from handler.rules.tags import has_tag, protections
 
 # Ours to refuse: Glance takes the DELETE of an image that is being uploaded, or is about to be, with a 204.
 DELETABLE = frozenset({"active", "deactivated", "killed"})
 """The states in which an image is at rest. Any other means that someone is still writing it."""
+UNFINISHED = frozenset({"queued", "saving", "uploading", "importing"})
+"""The states of an image that somebody has begun to upload, and may never end."""
+ABANDONED_AFTER = timedelta(days=1)
+"""The age from which on an upload may count as one that nobody ends."""
 
 
 class Policy(NamedTuple):
@@ -26,20 +32,28 @@ class Policy(NamedTuple):
 class Facts(NamedTuple):
     """What must be known besides the image itself.
 
-    `project_id` is the project that we act for, `expect` what the requester believes about the image, `objection` why
-    the sweep that selected it now leaves it alone, `shared_with` the projects that may use it by an invitation
-    which they have not turned down, `used_by` what uses it.
+    `project_id` is the project that we act for, `expect` what the requester believes about the image, `not_after` the
+    moment after which the request is not carried out, `objection` why the sweep that selected the image now leaves it
+    alone, `shared_with` the projects that may use it by an invitation which they have not turned down, `used_by` what
+    uses it.
     """
 
     project_id: str
     now: datetime
-    expect: tuple[tuple[str, str | int | None], ...] = ()
+    expect: tuple[tuple[str, Expected], ...] = ()
+    not_after: datetime | None = None
     objection: Objection | None = None
     shared_with: tuple[str, ...] = ()
     used_by: tuple[str, ...] = ()
 
 
 Rule = Callable[[Image, Facts, Policy], Objection | None]
+
+
+def _expired(_image: Image, facts: Facts, _policy: Policy) -> Objection | None:
+    if facts.not_after and facts.now > facts.not_after:
+        return Objection("expired", f"the request was good until {facts.not_after.isoformat()}")
+    return None
 
 
 def _public(image: Image, _facts: Facts, _policy: Policy) -> Objection | None:
@@ -59,7 +73,9 @@ def _protected(image: Image, _facts: Facts, _policy: Policy) -> Objection | None
     return Objection("protected", "the image is protected") if image.protected else None
 
 
-def _not_ready(image: Image, _facts: Facts, _policy: Policy) -> Objection | None:
+def _not_ready(image: Image, facts: Facts, _policy: Policy) -> Objection | None:
+    if _is_abandoned(image, facts):
+        return None
     if image.status not in DELETABLE:
         return Objection("not_ready", f"status {image.status}")
     # Its status says nothing of a copy into another store: the image is active all the while.
@@ -69,27 +85,38 @@ def _not_ready(image: Image, _facts: Facts, _policy: Policy) -> Objection | None
     return None
 
 
+def _is_abandoned(image: Image, facts: Facts) -> bool:
+    """Whether this is an upload that nobody ends, and that whoever asks knows as one.
+
+    That is what a sweep says that selects such a state, and a plan that was made by it: the state, and that nothing has
+    moved since.
+    """
+    expect = dict(facts.expect)
+    is_known = image.status in UNFINISHED and expect.get("status") == image.status and "updated_at" in expect
+    return is_known and image.created_at is not None and facts.now - image.created_at >= ABANDONED_AFTER
+
+
 def _changed(image: Image, facts: Facts, _policy: Policy) -> Objection | None:
     for attribute, expected in facts.expect:
         actual = getattr(image, attribute)
         if actual != expected:
-            return Objection("changed", f"{attribute} is {actual!r}, expected {expected!r}")
+            return Objection("changed", f"{attribute} is {_shown(actual)}, expected {_shown(expected)}")
     return facts.objection
 
 
 def _kept(image: Image, facts: Facts, policy: Policy) -> Objection | None:
-    if policy.keep_tag and _values_under(image, policy.keep_tag):
-        return Objection("kept", f"marked {policy.keep_tag}")
+    for found in protections(image, policy.keep_tag) if policy.keep_tag else ():
+        return Objection("kept", str(found))
     # `keep-until` holds no matter what the operator calls the keep tag: owners need not know that name.
-    for mark in ("keep-until", f"{policy.keep_tag}-until"):
-        for value in _values_under(image, mark):
-            if _still_kept(value, facts.now.date()):
-                return Objection("kept", f"marked {mark}={value}")
+    for key in ("keep-until", f"{policy.keep_tag}-until"):
+        for found in protections(image, key):
+            if _still_kept(found.value, facts.now.date()):
+                return Objection("kept", str(found))
     return None
 
 
 def _not_allowed(image: Image, _facts: Facts, policy: Policy) -> Objection | None:
-    if policy.require_tag and policy.require_tag not in image.tags:
+    if policy.require_tag and not has_tag(image, policy.require_tag):
         return Objection("not_allowed", f"the required tag {policy.require_tag} is missing")
     if policy.allow_names and not any(fnmatchcase(image.name or "", glob) for glob in policy.allow_names):
         return Objection("not_allowed", f"the name {image.name!r} matches none of the allowed patterns")
@@ -117,6 +144,7 @@ def _in_use(_image: Image, facts: Facts, _policy: Policy) -> Objection | None:
 
 
 RULES_OF_RECORD: tuple[Rule, ...] = (
+    _expired,
     _public,
     _not_owner,
     _protected,
@@ -128,6 +156,9 @@ RULES_OF_RECORD: tuple[Rule, ...] = (
 )
 """The rules that need only the image's own record. If one of them objects, the cloud is asked nothing more."""
 
+RULES_OF_ACTIVATION: tuple[Rule, ...] = (_not_owner, _changed)
+"""The rules for an image that an event calls active: it must be ours, and what the event says of it must be so."""
+
 RULES: tuple[Rule, ...] = (*RULES_OF_RECORD, _shared, _in_use)
 """Every rule, in order: the first that objects gives the reason."""
 
@@ -137,25 +168,17 @@ def judge(image: Image, facts: Facts, policy: Policy, rules: tuple[Rule, ...] = 
     return next((refusal for rule in rules if (refusal := rule(image, facts, policy))), None)
 
 
-def _values_under(image: Image, key: str) -> list[str]:
-    """The values of the tags and of the property with this name; a tag without a value counts as an empty string.
-
-    A tag with a value is written `key=value`, or `key.value` on old IMS.
-    """
-    values = [tag[len(key) + 1 :] for tag in sorted(image.tags) if tag.startswith((f"{key}=", f"{key}."))]
-    if key in image.tags:
-        values.append("")
-    if key in image.properties:
-        values.append(str(image.record[key]))
-    return values
-
-
 def _still_kept(value: str, today: date) -> bool:
     """Whether a keep-until date still holds. It holds through that day; one that can't be read holds for ever."""
     try:
         return today <= date.fromisoformat(value)
     except ValueError:
         return True
+
+
+def _shown(value: Expected) -> str:
+    """A value as a request gives it."""
+    return repr(sorted(value) if isinstance(value, frozenset) else value)
 
 
 def _joined(names: tuple[str, ...], most: int = 3) -> str:

@@ -13,6 +13,7 @@ from handler.errors import Unexpected
 from handler.model.image import Image
 from handler.model.outcome import Decision, Objection
 from handler.model.request import Keep, Select, SweepRequest
+from handler.rules.tags import has_tag
 
 UNREADABLE = "unexpected"
 """The reason why an image stays that may be selected, if only it could be read."""
@@ -130,8 +131,15 @@ def _name(image: Image, select: Select, _now: datetime) -> str:
     return f"its name does not match {select.name}"
 
 
+def _family(image: Image, select: Select, _now: datetime) -> str:
+    # Compared as a group, and not as the beginning of a name: `ubuntu-*` would select the images of `ubuntu-gpu`.
+    if not select.family or (image.name and family(image.name) == select.family):
+        return ""
+    return f"it is not of the family {select.family}"
+
+
 def _tags(image: Image, select: Select, _now: datetime) -> str:
-    missing = sorted(select.tags - image.tags)
+    missing = [tag for tag in sorted(select.tags) if not has_tag(image, tag)]
     return f"it lacks the tag {missing[0]}" if missing else ""
 
 
@@ -168,6 +176,7 @@ def _size(image: Image, select: Select, _now: datetime) -> str:
 
 CONDITIONS: dict[str, Condition] = {
     "name": _name,
+    "family": _family,
     "tags": _tags,
     "properties": _properties,
     "status": _status,

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from handler.errors import InvalidRequest
-from handler.model.request import Request
+from handler.model.request import Request, Target
 from handler.rules.selection import family
 from handler.sources.parsing import read_json
-from handler.sources.schema import read_request
+from handler.sources.schema import read_deletion, read_request
 
 TEMPLATE = "REAPER_LIFECYCLE_REQUEST"
 DETAIL_TYPE = "Image Activated"
@@ -49,12 +49,25 @@ def activated(detail_type: str, detail: Mapping[str, Any]) -> dict[str, str] | N
 
 def request_for(values: Mapping[str, str], template: str) -> Request:
     """Fill in the template and read the request. Raises InvalidRequest, also if the event lacks a value for it."""
-    return read_request(_filled(read_json(template, TEMPLATE), values, ()))
+    request = read_request(_filled(read_json(template, TEMPLATE), values, ()))
+    return request._replace(activated=_activated_image(values))
 
 
 def check(template: str) -> None:
     """Raise InvalidRequest for a template that no event could turn into a valid request."""
     request_for(EXAMPLE, template)
+
+
+def _activated_image(values: Mapping[str, str]) -> Target:
+    """The image, and what the event says of it: anyone who may send an event may write any name into it."""
+    name = {"name": values["name"]} if "name" in values else {}
+    given = {"images": [{"id": _value("image_id", values, is_glob=False), "expect": {**name, "status": "active"}}]}
+    try:
+        (image,) = read_deletion(given).targets
+    except InvalidRequest as error:
+        message = f"image_id of the event: {error}"
+        raise InvalidRequest(message) from error
+    return image
 
 
 def _placeholders(told: Mapping[str, Any], name: str, image_id: str, owner: str) -> dict[str, str]:

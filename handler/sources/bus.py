@@ -15,11 +15,16 @@ from handler.sources.schema import SUBJECTS, read_request
 SCHEDULED = "Scheduled Event"
 
 
-class StandingRequests(NamedTuple):
-    """The operator's requests, as JSON, for events that carry none: schedules, and images that became active."""
+class Surroundings(NamedTuple):
+    """What a reader is given besides the event.
 
-    scheduled: str
-    lifecycle: str
+    `scheduled` and `lifecycle` are the operator's requests, as JSON, for events that carry none: those of schedules,
+    and those of images that became active. If `answers_here`, CloudFormation may be answered at this machine.
+    """
+
+    scheduled: str = ""
+    lifecycle: str = ""
+    answers_here: bool = False
 
 
 class BusEvent(BaseModel):
@@ -41,9 +46,9 @@ def is_schedule(event: Mapping[str, Any]) -> bool:
     return event.get("detail-type") == SCHEDULED
 
 
-def read_bus(event: Mapping[str, Any], standing: StandingRequests) -> tuple[Message, ...]:
+def read_bus(event: Mapping[str, Any], given: Surroundings) -> tuple[Message, ...]:
     """Read the single message of an event."""
-    return (message_of(lambda: read_bus_event(event, standing)),)
+    return (message_of(lambda: read_bus_event(event, given)),)
 
 
 def waiting(event: Mapping[str, Any]) -> Waiting | LifecycleAction:
@@ -57,27 +62,27 @@ def waiting(event: Mapping[str, Any]) -> Waiting | LifecycleAction:
     return LifecycleAction(group=group, hook=hook, token=token) if group and hook and token else Waiting.NOBODY
 
 
-def read_bus_event(event: Mapping[str, Any], standing: StandingRequests) -> Request:
+def read_bus_event(event: Mapping[str, Any], given: Surroundings) -> Request:
     """Read the request that an event carries, or else the operator's request for it; raises InvalidRequest."""
     bus_event = valid(BusEvent, event)
     detail = bus_event.detail
     if isinstance(detail, str):
         detail = read_json(detail, "detail")
     if bus_event.detail_type == SCHEDULED and not detail:
-        if not standing.scheduled:
+        if not given.scheduled:
             message = "detail: is empty, and REAPER_SCHEDULED_REQUEST is not set"
             raise InvalidRequest(message)
-        return read_request(read_json(standing.scheduled, "REAPER_SCHEDULED_REQUEST"))
+        return read_request(read_json(given.scheduled, "REAPER_SCHEDULED_REQUEST"))
     # The one field of a lifecycle hook in which an operator can write anything.
     if "NotificationMetadata" in detail:
         return read_request(read_json(detail["NotificationMetadata"], "detail.NotificationMetadata"))
     # A detail that is a request is taken as one, even if it also looks like an activation.
     values = None if SUBJECTS & detail.keys() else activation.activated(bus_event.detail_type, detail)
-    return read_request(detail) if values is None else _activation_request(values, standing)
+    return read_request(detail) if values is None else _activation_request(values, given)
 
 
-def _activation_request(values: Mapping[str, str], standing: StandingRequests) -> Request:
-    if not standing.lifecycle:
+def _activation_request(values: Mapping[str, str], given: Surroundings) -> Request:
+    if not given.lifecycle:
         message = f"detail: says that an image has become active, but {activation.TEMPLATE} is not set"
         raise InvalidRequest(message)
-    return activation.request_for(values, standing.lifecycle)
+    return activation.request_for(values, given.lifecycle)

@@ -5,18 +5,21 @@ leaves fields out (FIFO topics have no signature) and adds others. Powertools ha
 takes longer than all the work of a warm function on an event.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from handler.errors import UnknownEvent
-from handler.model.message import Message
+from handler.errors import InvalidRequest, UnknownEvent
+from handler.model.message import Message, Rejected, StackCall
 from handler.model.request import Request
-from handler.sources import bus
+from handler.sources import bus, stack
 from handler.sources.parsing import message_of, read_json, valid
-from handler.sources.schema import read_request
+from handler.sources.schema import REQUEST_FIELDS, read_request
+
+TESTS = ("autoscaling:TEST_NOTIFICATION", "s3:TestEvent")
+"""The events that AWS sends once to try a new destination."""
 
 
 class _Envelope(BaseModel):
@@ -58,17 +61,51 @@ def are_of_topic(event: Mapping[str, Any]) -> bool:
     return bool(records) and all(record.get("EventSource") == "aws:sns" for record in records)
 
 
-def read_queue(event: Mapping[str, Any], standing: bus.StandingRequests) -> tuple[Message, ...]:
+def is_stack_event(event: Mapping[str, Any]) -> bool:
+    """Whether this is a call of CloudFormation, by itself or as a topic delivers it."""
+    return stack.is_stack_event(_through_topic(event))
+
+
+def read_stack_event(event: Mapping[str, Any], given: bus.Surroundings) -> tuple[Message, ...]:
+    """Read the single message of a call of CloudFormation; raises UnknownEvent if it would be answered elsewhere."""
+    message = _stack_message(_through_topic(event), given)
+    # Nothing at all is asked for, so that not even the credentials need be right.
+    return () if message.call and stack.is_never_created(message.call) else (message,)
+
+
+def stack_calls(event: object, given: bus.Surroundings) -> dict[str, StackCall]:
+    """The calls of CloudFormation in an event: by the ids of the messages of a queue, or under an empty id.
+
+    Raises UnknownEvent if the event is a call that would be answered elsewhere than at AWS.
+    """
+    if not isinstance(event, dict):
+        return {}
+    if is_stack_event(event):
+        return {"": stack.read_stack_call(_through_topic(event), answers_here=given.answers_here)}
+    # Nearly no message is one: the others are not read twice.
+    likely = [record for record in _records(event) if "ResponseURL" in str(record.get("body"))]
+    messages = [_queue_message(record, given, is_fifo=False) for record in likely if are_of_queue(event)]
+    return {message.id: message.call for message in messages if message and message.call}
+
+
+def is_test(payload: Mapping[str, Any]) -> bool:
+    """Whether this is what AWS sends to try a new destination, and what asks for nothing."""
+    return payload.get("Event") in TESTS and not REQUEST_FIELDS & payload.keys()
+
+
+def read_queue(event: Mapping[str, Any], given: bus.Surroundings) -> tuple[Message, ...]:
     """Read the message of each record."""
     records = _records(event)
     # By the name of the queue, not by the group: in a standard queue, a group makes delivery fair but sets no order.
     is_fifo = any(str(record.get("eventSourceARN")).endswith(".fifo") for record in records)
-    return tuple(_queue_message(record, standing, is_fifo=is_fifo) for record in records)
+    messages = (_queue_message(record, given, is_fifo=is_fifo) for record in records)
+    return tuple(message for message in messages if message)
 
 
-def read_topic(event: Mapping[str, Any], standing: bus.StandingRequests) -> tuple[Message, ...]:
+def read_topic(event: Mapping[str, Any], given: bus.Surroundings) -> tuple[Message, ...]:
     """Read the notification of each record."""
-    return tuple(message_of(partial(_topic_request, record, standing)) for record in _records(event))
+    messages = (_message_in(partial(_topic_payload, record), given) for record in _records(event))
+    return tuple(message for message in messages if message)
 
 
 def problem_of(event: Mapping[str, Any]) -> str:
@@ -88,7 +125,8 @@ def _records(event: Mapping[str, Any]) -> list[dict[str, Any]]:
     return records if isinstance(records, list) and all(isinstance(record, dict) for record in records) else []
 
 
-def _queue_message(record: Mapping[str, Any], standing: bus.StandingRequests, *, is_fifo: bool) -> Message:
+def _queue_message(record: Mapping[str, Any], given: bus.Surroundings, *, is_fifo: bool) -> Message | None:
+    """Read one record; None if there is nothing to do for it."""
     message_id, attributes = record.get("messageId"), record.get("attributes")
     # SQS deletes every message that the answer does not name as failed. Without an id, this one could not be named.
     if not isinstance(message_id, str) or not message_id:
@@ -97,19 +135,50 @@ def _queue_message(record: Mapping[str, Any], standing: bus.StandingRequests, *,
     # Read even if the body can't be: a bad message holds up the rest of its group like any other that failed. Messages
     # of a FIFO queue without a group share the empty one, and so keep their order.
     group = str(attributes.get("MessageGroupId", "")) if isinstance(attributes, dict) else ""
-    message = message_of(lambda: _request_in(read_json(valid(QueueRecord, record).body, "body"), standing))
-    return message._replace(id=message_id, group=group if is_fifo else None)
+    message = _message_in(lambda: read_json(valid(QueueRecord, record).body, "body"), given)
+    return message._replace(id=message_id, group=group if is_fifo else None) if message else None
 
 
-def _topic_request(record: Mapping[str, Any], standing: bus.StandingRequests) -> Request:
-    return _request_in(read_json(valid(TopicRecord, record).notification.message, "Sns.Message"), standing)
+def _topic_payload(record: Mapping[str, Any]) -> dict[str, Any]:
+    return read_json(valid(TopicRecord, record).notification.message, "Sns.Message")
 
 
-def _request_in(payload: Mapping[str, Any], standing: bus.StandingRequests) -> Request:
-    """The request in a body, which may be wrapped in an SNS notification, in an EventBridge event, or in both."""
-    # Topics and buses may deliver to a queue or to each other, and each wraps what it delivers in its own envelope.
-    if payload.get("Type") == "Notification":
-        return _request_in(read_json(valid(Notification, payload).message, "Message"), standing)
-    if bus.is_event(payload):
-        return bus.read_bus_event(payload, standing)
-    return read_request(payload)
+def _message_in(read: Callable[[], dict[str, Any]], given: bus.Surroundings) -> Message | None:
+    """Read what a record holds; None if it is a test of AWS, for which nothing is to be done."""
+    try:
+        payload = _unwrapped(read())
+        if stack.is_stack_event(payload):
+            return _stack_message(payload, given)
+    except (InvalidRequest, UnknownEvent) as error:
+        return Message(Rejected(str(error)))
+    return None if is_test(payload) else message_of(lambda: _request_in(payload, given))
+
+
+def _unwrapped(payload: dict[str, Any]) -> dict[str, Any]:
+    """What an SNS notification holds: topics wrap what they deliver to a queue, or to each other."""
+    while payload.get("Type") == "Notification":
+        payload = read_json(valid(Notification, payload).message, "Message")
+    return payload
+
+
+def _stack_message(payload: Mapping[str, Any], given: bus.Surroundings) -> Message:
+    call = stack.read_stack_call(payload, answers_here=given.answers_here)
+    return stack.read_stack(payload, call)._replace(call=call)
+
+
+def _through_topic(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The call of CloudFormation that a topic delivers, or the event itself if it is anything else."""
+    # SNS delivers one notification at a time to Lambda.
+    records = _records(event)
+    if len(records) != 1 or not are_of_topic(event) or "RequestType" not in str(records[0].get("Sns")):
+        return event
+    try:
+        payload = _unwrapped(_topic_payload(records[0]))
+    except InvalidRequest:
+        return event
+    return payload if stack.is_stack_event(payload) else event
+
+
+def _request_in(payload: Mapping[str, Any], given: bus.Surroundings) -> Request:
+    """The request in a body, which may be wrapped in an EventBridge event."""
+    return bus.read_bus_event(payload, given) if bus.is_event(payload) else read_request(payload)

@@ -1,30 +1,28 @@
-"""The schema of a request: which fields there are, and what they may hold."""
+"""The schema of a request: which fields there are, and what they may hold. A sweep's policy has its own."""
 
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from handler.model.request import MOST_IMAGES, DeletionRequest, Keep, Request, Select, SweepRequest, Target, parse_age
-from handler.sources.parsing import valid
+from handler.model.image import UUID
+from handler.model.request import (
+    MOST_IMAGES,
+    DeletionRequest,
+    Expected,
+    Keep,
+    Request,
+    SweepRequest,
+    Target,
+)
+from handler.sources.parsing import Strict, valid
+from handler.sources.policies import Sweep, read_moment
 
-# Strictly as Glance writes it: to an id in upper case or without hyphens it answers 404, which would read as already
-# gone although the image is there.
-_UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
-
-ImageId = Annotated[str, Field(pattern=_UUID)]
-
-
-class _Strict(BaseModel):
-    """A model that refuses unknown fields, and a value of the wrong type even if it could be converted."""
-
-    # A precondition whose name is mistyped would otherwise protect nothing.
-    # Built when first used: a cold start handles one kind of request, and the other models take five milliseconds.
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
+ImageId = Annotated[str, Field(pattern=f"^{UUID}$")]
 
 
-class Expect(_Strict):
+class Expect(Strict):
     """What the requester believes about an image; only the fields that are given are compared."""
 
     name: str | None = None
@@ -33,9 +31,19 @@ class Expect(_Strict):
     status: str | None = None
     updated_at: str | None = None
     size: int | None = None
+    tags: list[str] | None = None
+    protected: bool | None = None
+    visibility: str | None = None
+
+    def pairs(self) -> Iterator[tuple[str, Expected]]:
+        """Each expectation that is given, in the order of its name."""
+        # Fields that were set, not fields that have a value: null is an expectation, too.
+        for field in sorted(self.model_fields_set):
+            value = getattr(self, field)
+            yield field, frozenset(value) if isinstance(value, list) else value
 
 
-class NamedImage(_Strict):
+class NamedImage(Strict):
     """An image with preconditions."""
 
     id: ImageId
@@ -43,19 +51,18 @@ class NamedImage(_Strict):
 
     def target(self) -> Target:
         """The image as a value of the model."""
-        # Fields that were set, not fields that have a value: null is an expectation, too.
-        return Target(
-            self.id, tuple((field, getattr(self.expect, field)) for field in sorted(self.expect.model_fields_set))
-        )
+        return Target(self.id, tuple(self.expect.pairs()))
 
 
-class _Order(_Strict):
+class _Order(Strict):
     """The fields that every kind of request may have."""
 
     project_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = ""
     delete_backup: bool = False
     dry_run: bool = False
     reason: Annotated[str, Field(max_length=256)] = ""
+    # Null is refused like anything else that is no time: what was to have an end must not lose it.
+    not_after: Annotated[datetime | None, BeforeValidator(read_moment)] = None
 
 
 class Deletion(_Order):
@@ -83,87 +90,6 @@ class Deletion(_Order):
         return tuple(dict.fromkeys((*plain, *named)))
 
 
-def _moment(text: object) -> datetime:
-    """Read a point in time in ISO 8601; without a zone it is in UTC."""
-    try:
-        moment = datetime.fromisoformat(text) if isinstance(text, str) else None
-    except ValueError:
-        moment = None
-    if moment is None:
-        message = "must be a time such as 2026-01-31T12:00:00Z (ISO 8601)"
-        raise ValueError(message)
-    return moment.replace(tzinfo=moment.tzinfo or UTC)
-
-
-def _some_time(age: timedelta) -> timedelta:
-    if not age:
-        message = "must be more than zero: every image is older than that"
-        raise ValueError(message)
-    return age
-
-
-Age = Annotated[timedelta, BeforeValidator(parse_age)]
-Text = Annotated[str, Field(min_length=1, max_length=255)]
-
-
-class Selection(_Strict):
-    """The conditions that an image must meet to be swept; at least one must be given."""
-
-    name: Text | None = None
-    tags: Annotated[list[Text], Field(min_length=1)] | None = None
-    properties: Annotated[dict[Text, str], Field(min_length=1)] | None = None
-    status: Literal["active", "deactivated", "killed", "queued", "saving", "uploading", "importing"] | None = None
-    older_than: Annotated[Age, AfterValidator(_some_time)] | None = None
-    created_before: Annotated[datetime, BeforeValidator(_moment)] | None = None
-    size_over: Annotated[int, Field(ge=0)] | None = None
-
-    @model_validator(mode="after")
-    def _says_something(self) -> Self:
-        # No conditions would mean every image of the project.
-        if all(getattr(self, field) is None for field in type(self).model_fields):
-            message = "at least one condition must be given"
-            raise ValueError(message)
-        return self
-
-    def select(self) -> Select:
-        """The conditions as a value of the model."""
-        return Select(
-            name=self.name or "",
-            tags=frozenset(self.tags or ()),
-            properties=tuple((self.properties or {}).items()),
-            status=self.status or "",
-            older_than=self.older_than,
-            created_before=self.created_before,
-            size_over=self.size_over,
-        )
-
-
-class Kept(_Strict):
-    """Which of the selected images stay: the newest of each group."""
-
-    newest: Annotated[int, Field(ge=1)]
-    group_by: Annotated[str, Field(pattern=r"^(name|property:.{1,255}|tag-prefix:.{1,255})$")] = "name"
-
-
-class Sweep(_Strict):
-    """A policy: what it selects, what it keeps, and how many images one run may change."""
-
-    select: Selection
-    keep: Kept | None = None
-    limit: Annotated[int, Field(ge=0)] = 25
-    limit_percent: Annotated[float, Field(ge=0, le=100)] = 50
-    grace: Age = timedelta(0)
-    deactivate: bool = False
-
-    @model_validator(mode="after")
-    def _can_deactivate(self) -> Self:
-        # Once deactivated, an image no longer has the status that it was selected by: the next run would unmark it.
-        if self.deactivate and (not self.grace or self.select.status):
-            message = "deactivate: needs grace, and can't be combined with select.status: it changes the status"
-            raise ValueError(message)
-        return self
-
-
 class SweepOrder(_Order):
     """The sweep request. Source: this project's contract with those who send requests."""
 
@@ -180,6 +106,11 @@ def read_request(payload: Mapping[str, Any]) -> Request:
     """Read a request; raises InvalidRequest, naming each field that is wrong."""
     if "sweep" in payload:
         return _sweep_request(valid(SweepOrder, payload))
+    return read_deletion(payload)
+
+
+def read_deletion(payload: Mapping[str, Any]) -> DeletionRequest:
+    """Read a request that names images; raises InvalidRequest like `read_request`."""
     given = valid(Deletion, payload)
     return DeletionRequest(
         targets=given.targets(),
@@ -187,6 +118,7 @@ def read_request(payload: Mapping[str, Any]) -> Request:
         delete_backup=given.delete_backup,
         dry_run=given.dry_run,
         reason=given.reason,
+        not_after=given.not_after,
     )
 
 
@@ -203,4 +135,5 @@ def _sweep_request(given: SweepOrder) -> SweepRequest:
         delete_backup=given.delete_backup,
         dry_run=given.dry_run,
         reason=given.reason,
+        not_after=given.not_after,
     )

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from handler.errors import UnknownEvent
-from handler.model.message import LifecycleAction, Message, Received, StackCall, Waiting
+from handler.model.message import LifecycleAction, Message, Received, Waiting
 from handler.model.request import Source
-from handler.sources import bus, records, stack
+from handler.sources import bus, records
 from handler.sources.parsing import message_of
 from handler.sources.schema import REQUEST_FIELDS, read_request
 
@@ -21,8 +21,8 @@ class Shape(NamedTuple):
 
     source: Source
     is_one: Callable[[Event], bool]
-    read: Callable[[Event, bus.StandingRequests], tuple[Message, ...]]
-    waiting: Callable[[Event], Waiting | StackCall | LifecycleAction]
+    read: Callable[[Event, bus.Surroundings], tuple[Message, ...]]
+    waiting: Callable[[Event], Waiting | LifecycleAction]
 
 
 def _queue(_event: Event) -> Waiting:
@@ -37,32 +37,45 @@ def _caller(_event: Event) -> Waiting:
     return Waiting.CALLER
 
 
+def _stack(_event: Event) -> Waiting:
+    return Waiting.STACK
+
+
 def _is_request(event: Event) -> bool:
     return bool(REQUEST_FIELDS & event.keys())
 
 
-def _read_request(event: Event, _standing: bus.StandingRequests) -> tuple[Message, ...]:
+def _read_request(event: Event, _given: bus.Surroundings) -> tuple[Message, ...]:
     return (message_of(lambda: read_request(event)),)
 
 
-# The order matters for two rows: an event of a schedule is one of EventBridge, too, so that `schedule` stands before
-# `lifecycle`; and `direct` stands last, since it recognises an event by a field that an envelope might have as well.
+def _read_nothing(_event: Event, _given: bus.Surroundings) -> tuple[Message, ...]:
+    return ()
+
+
+# The order matters for three rows: a call of CloudFormation may come through a topic, and an event of a schedule is one
+# of EventBridge, too, so that `stack` stands before `topic`, and `schedule` before `lifecycle`; and `direct` stands
+# last, since it recognises an event by a field that an envelope might have as well.
 SHAPES = (
+    Shape(source="stack", is_one=records.is_stack_event, read=records.read_stack_event, waiting=_stack),
     Shape(source="queue", is_one=records.are_of_queue, read=records.read_queue, waiting=_queue),
     Shape(source="topic", is_one=records.are_of_topic, read=records.read_topic, waiting=_nobody),
-    Shape(source="stack", is_one=stack.is_stack_event, read=stack.read_stack, waiting=stack.read_stack_call),
     Shape(source="schedule", is_one=bus.is_schedule, read=bus.read_bus, waiting=bus.waiting),
     Shape(source="lifecycle", is_one=bus.is_event, read=bus.read_bus, waiting=bus.waiting),
+    Shape(source="direct", is_one=records.is_test, read=_read_nothing, waiting=_caller),
     Shape(source="direct", is_one=_is_request, read=_read_request, waiting=_caller),
 )
 """Tried from the top; the first shape that fits decides."""
 
 
-def read_event(event: object, scheduled_request: str = "", lifecycle_request: str = "") -> Received:
+def read_event(
+    event: object, scheduled_request: str = "", lifecycle_request: str = "", *, answers_here: bool = False
+) -> Received:
     """Read an event of any source.
 
     `scheduled_request` is the request of a schedule whose event has no detail, `lifecycle_request` the template for an
-    image that has become active. Raises UnknownEvent if the event has none of the shapes.
+    image that has become active. If `answers_here`, CloudFormation may be answered at this machine. Raises UnknownEvent
+    if the event has none of the shapes.
     """
     if not isinstance(event, dict):
         message = f"an event is a JSON object, not {type(event).__name__}"
@@ -74,5 +87,5 @@ def read_event(event: object, scheduled_request: str = "", lifecycle_request: st
     if shape is None:
         message = "not an SQS, SNS, EventBridge or CloudFormation event, nor a request with image_ids, images or sweep"
         raise UnknownEvent(message)
-    standing = bus.StandingRequests(scheduled=scheduled_request, lifecycle=lifecycle_request)
-    return Received(source=shape.source, messages=shape.read(event, standing), waiting=shape.waiting(event))
+    given = bus.Surroundings(scheduled=scheduled_request, lifecycle=lifecycle_request, answers_here=answers_here)
+    return Received(source=shape.source, messages=shape.read(event, given), waiting=shape.waiting(event))

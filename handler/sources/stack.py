@@ -6,15 +6,23 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from handler.errors import UnknownEvent
 from handler.model.message import Message, Rejected, StackCall
 from handler.model.request import DeletionRequest, Request
-from handler.sources.bus import StandingRequests
 from handler.sources.parsing import message_of, valid
 from handler.sources.schema import read_request
 
 NEVER_CREATED = "image-reaper/never-created"
 """The physical id of a resource whose creation failed. CloudFormation then deletes it, which must delete no image."""
 _NUMBER = re.compile(r"[0-9]{1,18}")
+_LABELS = r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+"
+_PARTITIONS = (
+    r"amazonaws\.com|amazonaws\.com\.cn|amazonaws\.eu|c2s\.ic\.gov|sc2s\.sgov\.gov|cloud\.adc-e\.uk|csp\.hci\.ic\.gov"
+)
+"""The names of all partitions of AWS. Source: botocore's partitions.json."""
+# To the letter, and before anything else reads the address: no name and password, no other port, no dot at the end.
+_OF_AWS = re.compile(rf"https://{_LABELS}(?:{_PARTITIONS})(?::443)?[/?][!-~]*", re.ASCII | re.IGNORECASE)
+_OF_THIS_MACHINE = re.compile(r"https?://(?:127\.0\.0\.1|localhost|\[::1\])(?::[0-9]{1,5})?[/?][!-~]*", re.ASCII)
 
 
 class StackEvent(BaseModel):
@@ -31,33 +39,61 @@ def is_stack_event(event: object) -> bool:
     return isinstance(event, dict) and "RequestType" in event and isinstance(event.get("ResponseURL"), str)
 
 
-def read_stack_call(event: Mapping[str, Any]) -> StackCall:
-    """Read what an answer to CloudFormation needs, even from an event that is otherwise wrong."""
-    return StackCall(
-        response_url=str(event.get("ResponseURL") or ""),
-        stack_id=str(event.get("StackId") or ""),
-        request_id=str(event.get("RequestId") or ""),
-        logical_resource_id=str(event.get("LogicalResourceId") or ""),
-        physical_resource_id=str(event.get("PhysicalResourceId") or ""),
+def read_stack_call(event: Mapping[str, Any], *, answers_here: bool) -> StackCall:
+    """Read what an answer to CloudFormation needs, even from an event that is otherwise wrong.
+
+    Raises UnknownEvent if the answer would not go to AWS. Addresses of this machine are taken if `answers_here`.
+    """
+    call = StackCall(
+        response_url=_text(event, "ResponseURL"),
+        stack_id=_text(event, "StackId"),
+        request_id=_text(event, "RequestId"),
+        logical_resource_id=_text(event, "LogicalResourceId"),
+        physical_resource_id=_text(event, "PhysicalResourceId"),
+        is_delete=event.get("RequestType") == "Delete",
     )
+    address = call.response_url
+    if _OF_AWS.fullmatch(address) or (answers_here and _OF_THIS_MACHINE.fullmatch(address)):
+        return call
+    message = f"ResponseURL: {_public_part(address)} is no https address of AWS"
+    raise UnknownEvent(message)
+
+
+def is_never_created(call: StackCall) -> bool:
+    """Whether CloudFormation deletes a resource whose creation this function has never confirmed."""
+    # CloudFormation makes up an id of its own where a creation was not answered, and deletes by it: images of a stack
+    # that has never been would go.
+    given = f"image-reaper/{call.logical_resource_id}/"
+    is_ours = call.logical_resource_id and call.physical_resource_id.startswith(given)
+    return call.is_delete and not (is_ours and len(call.physical_resource_id) > len(given))
 
 
 def physical_id(call: StackCall, *, failed: bool) -> str:
     """The id of a resource, which stays the same from its creation on."""
     # If it changed, CloudFormation would take it for a replacement, and delete the old resource: its images.
-    created = NEVER_CREATED if failed else f"image-reaper/{call.logical_resource_id}/{call.request_id}"
-    return call.physical_resource_id or created
+    created = f"image-reaper/{call.logical_resource_id}/{call.request_id}"
+    return call.physical_resource_id or (NEVER_CREATED if failed or call.is_delete else created)
 
 
-def read_stack(event: Mapping[str, Any], _standing: StandingRequests) -> tuple[Message, ...]:
-    """Read the request of a Delete. A Create or Update becomes the same request, less its images."""
-    if event.get("PhysicalResourceId") == NEVER_CREATED:
-        return ()
+def read_stack(event: Mapping[str, Any], call: StackCall) -> Message:
+    """Read the request of a Delete. Anything else becomes the same request, less its images."""
+    if is_never_created(call):
+        return Message(DeletionRequest(targets=()))
     message = message_of(lambda: _request(event))
-    if event.get("RequestType") == "Delete" or isinstance(message.request, Rejected):
-        return (message,)
+    if call.is_delete or isinstance(message.request, Rejected):
+        return message
     # Everything else is checked already: what only failed at the Delete would leave a stack that can't be deleted.
-    return (message._replace(request=_without_images(message.request)),)
+    return message._replace(request=_without_images(message.request))
+
+
+def _text(event: Mapping[str, Any], key: str) -> str:
+    value = event.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def _public_part(address: str) -> str:
+    """What may be shown of an address: neither a name and password nor the query, which holds the signature."""
+    return ascii(re.sub(r"//[^/]*@", "//", re.split(r"[?#]", address)[0]))[1:-1][:200]
 
 
 def _without_images(request: Request) -> DeletionRequest:
@@ -82,7 +118,7 @@ def _typed(key: str, value: object, depth: int = 4) -> object:
 
     No request is nested deeper than `depth`; what is, stays as it is, and the schema turns it down.
     """
-    if key in {"delete_backup", "dry_run", "deactivate"} and value in ("true", "false"):
+    if key in {"delete_backup", "dry_run", "deactivate", "protected"} and value in ("true", "false"):
         return value == "true"
     if key in {"size", "size_over", "limit", "newest"} and isinstance(value, str) and _NUMBER.fullmatch(value):
         return int(value)

@@ -5,10 +5,14 @@ from itertools import islice
 from typing import NamedTuple
 
 from handler.cloud.dialects import DIALECTS, ImageApi
+from handler.errors import CloudError
 from handler.model.message import Message, Received, Rejected
-from handler.model.outcome import Result
-from handler.model.request import DeletionRequest, Job, Request, SweepRequest
-from handler.work.parallel import carry_out
+from handler.model.outcome import Objection, Outcome, Result
+from handler.model.request import DeletionRequest, Job, Request, SweepRequest, Target
+from handler.rules.safety import RULES_OF_ACTIVATION, Facts, judge
+from handler.work.deletion import failed
+from handler.work.judgement import refused
+from handler.work.parallel import carry_out, in_time
 from handler.work.run import Run
 from handler.work.sweeps import sweep
 
@@ -68,17 +72,51 @@ def results(received: Received, run: Run) -> tuple[Result, ...]:
 
 def _wave(messages: list[Message], run: Run) -> Iterator[tuple[Message, Result]]:
     """Deal with messages side by side: the images of all of them at once, then one sweep after the other."""
+    claims = [_false_claim(message, run) for message in messages]
     # In one call, which knows all jobs for one image: two messages that name it must not delete it at the same time.
-    deletions = [(m.request, m.id) for m in messages if isinstance(m.request, DeletionRequest)]
+    true = [message for message, claim in zip(messages, claims, strict=True) if claim is None]
+    deletions = [(m.request, m.id) for m in true if isinstance(m.request, DeletionRequest)]
     jobs = [
         Job(target, request, message_id=message_id) for request, message_id in deletions for target in request.targets
     ]
     outcomes = iter(carry_out(jobs, run))
-    for message in messages:
+    for message, claim in zip(messages, claims, strict=True):
         request = message.request
         if isinstance(request, Rejected):
             yield message, Result(message.id, None, problem=request.problem)
+        elif claim is not None:
+            yield message, Result(message.id, request, outcomes=(claim,))
         elif isinstance(request, SweepRequest):
             yield message, sweep(request, message.id, run)
         else:
             yield message, Result(message.id, request, outcomes=tuple(islice(outcomes, len(request.targets))))
+
+
+def _false_claim(message: Message, run: Run) -> Outcome | None:
+    """What became of the image that an event calls active, if that is not so; None if nothing keeps the request back.
+
+    Its name decides which images go, and anyone who may send an event may write any name into it.
+    """
+    request = message.request
+    if isinstance(request, Rejected) or request.activated is None:
+        return None
+    outcome = _unless_active(request.activated, run)
+    if outcome:
+        run.report(outcome, Job(request.activated, request, message_id=message.id))
+    return outcome
+
+
+def _unless_active(claimed: Target, run: Run) -> Outcome | None:
+    try:
+        image = in_time(lambda: run.cloud.image(claimed.image_id), run.deadline, run.progress)
+        facts = Facts(project_id=run.cloud.project_id, now=run.now, expect=claimed.expect)
+    except CloudError as error:
+        run.note(error)
+        return failed(claimed.image_id, error)
+    if image is None:
+        detail = "the event says that it has become active, but the cloud knows no such image"
+        return Outcome(claimed.image_id, "refused", "changed", detail)
+    objection = judge(image, facts, run.policy, RULES_OF_ACTIVATION)
+    return (
+        refused(image, Objection(objection.reason, f"not as the event says: {objection.detail}")) if objection else None
+    )

@@ -86,7 +86,13 @@ def judged(reading: Reading, job: Job, run: Run) -> Judgement | None:
     image = reading.image
     mark = _mark_of(image, job, run)
     objection = _objection_of_sweep(image, mark, job, run)
-    facts = Facts(project_id=run.cloud.project_id, now=run.now, expect=job.target.expect, objection=objection)
+    facts = Facts(
+        project_id=run.cloud.project_id,
+        now=run.now,
+        expect=job.target.expect,
+        not_after=job.request.not_after,
+        objection=objection,
+    )
     # What the record decides needs no further question: most images that stay cost one request.
     verdict = judge(image, facts, run.policy, RULES_OF_RECORD)
     if verdict is None:

@@ -1,7 +1,7 @@
 """The run of one invocation: what it is given, and how far it has come."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Lock
 from typing import NamedTuple
 
@@ -67,7 +67,8 @@ class Run(NamedTuple):
     record of an image that is about to be deleted has been written down, or raises CloudError. `report` gets each
     outcome as soon as it is known, and `report_bug` each error that is a bug in image-reaper. `observe` gets each
     decision of a sweep, without the record of the image; None if nobody wants to know it. `enqueue` leaves the
-    deletions of a sweep to the workers of a queue; without it, they are made here.
+    deletions of a sweep to the workers of a queue; without it, they are made here. `plan_life` is for how long they may
+    be made, and for how long the plan of a rehearsal may be carried out.
     """
 
     cloud: Cloud
@@ -84,6 +85,7 @@ class Run(NamedTuple):
     spend: Spend
     observe: Callable[[Decision], None] | None
     enqueue: Enqueue | None
+    plan_life: timedelta = timedelta(days=7)
 
     def rehearses(self, job: Job) -> bool:
         """Whether nothing may be changed for a job."""

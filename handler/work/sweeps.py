@@ -2,17 +2,19 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 from handler.cloud.paging import read_anew
 from handler.errors import CloudError, NotQueued, OverLimit, Unexpected
 from handler.model.image import Image
-from handler.model.outcome import Decision, Outcome, Result, Survey
-from handler.model.request import Job, SweepRequest, Target
+from handler.model.outcome import Decision, Objection, Outcome, Result, Survey
+from handler.model.request import Expected, Job, SweepRequest, Target, earliest
 from handler.rules import selection
 from handler.rules.mark_state import CHANGING, Mark, MarkState, state_of
+from handler.rules.safety import UNFINISHED
 from handler.work.deletion import failed
+from handler.work.judgement import refused
 from handler.work.parallel import carry_out, in_time
 from handler.work.run import Run
 
@@ -24,10 +26,11 @@ PATIENCE = timedelta(days=3)
 
 
 class _Shares(NamedTuple):
-    """Which of the selected images are left to workers, and which are dealt with here."""
+    """Which of the selected images are left to workers, which are dealt with here, and which can't be named at all."""
 
     workers: Sequence[Image]
     here: Sequence[Image]
+    nobody: Sequence[Image]
 
 
 def sweep(request: SweepRequest, message_id: str, run: Run) -> Result:
@@ -39,13 +42,15 @@ def sweep(request: SweepRequest, message_id: str, run: Run) -> Result:
     except CloudError as error:
         run.note(error)
         return _reported(Survey(), [failed("", error)], request, message_id, run)
+    if request.not_after and run.now > request.not_after:
+        return _reported(survey, _expired(survey, request.not_after), request, message_id, run)
     # Marks are taken off even if a cap would be broken: caps are for what is marked or deleted, not for what is saved.
     jobs = _jobs(survey.deselected, request, message_id, deselected=True)
     if over := over_limit(survey, request):
         outcomes = [failed(image.id, over, image) for image in survey.selected[:MOST_OVER_CAP]]
     else:
         shares = _shares(survey, request, run)
-        outcomes = _queued(shares.workers, request, run)
+        outcomes = [*map(_nameless, shares.nobody), *_queued(shares.workers, request, run)]
         jobs += _jobs(shares.here, request, message_id)
     outcomes += [failed(each.image.id, Unexpected(_why(each)), each.image) for each in survey.unreadable]
     result = _reported(survey, outcomes, request, message_id, run)
@@ -135,13 +140,13 @@ def _is_for_workers(mark: Mark, today: date) -> bool:
 
 def _shares(survey: Survey, request: SweepRequest, run: Run) -> _Shares:
     """Divide the selected images between workers and this run; all of a rehearsal is done here."""
-    # A worker can see a veto only by `updated_at`, which has changed since the image was sent to it. That a tag changes
-    # it is not said of IMS, and so what was marked through IMS is deleted here.
-    veto_is_silent = request.grace and run.cloud.changes.tag_replaces
-    if run.enqueue is None or not run.armed or request.dry_run or veto_is_silent:
-        return _Shares((), survey.selected)
-    workers = {image.id for image in survey.for_workers}
-    return _Shares(survey.for_workers, [image for image in survey.selected if image.id not in workers])
+    nobody = [image for image in survey.selected if not image.has_uuid]
+    leaves_work = run.enqueue is not None and run.armed and not request.dry_run
+    # One that no message can carry would spoil the message for all others in it.
+    workers = [image for image in survey.for_workers if image.can_be_named] if leaves_work else []
+    elsewhere = {image.id for image in (*nobody, *workers)}
+    here = [image for image in survey.selected if image.id not in elsewhere]
+    return _Shares(workers=workers, here=here, nobody=nobody)
 
 
 def _queued(images: Sequence[Image], request: SweepRequest, run: Run) -> list[Outcome]:
@@ -149,7 +154,12 @@ def _queued(images: Sequence[Image], request: SweepRequest, run: Run) -> list[Ou
     enqueue = run.enqueue
     if enqueue is None or not images:
         return []
-    shared = {"project_id": run.cloud.project_id, "delete_backup": request.delete_backup, "reason": request.reason}
+    shared = {
+        "project_id": run.cloud.project_id,
+        "delete_backup": request.delete_backup,
+        "reason": request.reason,
+        "not_after": earliest(run.now + run.plan_life, [request]).isoformat(timespec="seconds"),
+    }
     # Just as they are now: what changes before a worker comes to it stays.
     expectations = [image.expectation() for image in images]
     try:
@@ -157,6 +167,17 @@ def _queued(images: Sequence[Image], request: SweepRequest, run: Run) -> list[Ou
     except CloudError as error:
         return [failed(image.id, error, image) for image in images]
     return [_left_to_worker(image, problem) for image, problem in zip(images, problems, strict=True)]
+
+
+def _expired(survey: Survey, not_after: datetime) -> list[Outcome]:
+    """Refuse every selected image: the sweep is not carried out any more, and neither are marks taken off."""
+    objection = Objection("expired", f"the request was good until {not_after.isoformat()}")
+    return [refused(image, objection) for image in survey.selected[:MOST_OVER_CAP]]
+
+
+def _nameless(image: Image) -> Outcome:
+    # Its address would be made of an id that may hold anything.
+    return failed(image.id, Unexpected("its id is no UUID, so that it can't be named in a request"), image)
 
 
 def _left_to_worker(image: Image, problem: str) -> Outcome:
@@ -171,16 +192,18 @@ def _jobs(images: Iterable[Image], request: SweepRequest, message_id: str, *, de
     return [
         Job(Target(image.id, _expected_to_stay(image, request)), request, message_id=message_id, deselected=deselected)
         for image in images
+        if image.has_uuid
     ]
 
 
-def _expected_to_stay(image: Image, request: SweepRequest) -> tuple[tuple[str, str | None], ...]:
-    """What must be unchanged since the list was read, so that the image is still in the groups that it was found in."""
+def _expected_to_stay(image: Image, request: SweepRequest) -> tuple[tuple[str, Expected], ...]:
+    """What must be unchanged since the list was read: the groups of the image, and that nobody uploads it."""
     # In another group, it may be among the newest. A group by name depends on the name alone; where it depends on
-    # tags or properties, the image must not have changed at all.
-    if request.keep is None:
-        return ()
-    return (("name", image.name),) if request.keep.group_by == "name" else (("updated_at", image.updated_at),)
+    # tags or properties, the image must not have changed at all. That a tag moves `updated_at` is not said of IMS.
+    unmoved = (("status", image.status), ("updated_at", image.updated_at), ("tags", image.tags))
+    if request.select.status in UNFINISHED or (request.keep and request.keep.group_by != "name"):
+        return unmoved
+    return (("name", image.name),) if request.keep else ()
 
 
 def _reported(survey: Survey, outcomes: Sequence[Outcome], request: SweepRequest, message_id: str, run: Run) -> Result:

@@ -10,7 +10,7 @@ from tests.fakecloud import FakeCloud, Server
 
 DEMO_SEED = EVENTS.parent / "tests/fakecloud/seed_demo.json"
 SCHEDULED = {"image_ids": ["6cad483b-e281-4985-a345-7afef1f3c504"]}
-ACTIVATED = {"sweep": {"select": {"name": "{family}-*"}, "keep": {"newest": 1}}}
+ACTIVATED = {"sweep": {"select": {"family": "{family}"}, "keep": {"newest": 1}}}
 BUSY, DELETED, GONE, WOULD = "refused not_ready", "deleted", "already_gone", "would_delete"
 FILES: dict[str, str | dict[str, str]] = {
     "direct": {"501": WOULD, "502": WOULD, "503": "refused changed", "505": "refused protected", "000": GONE},

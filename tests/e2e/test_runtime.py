@@ -1,6 +1,7 @@
 """The built artifact under AWS's Runtime Interface Emulator and AWS's runtime client for Python."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -89,9 +90,12 @@ def test_a_failed_invocation_leaves_nothing_to_the_next(start: Start, cloud: Fak
 @pytest.mark.parametrize("name", NAMES)
 def test_every_event_gives_the_answer_that_it_gives_in_process(name: str, invoke_with: Invoke, tmp_path: Path) -> None:
     with demo_cloud() as environment:
-        wanted = invoke_with(event(name, environment), environment | {"REAPER_MODE": "delete"})
+        settings = {"REAPER_MODE": "delete", "AWS_LAMBDA_FUNCTION_NAME": "image-reaper"}
+        wanted = invoke_with(event(name, environment), environment | settings)
     with demo_cloud() as environment, Runtime(environment | {"REAPER_MODE": "delete"}, tmp_path / "log") as runtime:
-        assert gist_of(runtime.invoke(event(name, environment))) == in_process_gist(wanted)
+        found = gist_of(runtime.invoke(event(name, environment)))
+    # The two clouds listen at two ports, which an error may name.
+    assert re.sub(r":[0-9]+/", ":80/", str(found)) == re.sub(r":[0-9]+/", ":80/", str(in_process_gist(wanted)))
 
 
 def test_after_a_time_out_the_next_invocation_works(start: Start, cloud: FakeCloud) -> None:
@@ -124,15 +128,12 @@ def test_a_deadline_in_the_middle_of_a_batch_returns_just_the_messages_not_done(
     assert 0 < len(returned) < len(image_ids)
 
 
-def test_cloudformation_is_answered_before_the_time_is_over(start: Start, cloud: FakeCloud, server: Server) -> None:
+def test_the_runtime_answers_no_address_of_its_own_machine(start: Start, cloud: FakeCloud, server: Server) -> None:
     image_id = cloud.add_image()
-    cloud.fault("GET", r"/images/[^/]+$", status=None, times=None, delay=30)
     call = event("stack-delete", cloud.env(server.url))
     call["ResourceProperties"]["image_ids"] = [image_id]
-    assert start(timeout=13).invoke(call).value["counts"] == {"failed": 1}
-    told = json.loads(cloud.sink["answer"][0])
-    assert (told["Status"], image_id in told["Reason"]) == ("FAILED", True)
-    assert image_id in cloud.images
+    assert start(timeout=13).invoke(call).value["errorType"] == "UnknownEvent"
+    assert (cloud.calls, set(cloud.images)) == ([], {image_id})
 
 
 @pytest.mark.parametrize("name", ["café", "образ", "\N{OCTOPUS}", "\udc80", "half \ud83d"])

@@ -134,7 +134,9 @@ def envelope(source: str, request: Mapping[str, Any], url: str = "") -> dict[str
         sns = {"Type": "Notification", "MessageId": "1", "Message": json.dumps(request)}
         return {"Records": [{"EventSource": "aws:sns", "EventVersion": "1.0", "Sns": sns}]}
     if source == "stack":
-        return {"RequestType": "Delete", "ResponseURL": f"{url}/sink/stack", "ResourceProperties": _as_text(request)}
+        created = {"LogicalResourceId": "Images", "PhysicalResourceId": "image-reaper/Images/1"}
+        called = {"RequestType": "Delete", "ResponseURL": f"{url}/sink/stack"}
+        return called | created | {"ResourceProperties": _as_text(request)}
     if source == "direct":
         return dict(request)
     kind = "Scheduled Event" if source == "schedule" else "Image Deletion Requested"

@@ -19,9 +19,15 @@ from tests.properties import REPEATABLE, tried
 
 Json = Any
 VICTIM = "6cad483b-e281-4985-a345-7afef1f3c500"
-UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-FIELDS = {"image_ids", "images", "project_id", "delete_backup", "dry_run", "reason"}
-EXPECT = {"name": str, "owner": str, "checksum": str, "status": str, "updated_at": str, "size": int}
+UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+FIELDS = {"image_ids", "images", "project_id", "delete_backup", "dry_run", "reason", "not_after"}
+ENDED, ENDLESS = "2020-01-31", "9999-12-31T00:00:00Z"
+EXPECT = {
+    **dict.fromkeys(["name", "owner", "checksum", "status", "updated_at", "visibility"], str),
+    "size": int,
+    "tags": list,
+    "protected": bool,
+}
 NAMES = (
     "sweep select id expect Records body messageId eventSource aws:sqs EventSource aws:sns Sns Message Type "
     "Notification detail detail-type NotificationMetadata RequestType Delete ResponseURL ResourceProperties"
@@ -54,6 +60,7 @@ requests = st.fixed_dictionaries(
         "delete_backup": st.booleans() | leaves,
         "project_id": st.sampled_from([DEMO, OTHER, ""]) | leaves,
         "reason": leaves,
+        "not_after": st.sampled_from([ENDED, ENDLESS]) | leaves,
         "forced": leaves,
     },
 )
@@ -96,6 +103,7 @@ def is_valid(request: Json) -> bool:
         and request.get("dry_run", False) is False
         and request.get("delete_backup", False) is False
         and request.get("project_id", "") in ("", DEMO)
+        and request.get("not_after", ENDLESS) == ENDLESS
     )
 
 
@@ -115,6 +123,7 @@ def _is_image(image: Json) -> bool:
         and UUID.fullmatch(image["id"]) is not None
         and isinstance(expect, dict)
         and all(key in EXPECT and (item is None or type(item) is EXPECT[key]) for key, item in expect.items())
+        and all(isinstance(tag, str) for tag in expect.get("tags") or ())
     )
 
 
@@ -184,7 +193,7 @@ def _expects_otherwise(request: Json) -> bool:
     images = request.get("images") if isinstance(request, dict) else None
     first = images[0] if isinstance(images, list) and images else None
     expect = first.get("expect") if isinstance(first, dict) else None
-    known = {"name": "ci-1", "size": 1024, "owner": DEMO, "status": "active"}
+    known = {"name": "ci-1", "size": 1024, "owner": DEMO, "status": "active", "visibility": "private"}
     return isinstance(expect, dict) and any(str(expect[key]) != str(known[key]) for key in known.keys() & expect)
 
 

@@ -211,19 +211,16 @@ class Years(RuleBasedStateMachine):
         signed = {tag for tag in image.tags if tag.startswith(SIGNED)}
         days = [day for day in map(day_of, marks_of(image)) if day]
         forgotten = bool(days) and (self.now.date() - max(days)).days > FORGOTTEN_AFTER
-        return (
-            bool(days)
-            and not forgotten
-            and bool(signed - {signature(policy)})
-            and image.id not in selected(policy, project, self.now)
-        )
+        others_alone = bool(signed) and signature(policy) not in signed
+        is_chosen = image.id in selected(policy, project, self.now)
+        return bool(days) and not forgotten and (others_alone or (bool(signed - {signature(policy)}) and not is_chosen))
 
     def _look_after_a_success(self, policy: Json, before: dict[str, ImageRecord]) -> None:
         """What is no longer selected, or may not go, bears no mark and is as active as its owner left it."""
         chosen = selected(policy, before.values(), self.now)
         for image in self.cloud.images.values():
             was = before[image.id]
-            if image.id in chosen and may_go(was, self.cloud, self.now) and image.id not in self.vetoed:
+            if image.id in chosen and may_go(was, self.cloud, self.now, policy) and image.id not in self.vetoed:
                 assert marks_of(image)
                 assert any(tag.startswith(SIGNED) for tag in image.tags)
             elif not self._is_another_s(policy, was, before.values()):

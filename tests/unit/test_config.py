@@ -59,6 +59,7 @@ def test_what_is_not_set_has_its_default() -> None:
         "allow_names": "",
         "allow_shared": False,
         "max_images": 100,
+        "plan_life": timedelta(days=7),
         "concurrency": 16,
         "scheduled_request": "",
         "lifecycle_request": "",

@@ -359,12 +359,13 @@ def test_a_rehearsal_only_reads(invoke: Invoke, cloud: FakeCloud) -> None:
 
 
 def test_a_plan_names_what_would_be_deleted_with_all_that_was_seen(invoke: Invoke, cloud: FakeCloud) -> None:
-    image = cloud.add_image("ci-1", size=7, updated_at="2026-03-01T00:00:00Z")
+    image = cloud.add_image("ci-1", size=7, updated_at="2026-03-01T00:00:00Z", tags=["b", "a"])
     refused = cloud.add_image(protected=True)
     plan = invoke({"image_ids": [image, refused, UNKNOWN_ID]}, REAPER_MODE="dry-run").answer["plan"]
     seen = {"name": "ci-1", "owner": DEMO, "status": "active", "size": 7, "updated_at": "2026-03-01T00:00:00Z"}
+    seen |= {"tags": ["a", "b"], "protected": False, "visibility": "private"}
     expected = seen | {"checksum": cloud.images[image].checksum}
-    assert plan == {"images": [{"id": image, "expect": expected}], "project_id": DEMO}
+    assert plan == {"not_after": plan["not_after"], "images": [{"id": image, "expect": expected}], "project_id": DEMO}
 
 
 def test_a_plan_sent_back_deletes_just_what_it_names(invoke: Invoke, cloud: FakeCloud) -> None:
@@ -406,7 +407,7 @@ def test_an_image_that_changed_after_the_plan_is_refused(
 def test_a_plan_keeps_what_the_request_said(invoke: Invoke, cloud: FakeCloud) -> None:
     request = {"image_ids": [cloud.add_image()], "reason": "nightly", "project_id": DEMO, "delete_backup": True}
     plan = invoke(request | {"dry_run": True}, REAPER_IMAGE_API="ims").answer["plan"]
-    kept = {name: plan[name] for name in plan if name != "images"}
+    kept = {name: plan[name] for name in plan if name not in {"images", "not_after"}}
     assert kept == {"reason": "nightly", "project_id": DEMO, "delete_backup": True}
 
 

@@ -278,6 +278,8 @@ def test_cloudformation_is_not_answered_from_a_shell(run: Run, cloud: FakeCloud,
     event = {
         "RequestType": "Delete",
         "ResponseURL": f"{server.url}/sink/x",
+        "LogicalResourceId": "Images",
+        "PhysicalResourceId": "image-reaper/Images/1",
         "ResourceProperties": {"image_ids": [image]},
     }
     assert run(event, REAPER_MODE="delete").returncode == 0

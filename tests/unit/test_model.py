@@ -132,7 +132,8 @@ def test_the_values_are_frozen() -> None:
 
 
 def test_what_a_request_may_expect_are_attributes_of_an_image() -> None:
-    assert set(EXPECTABLE) == {"name", "owner", "checksum", "status", "updated_at", "size"}
+    known = {"name", "owner", "checksum", "status", "updated_at", "size", "tags", "protected", "visibility"}
+    assert set(EXPECTABLE) == known
     assert set(EXPECTABLE) <= {field.name for field in fields(Image)}
 
 

@@ -56,6 +56,30 @@ def test_a_name_fits_as_a_whole_and_in_the_case_that_it_has(glob: str, name: str
     assert why_not(Select(name=glob), image(name=name)) == (None if holds else "name")
 
 
+@pytest.mark.parametrize(
+    ("name", "holds"),
+    [
+        *(("ubuntu-1", True), ("ubuntu-2026.01", True), ("ubuntu-", True), ("ubuntu", True)),
+        *(
+            ("ubuntu-gpu-1", False),
+            ("ubuntus-1", False),
+            ("Ubuntu-1", False),
+            ("-ubuntu-1", False),
+            ("ubuntu-1-", False),
+        ),
+        *((None, False), ("", False)),
+    ],
+)
+def test_a_family_is_a_group_and_not_a_prefix(name: str | None, holds: bool) -> None:  # noqa: FBT001
+    assert why_not(Select(family="ubuntu"), image(name=name)) == (None if holds else "family")
+
+
+@pytest.mark.parametrize("family", ["*", "ubuntu*", "ubunt?", "[u]buntu", "ubuntu-*"])
+def test_a_family_is_no_pattern(family: str) -> None:
+    assert why_not(Select(family=family), image(name="ubuntu-1")) == "family"
+    assert why_not(Select(family=family), image(name=f"{family}-1")) is None
+
+
 @pytest.mark.parametrize("tags", [{"ci"}, {"ci", "x"}, set()])
 def test_an_image_has_all_tags_that_are_asked_for_and_may_have_more(tags: set[str]) -> None:
     assert why_not(Select(tags=frozenset(tags))) is None
@@ -135,10 +159,11 @@ def test_an_image_is_over_a_size_if_it_is_known_to_be_larger(size: int | None, h
         ({"status": "killed"}, "status"),
         ({"created_at": NOW}, "age"),
         ({"size": 1}, "size"),
+        ({"name": "ci-x-1"}, "family"),
     ],
 )
 def test_each_condition_alone_keeps_an_image(change: dict[str, Any], reason: str) -> None:
-    select = Select("ci-*", frozenset({"ci"}), (("os_type", "linux"),), "active", 9 * DAY, NOW - 9 * DAY, 1000)
+    select = Select("ci-*", frozenset({"ci"}), (("os_type", "linux"),), "active", 9 * DAY, NOW - 9 * DAY, 1000, "ci")
     assert why_not(select) is None
     assert why_not(select, image(**change)) == reason
 

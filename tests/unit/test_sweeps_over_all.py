@@ -10,6 +10,7 @@ import pytest
 
 from handler.compose.invocation import process
 from handler.config import Settings
+from handler.model.image import EXPECTABLE
 from handler.rules.marks import DEACTIVATED, MARK
 from tests.aws import KEYS, Client, budget_table, client
 from tests.conftest import Context, Invocation, Invoke, queue
@@ -166,7 +167,7 @@ def test_a_message_names_ten_images_at_most_and_how_they_were_seen(
     assert sorted(len(request["images"]) for request in requests) == [5, 10, 10]
     assert {request["reason"] for request in requests} == {"nightly"}
     assert {request["project_id"] for request in requests} == {"9c53a566cb3443ab910cf0daebca90c4"}
-    expected = {"name", "owner", "checksum", "status", "updated_at", "size"}
+    expected = set(EXPECTABLE)
     assert all(image["expect"].keys() == expected for request in requests for image in request["images"])
 
 
@@ -228,16 +229,46 @@ def test_a_vetoed_image_is_left_to_no_worker(
     assert workers.take() == []
 
 
-def test_what_was_marked_through_ims_is_left_to_no_worker(
-    invoke_with: Invoke, workers: Workers, fanned_out: dict[str, str]
+@pytest.mark.parametrize("vetoed", [False, True])
+def test_a_veto_after_the_hand_over_is_seen_where_a_tag_does_not_move_updated_at(
+    invoke_with: Invoke,
+    workers: Workers,
+    fanned_out: dict[str, str],
+    vetoed: bool,  # noqa: FBT001
 ) -> None:
     cloud = FakeCloud("otc")
     yesterday = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
     image = cloud.add_image("ci-1", tags=[f"{MARK}={yesterday}"])
     with Server(cloud) as server:
         settings = cloud.env(server.url) | fanned_out | {"REAPER_MODE": "delete", "REAPER_IMAGE_API": "ims"}
-        assert invoke_with(sweep(grace="7d"), settings).outcomes == {image: ("deleted", "")}
-    assert workers.take() == []
+        assert invoke_with(sweep(grace="7d"), settings).outcomes == {image: ("would_delete", "")}
+        if vetoed:
+            cloud.images[image].tags.clear()
+        for request in workers.take():
+            assert invoke_with(queue(request), settings).returned == []
+    assert (image in cloud.images) == vetoed
+
+
+def test_what_is_handed_over_is_good_for_a_week_and_no_longer_than_the_sweep(
+    invoke: Invoke, cloud: FakeCloud, workers: Workers, fanned_out: dict[str, str]
+) -> None:
+    cloud.add_image("ci-1")
+    today = datetime.now(UTC)
+    for request, days in ((sweep(), 7), (sweep() | {"not_after": (today + timedelta(days=2)).isoformat()}, 2)):
+        invoke(request, **fanned_out)
+        (message,) = workers.take()
+        left = datetime.fromisoformat(message["not_after"]) - today
+        assert timedelta(days=days - 0.1) < left < timedelta(days=days + 0.1)
+
+
+def test_an_image_whose_name_no_message_can_carry_spoils_no_other(
+    invoke: Invoke, cloud: FakeCloud, workers: Workers, fanned_out: dict[str, str]
+) -> None:
+    images = [cloud.add_image("ci-\ud800"), *(cloud.add_image(f"ci-{n}") for n in range(9))]
+    done = invoke(sweep(), **fanned_out)
+    assert done.answer["counts"] == {"deleted": 1, "would_delete": 9}
+    assert [worker.returned for worker in workers.work()] == [[]]
+    assert set(cloud.dead) == set(images)
 
 
 def test_what_workers_refuse_the_sweep_sets_free_after_some_days(

@@ -285,7 +285,7 @@ def test_a_message_stays_hidden_for_six_times_as_long_as_its_function_may_run() 
 def test_a_rule_matches_events_that_the_code_takes_for_requests(rule: str, request_: type[Request]) -> None:
     pattern = FUNCTIONS["LifecycleFunction"]["Events"][rule]["Properties"]["Pattern"]
     events = [json.loads(path.read_text()) for path in sorted(EVENTS.glob("*.json")) if "-bad" not in path.name]
-    standing = json.dumps({"sweep": {"select": {"name": "{family}-*"}}})
+    standing = json.dumps({"sweep": {"select": {"family": "{family}"}}})
     matched = [read_event(event, "", standing) for event in events if matches(pattern, event)]
     assert [(read.source, type(read.messages[0].request)) for read in matched] == [("lifecycle", request_)]
 

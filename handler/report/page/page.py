@@ -93,6 +93,7 @@ def _conditions_in_words(request: SweepRequest) -> Iterator[str]:
     select = request.select
     given = {
         f"name {select.name}": select.name,
+        f"family {select.family}": select.family,
         f"tagged {', '.join(sorted(select.tags))}": select.tags,
         ", ".join(f"{key} = {value}" for key, value in select.properties): select.properties,
         f"status {select.status}": select.status,

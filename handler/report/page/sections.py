@@ -22,6 +22,7 @@ SECTIONS: Mapping[str, tuple[str, str]] = {
 }
 REASONS: Mapping[str, str] = {
     "name": "its name does not match",
+    "family": "it is of another family",
     "tags": "it lacks a tag",
     "properties": "it lacks a property, or has another value",
     "status": "it has another status",
@@ -29,6 +30,7 @@ REASONS: Mapping[str, str] = {
     "size": "too small, or its size is unknown",
     "group": "in no group",
     "newest": "among the newest of its group",
+    "expired": "the request is too old",
     "public": "every project may use it",
     "not_owner": "it belongs to another project",
     "protected": "it is protected",

@@ -1,0 +1,87 @@
+"""One reading of tags: the three spellings, generous where a tag protects, to the letter where it frees."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handler.model.request import SweepRequest
+from handler.rules.safety import Policy
+from handler.sources.schema import read_request
+from tests.conftest import Invoke
+from tests.examples import image, tagged
+from tests.fakecloud import FakeCloud
+from tests.properties import tried
+from tests.unit.test_safety import reason
+from tests.unit.test_selection import why_not
+
+KEPT = [
+    *("Keep", "KEEP", "keep ", " keep", "keep\t", "keep:yes", "Keep:Yes", "keep = yes", "KEEP.no", "keep:"),
+    *("keep_until=2099-01-01", "Keep-Until=2099-01-01", "KEEP_UNTIL:2099-01-01", "keep-until: 2099-01-01"),
+    *("Keep Until=2099-01-01", "keep-until.2099-01-01", "keep_until", "Keep-Until:soon", "keep-until=2020_01_01"),
+]
+LAPSED = ["keep_until=2027-01-30", "Keep-Until:2027-01-30", "KEEP UNTIL .2027-01-30"]
+SPELLINGS = ["ci_managed=yes", "ci_managed.yes"]
+
+
+@pytest.mark.parametrize("tag", KEPT)
+def test_a_keep_tag_protects_in_any_case_with_blanks_and_with_any_separator(tag: str) -> None:
+    assert reason(tagged("ci", tag)) == "kept"
+
+
+@pytest.mark.parametrize("name", ["Keep", "KEEP", "keep_until", "Keep-Until"])
+def test_a_keep_property_protects_in_any_case(name: str) -> None:
+    assert reason(image(properties=frozenset({name}), record={name: "2099-01-01"})) == "kept"
+
+
+@pytest.mark.parametrize("tag", LAPSED)
+def test_a_day_that_has_passed_no_longer_keeps_however_it_is_written(tag: str) -> None:
+    assert reason(tagged(tag)) is None
+
+
+@pytest.mark.parametrize("tag", ["Do-Not_Delete", "do_not_delete:why", "DO-NOT-DELETE", "do-not-delete-until=x"])
+def test_the_operator_s_own_keep_tag_is_read_like_any_other(tag: str) -> None:
+    assert reason(tagged(tag), policy=Policy(keep_tag="do_not_delete")) == "kept"
+
+
+@pytest.mark.parametrize("tag", ["team=keep", "TEAM.Keep", "team:keep"])
+def test_a_keep_tag_with_a_value_is_read_in_every_spelling(tag: str) -> None:
+    assert reason(tagged(tag), policy=Policy(keep_tag="team=keep")) == "kept"
+
+
+@pytest.mark.parametrize("tag", SPELLINGS)
+@pytest.mark.parametrize("asked", SPELLINGS)
+def test_a_tag_that_is_asked_for_is_found_in_every_spelling(asked: str, tag: str) -> None:
+    request = read_request({"sweep": {"select": {"tags": [asked]}}})
+    assert isinstance(request, SweepRequest)
+    assert why_not(request.select, tagged(tag, "x")) is None
+    assert reason(tagged(tag, "x"), policy=Policy(require_tag=asked)) is None
+
+
+@pytest.mark.parametrize("asked", [*SPELLINGS, "ci_managed", "v1.2"])
+@pytest.mark.parametrize(
+    "tag", ["CI_managed=yes", "ci-managed=yes", "ci_managed:yes", "ci_managed= yes", "ci_managed=no", "v1.2.3", "v1"]
+)
+def test_a_tag_that_frees_an_image_is_read_to_the_letter(asked: str, tag: str) -> None:
+    request = read_request({"sweep": {"select": {"tags": [asked]}}})
+    assert isinstance(request, SweepRequest)
+    assert why_not(request.select, tagged(tag)) == "tags"
+    assert reason(tagged(tag), policy=Policy(require_tag=asked)) == "not_allowed"
+
+
+def test_what_keeps_an_image_is_told_as_it_was_read(invoke: Invoke, cloud: FakeCloud) -> None:
+    image_id = cloud.add_image("ci-1", tags=["Keep_Until:2099-01-01"])
+    (outcome,) = invoke({"image_ids": [image_id]}).answer["outcomes"]
+    detail = "'Keep_Until:2099-01-01' is read as keep-until=2099-01-01"
+    assert (outcome["reason"], outcome["detail"]) == ("kept", detail)
+
+
+@tried(300)
+@given(
+    key=st.text(alphabet="keponti-", min_size=1, max_size=10),
+    separator=st.sampled_from(["", "=", ".", ":"]),
+    draw=st.data(),
+)
+def test_no_way_of_writing_a_keep_tag_frees_an_image(key: str, separator: str, draw: st.DataObject) -> None:
+    ways = [draw.draw(st.sampled_from([c, c.upper(), f" {c}", f"{c} ", "_" if c == "-" else c])) for c in key]
+    written = "".join(ways) + separator + (draw.draw(st.text(max_size=5)) if separator else "")
+    assert reason(tagged(written), policy=Policy(keep_tag=key)) == "kept"
