@@ -15,7 +15,19 @@ from handler.model.request import Select, SweepRequest
 from handler.rules import mark_state, marking
 from handler.rules.mark_state import MarkState
 from handler.rules.marking import Plan
-from handler.rules.marks import DEACTIVATED, DEACTIVATING, DRAFT, MARK, RECALL, SWEEP, Step, fingerprint
+from handler.rules.marks import (
+    DEACTIVATED,
+    DEACTIVATING,
+    DRAFT,
+    MARK,
+    RECALL,
+    SWEEP,
+    Step,
+    fingerprint,
+    read_tags,
+    veto_in,
+)
+from handler.work.grace import MOST_PLANS
 from tests.examples import IMAGE
 
 Dialect = Literal["set", "keyed"]
@@ -78,6 +90,9 @@ class Violation(AssertionError):
 
 Next = tuple[str, World]
 DELETE = "delete"
+MADE_UP, LOST = "a veto that nobody gave", "a veto was lost"
+AT_ONCE = {MADE_UP, LOST}
+"""What is found in a world itself, and not in what follows it."""
 
 
 @cache
@@ -127,14 +142,13 @@ class Exploration:
         self._sweeps = tuple(policy.sweep for policy in policies)
         self._names = tuple(fingerprint(sweep) for sweep in self._sweeps)
         self.deleted_by: set[str] = set()
+        self.looked_ahead: set[tuple[frozenset[str], str, int]] = set()
 
     # What runs do
 
-    def _read_anew(
-        self, who: int, tags: frozenset[str], status: str, moment: int, work: Work | None
-    ) -> Work | str | None:
+    def _read_anew(self, who: int, tags: frozenset[str], status: str, day: int, work: Work | None) -> Work | str | None:
         """What a run does with an image that it reads, by the rules: work, a deletion, or nothing."""
-        sweep, now = self._sweeps[who], FIRST + timedelta(days=MOMENTS[moment])
+        sweep, now = self._sweeps[who], FIRST + timedelta(days=day)
         image = image_of(tags, status)
         mark = mark_state.state_of(image, sweep, now)
         goal = work.goal if work else ""
@@ -161,7 +175,7 @@ class Exploration:
             if work is not None and work.steps:
                 yield from self._steps(world, who, work)
                 continue
-            found = self._read(who, world.tags, world.status, world.moment, work)
+            found = self._read(who, world.tags, world.status, MOMENTS[world.moment], work)
             if isinstance(found, str):
                 self._look_at_deletion(world, who)
             elif found is not None or work is not None:
@@ -317,29 +331,79 @@ class Exploration:
         """What must hold at every moment."""
         signed = any(map(is_signature, world.tags))
         if signed and not any(map(is_mark, world.tags)) and not world.taken_off and not world.vetoed:
-            message = "a veto that nobody gave"
-            raise Violation(message)
+            raise Violation(MADE_UP)
         activated = DEACTIVATED in world.tags and world.status == "active"
         if world.vetoed and not activated and not any(tag.startswith((SWEEP, RECALL)) for tag in world.tags):
-            message = "a veto was lost"
+            raise Violation(LOST)
+
+    # Whether it ends well
+
+    def look_ahead(self, world: World) -> None:
+        """Once nothing else happens, what is selected goes, and what is not bears nothing of the policies any more.
+
+        The same holds if one of the policies is gone for good.
+        """
+        known = (world.tags, world.status, world.moment)
+        if world.works != (None, None) or known in self.looked_ahead:
+            return
+        self.looked_ahead.add(known)
+        if not veto_in(read_tags(image_of(world.tags, world.status)), world.status):
+            for left in ((0, 1), (0,), (1,)):
+                self._end(world, left)
+
+    def _end(self, world: World, left: tuple[int, ...]) -> None:
+        """A hundred days of the policies that are left."""
+        is_selected = USED not in world.tags and any(self.policies[who].name in world.tags for who in left)
+        found: World | None = world
+        for day in range(MOMENTS[world.moment], MOMENTS[world.moment] + 100, 2):
+            for who in left:
+                found = found and self._run(found, who, day)
+        if found is not None and is_selected:
+            message = f"it never goes: {sorted(found.tags)}"
             raise Violation(message)
+        # A policy without grace takes nothing off.
+        ours = [self._names[who] for who in left if self.policies[who].grace]
+        if found is not None and any(name in tag for tag in found.tags for name in ours):
+            message = f"it is never set free: {sorted(found.tags)}"
+            raise Violation(message)
+
+    def _run(self, world: World, who: int, day: int) -> World | None:
+        """The world after a whole run of one policy; None if that deletes the image."""
+        work: Work | None = None
+        for _ in range(MOST_PLANS):
+            found = self._read(who, world.tags, world.status, day, work)
+            if isinstance(found, str):
+                return None
+            for step in found.steps if found else ():
+                gone = self._hit(world.tags, step.tag)
+                tags = world.tags | {step.tag} if step.verb == "tag" else world.tags
+                tags = tags - (gone if step.verb == "untag" else gone - {step.tag} if step.verb == "tag" else set())
+                active = {"activate": "active", "deactivate": "deactivated"}.get(step.verb, world.status)
+                world = world._replace(tags=tags, status=active)
+            if found is None or not found.goes_on:
+                return world
+            work = found._replace(steps=())
+        message = f"a run never ends: {sorted(world.tags)}"
+        raise Violation(message)
 
     # The search
 
-    def explore(self, most: int = 10**9) -> int:
+    def explore(self, most: int = 10**9, *, looks_ahead: bool = True) -> int:
         """Visit all that can be reached, the nearest first; returns how many worlds that were. Raises Violation."""
         self.came_from = {self.first: None}
         queue = deque([self.first])
         while queue and len(self.came_from) < most:
             world = then = queue.popleft()
             try:
+                if looks_ahead:
+                    self.look_ahead(world)
                 for what, then in self.after(world):
                     if then not in self.came_from:
                         self.came_from[then] = (world, what)
                         queue.append(then)
                         self.look_at(then)
             except Violation as violation:
-                last = then if "veto" in str(violation) and "deletes" not in str(violation) else world
+                last = then if str(violation) in AT_ONCE else world
                 raise Violation("\n".join([*self.trace(last), str(violation)])) from None
         return len(self.came_from)
 
