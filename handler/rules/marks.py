@@ -1,12 +1,20 @@
 """The marks on images that wait for their deletion: the tags, and what they say by themselves. Pure.
 
-A mark is the tag `reaper-delete-after`; the sweep that sets it signs it with `reaper-sweep`. A signature without a mark
-beside it says that somebody took the mark off, which is a veto.
+A mark is the tag `reaper-delete-after`. The sweep that sets it signs it with `reaper-sweep`, for its day. A signature
+without a mark beside it says that somebody took the mark off, which is a veto.
+
+While a sweep sets its mark, or takes it off, two more tags name it. They exist since a run may die after any step, and
+since nothing but the tags tells the next run how far it had come:
+
+- Beside a draft, `reaper-draft-<policy>=<day>-<begun>`, the mark of that day is not in force: it permits nothing, and
+  taking it off is no veto. It is the first tag that a sweep sets, and the last that it takes off. Another sweep that
+  sees it leaves the image alone, until it is older than any run can be.
+- A recall, `reaper-recall-<policy>=<day>`, stands for the signature while that is taken off: alone, it is a veto, too.
 """
 
 import hashlib
-from collections.abc import Iterable
-from datetime import date
+from collections.abc import Iterable, Iterator
+from datetime import date, timedelta
 from typing import Literal, NamedTuple
 
 from handler.model.image import Image
@@ -15,30 +23,53 @@ from handler.model.request import SweepRequest
 MARK = "reaper-delete-after"
 """The tag of an image that waits for its deletion; its value is the last day on which the image stays."""
 SWEEP = "reaper-sweep"
-"""The tag that says which sweep has marked the image."""
+"""The tag that says which sweep has marked the image, and for which day."""
+DRAFT, RECALL = "reaper-draft", "reaper-recall"
+"""How the tags begin that a sweep sets while it sets a mark, or takes it off."""
 DEACTIVATING, DEACTIVATED = "reaper-deactivating", "reaper-deactivated"
 """The tags of an image that a sweep is about to deactivate, and of one that it has deactivated."""
+NO_DAY = "0000-00-00"
+"""What a draft or a recall says where the marks are not the sweep's own: no day."""
+LONGEST_RUN = timedelta(days=1)
+"""In whole days: what began the day before yesterday has ended."""
 _OURS = "reaper-"
 
 
 class Step(NamedTuple):
-    """A change to an image: a tag set or taken off, or the image activated again."""
+    """A change to an image: a tag set or taken off, or the image activated or deactivated."""
 
-    verb: Literal["tag", "untag", "activate"]
+    verb: Literal["tag", "untag", "activate", "deactivate"]
     tag: str = ""
 
 
-class MarkTags(NamedTuple):
-    """Our tags on one image.
+class PolicyTag(NamedTuple):
+    """A tag that names a sweep, by its fingerprint, and the day of its mark; a draft also says on which day it began.
 
-    `marks` and `signatures` are whole tags in alphabetical order; `marks` leaves out those whose day can't be read.
-    `days` has an entry for every mark, None if its day can't be read. `signers` are the fingerprints of sweeps.
+    A day is None if it can't be read. The signatures of earlier versions name none.
+    """
+
+    tag: str
+    signer: str
+    day: date | None
+    begun: date | None = None
+
+    def is_held(self, today: date) -> bool:
+        """Whether the run that has set this draft may still be at work: none lasts longer than a day."""
+        return self.begun is not None and today - self.begun <= LONGEST_RUN
+
+
+class MarkTags(NamedTuple):
+    """Our tags on one image, each kind in alphabetical order.
+
+    `marks` are whole tags, less those whose day can't be read. `days` has an entry for every mark, None if its day
+    can't be read.
     """
 
     marks: tuple[str, ...] = ()
     days: tuple[date | None, ...] = ()
-    signatures: tuple[str, ...] = ()
-    signers: tuple[str, ...] = ()
+    signatures: tuple[PolicyTag, ...] = ()
+    drafts: tuple[PolicyTag, ...] = ()
+    recalls: tuple[PolicyTag, ...] = ()
     is_deactivating: bool = False
     is_deactivated: bool = False
 
@@ -49,9 +80,14 @@ class MarkTags(NamedTuple):
         return max((day for day in self.days if day), default=None)
 
     @property
-    def is_marked(self) -> bool:
-        """Whether there is something to take off when the image stays."""
-        return bool(self.marks) or self.is_deactivating or self.is_deactivated
+    def holds(self) -> tuple[PolicyTag, ...]:
+        """The drafts and the recalls."""
+        return (*self.drafts, *self.recalls)
+
+    @property
+    def is_switched(self) -> bool:
+        """Whether a sweep has deactivated the image, or was about to."""
+        return self.is_deactivating or self.is_deactivated
 
 
 NO_TAGS = MarkTags()
@@ -62,13 +98,13 @@ def read_tags(image: Image) -> MarkTags:
     ours = sorted(tag for tag in image.tags if tag.startswith(_OURS))
     if not ours:
         return NO_TAGS
-    days = {tag: _day(value) for tag, value in _tags_of_key(ours, MARK)}
-    signers = dict(_tags_of_key(ours, SWEEP))
+    days = {tag: read_day(value) for tag, value in _tags_of_key(ours, MARK)}
     return MarkTags(
         marks=tuple(tag for tag, day in days.items() if day),
         days=tuple(days.values()),
-        signatures=tuple(signers),
-        signers=tuple(signers.values()),
+        signatures=tuple(_signature(tag, value) for tag, value in _tags_of_key(ours, SWEEP)),
+        drafts=tuple(_holds(ours, DRAFT)),
+        recalls=tuple(_holds(ours, RECALL)),
         is_deactivating=DEACTIVATING in ours,
         is_deactivated=DEACTIVATED in ours,
     )
@@ -76,8 +112,8 @@ def read_tags(image: Image) -> MarkTags:
 
 def veto_in(tags: MarkTags, status: str) -> str:
     """How somebody has objected to the deletion of a marked image with this status; empty if nobody has."""
-    # A signature that stands alone is always a veto: our own runs take it off before the mark, or leave it for a veto.
-    if not tags.days and tags.signatures:
+    # A sweep takes its signature and its recall off before its mark: what stands alone was left alone by somebody else.
+    if not tags.days and (tags.signatures or tags.recalls):
         return "its mark was taken off"
     if None in tags.days:
         return f"its mark {MARK} has no date that can be read"
@@ -101,47 +137,52 @@ def fingerprint(sweep: SweepRequest) -> str:
     return hashlib.sha256(repr(said).encode(errors="replace")).hexdigest()[:8]
 
 
-def signature_of(sweep: SweepRequest) -> str:
-    """The tag with which a sweep signs its marks."""
-    return f"{SWEEP}={fingerprint(sweep)}"
+def mark_for(day: date) -> str:
+    """The tag of an image that stays until a day."""
+    return f"{MARK}={day.isoformat()}"
 
 
-def release(image: Image, tags: MarkTags, sweep: SweepRequest) -> list[Step]:
-    """Steps that undo our marks on an image that stays, in an order that is safe to interrupt.
-
-    A run may die after any of them; the next run goes on. What remembers a veto is left on the image: a signature
-    without a mark, or the mark that can't be read, just as somebody has written it. Without a veto, nothing is left.
-    """
-    # An image that no sweep has deactivated is not activated either: its owner wants it to be inactive.
-    switches = [tag for tag in (DEACTIVATED, DEACTIVATING) if tag in image.tags]
-    activate = [Step("activate")] if switches and image.status == "deactivated" else []
-    if None in tags.days:
-        return [*activate, *_untag(switches)]
-    if veto_in(tags, image.status):
-        # The signature comes first: without it, the image would look as if it had never been marked, and the next run
-        # would mark it again. The tags of a deactivation go last: they are what says that it must be ended.
-        sign = [] if tags.signatures else [Step("tag", signature_of(sweep))]
-        return [*activate, *sign, *_untag(tags.marks), *_untag(switches)]
-    # Back to `deactivating` before the image is activated: one that is active, and tagged as deactivated, would look as
-    # if its owner had activated it.
-    undo = [Step("tag", DEACTIVATING), Step("untag", DEACTIVATED)] if tags.is_deactivated else []
-    # The signature goes before the mark: alone, it would be a veto that nobody has cast.
-    off = [*_untag(tags.signatures), *_untag(tags.marks), *_untag([DEACTIVATING] if switches else [])]
-    return [*undo, *activate, *off]
+def signature_for(signer: str, day: date | None) -> str:
+    """The tag with which a sweep signs its mark for a day; without one, as earlier versions did."""
+    return f"{SWEEP}={signer}-{day.isoformat()}" if day else f"{SWEEP}={signer}"
 
 
-def _untag(tags: Iterable[str]) -> list[Step]:
-    return [Step("untag", tag) for tag in tags]
+def draft_for(signer: str, day: date | None, today: date) -> str:
+    """The tag by which a sweep says that it is about to set its mark for a day, or to take marks off."""
+    return f"{DRAFT}-{signer}={day.isoformat() if day else NO_DAY}-{today.isoformat()}"
 
 
-def _day(text: str) -> date | None:
+def recall_for(signer: str, day: date | None) -> str:
+    """The tag that stands for a signature while that is taken off."""
+    return f"{RECALL}-{signer}={day.isoformat() if day else NO_DAY}"
+
+
+def read_day(text: str) -> date | None:
+    """A day written YYYY-MM-DD; None if it is written in any other way."""
+    # Python reads more spellings than an owner may have meant: 20261224, 2026-W52-4.
+    if len(text) != len("YYYY-MM-DD") or text[4] != "-" or text[7] != "-":
+        return None
     try:
         return date.fromisoformat(text)
     except ValueError:
         return None
 
 
-def _tags_of_key(tags: Iterable[str], key: str) -> Iterable[tuple[str, str]]:
+def _signature(tag: str, value: str) -> PolicyTag:
+    signer, _, day = value.partition("-")
+    return PolicyTag(tag=tag, signer=signer, day=read_day(day))
+
+
+def _holds(tags: Iterable[str], kind: str) -> Iterator[PolicyTag]:
+    """The drafts, or the recalls: the policy is a part of the key, since several may be at it at the same time."""
+    start = f"{kind}-"
+    for tag in tags:
+        if tag.startswith(start):
+            signer, _, days = tag[len(start) :].replace(".", "=", 1).partition("=")
+            yield PolicyTag(tag=tag, signer=signer, day=read_day(days[:10]), begun=read_day(days[11:]))
+
+
+def _tags_of_key(tags: Iterable[str], key: str) -> Iterator[tuple[str, str]]:
     """The tags with this key, and their values: written `key=value`, `key.value` on old IMS, or `key` alone."""
     for tag in tags:
         if tag == key:

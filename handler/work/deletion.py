@@ -25,8 +25,9 @@ from handler.errors import AnswerLost, BackupLeft, CloudError, CredentialsRefuse
 from handler.model.image import Image
 from handler.model.outcome import Objection, Outcome
 from handler.model.request import Job, SweepRequest
+from handler.rules import mark_state
 from handler.rules.mark_state import CHANGING, Mark, MarkState
-from handler.rules.marks import release
+from handler.rules.marking import last_day, to_release
 from handler.work import grace
 from handler.work.judgement import Judgement, gone, judged, judged_again, outcome, read_for, refused
 from handler.work.run import Run
@@ -84,14 +85,16 @@ def _dealt_with(judgement: Judgement, job: Job, run: Run) -> Outcome:
 def _released(judgement: Judgement, objection: Objection, job: Job, run: Run) -> Outcome:
     """Refuse an image, and take our marks off it, if its sweep may do that."""
     image, mark, refusal = judgement.image, judgement.mark, refused(judgement.image, objection)
-    steps = release(image, mark.tags, job.sweep) if mark and job.sweep and mark.removable else []
     # An image that now belongs to another project is not ours to change.
-    if refusal.reason == "not_owner" or not steps:
+    if mark is None or job.sweep is None or refusal.reason == "not_owner":
+        return refusal
+    may_release = mark.removable if job.deselected else mark_state.may_release(image, mark, job.sweep, run.now)
+    if not may_release or not to_release(image, mark, job.sweep, run.now).steps:
         return refusal
     if run.rehearses(job):
         return replace(refusal, detail=f"{refusal.detail}; it would no longer wait for its deletion")
     run.deadline.check()
-    grace.take(steps, image, run.cloud.changes)
+    grace.release(image, mark, job.sweep, run)
     return replace(refusal, detail=f"{refusal.detail}; it no longer waits for its deletion")
 
 
@@ -99,14 +102,14 @@ def _marked(image: Image, mark: Mark, sweep: SweepRequest, job: Job, run: Run) -
     """Mark an image that is not due yet, or rehearse that."""
     if not run.rehearses(job):
         run.deadline.check()
-        last_day = grace.mark(image, mark, sweep, run.now, run.cloud.changes)
-        return outcome(image, "marked", detail=f"will be deleted after {last_day}")
+        day = grace.mark(image, mark, sweep, run) if sweep.grace else mark.last_day
+        return outcome(image, "marked", detail=f"will be deleted after {day}" if day else "")
     if mark.state not in CHANGING:
         return outcome(image, "marked", detail=f"will be deleted after {mark.last_day}")
     if mark.state is MarkState.UNANNOUNCED:
         detail = f"would be deactivated, and deleted after {mark.last_day}"
     else:
-        detail = f"would be marked, and deleted after {grace.last_day(sweep, run.now)}"
+        detail = f"would be marked, and deleted after {last_day(sweep, run.now)}"
     # Without its image, an outcome is no part of the plan: a plan knows no grace, and would delete the image at once.
     return replace(outcome(image, "would_delete", detail=detail), image=None, waits=True)
 

@@ -173,7 +173,7 @@ class Scene:
 
 
 def signature(policy: Json) -> str:
-    """The tag by which a policy signs its marks."""
+    """How the tag begins by which a policy signs its marks; earlier versions wrote no more than this."""
     return f"{SIGNED}={fingerprint(_read(policy))}"
 
 
@@ -349,8 +349,17 @@ def is_vetoed(image: ImageRecord) -> bool:
     return (signed and not days) or any(day_of(day) is None for day in days) or (bool(days) and revived)
 
 
+def is_signed(image: ImageRecord, policy: Json) -> bool:
+    return any(tag.startswith(signature(policy)) for tag in image.tags)
+
+
 def is_signed_by_others_alone(image: ImageRecord, policy: Json) -> bool:
-    return any(tag.startswith(SIGNED) for tag in image.tags) and signature(policy) not in image.tags
+    return any(tag.startswith(SIGNED) for tag in image.tags) and not is_signed(image, policy)
+
+
+def is_begun(image: ImageRecord) -> bool:
+    """Whether a run was setting a mark, or taking it off."""
+    return any(tag.startswith(("reaper-draft", "reaper-recall")) for tag in image.tags)
 
 
 def is_due(image: ImageRecord, policy: Json, now: datetime) -> bool:
@@ -360,9 +369,9 @@ def is_due(image: ImageRecord, policy: Json, now: datetime) -> bool:
     if is_vetoed(image):
         return False
     if "grace" not in policy:
-        return over or not any(tag.startswith(SIGNED) for tag in image.tags)
-    told = not (policy.get("deactivate") and SWITCHING_OFF in image.tags)
-    return bool(days) and over and told and not is_signed_by_others_alone(image, policy)
+        return over
+    told = not (policy.get("deactivate") and SWITCHING_OFF in image.tags and is_signed(image, policy))
+    return bool(days) and over and told and not is_signed_by_others_alone(image, policy) and not is_begun(image)
 
 
 def is_acted_on(image: ImageRecord, policy: Json, now: datetime) -> bool:
@@ -372,7 +381,7 @@ def is_acted_on(image: ImageRecord, policy: Json, now: datetime) -> bool:
         return False
     forgotten = others and all(_over(day, now - timedelta(days=FORGOTTEN_AFTER)) for day in days)
     told = SWITCHED_OFF in image.tags or SWITCHING_OFF in image.tags
-    switched = policy.get("deactivate", False) and not others and image.status == "active" and not told
+    switched = policy.get("deactivate", False) and is_signed(image, policy) and image.status == "active" and not told
     return not days or forgotten or switched or is_due(image, policy, now)
 
 

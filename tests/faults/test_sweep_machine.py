@@ -1,4 +1,4 @@
-"""Years of one or two policies with grace, in whatever order things happen: owners object, servers start, runs die."""
+"""Years of one or two policies, in whatever order things happen: owners object, servers start, runs die."""
 
 import copy
 from collections.abc import Callable, Iterable
@@ -23,6 +23,7 @@ from tests.faults.sweeping import (
     Scene,
     day_of,
     deletable,
+    is_begun,
     marks_of,
     may_go,
     seconds,
@@ -37,6 +38,7 @@ POLICIES = (
     {"select": {"name": "ci-*", "older_than": "1d"}, "keep": {"newest": 1}, "grace": "12h"},
     {"select": {"tags": ["tmp"]}, "grace": "2d"},
     {"select": {"tags": ["tmp"]}, "keep": {"newest": 1}, "grace": "2d", "deactivate": True},
+    {"select": {"tags": ["tmp"], "name": "ci-*"}},
 )
 CASTS = [[policy] for policy in POLICIES] + [list(pair) for pair in permutations(POLICIES, 2)]
 CHANGES = r"/(tags|actions)/|/v2/images/[^/]+$"
@@ -85,6 +87,8 @@ class Years(RuleBasedStateMachine):
         """Images whose mark was taken off by their owner, or that were activated again."""
         self.off_by_owner: set[str] = set()
         self.marked_at: dict[str, datetime] = {}
+        self.graces: dict[str, int] = {}
+        """What was promised when an image was marked, in seconds, whether or not that was signed."""
 
     def teardown(self) -> None:
         self.server.__exit__(None, None, None)
@@ -180,50 +184,47 @@ class Years(RuleBasedStateMachine):
         allowed = deletable(policy, self.cloud, self.now)
         report = self.scene.run({"sweep": policy, **order}, now=self.now)
         self.cloud.faults.clear()
-        self._look_at_the_dead(before, allowed)
+        self._look_at_the_dead(policy, before, allowed)
         self._look_at_the_living(policy, before)
         return report
 
-    def _look_at_the_dead(self, before: dict[str, ImageRecord], allowed: set[str]) -> None:
+    def _look_at_the_dead(self, policy: Json, before: dict[str, ImageRecord], allowed: set[str]) -> None:
         gone = set(before) - set(self.cloud.images)
         assert gone <= allowed
         assert not gone & self.vetoed
-        for image_id in gone:
-            assert marks_of(before[image_id])
-            assert (self.now - self.marked_at[image_id]).total_seconds() >= self.grace_of(before[image_id])
-
-    def grace_of(self, image: ImageRecord) -> int:
-        """That of the policy which has marked an image, in seconds; the shortest if its run died before it signed."""
-        signed = [policy for policy in self.policies if signature(policy) in image.tags] or self.policies
-        return min(seconds(policy["grace"]) for policy in signed)
+        for image_id in gone & set(self.marked_at):
+            waited = (self.now - self.marked_at[image_id]).total_seconds()
+            assert not marks_of(before[image_id]) or waited >= self.graces[image_id]
+        assert "grace" not in policy or all(marks_of(before[image_id]) for image_id in gone)
 
     def _look_at_the_living(self, policy: Json, before: dict[str, ImageRecord]) -> None:
         for image in self.cloud.images.values():
             was = before[image.id]
             if marks_of(image) and not marks_of(was):
                 assert image.id not in self.vetoed
-                self.marked_at[image.id] = self.now
+                self.marked_at[image.id], self.graces[image.id] = self.now, seconds(policy["grace"])
             assert image.status in {was.status, "active"} or marks_of(image)
             assert not self._is_another_s(policy, was, before.values()) or image.tags == was.tags
 
     def _is_another_s(self, policy: Json, image: ImageRecord, project: Iterable[ImageRecord]) -> bool:
-        """Whether an image that this policy does not select is marked by another one that has not forgotten it."""
-        signed = {tag for tag in image.tags if tag.startswith(SIGNED)}
+        """Whether nothing on a marked image names this policy, unless it selects it, and the mark is forgotten."""
         days = [day for day in map(day_of, marks_of(image)) if day]
         forgotten = bool(days) and (self.now.date() - max(days)).days > FORGOTTEN_AFTER
-        others_alone = bool(signed) and signature(policy) not in signed
-        is_chosen = image.id in selected(policy, project, self.now)
-        return bool(days) and not forgotten and (others_alone or (bool(signed - {signature(policy)}) and not is_chosen))
+        named = any(signature(policy).removeprefix(f"{SIGNED}=") in tag for tag in image.tags)
+        return bool(days) and not named and not (forgotten and image.id in selected(policy, project, self.now))
 
     def _look_after_a_success(self, policy: Json, before: dict[str, ImageRecord]) -> None:
         """What is no longer selected, or may not go, bears no mark and is as active as its owner left it."""
         chosen = selected(policy, before.values(), self.now)
         for image in self.cloud.images.values():
             was = before[image.id]
+            # A policy without grace takes nothing off, and what another run has begun is left to it for a day.
+            if "grace" not in policy or is_begun(was) or self._is_another_s(policy, was, before.values()):
+                continue
             if image.id in chosen and may_go(was, self.cloud, self.now, policy) and image.id not in self.vetoed:
                 assert marks_of(image)
                 assert any(tag.startswith(SIGNED) for tag in image.tags)
-            elif not self._is_another_s(policy, was, before.values()):
+            else:
                 assert not marks_of(image)
                 assert not {SWITCHED_OFF, SWITCHING_OFF} & set(image.tags)
                 assert image.status == "active" or image.id in self.off_by_owner

@@ -12,7 +12,17 @@ from handler.config import Settings
 from handler.model.request import Select, SweepRequest
 from handler.rules import mark_state
 from handler.rules.mark_state import CHANGING, MarkState, state_of
-from handler.rules.marks import DEACTIVATED, DEACTIVATING, MARK, SWEEP, MarkTags, read_tags, signature_of
+from handler.rules.marks import (
+    DEACTIVATED,
+    DEACTIVATING,
+    MARK,
+    SWEEP,
+    MarkTags,
+    draft_for,
+    fingerprint,
+    read_tags,
+    recall_for,
+)
 from tests.examples import DAY, IMAGE, NOW
 from tests.fakecloud import FakeCloud, Server
 from tests.faults import Hurry
@@ -20,7 +30,9 @@ from tests.faults import Hurry
 GRACE = SweepRequest(Select(name="ci-*"), grace=7 * DAY)
 AT_ONCE = GRACE._replace(grace=timedelta(0))
 NOTICE = GRACE._replace(deactivate=True)
-OURS, OTHERS = signature_of(GRACE), f"{SWEEP}=0123abcd"
+OURS, OTHERS = f"{SWEEP}={fingerprint(GRACE)}-{NOW.date()}", f"{SWEEP}=0123abcd"
+DRAFT, RECALL = draft_for(fingerprint(GRACE), NOW.date(), NOW.date()), recall_for(fingerprint(GRACE), NOW.date())
+OTHERS_DRAFT, OLD_DRAFT = (draft_for("0123abcd", NOW.date(), (NOW - days * DAY).date()) for days in (1, 2))
 TOMORROW, YESTERDAY, LONG_AGO = (f"{MARK}={(NOW + days * DAY).date()}" for days in (1, -1, -40))
 
 STATES: dict[str, tuple[SweepRequest, tuple[str, ...], MarkState]] = {
@@ -28,7 +40,17 @@ STATES: dict[str, tuple[SweepRequest, tuple[str, ...], MarkState]] = {
     "nothing, and no grace": (AT_ONCE, (), MarkState.DUE),
     "a mark": (GRACE, (TOMORROW, OURS), MarkState.WAITING),
     "a mark that nobody signed": (GRACE, (TOMORROW,), MarkState.WAITING),
-    "a mark that nobody signed, and no grace": (AT_ONCE, (TOMORROW,), MarkState.DUE),
+    "a mark that nobody signed, and no grace": (AT_ONCE, (TOMORROW,), MarkState.WAITING),
+    "a passed mark that nobody signed": (GRACE, (YESTERDAY,), MarkState.DUE),
+    "a passed mark that nobody signed, and no grace": (AT_ONCE, (YESTERDAY,), MarkState.DUE),
+    "a draft": (GRACE, (DRAFT,), MarkState.BEGUN),
+    "a draft beside a mark": (GRACE, (YESTERDAY, OURS, DRAFT), MarkState.BEGUN),
+    "a recall beside a mark": (GRACE, (YESTERDAY, RECALL), MarkState.BEGUN),
+    "a recall alone": (GRACE, (RECALL,), MarkState.VETOED),
+    "the draft of another": (GRACE, (OTHERS_DRAFT,), MarkState.FOREIGN),
+    "the draft of another, from the day before yesterday": (GRACE, (OLD_DRAFT,), MarkState.UNMARKED),
+    "the draft of another, beside a passed mark": (GRACE, (YESTERDAY, OLD_DRAFT), MarkState.FOREIGN),
+    "the draft of another, beside a mark, and no grace": (AT_ONCE, (TOMORROW, OTHERS_DRAFT), MarkState.FOREIGN),
     "a mark, and no grace": (AT_ONCE, (TOMORROW, OURS), MarkState.WAITING),
     "a mark, and it is still to be deactivated": (NOTICE, (TOMORROW, OURS), MarkState.UNANNOUNCED),
     "a mark, and it is being deactivated": (NOTICE, (YESTERDAY, OURS, DEACTIVATING), MarkState.WAITING),

@@ -8,10 +8,22 @@ import pytest
 from handler.model.image import Image
 from handler.model.outcome import Objection
 from handler.model.request import Keep, Select, SweepRequest
-from handler.rules import marks
-from handler.rules.mark_state import CHANGING, MarkState, objection_of_sweep, state_of
+from handler.rules.mark_state import CHANGING, MarkState, may_release, objection_of_sweep, state_of
 from handler.rules.mark_state import FORGOTTEN_AFTER as FORGOTTEN
-from handler.rules.marks import DEACTIVATED, DEACTIVATING, MARK, SWEEP, Step, fingerprint, read_tags, veto_in
+from handler.rules.marking import Plan, to_mark, to_release
+from handler.rules.marks import (
+    DEACTIVATED,
+    DEACTIVATING,
+    MARK,
+    SWEEP,
+    Step,
+    draft_for,
+    fingerprint,
+    read_tags,
+    recall_for,
+    signature_for,
+    veto_in,
+)
 from tests.examples import DAY, EVERY_SELECT, IMAGE, NOW, tagged
 
 TODAY = NOW.date()
@@ -25,15 +37,11 @@ def marks_of(found: Image) -> list[str]:
 
 
 def signatures_of(found: Image) -> list[str]:
-    return list(read_tags(found).signatures)
+    return [signature.tag for signature in read_tags(found).signatures]
 
 
 def stays_until(found: Image) -> date | None:
     return read_tags(found).last_day
-
-
-def is_marked(found: Image) -> bool:
-    return read_tags(found).is_marked
 
 
 def veto(found: Image) -> str:
@@ -54,10 +62,6 @@ def has_lapsed(found: Image, sweep: SweepRequest, now: datetime) -> bool:
 
 def refusal(found: Image, sweep: SweepRequest, now: datetime) -> Objection | None:
     return objection_of_sweep(found, state_of(found, sweep, now), sweep, now)
-
-
-def release(found: Image, sweep: SweepRequest) -> list[Step]:
-    return marks.release(found, read_tags(found), sweep)
 
 
 GRACE = SweepRequest(Select(name="ci-*"), grace=7 * DAY)
@@ -109,7 +113,7 @@ def test_an_image_may_go_once_its_last_day_has_ended_in_utc(moment: datetime, du
 def test_without_a_mark_an_image_may_go_only_where_there_is_no_grace() -> None:
     assert not is_due(IMAGE, GRACE, NOW)
     assert is_due(IMAGE, GRACE._replace(grace=timedelta(0)), NOW)
-    assert is_due(tagged(mark(30)), GRACE._replace(grace=timedelta(0)), NOW)
+    assert not is_due(tagged(mark(30)), GRACE._replace(grace=timedelta(0)), NOW)
 
 
 @pytest.mark.parametrize("grace", [timedelta(0), 7 * DAY])
@@ -139,22 +143,17 @@ def test_a_marked_image_that_somebody_activated_again_stays() -> None:
     assert refusal(tagged(mark(-3), OURS, DEACTIVATED, status="deactivated"), GRACE, NOW) is None
 
 
-def test_an_image_is_marked_if_its_marks_or_its_deactivation_are_ours() -> None:
-    assert all(is_marked(tagged(tag)) for tag in (mark(), DEACTIVATED, DEACTIVATING))
-    assert not any(is_marked(tagged(tag)) for tag in (OURS, "x", MARK, f"{MARK}=soon", f"{MARK}s", f"{DEACTIVATED}=1"))
-
-
 def test_a_signature_is_read_in_each_of_its_spellings() -> None:
     assert signatures_of(tagged(OTHERS, f"{SWEEP}.1", SWEEP, f"{SWEEP}er=1")) == [SWEEP, f"{SWEEP}.1", OTHERS]
 
 
-@pytest.mark.parametrize("tags", [(mark(3), OURS), (mark(-3), OURS), (mark(3),), (DEACTIVATED,), (DEACTIVATING,)])
-def test_a_mark_of_this_sweep_or_of_nobody_lapses_with_the_selection(tags: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("tags", [(mark(3), OURS), (mark(-3), OURS), (DEACTIVATED,), (DEACTIVATING,)])
+def test_a_mark_of_this_sweep_lapses_with_the_selection(tags: tuple[str, ...]) -> None:
     assert has_lapsed(tagged(*tags), GRACE, NOW)
 
 
-@pytest.mark.parametrize("tags", [(), ("x",), (OURS,), (mark(3), OTHERS), (f"{MARK}=soon", OTHERS)])
-def test_no_mark_lapses_that_is_not_there_or_is_another_sweep_s(tags: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("tags", [(), ("x",), (OURS,), (mark(3), OTHERS), (mark(3),), (mark(-3),)])
+def test_no_mark_lapses_that_is_not_there_or_is_not_this_sweep_s(tags: tuple[str, ...]) -> None:
     assert not has_lapsed(tagged(*tags), GRACE, NOW)
 
 
@@ -162,11 +161,18 @@ def test_a_sweep_without_grace_takes_no_marks_off() -> None:
     assert not has_lapsed(tagged(mark(-100), OURS), GRACE._replace(grace=timedelta(0)), NOW)
 
 
-def test_a_mark_of_another_sweep_lapses_once_it_is_forgotten() -> None:
+def test_a_mark_of_another_sweep_lapses_once_it_is_forgotten_if_the_image_is_selected() -> None:
     last = NOW - FORGOTTEN
-    assert not has_lapsed(tagged(f"{MARK}={last.date()}", OTHERS), GRACE, NOW)
-    assert has_lapsed(tagged(f"{MARK}={(last - DAY).date()}", OTHERS), GRACE, NOW)
-    assert not has_lapsed(tagged(f"{MARK}={(last - DAY).date()}", mark(1), OTHERS), GRACE, NOW)
+    old = (f"{MARK}={(last - DAY).date()}", OTHERS)
+    assert not lapses(tagged(f"{MARK}={last.date()}", OTHERS))
+    assert lapses(tagged(*old))
+    assert not lapses(tagged(*old, name="web-1"))
+    assert not lapses(tagged(*old, mark(1)))
+    assert not lapses(tagged(*old, f"{OTHERS}-{TODAY}"))
+
+
+def lapses(found: Image) -> bool:
+    return may_release(found, state_of(found, GRACE, NOW), GRACE, NOW)
 
 
 @pytest.mark.parametrize(
@@ -199,55 +205,88 @@ def after(steps: list[Step], found: Image) -> Image:
     return replace(found, tags=frozenset(tags), status=status)
 
 
-SIGNATURES = ((), (OURS,), (OTHERS,))
+def freed(found: Image) -> list[Image]:
+    """The image after each step of a sweep that sets it free, the first as it was."""
+    images, plan = [found], Plan(goes_on=True)
+    while plan.goes_on:
+        mark_of = state_of(images[-1], GRACE, NOW)
+        if not mark_of.removable:
+            break
+        plan = to_release(images[-1], mark_of, GRACE, NOW, plan)
+        for step in plan.steps:
+            images.append(after([step], images[-1]))
+    return images
+
+
+NAME = fingerprint(GRACE)
+SIGNATURES = ((), (OURS,), (signature_for(NAME, TODAY - 3 * DAY),), (OTHERS,))
 SWITCHES = ((), (DEACTIVATING,), (DEACTIVATED,), (DEACTIVATING, DEACTIVATED))
 DAYS = ((), (mark(-3),), (mark(3),), (mark(-3), mark(3)), (MARK,), (f"{MARK}=soon", mark(-3)))
+HOLDS = ((), (draft_for(NAME, TODAY - 3 * DAY, TODAY),), (recall_for(NAME, TODAY - 3 * DAY),))
 MARKED = [
-    tagged("x", *days, *signatures, *switches, status=status)
+    tagged("x", *days, *signatures, *switches, *holds, status=status)
     for days in DAYS
     for signatures in SIGNATURES
     for switches in SWITCHES
+    for holds in HOLDS
     for status in ("active", "deactivated")
+]
+OWN = [
+    tagged("x", mark(-3), *SIGNATURES[number], *switches, status="deactivated")
+    for number in (1, 2)
+    for switches in SWITCHES
 ]
 
 
-def test_whoever_set_it_nothing_is_left_of_a_mark_unless_somebody_objected() -> None:
-    for found in MARKED:
-        free = after(release(found, GRACE), found)
-        assert veto(found) or free.tags == {"x"}
-        assert free.tags.isdisjoint({DEACTIVATING, DEACTIVATED})
+def test_nothing_is_left_of_a_mark_of_this_sweep() -> None:
+    assert {freed(found)[-1].tags for found in OWN} == {frozenset({"x"})}
 
 
 def test_an_image_that_is_set_free_is_active_unless_its_owner_deactivated_it() -> None:
-    for found in MARKED:
-        by_owner = found.status == "deactivated" and found.tags.isdisjoint({DEACTIVATING, DEACTIVATED})
-        assert after(release(found, GRACE), found).status == ("deactivated" if by_owner else "active")
+    for found in OWN:
+        by_owner = found.tags.isdisjoint({DEACTIVATING, DEACTIVATED})
+        assert freed(found)[-1].status == ("deactivated" if by_owner else "active")
 
 
 def test_a_veto_is_remembered_after_each_step() -> None:
     for found in filter(veto, MARKED):
-        steps = release(found, GRACE)
-        for done in range(len(steps) + 1):
-            later = after(steps[:done], found)
-            assert veto(later)
-            assert not acts_on(later, GRACE, NOW)
+        tags = read_tags(found)
+        # Activated while it is being set free, which will activate it anyway.
+        is_begun = bool(tags.holds and tags.days and not tags.signatures)
+        for later in freed(found):
+            assert is_begun or veto(later)
+            assert is_begun or not acts_on(later, GRACE, NOW)
 
 
-def test_an_image_that_is_being_set_free_never_seems_to_be_vetoed_for_its_deactivation() -> None:
+def test_an_image_that_is_being_set_free_never_seems_to_be_vetoed() -> None:
     for found in MARKED:
-        steps = release(found, GRACE)
-        said = [veto(after(steps[:done], found)) for done in range(len(steps) + 1)]
-        assert veto(found) or not any(said)
+        assert veto(found) or not any(map(veto, freed(found)))
 
 
-def test_setting_free_ends_whatever_step_it_is_taken_up_from() -> None:
+def test_setting_free_ends_the_same_whatever_step_it_is_taken_up_from() -> None:
     for found in MARKED:
-        steps = release(found, GRACE)
-        free = after(steps, found)
-        for done in range(len(steps) + 1):
-            begun = after(steps[:done], found)
-            assert after(release(begun, GRACE), begun) == free
-        assert release(free, GRACE) == []
+        steps = freed(found)
+        for begun in steps:
+            assert freed(begun)[-1].tags == steps[-1].tags
+            assert freed(begun)[-1].status == steps[-1].status
+
+
+def test_what_is_left_while_a_mark_is_set_or_taken_off_is_due_for_no_sweep_with_grace() -> None:
+    others = GRACE._replace(select=Select(name="*"), grace=30 * DAY)
+    for found in (tagged(mark(-3), *SIGNATURES[2]), tagged(mark(-3), OURS)):
+        for later in freed(found)[1:]:
+            assert not is_due(later, GRACE, NOW)
+            assert not is_due(later, others, NOW)
+
+
+def test_a_mark_is_signed_while_its_draft_is_there() -> None:
+    drafted = tagged(draft_for(NAME, TODAY + 7 * DAY, TODAY))
+    plan = to_mark(drafted, state_of(drafted, GRACE, NOW), GRACE, NOW)
+    assert [(step.verb, step.tag.partition("=")[0]) for step in plan.steps] == [
+        ("tag", MARK),
+        ("tag", SWEEP),
+        ("untag", f"reaper-draft-{NAME}"),
+    ]
 
 
 # What tells policies apart

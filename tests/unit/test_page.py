@@ -15,6 +15,7 @@ from handler.model.request import DeletionRequest, Select, SweepRequest
 from handler.report.page.page import page
 from handler.report.page.sections import MOST_LISTED
 from handler.report.report import Report
+from handler.rules.marks import fingerprint
 from tests.conftest import UNKNOWN_ID, Context, queue
 from tests.fakecloud import FakeCloud, Server
 
@@ -164,7 +165,8 @@ def test_what_was_seen_last_says_whether_an_image_goes_or_waits() -> None:
 
 
 def test_an_image_that_loses_its_mark_stays_and_the_page_says_so(show: Show, cloud: FakeCloud) -> None:
-    cloud.add_image("prod-1", tags=["reaper-delete-after=2026-11-05"])
+    signature = f"reaper-sweep={fingerprint(SweepRequest(Select('ci-*')))}"
+    cloud.add_image("prod-1", tags=["reaper-delete-after=2026-11-05", signature])
     seen = show(sweep(grace="7d"), REAPER_MODE="delete")
     outcome, why = seen.images("stays")["prod-1"]
     assert outcome == "unmarked"

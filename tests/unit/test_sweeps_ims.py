@@ -69,7 +69,7 @@ def test_a_forgotten_mark_is_taken_over_in_one_step(invoke: Invoke, cloud: FakeC
 
 
 def test_a_mark_in_the_form_of_old_ims_is_taken_off(invoke: Invoke, cloud: FakeCloud) -> None:
-    image = cloud.add_image("web-1", tags=["reaper-delete-after.2026-01-01"])
+    image = cloud.add_image("web-1", tags=["reaper-delete-after.2026-01-01", "reaper-sweep.03523a93"])
     assert invoke(sweep(grace="7d"), **IMS).outcomes == {image: ("refused", "changed")}
     assert cloud.images[image].tags == []
 

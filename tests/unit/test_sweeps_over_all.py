@@ -11,7 +11,7 @@ import pytest
 from handler.compose.invocation import process
 from handler.config import Settings
 from handler.model.image import EXPECTABLE
-from handler.rules.marks import DEACTIVATED, MARK
+from handler.rules.marks import DEACTIVATED, MARK, SWEEP
 from tests.aws import KEYS, Client, budget_table, client
 from tests.conftest import Context, Invocation, Invoke, queue
 from tests.fakecloud import FakeCloud, Server
@@ -275,7 +275,9 @@ def test_what_workers_refuse_the_sweep_sets_free_after_some_days(
     invoke: Invoke, cloud: FakeCloud, workers: Workers, fanned_out: dict[str, str]
 ) -> None:
     day = (datetime.now(UTC) - timedelta(days=4)).date().isoformat()
-    image = cloud.add_image("ci-1", tags=[f"{MARK}={day}", DEACTIVATED], status="deactivated", protected=True)
+    image = cloud.add_image(
+        "ci-1", tags=[f"{MARK}={day}", f"{SWEEP}=03523a93", DEACTIVATED], status="deactivated", protected=True
+    )
     assert invoke(sweep(grace="7d"), **fanned_out).outcomes == {image: ("refused", "protected")}
     assert (cloud.images[image].tags, cloud.images[image].status, workers.take()) == ([], "active", [])
 
