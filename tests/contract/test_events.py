@@ -20,6 +20,7 @@ FILES: dict[str, str | dict[str, str]] = {
     "queue-fifo": {"506": "refused in_use", "503": DELETED, "504": DELETED},
     "topic": {"504": GONE, "507": "refused shared", "508": "refused not_owner"},
     "topic-bad": "InvalidRequest",
+    "topic-test": {},
     "schedule": {"510": BUSY, "514": "refused kept", "513": DELETED},
     "schedule-bad": "InvalidRequest",
     "schedule-sweep": {"515": DELETED, "516": DELETED, "517": DELETED},

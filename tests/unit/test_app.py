@@ -613,6 +613,7 @@ DELETED_BY = {
     "stack-delete": ["513"],
     "topic": ["504"],
     "topic-bad": [],
+    "topic-test": [],
     "unknown-s3": [],
 }
 RAISED_BY = {
