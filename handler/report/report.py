@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from handler.masking import masked, masked_all
+from handler.model.image import Image
 from handler.model.outcome import Outcome, Result
 from handler.model.request import MOST_IMAGES, Source
 
@@ -47,7 +49,8 @@ class Report(NamedTuple):
         }
         # A name may hold half a character (a lone surrogate), which JSON can say and UTF-8 can't. Lambda's runtime dies
         # of it: the images would be deleted, and the caller would try again without knowing that.
-        sendable: dict[str, Any] = json.loads(json.dumps(answer, ensure_ascii=False).encode(errors="replace"))
+        told = json.dumps(masked_all(answer), ensure_ascii=False)
+        sendable: dict[str, Any] = json.loads(told.encode(errors="replace"))
         return sendable
 
     def failures(self) -> dict[str, Any]:
@@ -58,7 +61,7 @@ class Report(NamedTuple):
         """One line about what failed, for an exception or for CloudFormation."""
         failed = [outcome for outcome in self.outcomes if outcome.failed]
         told = "; ".join(f"{outcome.image_id} {outcome.reason}: {outcome.detail}" for outcome in failed[:3])
-        return f"{len(failed)} of {len(self.outcomes)} images failed: {told}"
+        return masked(f"{len(failed)} of {len(self.outcomes)} images failed: {told}")
 
     def sweeps(self) -> dict[str, Any]:
         """What each sweep found, if there was one: how many images it looked at and selected, and why others stay."""
@@ -80,7 +83,7 @@ class Report(NamedTuple):
         # accepted as a request.
         images = {image.id: image for image in rehearsed}.values()
         plan: dict[str, Any] = {
-            "images": [image.expectation() for image in list(images)[:MOST_IMAGES]],
+            "images": [_expectation(image) for image in list(images)[:MOST_IMAGES]],
             "project_id": self.project_id,
         }
         # One request that leaves backups is enough for the plan to leave them all: it must not delete more than asked.
@@ -102,3 +105,9 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
     """What a report and a log line say about an outcome."""
     fields = ("image_id", "name", "outcome", "reason", "detail", "size")
     return {field: getattr(outcome, field) for field in fields}
+
+
+def _expectation(image: Image) -> dict[str, Any]:
+    """The image as a plan names it, without an attribute that holds a secret: masked, it could only be a difference."""
+    named = image.expectation()
+    return named | {"expect": {key: value for key, value in named["expect"].items() if masked_all(value) == value}}

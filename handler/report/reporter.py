@@ -1,12 +1,9 @@
 """What happened, in log lines and metrics. The only place that knows their names."""
 
-import json
 import logging
-import re
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TextIO
 
 from aws_lambda_powertools import Logger
@@ -15,9 +12,11 @@ from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from handler.errors import InvalidSettings, Unexpected
+from handler.masking import masked, masked_all, masked_record
 from handler.model.image import Image
 from handler.model.outcome import Outcome
 from handler.model.request import Job, Source
+from handler.report.journal import LEVEL, LONGEST_LINE, as_ascii, parts
 from handler.report.report import Report, as_json
 
 METRICS: Mapping[str, str] = {
@@ -40,43 +39,41 @@ class Reporter:
         self._namespace = namespace
         self._output = _StandardOutput()
         try:
-            formatter = LambdaPowertoolsFormatter(
-                service=service,
-                utc=True,
-                use_rfc3339=True,
-                location=None,  # the event name says where a line comes from
-                # The names of images may hold characters that standard output can't encode: ASCII always gets through.
-                json_serializer=partial(json.dumps, default=str, separators=(",", ":")),
-            )
+            formatter = _formatter(service, _as_masked)
             self._output.setFormatter(formatter)
+            self._journal = _formatter(service, as_ascii)
             self._log = Logger(service=service, logger_handler=self._output, logger_formatter=formatter, location=None)
         except (ValueError, InvalidLoggerSamplingRateError) as exc:
             message = f"LOG_LEVEL or POWERTOOLS_*: {exc}"
             raise InvalidSettings(message) from exc
 
     def deleting(self, request_id: str, source: Source, image: Image, job: Job) -> None:
-        """Write the journal line: everything that is known about an image, before its deletion.
+        """Write the journal: everything that is known about an image, before its deletion.
 
-        It is written at any LOG_LEVEL, since it is all that is left of the image. Raises Unexpected if it can't be
-        written: then the image must not be deleted.
+        It is written at any LOG_LEVEL, since it is all that is left of the image, and in several lines if one would be
+        too long. Raises Unexpected if it can't be written whole: then the image must not be deleted.
         """
-        fields = {
-            "image_id": image.id,
-            "image": _without_credentials(image.record),
-            "asked_by": job.request.reason,
-            "message_id": job.message_id,
-            "source": source,
-            "request_id": request_id,
-        }
-        # Straight to the output: the logger would drop an INFO line at a higher LOG_LEVEL, and swallow an error.
-        record = logging.makeLogRecord(
-            {"levelname": "INFO", "levelno": logging.INFO, "msg": "image.deleting", **fields}
-        )
+        origin = {"asked_by": masked(job.request.reason), "message_id": job.message_id}
+        fields = {"image_id": image.id, **origin, "source": source, "request_id": request_id}
         try:
-            self._output.write(record)
-        except OSError as exc:
+            self._output.write(self._journal_lines(fields, masked_record(image.record)))
+        # A record may be nested too deeply to be written, and standard output may be closed.
+        except (OSError, RecursionError, ValueError) as exc:
             message = "the journal could not be written"
             raise Unexpected(message) from exc
+
+    def _journal_lines(self, fields: dict[str, Any], record: dict[str, Any]) -> list[str]:
+        line = self._journal_line(fields | {"image": record})
+        lines = [line] if len(line) <= LONGEST_LINE else [self._journal_line(fields | part) for part in parts(record)]
+        if max(map(len, lines)) > LONGEST_LINE:
+            message = "a line is too long"
+            raise ValueError(message)
+        return lines
+
+    def _journal_line(self, fields: Mapping[str, Any]) -> str:
+        # Straight to the output: the logger would drop a line below LOG_LEVEL, and swallow an error.
+        made = {"levelname": LEVEL, "levelno": logging.CRITICAL, "msg": "image.deleting", **fields}
+        return self._journal.format(logging.makeLogRecord(made))
 
     def outcome(self, request_id: str, source: Source, outcome: Outcome, job: Job) -> None:
         """Write what became of an image."""
@@ -135,13 +132,13 @@ class _StandardOutput(logging.StreamHandler[TextIO]):
     def __init__(self) -> None:
         logging.Handler.__init__(self)
 
-    def write(self, record: logging.LogRecord) -> None:
-        """Like `emit`, but raises OSError instead of ignoring it."""
-        line = self.format(record) + self.terminator
+    def write(self, lines: Sequence[str]) -> None:
+        """Write lines; unlike `emit`, this raises OSError instead of ignoring it."""
+        text = "".join(line + self.terminator for line in lines)
         self.acquire()
         try:
-            # Flushed: the line must have left the process before the DELETE is sent.
-            self.stream.write(line)
+            # Flushed: the lines must have left the process before the DELETE is sent.
+            self.stream.write(text)
             self.stream.flush()
         finally:
             self.release()
@@ -159,16 +156,16 @@ def _origin(report: Report) -> dict[str, str]:
     return {"source": report.source, "request_id": report.request_id}
 
 
-def _without_credentials(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The record without the credentials of the store, which the addresses of the image's data may hold."""
-    return {**record, **{key: _masked(record[key]) for key in ("direct_url", "locations") if key in record}}
+def _formatter(service: str, serializer: Callable[[Any], str]) -> LambdaPowertoolsFormatter:
+    return LambdaPowertoolsFormatter(
+        service=service,
+        utc=True,
+        use_rfc3339=True,
+        location=None,  # the event name says where a line comes from
+        json_serializer=serializer,
+    )
 
 
-def _masked(value: object) -> object:
-    """Mask everything before the last @ of an address."""
-    # Up to the last one, across slashes: a key may hold a slash, or an @ itself.
-    if isinstance(value, str):
-        return re.sub(r"//.*@", "//***@", value, flags=re.DOTALL)
-    if isinstance(value, dict):
-        return {key: _masked(item) for key, item in value.items()}
-    return [_masked(item) for item in value] if isinstance(value, list) else value
+def _as_masked(line: object) -> str:
+    """A line of the log, whatever it quotes."""
+    return as_ascii(masked_all(line))
