@@ -2,8 +2,9 @@
 
 import logging
 import sys
+import traceback
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
 from aws_lambda_powertools import Logger
@@ -12,7 +13,7 @@ from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from handler.errors import InvalidSettings, Unexpected
-from handler.masking import masked, masked_all, masked_record
+from handler.masking import masked_all, masked_record
 from handler.model.image import Image
 from handler.model.outcome import Outcome
 from handler.model.request import Job, Source
@@ -39,9 +40,14 @@ class Reporter:
         self._namespace = namespace
         self._output = _StandardOutput()
         try:
-            formatter = _formatter(service, _as_masked)
+            formatter = LambdaPowertoolsFormatter(
+                service=service,
+                utc=True,
+                use_rfc3339=True,
+                location=None,  # the event name says where a line comes from
+                json_serializer=as_ascii,
+            )
             self._output.setFormatter(formatter)
-            self._journal = _formatter(service, as_ascii)
             self._log = Logger(service=service, logger_handler=self._output, logger_formatter=formatter, location=None)
         except (ValueError, InvalidLoggerSamplingRateError) as exc:
             message = f"LOG_LEVEL or POWERTOOLS_*: {exc}"
@@ -53,8 +59,8 @@ class Reporter:
         It is written at any LOG_LEVEL, since it is all that is left of the image, and in several lines if one would be
         too long. Raises Unexpected if it can't be written whole: then the image must not be deleted.
         """
-        origin = {"asked_by": masked(job.request.reason), "message_id": job.message_id}
-        fields = {"image_id": image.id, **origin, "source": source, "request_id": request_id}
+        asked = {"image_id": image.id, "asked_by": job.request.reason, "message_id": job.message_id}
+        fields = masked_all(asked | {"source": source, "request_id": request_id})
         try:
             self._output.write(self._journal_lines(fields, masked_record(image.record)))
         # A record may be nested too deeply to be written, and standard output may be closed.
@@ -73,7 +79,7 @@ class Reporter:
     def _journal_line(self, fields: Mapping[str, Any]) -> str:
         # Straight to the output: the logger would drop a line below LOG_LEVEL, and swallow an error.
         made = {"levelname": LEVEL, "levelno": logging.CRITICAL, "msg": "image.deleting", **fields}
-        return self._journal.format(logging.makeLogRecord(made))
+        return self._output.format(logging.makeLogRecord(made))
 
     def outcome(self, request_id: str, source: Source, outcome: Outcome, job: Job) -> None:
         """Write what became of an image."""
@@ -81,31 +87,37 @@ class Reporter:
         # logging refuses a field that has the name of one of its own attributes.
         del fields["name"]
         fields |= {"asked_by": job.request.reason, "message_id": job.message_id}
-        write = {"failed": self._log.error, "refused": self._log.warning}.get(outcome.outcome, self._log.info)
-        write(f"image.{outcome.outcome}", extra=fields | {"source": source, "request_id": request_id})
+        level = {"failed": logging.ERROR, "refused": logging.WARNING}.get(outcome.outcome, logging.INFO)
+        self._write(level, f"image.{outcome.outcome}", fields | {"source": source, "request_id": request_id})
 
     def rejected(self, request_id: str, source: Source, problem: str, message_id: str = "") -> None:
         """Write that a request could not be read, or may not be carried out."""
         fields = {"problem": problem, "message_id": message_id, "source": source, "request_id": request_id}
-        self._log.error("request.rejected", extra=fields)
+        self._write(logging.ERROR, "request.rejected", fields)
 
     def warn(self, event: str, **fields: object) -> None:
         """Write something that an operator should know."""
-        self._log.warning(event, extra=fields)
+        self._write(logging.WARNING, event, fields)
 
     def bug(self, error: BaseException) -> None:
         """Write a bug in image-reaper, with its traceback."""
-        self._log.error("run.fault", exc_info=error)
+        # As a text: logging would format the error itself, once for each handler, and show all that it quotes.
+        trace = "".join(traceback.format_exception(error))
+        self._write(logging.ERROR, "run.fault", {"exception_name": type(error).__name__, "exception": trace})
 
     def finished(self, report: Report) -> None:
         """Write what became of the whole run, in the log and in the metrics."""
         for result in report.results:
             if result.held:
-                self._log.warning("message.held", extra={"message_id": result.message_id, **_origin(report)})
+                self._write(logging.WARNING, "message.held", {"message_id": result.message_id, **_origin(report)})
         rejected = sum(bool(result.problem) for result in report.results)
         fields = {"mode": report.mode, "ok": report.ok, "counts": report.counts, "rejected": rejected}
-        self._log.info("run.finished", extra=fields | _origin(report) | report.sweeps() | report.plan())
+        self._write(logging.INFO, "run.finished", fields | _origin(report) | report.sweeps() | report.plan())
         self.count(report.source, report.outcomes, rejected)
+
+    def _write(self, level: int, event: str, fields: Mapping[str, Any]) -> None:
+        write = {logging.ERROR: self._log.error, logging.WARNING: self._log.warning}.get(level, self._log.info)
+        write(event, extra=masked_all(fields))
 
     def count(self, source: Source, outcomes: Sequence[Outcome], rejected: int) -> None:
         """Write the metrics, in CloudWatch's embedded metric format."""
@@ -154,18 +166,3 @@ class _StandardOutput(logging.StreamHandler[TextIO]):
 
 def _origin(report: Report) -> dict[str, str]:
     return {"source": report.source, "request_id": report.request_id}
-
-
-def _formatter(service: str, serializer: Callable[[Any], str]) -> LambdaPowertoolsFormatter:
-    return LambdaPowertoolsFormatter(
-        service=service,
-        utc=True,
-        use_rfc3339=True,
-        location=None,  # the event name says where a line comes from
-        json_serializer=serializer,
-    )
-
-
-def _as_masked(line: object) -> str:
-    """A line of the log, whatever it quotes."""
-    return as_ascii(masked_all(line))

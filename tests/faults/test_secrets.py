@@ -5,6 +5,8 @@ import re
 import sys
 import traceback
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from keystoneauth1.identity.v3 import Token
@@ -20,6 +22,7 @@ from tests.fakecloud import APP_CREDENTIAL_SECRET, FakeCloud, Server
 from tests.fakecloud.cloud import FaultOptions
 from tests.faults import IMAGE_PATH, KINDS, SOURCES, TOKENS_PATH, Hurry, Kind, Stage, closed_port, envelope
 
+HANDLER = Path(app.__file__).parent
 PASSWORD = "s3cret-passw0rd"
 FAULTS = {
     "none": None,
@@ -197,14 +200,95 @@ def test_a_password_that_is_hard_to_quote_is_masked(name: str, shape: str, cloud
     assert "s3cret-part" not in heard.text
 
 
-def test_the_signed_address_of_cloudformation_is_shown_nowhere(
-    cloud: FakeCloud, server: Server, clean_environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+# Addresses
+
+
+SIGNED = f"/sink/stack?X-Amz-Signature={PASSWORD}&X-Amz-Security-Token={PASSWORD}"
+NOT_TAKEN = {
+    "cut": FaultOptions(cut=True, times=None),
+    "refused": FaultOptions(status=403, body=f"<Key>{SIGNED}</Key>", times=None),
+    "moved": FaultOptions(status=307, headers={"Location": f"https://bob:{PASSWORD}@x.invalid{SIGNED}"}, times=None),
+    "busy": FaultOptions(status=503, times=None),
+}
+
+
+@pytest.mark.parametrize("fault", NOT_TAKEN)
+def test_the_signed_address_of_cloudformation_is_shown_nowhere(fault: str, cloud: FakeCloud, heard: Heard) -> None:
+    cloud.fault("PUT", "/sink/", **NOT_TAKEN[fault])
+    event = envelope("stack", {"image_ids": [cloud.add_image()]})
+    heard.run(event | {"ResponseURL": heard.stage.server.url + SIGNED}, Context())
+    assert "AnswerNotDelivered" in heard.text
+    assert "Starting new HTTP connection" in heard.text
+    assert heard.leaked() == []
+
+
+def test_the_signed_address_of_a_cloudformation_that_is_not_there_is_shown_nowhere(
+    cloud: FakeCloud, heard: Heard
 ) -> None:
-    stage = Stage(cloud, server, clean_environment)  # without the other loggers: urllib3's shows every address
-    stage.set_up(LOG_LEVEL="DEBUG")
-    heard = Heard(stage, capsys)
     event = envelope("stack", {"image_ids": [cloud.add_image()]})
     with closed_port() as port:
-        heard.run(event | {"ResponseURL": f"http://127.0.0.1:{port}/answer?Signature=abc"}, Context())
+        heard.run(event | {"ResponseURL": f"http://127.0.0.1:{port}{SIGNED}"}, Context())
     assert "AnswerNotDelivered" in heard.text
-    assert not re.search("Signature|abc|/answer", heard.text)
+    assert heard.leaked() == []
+
+
+def with_user(body: Any) -> object:  # noqa: ANN401 (any JSON)
+    """The answer of Keystone with a password in each address of its catalogue."""
+    return json.loads(json.dumps(body).replace("http://", f"http://bob:{PASSWORD}@"))
+
+
+@pytest.mark.parametrize("status", [200, 403, 503])
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_password_in_an_address_of_the_catalogue_is_shown_nowhere(
+    source: str, status: int, cloud: FakeCloud, heard: Heard
+) -> None:
+    cloud.fault("POST", TOKENS_PATH, status=None, edit=with_user, times=None)
+    cloud.fault("GET", IMAGE_PATH, status=status, body=f"no https://bob:{PASSWORD}@x.invalid/y", times=None)
+    heard.reap(source, hurry=True)
+    assert "image." in heard.text
+    assert heard.leaked() == []
+
+
+def test_a_password_in_an_address_of_the_catalogue_that_is_not_there_is_shown_nowhere(
+    cloud: FakeCloud, heard: Heard
+) -> None:
+    with closed_port() as port:
+        gone = f"http://bob:{PASSWORD}@127.0.0.1:{port}/"
+        cloud.fault("POST", TOKENS_PATH, status=None, edit=lambda body: moved(body, gone), times=None)
+        heard.reap("topic", hurry=True)
+        cloud.revoke_tokens()
+        cloud.fault("POST", TOKENS_PATH, status=None, edit=lambda body: moved(body, gone + "[::x"), times=None)
+        heard.reap("topic", hurry=True)
+    assert heard.text.count("ImagesFailed") >= 2
+    assert heard.leaked() == []
+
+
+def moved(body: Any, address: str) -> object:  # noqa: ANN401 (any JSON)
+    return json.loads(re.sub(r"http://[0-9.:]+/", lambda _: address, json.dumps(body)))
+
+
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy"])
+def test_a_password_of_a_proxy_is_shown_nowhere(variable: str, heard: Heard) -> None:
+    with closed_port() as port:
+        heard.stage.environment.setenv(variable, f"http://bob:{PASSWORD}@127.0.0.1:{port}")
+        for source in SOURCES:
+            heard.reap(source, hurry=True)
+    assert "image.failed" in heard.text
+    assert heard.leaked() == []
+
+
+def test_a_bug_shows_no_address_of_its_own(heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
+    def raises(*_: object) -> None:
+        message = f"https://bob:{PASSWORD}@x.invalid/y and https://x.invalid/y?Signature={PASSWORD}"
+        raise RuntimeError(message)
+
+    monkeypatch.setattr("handler.work.parallel.outcome_of", raises)
+    heard.reap()
+    assert "run.fault" in heard.text
+    assert heard.leaked() == []
+
+
+def test_both_doors_mask_the_loggers_of_others() -> None:
+    doors = [path for path in HANDLER.glob("*.py") if "coldstart.end()" in path.read_text()]
+    assert {path.name for path in doors} >= {"app.py", "__main__.py"}
+    assert not [path for path in doors if "mask_loggers()\n" not in path.read_text()]
