@@ -35,7 +35,8 @@ def reporter(service: str, namespace: str) -> Reporter:
 
 def access_to_cloud(settings: Settings) -> Access:
     """The connections and the token of the last invocation, or new ones if the settings have changed."""
-    return _access(settings.credentials, settings.concurrency, bool(settings.credentials_secret))
+    plaintext = settings.allow_plaintext == "on"
+    return _access(settings.credentials, settings.concurrency, bool(settings.credentials_secret), plaintext)
 
 
 def drop_access() -> None:
@@ -59,7 +60,7 @@ def _secret(name: str, access: AwsAccess) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=1)
-def _access(credentials: Credentials, connections: int, rotates: bool) -> Access:  # noqa: FBT001 (a fact)
+def _access(credentials: Credentials, connections: int, rotates: bool, plaintext: bool) -> Access:  # noqa: FBT001 (facts)
     session = new_session(connections, credentials.cacert or True)
     identity = KeystoneIdentity(
         login_with(credentials),
@@ -67,6 +68,7 @@ def _access(credentials: Credentials, connections: int, rotates: bool) -> Access
         interface=credentials.interface,
         region=credentials.region_name,
         rotate=partial(_rotated, credentials) if rotates else lambda: None,
+        plaintext=plaintext,
     )
     return Access(session, identity)
 

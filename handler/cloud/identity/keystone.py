@@ -18,6 +18,7 @@ from requests.auth import AuthBase
 from handler.clock import Deadline
 from handler.cloud.identity.credentials import Credentials
 from handler.cloud.identity.identity import USER_AGENT, Secrets
+from handler.cloud.identity.plaintext import require_confidential
 from handler.cloud.identity.token import TokenAuth
 from handler.errors import CloudError, CredentialsRefused, Throttled, Unavailable, Unexpected, Unreachable
 
@@ -65,10 +66,10 @@ class KeystoneIdentity:
     """One set of credentials, and the token made from it over `session`. Safe for threads.
 
     It outlives an invocation. When the login is refused, `rotate` returns another one, or None. Endpoints are those of
-    one `interface` and `region` in the token's catalogue.
+    one `interface` and `region` in the token's catalogue; without `plaintext`, they must be https, or on this machine.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (who we are is all of these)
         self,
         login: Login,
         session: requests.Session,
@@ -76,12 +77,14 @@ class KeystoneIdentity:
         interface: str = "public",
         region: str | None = None,
         rotate: Callable[[], Login | None] = lambda: None,
+        plaintext: bool = False,
     ) -> None:
         self._session = session
         self._login = login
         self._interface = interface
         self._region = region
         self._rotate = rotate
+        self._plaintext = plaintext
         self._secrets = Secrets(*login.secrets)
         self._lock = Lock()
         self._access: AccessInfoV3 | None = None
@@ -111,13 +114,18 @@ class KeystoneIdentity:
                 message = f"the catalogue has several {service_type} endpoints: set OS_REGION_NAME"
                 raise Unexpected(message)
             if urls:
-                return urls.pop()
+                return require_confidential(urls.pop(), service_type, allowed=self._plaintext)
         return None
 
     def auth(self, deadline: Deadline) -> AuthBase:
         """The token, put on a request."""
         token = str(self.access(deadline).auth_token)
-        return TokenAuth(token, lambda refused: str(self.renew(refused, deadline).auth_token), deadline)
+        return TokenAuth(
+            token,
+            lambda refused: str(self.renew(refused, deadline).auth_token),
+            deadline,
+            plaintext=self._plaintext,
+        )
 
     def scrub(self, text: str) -> str:
         """The text without passwords, secrets and tokens."""

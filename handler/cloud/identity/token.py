@@ -7,22 +7,26 @@ import requests
 from requests.auth import AuthBase
 
 from handler.clock import Deadline
+from handler.cloud.identity.plaintext import require_confidential
 from handler.cloud.meanings import Meaning, meaning_of, read_answer
 
 
 class TokenAuth(AuthBase):
     """Puts a token on a request; if the answer refuses it, gets a new one and sends the request once more.
 
-    `renew` takes the refused token and returns another one, or raises CloudError.
+    `renew` takes the refused token and returns another one, or raises CloudError. Without `plaintext`, the token goes
+    only where nobody on the way can read it; else Unexpected is raised.
     """
 
-    def __init__(self, token: str, renew: Callable[[str], str], deadline: Deadline) -> None:
+    def __init__(self, token: str, renew: Callable[[str], str], deadline: Deadline, *, plaintext: bool = False) -> None:
+        self._plaintext = plaintext
         self._token = token
         self._renew = renew
         self._deadline = deadline
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Put the token on a request."""
+        require_confidential(str(request.url), "a service", allowed=self._plaintext)
         request.headers["X-Auth-Token"] = self._token
         request.register_hook("response", self._once_more)  # type: ignore[no-untyped-call]  # the stubs lack it
         return request
