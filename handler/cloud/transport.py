@@ -11,6 +11,7 @@ from urllib3.util import Retry
 
 from handler.clock import Backoff, Deadline
 from handler.cloud.fields import Record, read_body
+from handler.cloud.identity.authorities import checked_with
 from handler.cloud.identity.identity import USER_AGENT, Identity
 from handler.cloud.meanings import Answer, Meaning, meaning_of, read_answer
 from handler.errors import (
@@ -67,6 +68,8 @@ class _Session(requests.Session):
         self._settings: dict[tuple[str, object, object], Any] = {}
 
     def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:  # noqa: ANN401 (the signature of requests)
+        # requests lets REQUESTS_CA_BUNDLE win over the authorities of a session, but not over those of a request.
+        verify = self.verify if isinstance(self.verify, str) else verify
         host = "/".join(str(url).split("/", 3)[:3])
         key = (host, stream, verify)
         if key not in self._settings:
@@ -174,7 +177,8 @@ class Transport:
         cause = getattr(error.args[0], "reason", None) if error.args else None
         if isinstance(cause, NewConnectionError):
             ours = Unreachable
-        return ours(self._identity.scrub(f"{type(error).__name__}: {error}"))
+        url = error.request.url if isinstance(error, wire.SSLError) and error.request is not None else None
+        return ours(self._identity.scrub(f"{type(error).__name__}: {error}{checked_with(self._session, url)}"))
 
 
 def _retry_after(response: requests.Response) -> float | None:

@@ -16,6 +16,7 @@ from keystoneauth1.session import Session as KeystoneSession
 from requests.auth import AuthBase
 
 from handler.clock import Deadline
+from handler.cloud.identity.authorities import checked_with
 from handler.cloud.identity.credentials import Credentials
 from handler.cloud.identity.identity import USER_AGENT, Secrets
 from handler.cloud.identity.plaintext import require_confidential
@@ -121,10 +122,7 @@ class KeystoneIdentity:
         """The token, put on a request."""
         token = str(self.access(deadline).auth_token)
         return TokenAuth(
-            token,
-            lambda refused: str(self.renew(refused, deadline).auth_token),
-            deadline,
-            plaintext=self._plaintext,
+            token, lambda old: str(self.renew(old, deadline).auth_token), deadline, plaintext=self._plaintext
         )
 
     def scrub(self, text: str) -> str:
@@ -204,7 +202,8 @@ class KeystoneIdentity:
 
     def _translated(self, error: keystone.ClientException) -> CloudError:
         ours = next(ours for theirs, ours in KEYSTONE_ERRORS if isinstance(error, theirs))
-        return ours(self.scrub(f"Keystone: {error}"), retry_after=getattr(error, "retry_after", None) or None)
+        why = checked_with(self._session, self._login.plugin.auth_url) if isinstance(error, keystone.SSLError) else ""
+        return ours(self.scrub(f"Keystone: {error}{why}"), retry_after=getattr(error, "retry_after", None) or None)
 
 
 def _read_whole(access: AccessInfoV3) -> datetime:
