@@ -10,19 +10,20 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-_ADDRESS = re.compile(
+# Not compiled here: a cold start needs none of them, and few texts do.
+_ADDRESS = (
     # All that has no blank, up to the next address: a password may hold whatever somebody typed.
-    r"""(\\?/\\?/)((?:(?![,;|"'<>()\[\]{}=][a-z][a-z0-9+.-]{0,30}:\\?/\\?/)\S)+)""",
-    re.IGNORECASE,
+    r"""(?i)(\\?/\\?/)((?:(?![,;|"'<>()\[\]{}=][a-z][a-z0-9+.-]{0,30}:\\?/\\?/)\S)+)"""
 )
-_ENCODED = re.compile(r"(%3a%2f%2f)(?:(?!%3a%2f%2f)\S)*%40|(%3f)(?:(?!%3f)\S)*%3d\S*", re.IGNORECASE)
+_ENCODED = r"(?i)(%3a%2f%2f)(?:(?!%3a%2f%2f)\S)*%40|(%3f)(?:(?!%3f)\S)*%3d\S*"
 """The same two in an address that is a part of another."""
-_PARAMETER = re.compile(
-    r"""((?:^|[?&;,\s"'])(?:x-[a-z]+-[a-z0-9-]+|temp_url_[a-z]+|[a-z]*accesskeyid"""
-    r"|(?:access_|auth_|x-auth-|x-subject-|security-)?token|signature|sig|password|passwd|secret|credential)=)[^\s&]+",
-    re.IGNORECASE,
+_PARAMETER = (
+    r"""(?i)((?:^|[?&;,\s"'])(?:x-[a-z]+-[a-z0-9-]+|temp_url_[a-z]+|[a-z]*accesskeyid"""
+    r"|(?:access_|auth_|x-auth-|x-subject-|security-)?token|signature|sig|password|passwd|secret|credential)=)[^\s&]+"
 )
 """A signature, or another secret, without the address that it belongs to."""
+_suspicious = re.compile(r"[@?#%=\\]").search
+"""One of the signs without which a text holds nothing to mask."""
 _OF_THE_STORE = ("direct_url", "file", "locations", "self")
 """Where the image service says where the data of an image is."""
 _SPEAKERS = ("charset_normalizer", "keystoneauth", "keystoneauth1", "requests", "requests_aws4auth", "urllib3")
@@ -40,13 +41,13 @@ _HARMLESS = frozenset(
 
 def masked(text: str) -> str:
     """The text with three asterisks in place of who logs in at an address, and of every query."""
-    if not any(sign in text for sign in "@?#%=\\"):
+    if not _suspicious(text):
         return text
     nested = _of_json(text, masked_all)
     if nested is not None:
         return nested
-    text = _ENCODED.sub(r"\1\2***", _ADDRESS.sub(lambda found: found[1] + _masked_address(found[2]), text))
-    return _PARAMETER.sub(r"\1***", text)
+    text = re.sub(_ADDRESS, lambda found: found[1] + _masked_address(found[2]), text)
+    return re.sub(_PARAMETER, r"\1***", re.sub(_ENCODED, r"\1\2***", text))
 
 
 def masked_all(value: Any) -> Any:  # noqa: ANN401 (any JSON)

@@ -13,6 +13,7 @@ from handler.clock import Backoff, Deadline
 from handler.cloud.fields import Record, read_body
 from handler.cloud.identity.authorities import checked_with
 from handler.cloud.identity.identity import USER_AGENT, Identity
+from handler.cloud.identity.plaintext import is_this_machine
 from handler.cloud.meanings import Answer, Meaning, meaning_of, read_answer
 from handler.errors import (
     BackupLeft,
@@ -73,7 +74,9 @@ class _Session(requests.Session):
         host = "/".join(str(url).split("/", 3)[:3])
         key = (host, stream, verify)
         if key not in self._settings:
-            self._settings[key] = super().merge_environment_settings(url, proxies, stream, verify, cert)
+            merged = super().merge_environment_settings(url, proxies, stream, verify, cert)
+            # To this machine without a proxy, which is another one: it would see the token.
+            self._settings[key] = {**merged, "proxies": {}} if is_this_machine(url) else merged
         return dict(self._settings[key])
 
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:

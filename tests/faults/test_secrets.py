@@ -267,12 +267,14 @@ def moved(body: Any, address: str) -> object:  # noqa: ANN401 (any JSON)
     return json.loads(re.sub(r"http://[0-9.:]+/", lambda _: address, json.dumps(body)))
 
 
-@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy"])
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
 def test_a_password_of_a_proxy_is_shown_nowhere(variable: str, heard: Heard) -> None:
-    with closed_port() as port:
-        heard.stage.environment.setenv(variable, f"http://bob:{PASSWORD}@127.0.0.1:{port}")
-        for source in SOURCES:
-            heard.reap(source, hurry=True)
+    heard.stage.set_up(OS_AUTH_URL="https://keystone.invalid/v3")
+    for scheme in ("http", "sock"):
+        with closed_port() as port:
+            heard.stage.environment.setenv(variable, f"{scheme}://bob:{PASSWORD}@127.0.0.1:{port}")
+            for source in SOURCES:
+                heard.reap(source, hurry=True)
     assert "image.failed" in heard.text
     assert heard.leaked() == []
 

@@ -160,3 +160,12 @@ def test_a_token_is_put_on_no_request_in_plain_text() -> None:
         TokenAuth("s3cret", str, Deadline(lambda: 60.0))(request)
     assert caught.value.ends_run
     assert "X-Auth-Token" not in request.headers
+
+
+def test_no_proxy_is_asked_on_the_way_to_this_machine(
+    invoke: Invoke, cloud: FakeCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(variable, "http://proxy.invalid:3128")
+    image = cloud.add_image()
+    assert invoke({"image_ids": [image]}).outcomes == {image: ("deleted", "")}

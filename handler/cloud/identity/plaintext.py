@@ -37,11 +37,21 @@ def is_confidential(address: str) -> bool:
     # An address that another parser could understand in another way is trusted by none.
     if re.search(r"[\\\x00-\x20]", address):
         return False
+    return address.lower().startswith("https://") or is_this_machine(address)
+
+
+def is_this_machine(address: str) -> bool:
+    """Whether an http address is on this machine."""
     try:
         parts = urlsplit(address)
-        return parts.scheme == "https" or (parts.scheme == "http" and _is_this_machine(parts.hostname or ""))
+        host = parts.hostname or ""
+        if parts.scheme != "http" or host == "localhost":
+            return parts.scheme == "http"
+        found = ip_address(host)
     except ValueError:
         return False
+    mapped = getattr(found, "ipv4_mapped", None)
+    return (mapped or found).is_loopback
 
 
 def require_confidential(address: str, service: str, *, allowed: bool) -> str:
@@ -54,14 +64,3 @@ def require_confidential(address: str, service: str, *, allowed: bool) -> str:
     cure = "name one in the catalogue, in REAPER_IMAGE_ENDPOINT or in REAPER_COMPUTE_ENDPOINT"
     message = f"the address of {service} is {masked(address)}: a token goes only to an https address; {cure}"
     raise Unexpected(message, ends_run=True)
-
-
-def _is_this_machine(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        found = ip_address(host)
-    except ValueError:
-        return False
-    mapped = getattr(found, "ipv4_mapped", None)
-    return (mapped or found).is_loopback
