@@ -24,6 +24,8 @@ from tests.faults import IMAGE_PATH, KINDS, SOURCES, TOKENS_PATH, Hurry, Kind, S
 
 HANDLER = Path(app.__file__).parent
 PASSWORD = "s3cret-passw0rd"
+FOREIGN = "n0t-0urs-and-s3cret"
+"""A secret that nobody has told us of: only its place in an address says what it is."""
 FAULTS = {
     "none": None,
     "token refused": ("GET", IMAGE_PATH, FaultOptions(status=401)),
@@ -81,7 +83,7 @@ class Heard:
 
     def leaked(self) -> list[str]:
         """The secrets of which at least 12 characters in a row were let out."""
-        secrets = [PASSWORD, APP_CREDENTIAL_SECRET, *(token[7:] for token in self.stage.cloud.tokens)]
+        secrets = [PASSWORD, FOREIGN, APP_CREDENTIAL_SECRET, *(token[7:] for token in self.stage.cloud.tokens)]
         pieces = {secret: {secret[n : n + 12] for n in range(len(secret) - 11)} for secret in secrets}
         return [secret for secret in secrets if any(piece in self.text for piece in pieces[secret])]
 
@@ -203,11 +205,11 @@ def test_a_password_that_is_hard_to_quote_is_masked(name: str, shape: str, cloud
 # Addresses
 
 
-SIGNED = f"/sink/stack?X-Amz-Signature={PASSWORD}&X-Amz-Security-Token={PASSWORD}"
+SIGNED = f"/sink/stack?X-Amz-Signature={FOREIGN}&X-Amz-Security-Token={FOREIGN}"
 NOT_TAKEN = {
     "cut": FaultOptions(cut=True, times=None),
     "refused": FaultOptions(status=403, body=f"<Key>{SIGNED}</Key>", times=None),
-    "moved": FaultOptions(status=307, headers={"Location": f"https://bob:{PASSWORD}@x.invalid{SIGNED}"}, times=None),
+    "moved": FaultOptions(status=307, headers={"Location": f"https://bob:{FOREIGN}@x.invalid{SIGNED}"}, times=None),
     "busy": FaultOptions(status=503, times=None),
 }
 
@@ -234,7 +236,7 @@ def test_the_signed_address_of_a_cloudformation_that_is_not_there_is_shown_nowhe
 
 def with_user(body: Any) -> object:  # noqa: ANN401 (any JSON)
     """The answer of Keystone with a password in each address of its catalogue."""
-    return json.loads(json.dumps(body).replace("http://", f"http://bob:{PASSWORD}@"))
+    return json.loads(json.dumps(body).replace("http://", f"http://bob:{FOREIGN}@"))
 
 
 @pytest.mark.parametrize("status", [200, 403, 503])
@@ -243,7 +245,7 @@ def test_a_password_in_an_address_of_the_catalogue_is_shown_nowhere(
     source: str, status: int, cloud: FakeCloud, heard: Heard
 ) -> None:
     cloud.fault("POST", TOKENS_PATH, status=None, edit=with_user, times=None)
-    cloud.fault("GET", IMAGE_PATH, status=status, body=f"no https://bob:{PASSWORD}@x.invalid/y", times=None)
+    cloud.fault("GET", IMAGE_PATH, status=status, body=f"no https://bob:{FOREIGN}@x.invalid/y", times=None)
     heard.reap(source, hurry=True)
     assert "image." in heard.text
     assert heard.leaked() == []
@@ -253,7 +255,7 @@ def test_a_password_in_an_address_of_the_catalogue_that_is_not_there_is_shown_no
     cloud: FakeCloud, heard: Heard
 ) -> None:
     with closed_port() as port:
-        gone = f"http://bob:{PASSWORD}@127.0.0.1:{port}/"
+        gone = f"http://bob:{FOREIGN}@127.0.0.1:{port}/"
         cloud.fault("POST", TOKENS_PATH, status=None, edit=lambda body: moved(body, gone), times=None)
         heard.reap("topic", hurry=True)
         cloud.revoke_tokens()
@@ -272,16 +274,29 @@ def test_a_password_of_a_proxy_is_shown_nowhere(variable: str, heard: Heard) -> 
     heard.stage.set_up(OS_AUTH_URL="https://keystone.invalid/v3")
     for scheme in ("http", "sock"):
         with closed_port() as port:
-            heard.stage.environment.setenv(variable, f"{scheme}://bob:{PASSWORD}@127.0.0.1:{port}")
+            heard.stage.environment.setenv(variable, f"{scheme}://bob:{FOREIGN}@127.0.0.1:{port}")
             for source in SOURCES:
                 heard.reap(source, hurry=True)
     assert "image.failed" in heard.text
     assert heard.leaked() == []
 
 
+@pytest.mark.parametrize("status", [403, 409, 500])
+def test_a_password_in_an_address_that_an_answer_is_cut_in_is_shown_nowhere(
+    status: int, cloud: FakeCloud, heard: Heard
+) -> None:
+    for before in range(270, 300):
+        text = "." * (before - len(FOREIGN)) + f" https://bob:{FOREIGN}@x.invalid/y"
+        cloud.fault("DELETE", IMAGE_PATH, status=status, body={"message": text}, times=None)
+        heard.reap(hurry=True)
+        cloud.faults.clear()
+    assert "DELETE answered" in heard.text
+    assert heard.leaked() == []
+
+
 def test_a_bug_shows_no_address_of_its_own(heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
     def raises(*_: object) -> None:
-        message = f"https://bob:{PASSWORD}@x.invalid/y and https://x.invalid/y?Signature={PASSWORD}"
+        message = f"https://bob:{FOREIGN}@x.invalid/y and https://x.invalid/y?Signature={FOREIGN}"
         raise RuntimeError(message)
 
     monkeypatch.setattr("handler.work.parallel.outcome_of", raises)

@@ -22,6 +22,7 @@ from handler.cloud.identity.identity import USER_AGENT, Secrets
 from handler.cloud.identity.plaintext import require_confidential
 from handler.cloud.identity.token import TokenAuth
 from handler.errors import CloudError, CredentialsRefused, Throttled, Unavailable, Unexpected, Unreachable
+from handler.masking import masked
 
 SHORTEST_LIFE = timedelta(seconds=120)
 """How long a token must still live to be used; keystoneauth1 takes the same time."""
@@ -126,8 +127,8 @@ class KeystoneIdentity:
         )
 
     def scrub(self, text: str) -> str:
-        """The text without passwords, secrets and tokens."""
-        return self._secrets.scrub(text)
+        """The text without passwords, secrets and tokens, those in addresses included."""
+        return masked(self._secrets.scrub(text))
 
     def access(self, deadline: Deadline) -> AccessInfoV3:
         """Return a token that lives long enough, a new one if necessary."""

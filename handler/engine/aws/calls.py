@@ -15,6 +15,7 @@ from urllib3.util import Retry
 
 from handler.engine.aws.access import AwsAccess
 from handler.errors import AwsFault
+from handler.masking import masked
 
 TIMEOUT = (2.0, 4.0)
 """Seconds to connect, and to wait."""
@@ -159,4 +160,6 @@ def json_object(text: object) -> dict[str, Any] | None:
 
 def refusal(service: str, response: requests.Response) -> str:
     """What AWS says about a request that it turned down, which shows no secret of ours."""
-    return f"{service} answered HTTP {response.status_code} {' '.join(response.text.split())[:LONGEST_MESSAGE]}"
+    # Masked before it is cut: half a password is not recognised.
+    text = masked(" ".join(response.text.split()))
+    return f"{service} answered HTTP {response.status_code} {text[:LONGEST_MESSAGE]}"
