@@ -1,8 +1,9 @@
 """Run one event file from a shell: `python -m handler EVENT.json [--json] [--html FILE]`.
 
-The environment names the cloud, and the mode in REAPER_MODE; without a mode, it is a rehearsal. The log and the metrics
-go to standard error. CloudFormation is not answered. The exit code is 0 if all went well, 1 if an image failed, a
-request was turned down or the page could not be written, 2 if nothing was begun.
+The environment names the cloud, in OS_* variables or in OS_CLOUD for one of clouds.yaml, and the mode in REAPER_MODE;
+without a mode, it is a rehearsal. The log and the metrics go to standard error. CloudFormation is not answered. The
+exit code is 0 if all went well, 1 if an image failed, a request was turned down or the page could not be written, 2 if
+nothing was begun.
 """
 
 from handler import coldstart
@@ -12,10 +13,11 @@ from handler import coldstart
 
 import argparse
 import json
+import os
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +25,7 @@ from pathlib import Path
 from handler.compose.invocation import process
 from handler.compose.warm import load_settings
 from handler.errors import InvalidRequest, InvalidSettings, UnknownEvent
-from handler.masking import mask_loggers, masked
+from handler.model.masking import mask_loggers, masked
 from handler.model.outcome import Decision
 from handler.report.page.page import page
 from handler.report.report import Report
@@ -92,13 +94,23 @@ def main(arguments: list[str] | None = None) -> int:
         # That the page can't be written must be known before images are deleted. Standard output, which in Lambda takes
         # the log and the metrics, is for the result alone here.
         with redirect_stdout(sys.stderr), writable(options.html):
-            report = process(event, ShellContext(), load_settings(), now, observe if options.html else None)
+            report = process(event, ShellContext(), load_settings(variables()), now, observe if options.html else None)
     except (OSError, UnicodeDecodeError, InvalidSettings, UnknownEvent, InvalidRequest) as exc:
         print(f"{type(exc).__name__}: {exc}", file=sys.stderr)
         return 2
     say(json.dumps(report.answer(), indent=2) if options.json else table(report, colour=sys.stdout.isatty()))
     written = not options.html or write(options.html, page(report, decisions, now))
     return 0 if report.ok and written else 1
+
+
+def variables() -> Mapping[str, str]:
+    """The environment, with what clouds.yaml says where OS_CLOUD names a cloud of it."""
+    if not os.environ.get("OS_CLOUD"):
+        return os.environ
+    # Not at the top: nothing else needs what reads it.
+    from handler.cloud.identity.clouds_yaml import with_cloud  # noqa: PLC0415
+
+    return with_cloud(os.environ)
 
 
 def _parser() -> argparse.ArgumentParser:

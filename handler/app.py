@@ -15,7 +15,7 @@ from handler.compose.warm import forget, load_settings, reporter
 from handler.config import NAMESPACE, SERVICE, Settings
 from handler.engine.aws.callbacks import answer_stack, complete_lifecycle_action
 from handler.errors import ImagesFailed, ReaperError
-from handler.masking import mask_loggers
+from handler.model.masking import mask_loggers
 from handler.model.message import LifecycleAction, Received, StackCall, Waiting
 from handler.report.report import Report
 from handler.sources.stack import NEVER_CREATED, is_stack_event, physical_id, read_stack_call

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from threading import Event
 
 from handler.errors import CloudError, DeadlineReached
+from handler.fence import Fence
 
 RESERVE = 1.0
 """Seconds kept back for the log, the metrics and the answer."""
@@ -26,7 +27,8 @@ class Deadline:
     """The clock, the time left and the stop switch of one run. Safe for threads.
 
     `remaining` returns the seconds that the runtime still grants, `now` the present moment. `halt` ends the run early:
-    every further step raises the error that ended it, and threads that pause wake up.
+    every further step raises the error that ended it, and threads that pause wake up. `fence` keeps back what has not
+    been sent by then.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Deadline:
         self._sleep = sleep or self._halted.wait
         self._halted_by: CloudError | None = None
         self.now = now
+        self.fence = Fence(self.check)
 
     def left(self) -> float:
         """Seconds that work may still take; never negative."""
@@ -65,8 +68,8 @@ class Deadline:
 
     def timeout(self) -> tuple[float, float]:
         """Time-outs in seconds, (connect, read), of a request that must end before the deadline."""
-        # Together they are no more than the time that is left. They do not cover the resolution of a name, nor a server
-        # that goes on sending a little: so those who start work do not wait for it past the deadline.
+        # Together they are no more than the time that is left. They do not cover a server that goes on sending a
+        # little: so those who start work do not wait for it past the deadline.
         self.check()
         budget = min(self.left(), LONGEST_REQUEST)
         connect = min(LONGEST_CONNECT, budget / 2)

@@ -10,7 +10,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from handler.cloud.dialects import ImageApi
 from handler.cloud.identity.credentials import Credentials, Url
-from handler.cloud.identity.plaintext import check_addresses
+from handler.cloud.identity.spellings import complete, merge
+from handler.cloud.places.plaintext import check_addresses
 from handler.engine.aws.access import TABLE_NAME, AwsAccess, check_queue
 from handler.errors import AwsFault, InvalidRequest, InvalidSettings
 from handler.model.image import Also
@@ -100,11 +101,18 @@ class Settings(BaseModel):
         check_addresses(given, _ADDRESSES, allowed=allowed)
         access = _aws_access(given)
         if name := given.get(SECRET):
-            given |= _credentials_in(name, access, read)
+            given = merge(given, _credentials_in(name, access, read))
             check_addresses(given, _ADDRESSES, allowed=allowed)
+        if "OS_CLOUD" in given:
+            message = (
+                "OS_CLOUD: clouds.yaml is read from a shell only (python -m handler): set the OS_* variables instead"
+            )
+            raise InvalidSettings(message)
         _check_standing_requests(given)
         try:
-            return cls.model_validate({**ours, "aws": access, "credentials": Credentials.model_validate(given)})
+            return cls.model_validate(
+                {**ours, "aws": access, "credentials": Credentials.model_validate(complete(given))}
+            )
         # The input is left out, and so is the error itself, which shows the input: that may be a password.
         except ValidationError as exc:
             problems = "; ".join(_wrong_variable(error) for error in exc.errors(include_url=False, include_input=False))

@@ -12,7 +12,9 @@ ReaperError
     │   └── CredentialsRefused   ... or does not accept them at all
     ├── Throttled                too many requests
     ├── Unavailable              a fault of the cloud, or an answer that was lost
-    │   ├── Unanswered           no answer in time
+    │   ├── AnswerLost           no answer, so that the request may have been carried out
+    │   │   └── Unanswered       ... in time
+    │   ├── Outdated             a judgement that is too old for its DELETE, which was not sent
     │   └── Unreachable          no connection
     ├── DeadlineReached          not enough time left for what was still to be done
     ├── OverLimit                more images than one invocation, or one sweep, may delete
@@ -29,7 +31,7 @@ whole run, unless the place that raises it knows more.
 
 from typing import ClassVar, Self
 
-from handler.masking import masked
+from handler.model.masking import masked
 
 
 class ReaperError(Exception):
@@ -133,7 +135,15 @@ class Unavailable(CloudError):
     may_retry = True
 
 
-class Unanswered(Unavailable):
+class Outdated(Unavailable):
+    """A judgement was too old, or had been used, when its DELETE could have been sent. Nothing was sent."""
+
+
+class AnswerLost(Unavailable):
+    """A request was sent, and no answer came back: it may have been carried out, or may yet be."""
+
+
+class Unanswered(AnswerLost):
     """No answer in time: from a service that hangs, or that has much to do for this one image."""
 
 

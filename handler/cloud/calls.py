@@ -1,16 +1,19 @@
 """The few calls that we make to the cloud."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import NamedTuple
+from urllib.parse import quote
 
 from handler.cloud import payloads
 from handler.cloud.changes import Changes
-from handler.cloud.dialects import DIALECTS, Addresses, ImageApi
+from handler.cloud.dialects import DIALECTS, Addresses, ImageApi, place_of
 from handler.cloud.fields import Record
 from handler.cloud.meanings import Meaning, meaning_of
-from handler.cloud.paging import numbered_pages, pages
-from handler.cloud.transport import Transport
-from handler.errors import CredentialsRefused, Unavailable, Unexpected
+from handler.cloud.paging import Reader, numbered_pages, pages
+from handler.cloud.places.regions import COMPUTE, IMAGE, Region, regions_sharing
+from handler.cloud.transport import Dated, Transport
+from handler.errors import CredentialsRefused, Denied, Unavailable, Unexpected
 from handler.model.image import Image
 
 LOOKS = (0.5, 1.0, 2.0, *[5.0] * 12)
@@ -34,6 +37,18 @@ class Reply(NamedTuple):
     latency: float | None
 
 
+class Listing(NamedTuple):
+    """A list that was read to its end.
+
+    `asked_at` is the moment at which its first page was asked for, `date` the cloud's own time of that page, None if
+    the cloud does not tell it.
+    """
+
+    items: tuple[Record, ...]
+    asked_at: float
+    date: datetime | None
+
+
 class Cloud:
     """The cloud as one run sees it. Every method may raise CloudError; None always means that there is no image."""
 
@@ -54,16 +69,24 @@ class Cloud:
 
     def image(self, image_id: str) -> Image | None:
         """Read an image through the image service."""
-        if self._addresses.image is None:
-            self._require_gone(image_id)
+        if not self._addresses.image.url and self._knows_gone(image_id):
             return None
         payload = self._transport.read(f"{self._addresses.images}/{image_id}")
         return None if payload is None else payloads.read_image(payload, image_id)
 
-    def accepted_members(self, image_id: str) -> tuple[str, ...] | None:
-        """The projects that use the image by invitation."""
+    def record(self, image_id: str) -> Record | None:
+        """Read the record of an image that need not be ours; None also if it is not ours to see."""
+        try:
+            return self._transport.read(f"{self._addresses.images}/{quote(image_id, safe='')}")
+        except CredentialsRefused:
+            raise
+        except Denied:
+            return None
+
+    def members(self, image_id: str) -> tuple[str, ...] | None:
+        """The projects that may use the image by invitation."""
         payload = self._transport.read(f"{self._addresses.images}/{image_id}/members")
-        return None if payload is None else payloads.read_accepted_members(payload)
+        return None if payload is None else payloads.read_members(payload)
 
     def images(self) -> Iterator[Image]:
         """Every image that the project owns, hidden ones as well, page by page."""
@@ -84,34 +107,54 @@ class Cloud:
                     yield image
             known |= listed  # a cloud that knows of no hidden images may list all of them again
 
-    def servers(self) -> Iterator[Record]:
-        """Every server of the project."""
-        return pages(self._transport, self._addresses.servers, "servers")
+    @property
+    def regions(self) -> tuple[Region, ...]:
+        """The regions that share the image service, with the addresses of all that may use an image."""
+        return self._addresses.regions
 
-    def volumes(self) -> Iterator[Record]:
-        """Every volume of the project."""
-        return pages(self._transport, self._addresses.volumes, "volumes")
+    def servers(self, url: str, wanted: Mapping[str, str] | None = None) -> Listing:
+        """The servers of a region, or those of them that are wanted."""
+        return self._listing(lambda reader: pages(reader, url, "servers", wanted))
 
-    def scaling_configurations(self) -> Iterator[Record]:
-        """Every scaling configuration of the project."""
-        url = self._addresses.scaling_configurations
-        return numbered_pages(self._transport, url, "scaling_configurations", "scaling_configuration_id")
+    def volumes(self, url: str) -> Listing:
+        """Every volume of a region."""
+        return self._listing(lambda reader: pages(reader, url, "volumes"))
 
-    def delete(self, image_id: str, *, delete_backup: bool) -> Reply:
-        """Ask once for an image to be deleted. Any meaning but DONE and UNCONFIRMED says that this did not do it."""
+    def scaling_configurations(self, url: str) -> Listing:
+        """Every scaling configuration of a region."""
+        kind = "scaling_configuration"
+        return self._listing(lambda reader: numbered_pages(reader, url, f"{kind}s", f"{kind}_id"))
+
+    def _listing(self, listed: Callable[[Reader], Iterable[Record]]) -> Listing:
+        first = _FirstPage(self._transport)
+        items = tuple(listed(first))
+        return Listing(items=items, asked_at=first.asked_at, date=first.date)
+
+    def delete(self, image_id: str, permit: Callable[[], object], *, delete_backup: bool) -> Reply:
+        """Ask once for an image to be deleted. Any meaning but DONE and UNCONFIRMED says that this did not do it.
+
+        `permit` is called right before the request is sent, and may raise CloudError.
+        """
         # No body unless the backup is to go as well: Glance answers 400 to a DELETE with any body.
         body = {"delete_backup": True} if delete_backup else None
-        answer, latency = self._transport.delete(self._addresses.deletion(image_id), body)
-        return Reply(meaning=meaning_of(answer), detail=str(answer), latency=latency)
+        answer, latency = self._transport.delete(self._addresses.deletion(image_id), body, permit)
+        meaning = meaning_of(answer)
+        if meaning is Meaning.DONE and self._addresses.dialect.deletes_later:
+            meaning = Meaning.UNCONFIRMED
+        return Reply(meaning=meaning, detail=str(answer), latency=latency)
 
-    def confirm_gone(self, image_id: str) -> None:
-        """Return once a GET says that the image is gone; raises Unavailable if it stays."""
-        error = Unavailable("the cloud accepted the DELETE, but the image is still there")
+    def confirm_gone(self, image_id: str, answer: str) -> None:
+        """Return once a GET says that the image is gone; raises Unavailable if it stays, whatever a DELETE answered."""
+        error = Unavailable(f"the DELETE was answered with {answer}, but the image is still there")
         for pause in LOOKS:
             if self.image(image_id) is None:
                 return
             self._transport.deadline.pause(pause, error)
         raise error
+
+    def was_throttled_since(self, moment: float) -> bool:
+        """Whether the cloud has asked for fewer requests since a moment."""
+        return self._transport.throttled_at >= moment
 
     @property
     def _addresses(self) -> Addresses:
@@ -121,24 +164,42 @@ class Cloud:
         return self._found
 
     def _find_addresses(self) -> Addresses:
-        options, project_id, find = self._options, self._transport.project_id(), self._transport.endpoint
+        options, project_id = self._options, self._transport.project_id()
         # Glance answers 404 for an image of another project: with the wrong credentials, all would look already gone.
         if options.project_pin and project_id != options.project_pin:
             message = f"the token is for project {project_id}, REAPER_PROJECT_ID says {options.project_pin}"
             raise CredentialsRefused(message)
+        catalogue, own = self._transport.catalogue(), (options.image_endpoint, options.compute_endpoint)
         return Addresses(
             project_id=project_id,
             dialect=DIALECTS[options.image_api],
-            image=options.image_endpoint or find("image"),
-            compute=options.compute_endpoint or find("compute"),
-            volume=find("volumev3"),  # block-storage, too: keystoneauth1 takes both names for the same service
-            scaling=find("as", "autoscaling"),
+            image=place_of(catalogue, IMAGE, own[0], "REAPER_IMAGE_ENDPOINT"),
+            compute=place_of(catalogue, COMPUTE, own[1], "REAPER_COMPUTE_ENDPOINT"),
+            regions=regions_sharing(catalogue, project_id, *own),
         )
 
-    def _require_gone(self, image_id: str) -> None:
-        """Return if the image is gone. Nothing else can be found out without an image service: raise Unexpected."""
+    def _knows_gone(self, image_id: str) -> bool:
+        """Whether the image is gone, as far as the address that deletes it tells where there is no image service."""
         addresses = self._addresses
-        if addresses.dialect.tells_of_gone and self._transport.read(addresses.deletion(image_id)) is None:
-            return
-        message = "owner, sharing and protection can't be read without an image service: set REAPER_IMAGE_ENDPOINT"
-        raise Unexpected(message)
+        return addresses.dialect.tells_of_gone and self._transport.read(addresses.deletion(image_id)) is None
+
+
+class _FirstPage:
+    """Reads pages, and notes when the first of them was asked for: no list is younger than its first page."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._first: Dated | None = None
+
+    def read(self, url: str, params: Mapping[str, str] | None = None) -> Record | None:
+        dated = self._transport.read_dated(url, params)
+        self._first = self._first or dated
+        return dated.payload
+
+    @property
+    def asked_at(self) -> float:
+        return self._first.asked_at if self._first else self._transport.deadline.now()
+
+    @property
+    def date(self) -> datetime | None:
+        return self._first.date if self._first else None

@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple
 
+from handler.cloud.places.catalogue import Catalogue
+from handler.cloud.places.regions import Region, compute_root
 from handler.errors import Unexpected
 
 ImageApi = Literal["glance", "ims", "ecs-v2.1", "ecs-v2"]
@@ -24,13 +26,15 @@ class Dialect(NamedTuple):
 
     `deletion` is the address for a DELETE. `lists` are addresses with their parameters, which together list every image
     of the project. `keyed_images` is the address of images whose tags have a key and a value, if the API has such tags.
-    `tells_of_gone` says that a GET of `deletion` shows whether an image is gone, even without an image service.
+    `deletes_later` says that a 204 means "task delivered", and not that the image is gone. `tells_of_gone` says that a
+    GET of `deletion` shows whether an image is gone, even without an image service.
     `is_discarded` says that the cloud's documentation calls the API discarded.
     """
 
     deletion: str
     lists: tuple[tuple[str, Mapping[str, str]], ...] = _GLANCE_LISTS
     keyed_images: str = ""
+    deletes_later: bool = True
     deletes_backups: bool = False
     deactivates: bool = False
     tells_of_gone: bool = False
@@ -38,7 +42,7 @@ class Dialect(NamedTuple):
 
 
 DIALECTS: Mapping[ImageApi, Dialect] = {
-    "glance": Dialect(deletion=_GLANCE + "/{image_id}", deactivates=True),
+    "glance": Dialect(deletion=_GLANCE + "/{image_id}", deletes_later=False, deactivates=True),
     "ims": Dialect(
         deletion=_GLANCE + "/{image_id}",
         lists=(("{image}/v2/cloudimages", {}),),
@@ -53,19 +57,46 @@ DIALECTS: Mapping[ImageApi, Dialect] = {
 }
 
 
+class Place(NamedTuple):
+    """Where a service is; without a `url`, why that is not known."""
+
+    url: str
+    problem: str = ""
+
+    def required(self) -> str:
+        """The address; raises Unexpected if there is none."""
+        if not self.url:
+            raise Unexpected(self.problem)
+        return self.url
+
+
+def place_of(catalogue: Catalogue, services: tuple[str, ...], own: str, setting: str) -> Place:
+    """Find the one address of a service: the operator's own, which `setting` names, or that of the catalogue."""
+    if own:
+        return Place(own)
+    found = catalogue.addresses(services, catalogue.region)
+    if not found:
+        return Place("", catalogue.why_missing(services, catalogue.region, setting))
+    if len(found) == 1:
+        return Place(found[0].url)
+    # At the wrong one, every image would look already gone.
+    regions = {endpoint.region for endpoint in found}
+    cure = "OS_REGION_NAME" if len(regions) > 1 else setting
+    return Place("", f"the catalogue has several {services[0]} endpoints in {', '.join(sorted(regions))}: set {cure}")
+
+
 class Addresses(NamedTuple):
-    """Where one project finds its services; None where there is no such service."""
+    """Where one project finds its services."""
 
     project_id: str
     dialect: Dialect
-    image: str | None
-    compute: str | None
-    volume: str | None
-    scaling: str | None
+    image: Place
+    compute: Place
+    regions: tuple[Region, ...]
 
     @property
     def images(self) -> str:
-        """The images of the image service."""
+        """The images of the image service. Raises Unexpected without one."""
         return self._filled(_GLANCE)
 
     @property
@@ -73,47 +104,18 @@ class Addresses(NamedTuple):
         """The images whose tags have a key and a value; empty if tags are plain strings."""
         return self._filled(self.dialect.keyed_images)
 
-    @property
-    def servers(self) -> str:
-        """The servers of the project. Raises Unexpected without a compute service."""
-        return self._filled("{compute}/v2.1/{project_id}/servers/detail")
-
-    @property
-    def volumes(self) -> str:
-        """The volumes of the project. Raises Unexpected where there are none to ask about."""
-        if self.volume is None:
-            message = "the catalogue has no volumes to ask about: set REAPER_IN_USE_CHECK=off"
-            raise Unexpected(message)
-        return f"{self.volume}/volumes/detail"
-
-    @property
-    def scaling_configurations(self) -> str:
-        """The scaling configurations of the project. Raises Unexpected without Auto Scaling."""
-        if self.scaling is None:
-            message = "the catalogue has no auto scaling to ask about: take scaling out of REAPER_IN_USE_ALSO"
-            raise Unexpected(message)
-        return f"{self.scaling}/scaling_configuration"
-
     def lists(self) -> Iterator[tuple[str, Mapping[str, str]]]:
         """The lists that together hold every image, each as an address and its parameters."""
         return ((self._filled(address), wanted) for address, wanted in self.dialect.lists)
 
     def deletion(self, image_id: str) -> str:
-        """The address that deletes an image."""
+        """The address that deletes an image. Raises Unexpected without the service that does it."""
         return self._filled(self.dialect.deletion, image_id)
 
     def _filled(self, address: str, image_id: str = "") -> str:
-        compute = self._compute_root() if "{compute}" in address else ""
-        return address.format(
-            image=_without_version(self.image or ""), compute=compute, project_id=self.project_id, image_id=image_id
-        )
-
-    def _compute_root(self) -> str:
-        """The compute service without version and project."""
-        if self.compute is None:
-            message = "the catalogue has no compute service: set REAPER_COMPUTE_ENDPOINT, or REAPER_IN_USE_CHECK=off"
-            raise Unexpected(message)
-        return re.sub(r"/v2(\.\d+)?(/[^/]+)?/?$", "", self.compute).rstrip("/")
+        compute = compute_root(self.compute.required()) if "{compute}" in address else ""
+        image = _without_version(self.image.required()) if "{image}" in address else ""
+        return address.format(image=image, compute=compute, project_id=self.project_id, image_id=image_id)
 
 
 def _without_version(endpoint: str) -> str:

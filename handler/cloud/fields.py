@@ -3,11 +3,13 @@
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from handler.errors import Unexpected
 
 Record = Mapping[str, Any]
+EPOCH = 1970
 
 
 def read_body(body: bytes) -> Record:
@@ -33,6 +35,17 @@ def read_time(value: object) -> datetime | None:
     except ValueError:
         return None
     return time.replace(tzinfo=time.tzinfo or UTC)
+
+
+def read_date(header: str) -> datetime | None:
+    """Read the time in a header of HTTP, in UTC; None if there is none that can be read."""
+    try:
+        date = parsedate_to_datetime(header)
+        date = date.astimezone(UTC) if date.tzinfo else date.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
+    # A clock that was never set tells nothing.
+    return date if date.year > EPOCH else None
 
 
 def objects(payload: Record, key: str) -> list[Record]:

@@ -1,10 +1,10 @@
 """Lists of the cloud, read to their end; a list that can't be read to its end raises Unexpected."""
 
 from collections.abc import Iterator, Mapping
+from typing import Protocol
 
 from handler.cloud import payloads
 from handler.cloud.fields import Record
-from handler.cloud.transport import Transport
 from handler.errors import Unexpected
 
 PAGE = 1000
@@ -14,8 +14,15 @@ SMALLEST_CAP = 20
 """A cloud may cut pages to this length or more, and name no next one: only a shorter page ends the list for certain."""
 
 
+class Reader(Protocol):
+    """What pages are read with: the transport, or what notes how old they are."""
+
+    def read(self, url: str, params: Mapping[str, str] | None = None) -> Record | None:
+        """GET a JSON object; None if the cloud says that the image does not exist."""
+
+
 def pages(
-    transport: Transport, url: str, key: str, wanted: Mapping[str, str] | None = None, shortest: int = SMALLEST_CAP
+    transport: Reader, url: str, key: str, wanted: Mapping[str, str] | None = None, shortest: int = SMALLEST_CAP
 ) -> Iterator[Record]:
     """Everything in a list whose next page begins after a marker, the last id of the page before.
 
@@ -44,7 +51,7 @@ def pages(
         seen.add(marker)
 
 
-def numbered_pages(transport: Transport, url: str, key: str, id_key: str) -> Iterator[Record]:
+def numbered_pages(transport: Reader, url: str, key: str, id_key: str) -> Iterator[Record]:
     """Everything in a list whose next page begins at a given number. Source: Auto Scaling of Open Telekom Cloud."""
     known, total = list[str](), 1
     while len(known) < total:

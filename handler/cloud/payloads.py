@@ -64,12 +64,11 @@ def owner_of_image(record: Record) -> str | None:
     return text_or_none(record, "owner")
 
 
-def read_accepted_members(payload: Record) -> tuple[str, ...]:
-    """The projects that may use the image: members whose status is neither pending nor rejected."""
-    # By what it is not: a status that nobody knows yet may keep an image, but must not let it go.
+def read_members(payload: Record) -> tuple[str, ...]:
+    """The projects that may use the image: every member that has not turned it down."""
+    # Also one that has not answered: its own lists leave the image out, but it can boot a server from it all the same.
     members = objects(payload, "members")
-    unused = ("pending", "rejected")
-    return tuple(text(member, "member_id") for member in members if text_or_none(member, "status") not in unused)
+    return tuple(text(member, "member_id") for member in members if text_or_none(member, "status") != "rejected")
 
 
 def read_page(payload: Record, key: str) -> tuple[list[Record], bool]:
@@ -110,6 +109,13 @@ def own_images_of_server(server: Record, *, every: bool) -> Iterator[str]:
         yield text(server, "id")
 
 
+def volumes_of_server(server: Record) -> Iterator[str]:
+    """The volumes that are attached to a server."""
+    key = "os-extended-volumes:volumes_attached"
+    for volume in objects(server, key) if server.get(key) else ():
+        yield text(volume, "id")
+
+
 def image_of_volume(volume: Record) -> str | None:
     """The image that a volume was made from, if it was made from one."""
     origin = object_or_none(volume, "volume_image_metadata")
@@ -118,18 +124,32 @@ def image_of_volume(volume: Record) -> str | None:
     return text(origin, "image_id")
 
 
-def image_of_scaling_configuration(configuration: Record) -> str | None:
-    """The image that Auto Scaling makes servers from; None if it copies a server, which counts as a server itself."""
+def images_of_scaling_configuration(configuration: Record) -> Iterator[str]:
+    """The images that Auto Scaling makes servers and their data disks from.
+
+    It makes servers of no image if it copies a server, which counts as a server itself.
+    """
     template = object_or_none(configuration, "instance_config") or {}
     if template.get("imageRef"):
-        return text(template, "imageRef")
-    if template.get("instance_id"):
-        return None
-    raise unreadable("imageRef", template.get("imageRef"))  # noqa: EM101 (the same)
+        yield text(template, "imageRef")
+    elif not template.get("instance_id"):
+        raise unreadable("imageRef", template.get("imageRef"))  # noqa: EM101 (the same)
+    for disk in objects(template, "disk") if template.get("disk") else ():
+        if disk.get("data_disk_image_id"):
+            yield text(disk, "data_disk_image_id")
+
+
+def boot_images(record: Record) -> Iterator[str]:
+    """The images that hold the kernel and the ramdisk of an image, without which no server can be made of it."""
+    for key in ("kernel_id", "ramdisk_id"):
+        if record.get(key):
+            yield text(record, key)
 
 
 def parents_of_image(image: Image) -> Iterator[str]:
-    """The images that an image was derived from, as IMS and Nova note them."""
+    """The images that an image was derived from, as IMS and Nova note them, and those that it needs to boot."""
+    yield from boot_images(image.record)
+    yield from image.origins("image")
     for key in ("__originalimagename", "base_image_ref"):
         if image.record.get(key):
             yield text(image.record, key)

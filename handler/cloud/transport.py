@@ -1,21 +1,24 @@
 """One request to the cloud: sent with a token, its answer understood, and sent again where that may help."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from datetime import datetime
+from typing import Any, NamedTuple, TypeVar
 
 import requests
 from requests import exceptions as wire
-from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError, InvalidHeader, NewConnectionError
 from urllib3.util import Retry
 
 from handler.clock import Backoff, Deadline
-from handler.cloud.fields import Record, read_body
-from handler.cloud.identity.authorities import checked_with
+from handler.cloud.fields import Record, read_body, read_date
 from handler.cloud.identity.identity import USER_AGENT, Identity
-from handler.cloud.identity.plaintext import is_this_machine
 from handler.cloud.meanings import Answer, Meaning, meaning_of, read_answer
+from handler.cloud.places.authorities import checked_with
+from handler.cloud.places.catalogue import Catalogue
+from handler.cloud.places.plaintext import is_this_machine
+from handler.connections import FencedAdapter
 from handler.errors import (
+    AnswerLost,
     BackupLeft,
     CloudError,
     CredentialsRefused,
@@ -44,14 +47,26 @@ WIRE_ERRORS: tuple[tuple[type[Exception], type[CloudError]], ...] = (
     (wire.SSLError, Unreachable),
     (wire.ConnectTimeout, Unreachable),
     (wire.Timeout, Unanswered),
-    (wire.ConnectionError, Unavailable),
-    (wire.ChunkedEncodingError, Unavailable),
-    (wire.ContentDecodingError, Unavailable),
+    (wire.ConnectionError, AnswerLost),
+    (wire.ChunkedEncodingError, AnswerLost),
+    (wire.ContentDecodingError, AnswerLost),
     (Exception, Unexpected),
 )
 """Our error for each error of requests; the first class that fits decides, but see `_translated`."""
 
 T = TypeVar("T")
+
+
+class Dated(NamedTuple):
+    """What was read, None if there is no such image.
+
+    `asked_at` is the moment at which the request that was answered began; `date` is the cloud's own time of its answer,
+    None if the cloud does not tell it.
+    """
+
+    payload: Record | None
+    asked_at: float
+    date: datetime | None
 
 
 Session = requests.Session
@@ -92,7 +107,7 @@ def new_session(connections: int, verify: str | bool) -> requests.Session:  # no
     # Glance answers with JSON only if that is all that we accept: to `*/*`, its errors are HTML.
     session.headers.update({"Accept": "application/json", "User-Agent": USER_AGENT})
     for scheme in ("http://", "https://"):
-        session.mount(scheme, HTTPAdapter(pool_maxsize=connections))
+        session.mount(scheme, FencedAdapter(pool_maxsize=connections))
     return session
 
 
@@ -101,6 +116,8 @@ class Transport:
 
     def __init__(self, session: requests.Session, identity: Identity, deadline: Deadline) -> None:
         self.deadline = deadline
+        self.throttled_at = float("-inf")
+        """The last moment at which the cloud asked for fewer requests."""
         self._session = session
         self._identity = identity
 
@@ -108,17 +125,28 @@ class Transport:
         """The project that we act for."""
         return self.persist(lambda: self._identity.project_id(self.deadline))
 
-    def endpoint(self, *service_types: str) -> str | None:
-        """The address of the first of these services that exists; None if none of them does."""
-        return self.persist(lambda: self._identity.endpoint(service_types, self.deadline))
+    def catalogue(self) -> Catalogue:
+        """Every service that we may use."""
+        return self.persist(lambda: self._identity.catalogue(self.deadline))
 
     def read(self, url: str, params: Mapping[str, str] | None = None) -> Record | None:
         """GET a JSON object; None if the cloud says that the image does not exist."""
-        response, answer = self.persist(lambda: self._ask("GET", url, params=params))
+        return self.read_dated(url, params).payload
+
+    def read_dated(self, url: str, params: Mapping[str, str] | None = None) -> Dated:
+        """GET a JSON object, and tell how old it is."""
+
+        def attempt() -> tuple[float, requests.Response, Answer]:
+            asked_at = self.deadline.now()
+            return asked_at, *self._ask("GET", url, params=params)
+
+        asked_at, response, answer = self.persist(attempt)
         if response.status_code == requests.codes.ok:
-            return read_body(response.content)
+            return Dated(
+                payload=read_body(response.content), asked_at=asked_at, date=read_date(response.headers.get("Date", ""))
+            )
         if meaning_of(answer) is Meaning.GONE:
-            return None
+            return Dated(payload=None, asked_at=asked_at, date=None)
         message = f"GET answered {answer}"
         raise Unexpected(message)
 
@@ -133,12 +161,16 @@ class Transport:
             message = f"{method} answered {answer}"
             raise Unexpected(message)
 
-    def delete(self, url: str, body: Mapping[str, bool] | None) -> tuple[Answer, float | None]:
-        """DELETE once. Returns the answer, and its latency in milliseconds: None if that includes a second token."""
-        # Not repeated here: the image must be judged again before another DELETE is sent. One that was refused for its
-        # token is sent again with a new token, though; it was not carried out.
-        response, answer = self._ask("DELETE", url, json=body)
-        return answer, None if response.history else response.elapsed.total_seconds() * 1000
+    def delete(
+        self, url: str, body: Mapping[str, bool] | None, permit: Callable[[], object]
+    ) -> tuple[Answer, float | None]:
+        """DELETE once. Returns the answer, and its latency in milliseconds.
+
+        `permit` is called when the connection stands, right before the request is sent, and may raise CloudError.
+        """
+        # Not repeated here, not even with a new token: the image must be judged again before another DELETE is sent.
+        response, answer = self._ask("DELETE", url, permit, json=body)
+        return answer, response.elapsed.total_seconds() * 1000
 
     def persist(self, attempt: Callable[[], T]) -> T:
         """Repeat an attempt while its error allows it and there is time. Not to be nested: repetitions multiply."""
@@ -149,15 +181,22 @@ class Transport:
             except CloudError as error:
                 backoff.wait(error)
 
-    def _ask(self, method: str, url: str, **options: Any) -> tuple[requests.Response, Answer]:  # noqa: ANN401
+    def _ask(
+        self,
+        method: str,
+        url: str,
+        permit: Callable[[], object] = lambda: None,
+        **options: Any,  # noqa: ANN401 (those of requests)
+    ) -> tuple[requests.Response, Answer]:
         """Send one request; raises the error that its answer means, if it means one."""
         # First, since a new token takes some of the time from which the time-outs below are made.
         auth = self._identity.auth(self.deadline)
         try:
             # Redirects are not followed: they would carry the token to another host.
-            response = self._session.request(
-                method, url, auth=auth, timeout=self.deadline.timeout(), allow_redirects=False, **options
-            )
+            with self.deadline.fence.around(permit):
+                response = self._session.request(
+                    method, url, auth=auth, timeout=self.deadline.timeout(), allow_redirects=False, **options
+                )
         # urllib3's own error comes through requests where an address can't be parsed.
         except (wire.RequestException, HTTPError) as exc:
             raise self._translated(exc) from exc
@@ -168,6 +207,11 @@ class Transport:
         body = self._identity.scrub(response.content.decode(errors="replace"))
         answer = read_answer(response.status_code, body)
         error = ERRORS.get(meaning_of(answer))
+        # A gateway that has had no answer itself.
+        if error is Unavailable and answer.status in {requests.codes.bad_gateway, requests.codes.gateway_timeout}:
+            error = AnswerLost
+        if error is Throttled:
+            self.throttled_at = self.deadline.now()
         if error is not None:
             message = f"{method} answered {answer}"
             raise error(message, retry_after=_retry_after(response))

@@ -113,10 +113,12 @@ def _ending(deadline: Deadline, progress: Progress) -> Iterator[None]:
         yield
     finally:
         # Lambda freezes what is still running, and thaws it in a later invocation. A late thread must not share its
-        # connections and its token with that one, and must find its own run halted before it can send a DELETE.
-        if progress.is_late:
-            drop_access()
+        # connections and its token with that one. It finds its own run halted before it can send anything; and if it
+        # has found that just before, it finds its connection closed.
         deadline.halt(DeadlineReached("the invocation has ended"))
+        if progress.is_late:
+            deadline.fence.cut()
+            drop_access()
 
 
 class _Invocation(NamedTuple):

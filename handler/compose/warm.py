@@ -1,11 +1,12 @@
 """What an execution environment keeps from one invocation to the next, and when it is made anew."""
 
 import random
-from functools import lru_cache, partial
+from collections.abc import Mapping
+from functools import cache, lru_cache, partial
 from typing import Any, NamedTuple
 
 from handler.cloud.identity.credentials import Credentials
-from handler.cloud.identity.identity import Identity
+from handler.cloud.identity.identity import Home, Identity
 from handler.cloud.identity.keystone import KeystoneIdentity, Login, login_with
 from handler.cloud.transport import Session, new_session
 from handler.config import Settings
@@ -22,9 +23,9 @@ class Access(NamedTuple):
     identity: Identity
 
 
-def load_settings() -> Settings:
+def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     """Read the settings, with the credentials that the secret held when it was last read."""
-    return Settings.from_env(read=_secret)
+    return Settings.from_env(environment, read=_secret)
 
 
 @lru_cache(maxsize=1)
@@ -35,8 +36,14 @@ def reporter(service: str, namespace: str) -> Reporter:
 
 def access_to_cloud(settings: Settings) -> Access:
     """The connections and the token of the last invocation, or new ones if the settings have changed."""
-    plaintext = settings.allow_plaintext == "on"
-    return _access(settings.credentials, settings.concurrency, bool(settings.credentials_secret), plaintext)
+    secret = settings.credentials_secret
+    return _access(
+        settings.credentials,
+        settings.concurrency,
+        bool(secret),
+        _home(secret or settings.credentials, settings.project_pin),
+        settings.allow_plaintext == "on",
+    )
 
 
 def drop_access() -> None:
@@ -49,6 +56,8 @@ def forget() -> None:
     """Begin anew after a snapshot was restored: what was made before it may be out of date."""
     _secret.cache_clear()
     _access.cache_clear()
+    # No project is lost by this: a snapshot is taken before the first invocation, and so before any token.
+    _home.cache_clear()
     # From the same snapshot, every environment would draw the same random pauses.
     random.seed()
 
@@ -59,12 +68,25 @@ def _secret(name: str, access: AwsAccess) -> dict[str, Any]:
     return read_secret(name, access)
 
 
+@cache
+def _home(_source: str | Credentials, pin: str) -> Home:
+    """The project of all credentials of one source: the name of a secret, or what the environment holds."""
+    return Home(pin)
+
+
 @lru_cache(maxsize=1)
-def _access(credentials: Credentials, connections: int, rotates: bool, plaintext: bool) -> Access:  # noqa: FBT001 (facts)
+def _access(
+    credentials: Credentials,
+    connections: int,
+    rotates: bool,  # noqa: FBT001 (a fact)
+    home: Home,
+    plaintext: bool,  # noqa: FBT001 (a fact)
+) -> Access:
     session = new_session(connections, credentials.cacert or True)
     identity = KeystoneIdentity(
         login_with(credentials),
         session,
+        home=home,
         interface=credentials.interface,
         region=credentials.region_name,
         rotate=partial(_rotated, credentials) if rotates else lambda: None,

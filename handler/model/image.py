@@ -49,9 +49,15 @@ class Image:
         return self.visibility != "private" or self.record.get("__imagetype") == "shared"
 
     @property
-    def server_id(self) -> str:
-        """The server that the image is a snapshot of, empty if it is none."""
-        return str(self.record.get("instance_uuid") or "")
+    def server_ids(self) -> frozenset[str]:
+        """The server that the image is a snapshot of, as Nova or IMS names it; empty if it is none."""
+        return self.origins("instance") | frozenset(filter(None, [str(self.record.get("instance_uuid") or "").strip()]))
+
+    def origins(self, kind: str) -> frozenset[str]:
+        """The ids of what an image was made from, if that is of this kind, such as `instance`. Source: IMS."""
+        # `instance,<id>`, but also `image,<region>,<id>`.
+        found, *ids = (part.strip() for part in str(self.record.get("__data_origin") or "").split(","))
+        return frozenset(filter(None, ids)) if found.casefold() == kind else frozenset()
 
     @property
     def has_backup(self) -> bool:

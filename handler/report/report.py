@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from handler.masking import masked, masked_all
 from handler.model.image import Image
+from handler.model.masking import masked, masked_all
 from handler.model.outcome import Outcome, Result
 from handler.model.request import MOST_IMAGES, Source
 

@@ -13,8 +13,8 @@ from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from handler.errors import InvalidSettings, Unexpected
-from handler.masking import masked_all, masked_record
 from handler.model.image import Image
+from handler.model.masking import masked_all, masked_record
 from handler.model.outcome import Outcome
 from handler.model.request import Job, Source
 from handler.report.journal import LEVEL, LONGEST_LINE, as_ascii, parts

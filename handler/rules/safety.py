@@ -27,15 +27,15 @@ class Facts(NamedTuple):
     """What must be known besides the image itself.
 
     `project_id` is the project that we act for, `expect` what the requester believes about the image, `objection` why
-    the sweep that selected it now leaves it alone, `accepted_by` the projects that have accepted an invitation to use
-    it, `used_by` what uses it.
+    the sweep that selected it now leaves it alone, `shared_with` the projects that may use it by an invitation
+    which they have not turned down, `used_by` what uses it.
     """
 
     project_id: str
     now: datetime
     expect: tuple[tuple[str, str | int | None], ...] = ()
     objection: Objection | None = None
-    accepted_by: tuple[str, ...] = ()
+    shared_with: tuple[str, ...] = ()
     used_by: tuple[str, ...] = ()
 
 
@@ -62,6 +62,10 @@ def _protected(image: Image, _facts: Facts, _policy: Policy) -> Objection | None
 def _not_ready(image: Image, _facts: Facts, _policy: Policy) -> Objection | None:
     if image.status not in DELETABLE:
         return Objection("not_ready", f"status {image.status}")
+    # Its status says nothing of a copy into another store: the image is active all the while.
+    for key in ("os_glance_importing_to_stores", "os_glance_import_task"):
+        if image.record.get(key):
+            return Objection("not_ready", f"{key} is {str(image.record[key])[:60]}")
     return None
 
 
@@ -103,8 +107,8 @@ def _too_young(image: Image, facts: Facts, policy: Policy) -> Objection | None:
 
 
 def _shared(_image: Image, facts: Facts, policy: Policy) -> Objection | None:
-    if facts.accepted_by and not policy.allow_shared:
-        return Objection("shared", f"accepted by {_joined(facts.accepted_by)}")
+    if facts.shared_with and not policy.allow_shared:
+        return Objection("shared", f"shared with {_joined(facts.shared_with)}")
     return None
 
 

@@ -1,109 +1,125 @@
 """Which images are used, and by what: servers always, and whatever else the operator has named."""
 
-from collections.abc import Generator, Iterator, Mapping
+import math
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
+from typing import NamedTuple
 
 from handler.clock import Deadline
 from handler.cloud import payloads
 from handler.cloud.calls import Cloud
-from handler.errors import CloudError
+from handler.errors import CloudError, Unavailable
 from handler.model.image import Also, Image
+from handler.work.uses.lists import LIFE, Use
+from handler.work.uses.parts import Parts
 
-LIFE = 60.0
-"""Seconds after which the cloud is asked again which images are used."""
+ROUNDS = 3
+"""How often servers are looked at anew because reading something else took too long."""
+AT_ONCE = 8
+"""Images in use that are read side by side."""
+
+
+class Uses(NamedTuple):
+    """Which images are used, as it was found out at one time.
+
+    It must not be relied on after `good_until`, a moment on the clock of the run. `error` is what kept us from finding
+    out, if anything did.
+    """
+
+    good_until: float
+    users: Mapping[str, tuple[str, ...]]
+    error: CloudError | None = None
+
+    def of(self, image: Image) -> tuple[str, ...]:
+        """What uses an image; raises the CloudError that kept us from finding out."""
+        if self.error:
+            raise self.error.anew()
+        # Without regard to case: some databases find an image by its id in any case.
+        keys = (key.casefold() for key in (image.id, *sorted(image.server_ids)))
+        return tuple(dict.fromkeys(user for key in keys for user in self.users.get(key, ())))
 
 
 class InUse:
-    """Which images are used, and by what. Asks once, and again when the answer is a minute old. Safe for threads."""
+    """Asks which images are used, and asks again for what is too old, or will be very soon. Safe for threads."""
 
     def __init__(self, cloud: Cloud, deadline: Deadline, also: frozenset[Also] = frozenset()) -> None:
         self._cloud = cloud
         self._deadline = deadline
         self._also = also
         self._lock = Lock()
-        self._answer: Mapping[str, tuple[str, ...]] | CloudError = {}
-        self._asked_at: float | None = None
-        """The moment at which the answer was complete."""
+        self._parts: Parts | None = None
+        self._boots: dict[str, tuple[str, ...]] = {}
+        """What each image in use needs to boot; read once in a run."""
+        self._uses: Uses | None = None
+        self._holds_until = -math.inf
+        """Until when an error is the answer, and nothing more is asked."""
 
-    def ask(self, since: float | None = None) -> None:
-        """Ask the cloud, unless there is an answer that is young enough, and from after the moment `since` if given.
-
-        An error is not raised here, but by `of`.
-        """
+    def ask(self) -> Uses:
+        """Find out which images are used. An error is not raised here, but by `Uses.of`."""
         # While one thread asks, all others wait here, and then find its answer.
         with self._lock:
-            asked = self._asked_at
-            is_young = asked is not None and self._deadline.now() - asked <= LIFE
-            if asked is not None and is_young and (since is None or asked > since):
-                return
-            try:
-                self._answer = images_in_use(self._cloud, self._also)
-            # Kept as the answer: an image that its own record saves needs no list, and for the others, a list that
-            # can't be read is not asked for once for each of them.
-            except CloudError as error:
-                self._answer = error
-            self._asked_at = self._deadline.now()
+            if self._uses is None or self._is_due():
+                self._uses = self._asked()
+            return self._uses
 
-    def of(self, image: Image) -> tuple[str, ...]:
-        """What uses an image; raises the CloudError that kept us from finding out."""
-        self.ask()
-        answer = self._answer
-        if isinstance(answer, CloudError):
-            raise answer.anew()
-        return tuple(user for key in (image.id, image.server_id) if key for user in answer.get(key, ()))
+    def _is_due(self) -> bool:
+        if self._deadline.now() < self._holds_until:
+            return False
+        return self._parts is None or self._parts.is_due()
 
+    def _asked(self) -> Uses:
+        try:
+            # Only now, since the catalogue must be there for it.
+            self._parts = self._parts or Parts(self._cloud, self._deadline, self._also)
+            return self._put_together(self._parts)
+        # Kept as the answer: an image that its own record saves needs no list, and for the others, a list that can't be
+        # read is not asked for once for each of them.
+        except CloudError as error:
+            self._holds_until = self._deadline.now() + LIFE
+            return Uses(good_until=self._holds_until, users={}, error=error)
 
-def images_in_use(cloud: Cloud, also: frozenset[Also] = frozenset()) -> Mapping[str, tuple[str, ...]]:
-    """Every image that is used in the project, and what uses it, in words for a person. Raises CloudError.
+    def _put_together(self, parts: Parts) -> Uses:
+        uses = self._gathered(parts)
+        for _ in range(ROUNDS):
+            if not parts.is_due():
+                break
+            uses = self._gathered(parts)
+        users: dict[str, dict[str, None]] = {}
+        for use in uses:
+            users.setdefault(use.image_id.casefold(), {})[use.user] = None
+        unknown = next((server.label for server in parts.servers() if server.is_unknown), None)
+        message = f"server {unknown} is being built, and does not say yet from which image"
+        return Uses(
+            good_until=parts.good_until,
+            users={key: tuple(found) for key, found in users.items()},
+            # Until the next look: by then it may name its image, or the volume that was made of it.
+            error=Unavailable(message) if unknown else None,
+        )
 
-    A server that uses the images made of it stands under its own id: its shelved disk and its snapshots name the server
-    as `instance_uuid`, and the server does not name them.
-    """
-    used: dict[str, list[str]] = {}
-    for image_id, user in _uses(cloud, also):
-        used.setdefault(image_id, []).append(user)
-    return {image_id: tuple(users) for image_id, users in used.items()}
+    def _gathered(self, parts: Parts) -> list[Use]:
+        parts.refresh()
+        uses = list(parts.uses())
+        return uses + self._uses_by_boot(uses)
 
+    def _uses_by_boot(self, uses: Iterable[Use]) -> list[Use]:
+        """The uses of kernels and ramdisks by the images that are in use."""
+        made_of = {use.image_id.casefold(): use.image_id for use in uses if use.is_made_of_it}
+        missing = [image_id for key, image_id in made_of.items() if key not in self._boots]
+        if missing:
+            with ThreadPoolExecutor(min(AT_ONCE, len(missing)), thread_name_prefix="image") as pool:
+                found = pool.map(self._boot_images, missing)
+                self._boots |= {image_id.casefold(): boots for image_id, boots in zip(missing, found, strict=True)}
+        return [
+            Use(boot, f"image {image_id}, which is in use", is_made_of_it=False)
+            for key, image_id in made_of.items()
+            for boot in self._boots[key]
+            if boot.casefold() != key
+        ]
 
-def _uses(cloud: Cloud, also: frozenset[Also]) -> Iterator[tuple[str, str]]:
-    silent = yield from _uses_by_servers(cloud, snapshots="snapshots" in also)
-    # The image of a server that was booted from a volume is known to the volume only.
-    if silent or "volumes" in also:
-        yield from _uses_by_volumes(cloud, every="volumes" in also)
-    if "scaling" in also:
-        yield from _uses_by_scaling(cloud)
-    if "images" in also:
-        yield from _uses_by_images(cloud)
-
-
-def _uses_by_servers(cloud: Cloud, *, snapshots: bool) -> Generator[tuple[str, str], None, bool]:
-    """Yield the uses by servers; return whether any server did not name its image, as when booted from a volume."""
-    silent = False
-    for server in cloud.servers():
-        origins = set(payloads.images_of_server(server))
-        silent = silent or not origins
-        for key in {*origins, *payloads.own_images_of_server(server, every=snapshots)}:
-            yield key, f"server {payloads.label(server)}"
-    return silent
-
-
-def _uses_by_volumes(cloud: Cloud, *, every: bool) -> Iterator[tuple[str, str]]:
-    """The uses by volumes that are attached to a server, or by every volume."""
-    for volume in cloud.volumes():
-        image_id = payloads.image_of_volume(volume)
-        if image_id and volume.get("attachments"):
-            yield image_id, f"the server of volume {payloads.label(volume)}"
-        elif image_id and every:
-            yield image_id, f"volume {payloads.label(volume)}"
-
-
-def _uses_by_scaling(cloud: Cloud) -> Iterator[tuple[str, str]]:
-    for configuration in cloud.scaling_configurations():
-        if image_id := payloads.image_of_scaling_configuration(configuration):
-            yield image_id, f"scaling configuration {payloads.label(configuration, 'scaling_configuration_')}"
-
-
-def _uses_by_images(cloud: Cloud) -> Iterator[tuple[str, str]]:
-    for image in cloud.images():
-        for parent in payloads.parents_of_image(image):
-            yield parent, f"image {image.name or 'unnamed'} ({image.id})"
+    def _boot_images(self, image_id: str) -> tuple[str, ...]:
+        record = self._cloud.record(image_id)
+        # As it is named first: where case matters, an id may be in upper case.
+        if record is None and image_id != image_id.lower():
+            record = self._cloud.record(image_id.lower())
+        return tuple(payloads.boot_images(record)) if record else ()

@@ -1,31 +1,47 @@
 """The judgement of one image: what was found out about it, and whether it may be deleted on the strength of that."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
+from handler.errors import Outdated
 from handler.model.image import Image
 from handler.model.outcome import Objection, Outcome, OutcomeName
 from handler.model.request import Job
 from handler.rules import mark_state
 from handler.rules.mark_state import Mark, MarkState, state_of
 from handler.rules.safety import RULES_OF_RECORD, Facts, judge
+from handler.work.in_use import Uses
 from handler.work.run import Run
 
 FRESH_FOR = 1.0
-"""Seconds after which a judgement is too old to delete an image on its strength."""
+"""Seconds after the answer to the GET in which an image may be deleted on the strength of what it said."""
+
+
+class Reading(NamedTuple):
+    """An image as it was read for its judgement, after everything else that the judgement rests on had been asked.
+
+    `uses` says which images are used, None if nobody asks. `shared_with` are the projects that may use the image by
+    invitation, None as long as they were not asked for. `good_until` is the last moment at which the image may be
+    deleted on the strength of all this.
+    """
+
+    image: Image
+    uses: Uses | None
+    shared_with: tuple[str, ...] | None
+    good_until: float
 
 
 class Judgement(NamedTuple):
     """What was decided about an image.
 
     `objection` says why it stays, None if nothing speaks against its deletion; `mark` what its marks say to its sweep,
-    None if no sweep has chosen it. `made_at` is the moment at which the judgement was complete. It is good for one
-    DELETE.
+    None if no sweep has chosen it. It is good for one DELETE, which must be sent by the moment `good_until`.
     """
 
     image: Image
     mark: Mark | None
     objection: Objection | None
-    made_at: float
+    good_until: float
 
     @property
     def is_due(self) -> bool:
@@ -37,60 +53,79 @@ class Judgement(NamedTuple):
         """Whether nothing speaks against the deletion."""
         return self.objection is None and self.is_due
 
-    def is_fresh(self, now: float) -> bool:
-        """Whether the judgement is still young enough to delete the image on its strength."""
-        return now - self.made_at <= FRESH_FOR
+    def permit(self, now: Callable[[], float]) -> Callable[[], None]:
+        """A function that returns once, and only while the judgement is young enough; else it raises Outdated."""
+        unused = [True]
+
+        def use() -> None:
+            # A list, since one that is empty can't be emptied again: not even two threads could use a permit twice.
+            if now() > self.good_until or not unused:
+                message = "the image has to be read again before its DELETE"
+                raise Outdated(message)
+            unused.pop()
+
+        return use
 
 
-def current_image(job: Job, run: Run, since: float | None = None) -> Image | None:
-    """Read an image for its judgement; None if it is gone.
-
-    Which images are used is asked first, and asked again unless the answer is from after the moment `since`.
-    """
+def read_for(job: Job, run: Run, shared_with: tuple[str, ...] | None = None) -> Reading | None:
+    """Read an image for its judgement; None if it is gone."""
     # In this order, since the record must be newer than every list that it is judged with: while the list of servers is
     # tried again and again, the image may be renamed, kept or shelved.
-    if run.in_use:
-        run.in_use.ask(since)
-    return run.cloud.image(job.target.image_id)
+    uses = run.in_use.ask() if run.in_use else None
+    image = run.cloud.image(job.target.image_id)
+    if image is None:
+        return None
+    good_until = run.deadline.now() + FRESH_FOR
+    if uses:
+        good_until = min(good_until, uses.good_until)
+    return Reading(image=image, uses=uses, shared_with=shared_with, good_until=good_until)
 
 
-def judged(image: Image, job: Job, run: Run) -> Judgement | None:
+def judged(reading: Reading, job: Job, run: Run) -> Judgement | None:
     """Judge an image; None if it turns out to be gone. Raises CloudError if something can't be found out."""
-    return _judged(image, _mark_of(image, job, run), job, run)
-
-
-def _mark_of(image: Image, job: Job, run: Run) -> Mark | None:
-    return state_of(image, job.sweep, run.now) if job.sweep else None
-
-
-def _judged(image: Image, mark: Mark | None, job: Job, run: Run) -> Judgement | None:
+    image = reading.image
+    mark = _mark_of(image, job, run)
     objection = _objection_of_sweep(image, mark, job, run)
     facts = Facts(project_id=run.cloud.project_id, now=run.now, expect=job.target.expect, objection=objection)
     # What the record decides needs no further question: most images that stay cost one request.
     verdict = judge(image, facts, run.policy, RULES_OF_RECORD)
     if verdict is None:
-        gathered = _gathered(image, facts, run)
-        if gathered is None:
-            return None
-        verdict = judge(image, gathered, run.policy)
-    return Judgement(image=image, mark=mark, objection=verdict, made_at=run.deadline.now())
+        # The members of most images can't matter, and asking for them would be one more request for each.
+        if reading.shared_with is None and image.may_be_shared and not run.policy.allow_shared:
+            return _judged_with_members(job, run)
+        used_by = reading.uses.of(image) if reading.uses else ()
+        facts = facts._replace(shared_with=reading.shared_with or (), used_by=used_by)
+        verdict = judge(image, facts, run.policy)
+    return Judgement(image=image, mark=mark, objection=verdict, good_until=reading.good_until)
 
 
-def judged_again(job: Job, run: Run, since: float) -> Judgement | Outcome:
+def _judged_with_members(job: Job, run: Run) -> Judgement | None:
+    """Judge an image that may be shared: its members are asked for, and then it is read anew."""
+    members = run.cloud.members(job.target.image_id)
+    # The answer may have taken its time, and the image may have been kept in the meantime.
+    reading = None if members is None else read_for(job, run, members)
+    return None if reading is None else judged(reading, job, run)
+
+
+def judged_again(job: Job, run: Run) -> Judgement | Outcome:
     """Judge an image anew, before a DELETE that is late or repeated; an outcome if it may not be deleted any more.
 
-    It may be gone by the DELETE that had no answer, and anything about it may have changed since.
+    It may be gone by the DELETE that had no answer, and anything about it may have changed.
     """
-    image = current_image(job, run, since)
-    if image is None:
+    reading = read_for(job, run)
+    if reading is None:
         return gone(job)
-    mark = _mark_of(image, job, run)
+    mark = _mark_of(reading.image, job, run)
     if mark and mark.state is not MarkState.DUE:
-        return outcome(image, "refused", "changed", "its mark was taken off, or its day was put off")
-    judgement = _judged(image, mark, job, run)
+        return outcome(reading.image, "refused", "changed", "its mark was taken off, or its day was put off")
+    judgement = judged(reading, job, run)
     if judgement is None:
         return gone(job)
-    return refused(image, judgement.objection) if judgement.objection else judgement
+    return refused(judgement.image, judgement.objection) if judgement.objection else judgement
+
+
+def _mark_of(image: Image, job: Job, run: Run) -> Mark | None:
+    return state_of(image, job.sweep, run.now) if job.sweep else None
 
 
 def outcome(image: Image, name: OutcomeName, reason: str = "", detail: str = "") -> Outcome:
@@ -113,13 +148,3 @@ def _objection_of_sweep(image: Image, mark: Mark | None, job: Job, run: Run) -> 
     if job.deselected:
         return Objection("changed", "no longer selected")
     return mark_state.objection_of_sweep(image, mark, job.sweep, run.now) if mark and job.sweep else None
-
-
-def _gathered(image: Image, facts: Facts, run: Run) -> Facts | None:
-    """Ask the cloud for the facts that the record does not hold; None if the image is gone by now."""
-    # The members of most images can't matter, and asking for them would be one more request for each.
-    matters = image.may_be_shared and not run.policy.allow_shared
-    accepted_by = run.cloud.accepted_members(image.id) if matters else ()
-    if accepted_by is None:
-        return None
-    return facts._replace(accepted_by=accepted_by, used_by=run.in_use.of(image) if run.in_use else ())

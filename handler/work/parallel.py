@@ -28,13 +28,14 @@ def carry_out(jobs: Sequence[Job], run: Run) -> list[Outcome]:
             run.report(outcome, jobs[number])
 
     def work(numbers: Sequence[int]) -> None:
-        for number in numbers:
-            settle(number, outcome_of(jobs[number], run))
+        with run.deadline.fence.around():
+            for number in numbers:
+                settle(number, outcome_of(jobs[number], run))
 
     executor = ThreadPoolExecutor(run.concurrency, thread_name_prefix="image")
     why_missing = _await([executor.submit(work, numbers) for numbers in _by_image(jobs)], run)
-    # Not waited for: a thread may hang in the resolution of a name, which has no time-out. What is still queued finds
-    # the run halted, and sends nothing.
+    # Not waited for: a thread may hang where no time-out counts. What is still queued finds the run halted, and sends
+    # nothing.
     executor.shutdown(wait=False)
     # A job without an outcome has failed: otherwise its message would count as done, and would not come again.
     for number, job in enumerate(jobs):
@@ -44,10 +45,15 @@ def carry_out(jobs: Sequence[Job], run: Run) -> list[Outcome]:
 
 def in_time(work: Callable[[], T], deadline: Deadline, progress: Progress) -> T:
     """Do a piece of work that asks the cloud; raises DeadlineReached if it has not ended by the deadline."""
-    # In a thread of its own: no time-out covers the resolution of a name, and the invocation would end with nothing
-    # reported while it waits for one.
+    # In a thread of its own: a server may go on sending a little for ever, which no time-out covers, and the invocation
+    # would end with nothing reported while it waits.
     executor = ThreadPoolExecutor(1, thread_name_prefix="image")
-    answer = executor.submit(work)
+
+    def fenced() -> T:
+        with deadline.fence.around():
+            return work()
+
+    answer = executor.submit(fenced)
     executor.shutdown(wait=False)
     try:
         return answer.result(deadline.left())

@@ -25,8 +25,14 @@ class Backend(Protocol):
     def env(self, auth: Auth = "password", *, user: str = "reaper", project: str = "demo") -> dict[str, str]:
         """The `OS_*` variables with which a client comes in."""
 
-    def add_server(self, name: str, *, image: str | None, project: str) -> str:
-        """Start a server; without an image it was booted from a volume."""
+    def add_server(self, name: str, *, image: str | None, project: str, taken_up: bool = True) -> str:
+        """Start a server; without an image it was booted from a volume. No machine may have taken it up yet."""
+
+    def rebuild_server(self, server_id: str, image: str) -> None:
+        """Let a server be made of another image."""
+
+    def delete_server(self, server_id: str) -> None:
+        """Let a server be deleted."""
 
     def publish(self, image_id: str) -> None:
         """Make an image public, as an administrator."""
@@ -56,8 +62,16 @@ class Fake:
     def env(self, auth: Auth = "password", *, user: str = "reaper", project: str = "demo") -> dict[str, str]:
         return self._cloud.env(self._url, auth, user=user, project=self.projects[project])
 
-    def add_server(self, name: str, *, image: str | None, project: str) -> str:
-        return self._cloud.add_server(name, image=image, project=self.projects[project])
+    def add_server(self, name: str, *, image: str | None, project: str, taken_up: bool = True) -> str:
+        status = "ACTIVE" if taken_up else "BUILD"
+        whose = self.projects[project]
+        return self._cloud.add_server(name, image=image, project=whose, status=status, taken_up=taken_up)
+
+    def rebuild_server(self, server_id: str, image: str) -> None:
+        self._cloud.servers[server_id].image = image
+
+    def delete_server(self, server_id: str) -> None:
+        del self._cloud.servers[server_id]
 
     def publish(self, image_id: str) -> None:
         self._cloud.images[image_id].visibility = "public"
@@ -88,8 +102,14 @@ class Real:
     def env(self, auth: Auth = "password", *, user: str = "reaper", project: str = "demo") -> dict[str, str]:
         return self._lab.env(auth, user=user, project=project)
 
-    def add_server(self, name: str, *, image: str | None, project: str) -> str:
-        return self._lab.add_server(name, image=image, project=project)
+    def add_server(self, name: str, *, image: str | None, project: str, taken_up: bool = True) -> str:
+        return self._lab.add_server(name, image=image, project=project, taken_up=taken_up)
+
+    def rebuild_server(self, server_id: str, image: str) -> None:
+        self._lab.rebuild_server(server_id, image)
+
+    def delete_server(self, server_id: str) -> None:
+        self._lab.delete_server(server_id)
 
     def publish(self, image_id: str) -> None:
         change = [{"op": "replace", "path": "/visibility", "value": "public"}]

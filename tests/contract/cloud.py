@@ -73,9 +73,11 @@ class Cloud:
         """Make the data of an image unavailable."""
         assert self.glance("POST", f"/{image_id}/actions/deactivate", user="reaper").status == 204
 
-    def add_server(self, name: str = "web-1", *, image: str | None = None, project: str = "demo") -> str:
+    def add_server(
+        self, name: str = "web-1", *, image: str | None = None, project: str = "demo", taken_up: bool = True
+    ) -> str:
         """Start a server; without an image it was booted from a volume."""
-        return self.backend.add_server(name, image=image, project=project)
+        return self.backend.add_server(name, image=image, project=project, taken_up=taken_up)
 
     def stands(self, image_id: str, user: str = "reaper") -> bool:
         """Whether an image is still there."""

@@ -107,13 +107,17 @@ def test_an_image_that_is_lent_to_us_stays(cloud: Cloud, function: Function) -> 
     assert bytes_of(cloud, image_id, "neighbour") == b"x" * 16
 
 
-def test_a_shared_image_stays_once_somebody_has_accepted_it(cloud: Cloud, function: Function) -> None:
-    offered, accepted = (cloud.add_image(user="neighbour", visibility="shared") for _ in range(2))
-    cloud.share(offered, accept=False)
-    cloud.share(accepted, accept=True)
-    assert function.outcome(offered, user="neighbour") == DELETED
-    assert function.outcome(accepted, user="neighbour") == ("refused", "shared")
-    assert cloud.stands(accepted, "neighbour")
+def test_a_shared_image_stays_until_everybody_has_turned_it_down(cloud: Cloud, function: Function) -> None:
+    offered, accepted, rejected = (cloud.add_image(user="neighbour", visibility="shared") for _ in range(3))
+    for image_id in (offered, accepted, rejected):
+        cloud.share(image_id, accept=image_id == accepted)
+    assert cloud.glance("GET", f"/{offered}/file").content == b"x" * 16
+    path, answer = f"/{rejected}/members/{cloud.demo}", {"status": "rejected"}
+    assert cloud.glance("PUT", path, payload=answer).status == 200
+    for image_id in (offered, accepted):
+        assert function.outcome(image_id, user="neighbour") == ("refused", "shared")
+        assert cloud.stands(image_id, "neighbour")
+    assert function.outcome(rejected, user="neighbour") == DELETED
 
 
 @apis

@@ -33,7 +33,10 @@ class Headers(Mapping[str, str]):
 
 @dataclass(frozen=True)
 class Request:
-    """A request as it was sent: `path` and `query` are still encoded, `base` is the address of the cloud."""
+    """A request as it was sent: `path` and `query` are still encoded, `base` is the address of the cloud.
+
+    An empty `region` is the first one, whose addresses do not name it.
+    """
 
     method: str
     path: str
@@ -41,6 +44,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=Headers)
     body: bytes = b""
     base: str = "http://cloud.test"
+    region: str = ""
 
     @cached_property
     def decoded_path(self) -> str:

@@ -30,7 +30,7 @@ def _volumes(visit: Visit, *, detail: bool) -> Reply:
         message = "Malformed request url"
         raise BadRequest(message)
     query = dict(visit.request.params)
-    volumes, full = cut_page(visit.state.list_volumes(visit.caller), query, visit.state.page_size)
+    volumes, full = cut_page(visit.state.list_volumes(visit.caller, visit.region), query, visit.state.page_size)
     payload: wire.Json = {"volumes": [wire.volume(volume, visit.root, detail=detail) for volume in volumes]}
     if full:
         address = visit.request.base + visit.request.path

@@ -3,6 +3,8 @@
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC
+from email.utils import format_datetime
 from typing import Any, Literal, TypedDict, Unpack
 
 from tests.fakecloud.api import Reply, Request
@@ -64,6 +66,8 @@ class FakeCloud(CloudState):
         if fault is None or fault.has_effect:
             with self.lock:
                 reply = dispatch(self, request)
+        date = format_datetime(self.now.astimezone(UTC), usegmt=True)
+        reply = replace(reply, headers={"Date": date, **reply.headers})
         if fault is not None:
             reply = fault.change(reply)
         if self.delay and not request.path.startswith(("/identity", "/iam", "/_state")):
@@ -123,43 +127,53 @@ class FakeCloud(CloudState):
         metadata: Mapping[str, str] | None = None,
         project: str = DEMO,
         status: str = "ACTIVE",
+        region: str = REGION,
+        taken_up: bool = True,
         id: str | None = None,  # noqa: A002 (its name in the API)
     ) -> str:
-        """Start a server; without an image it was booted from a volume."""
-        server = ServerRecord(id or self.new_id(), name, project, image, dict(metadata or {}), status)
+        """Start a server; without an image it was booted from a volume.
+
+        One that no machine has taken up yet is no change to Nova, though it is in the list.
+        """
+        server = ServerRecord(id or self.new_id(), name, project, image, dict(metadata or {}), status, region)
         self._meter(server, image)
         with self.lock:
             self.servers[server.id] = server
+            if not taken_up:
+                self.server_changes.see(server, None, None)
         return server.id
 
-    def add_volume(
+    def add_volume(  # noqa: PLR0913 (a volume has that many fields)
         self,
         *,
         image: str | None = None,
         server: str | None = None,
         project: str = DEMO,
         name: str = "",
+        region: str = REGION,
         id: str | None = None,  # noqa: A002 (its name in the API)
     ) -> str:
         """Make a volume, of an image and held by a server if these are named."""
-        volume = VolumeRecord(id or self.new_id(), project, image, server, name)
+        volume = VolumeRecord(id or self.new_id(), project, image, server, name, region)
         if server in self.servers:
             self._meter(self.servers[server], image)
         with self.lock:
             self.volumes[volume.id] = volume
         return volume.id
 
-    def add_scaling_configuration(
+    def add_scaling_configuration(  # noqa: PLR0913 (a configuration has that many fields)
         self,
         name: str = "as-1",
         *,
         image: str | None = None,
         project: str = DEMO,
         instance: str | None = None,
+        data_images: Sequence[str] = (),
         id: str | None = None,  # noqa: A002 (its name in the API)
     ) -> str:
         """Let Auto Scaling make servers of an image, or in the likeness of a server."""
         made = ScalingConfiguration(id or self.new_id(), project, name, image, instance, time_text(self.now))
+        made.data_images = tuple(data_images)
         with self.lock:
             self.scaling_configurations[made.id] = made
         return made.id
@@ -194,6 +208,17 @@ class FakeCloud(CloudState):
     def catalog_without(self, *kinds: str) -> None:
         """Take services out of the catalogue by their type."""
         self.missing_services |= set(kinds)
+
+    def catalog_with(self, services: Mapping[str, str]) -> None:
+        """Put services into the catalogue: type -> path, in which `{project}` may stand."""
+        self.more_services |= services
+
+    def add_region(self, name: str, services: Mapping[str, str | None] | None = None) -> None:
+        """Let there be another region, with servers and volumes of its own and the same image service.
+
+        `services` names the paths of those that are elsewhere, and None for those that it lacks.
+        """
+        self.regions[name] = services or {}
 
     def seed(self, plan: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
         """Fill the cloud as a seed file says; `count` makes so many images of a kind, numbered."""

@@ -89,7 +89,19 @@ def service_urls(state: CloudState, base: str, project: str) -> dict[str, tuple[
             "volumev3": ("cinderv3", f"{base}/volume/v3/{project}"),
             "block-storage": ("cinder", f"{base}/volume/v3/{project}"),
         }
-    return {kind: entry for kind, entry in urls.items() if kind not in state.missing_services}
+    urls = {kind: entry for kind, entry in urls.items() if kind not in state.missing_services}
+    return urls | {kind: (kind, base + path.format(project=project)) for kind, path in state.more_services.items()}
+
+
+def region_urls(state: CloudState, base: str, project: str) -> dict[str, dict[str, str]]:
+    """What stands in the catalogue for each further region: type -> address. They share the image service."""
+    home = {kind: url for kind, (_, url) in service_urls(state, base, project).items() if kind != "identity"}
+    found = {}
+    for region, own in state.regions.items():
+        usual = {kind: url if kind == "image" else url.replace(base, f"{base}/{region}") for kind, url in home.items()}
+        chosen: dict[str, str | None] = {**usual, **{kind: path and base + path for kind, path in own.items()}}
+        found[region] = {kind: url for kind, url in chosen.items() if url}
+    return found
 
 
 def _authenticate(state: CloudState, auth: Json) -> Token:
@@ -177,8 +189,8 @@ def _auth_of(request: Request) -> Json:
 
 def _token_reply(visit: Visit, token: Token, status: int) -> Reply:
     wanted = not any(name == "nocatalog" for name, _ in visit.request.params)
-    urls = service_urls(visit.state, visit.request.base, token.project_id or "")
-    body = wire.token(token, wire.catalog(urls) if wanted else None)
+    whose = visit.state, visit.request.base, token.project_id or ""
+    body = wire.token(token, wire.catalog(service_urls(*whose), region_urls(*whose)) if wanted else None)
     return json_reply(body, status, {"X-Subject-Token": token.id})
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 from tests.fakecloud import ims, wire
@@ -79,9 +80,9 @@ def show_server(visit: Visit) -> Reply:
     """One server."""
     _check(visit)
     server_id = visit.args["server_id"]
-    for server in visit.state.list_servers(visit.caller):
+    for server in visit.state.list_servers(visit.caller, visit.region):
         if server.id == server_id:
-            return json_reply({"server": wire.server(server, visit.root, detail=True)})
+            return json_reply({"server": _shown(visit, server, detail=True)})
     message = f"Instance {server_id} could not be found."
     raise NotFound(message)
 
@@ -123,17 +124,35 @@ def finish(request: Request, reply: Reply) -> Reply:
 def _servers(visit: Visit, *, detail: bool) -> Reply:
     _check(visit)
     query = dict(visit.request.params)
-    chosen = [server for server in visit.state.list_servers(visit.caller) if _wanted(server, query)]
+    listed = visit.state.list_servers(visit.caller, visit.region, _changes_since(query))
+    chosen = [server for server in listed if _wanted(server, query)]
     if visit.state.flavour == "otc" and "image" in query:
         servers, full = chosen, False
     else:
         servers, full = cut_page(chosen, query, visit.state.page_size)
-    payload: wire.Json = {"servers": [wire.server(server, visit.root, detail=detail) for server in servers]}
+    payload: wire.Json = {"servers": [_shown(visit, server, detail=detail) for server in servers]}
     if full:
         address = visit.request.base + visit.request.path
         link = f"{address}?{urlencode({**query, 'marker': servers[-1].id})}"
         payload["servers_links"] = [{"rel": "next", "href": link}]
     return json_reply(payload)
+
+
+def _shown(visit: Visit, server: ServerRecord, *, detail: bool) -> wire.Json:
+    volumes = visit.state.attached().get(server.id, [])
+    return wire.server(server, visit.root, volumes, detail=detail)
+
+
+def _changes_since(query: Mapping[str, str]) -> datetime | None:
+    asked = query.get("changes-since")
+    if asked is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(asked)
+    except ValueError as exc:
+        message = f"Invalid input for query parameters changes-since. Value: {asked}. '{asked}' is not a 'date-time'"
+        raise BadRequest(message) from exc
+    return moment.replace(tzinfo=moment.tzinfo or UTC)
 
 
 def _wanted(server: ServerRecord, query: Mapping[str, str]) -> bool:

@@ -130,6 +130,7 @@ class ServerRecord:
     image: str | None = None
     metadata: dict[str, str] = field(default_factory=dict)
     status: str = "ACTIVE"
+    region: str = REGION
 
 
 @dataclass
@@ -141,11 +142,12 @@ class VolumeRecord:
     image: str | None = None
     server: str | None = None
     name: str = ""
+    region: str = REGION
 
 
 @dataclass
 class ScalingConfiguration:
-    """What Auto Scaling makes servers of: an image, or the likeness of a server."""
+    """What Auto Scaling makes servers of: an image, or the likeness of a server; and images of data disks."""
 
     id: str
     project: str
@@ -153,6 +155,7 @@ class ScalingConfiguration:
     image: str | None = None
     instance: str | None = None
     created_at: str = BORN
+    data_images: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

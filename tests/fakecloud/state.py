@@ -5,9 +5,10 @@ remembered apart from what never existed, although callers are told the same abo
 """
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.fakecloud.accounts import Accounts, wall_clock
+from tests.fakecloud.changes import Changes
 from tests.fakecloud.errors import (
     BadTag,
     BadTransition,
@@ -22,8 +23,19 @@ from tests.fakecloud.errors import (
     RoleMissing,
     TooManyTags,
 )
-from tests.fakecloud.records import ImageRecord, ScalingConfiguration, ServerRecord, Token, VolumeRecord, time_text
+from tests.fakecloud.records import (
+    REGION,
+    ImageRecord,
+    ScalingConfiguration,
+    ServerRecord,
+    Token,
+    VolumeRecord,
+    time_text,
+)
 from tests.fakecloud.shelf import Shelf
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 BUSY = frozenset({"queued", "saving", "uploading", "importing"})
 LONGEST_TAG = 255
@@ -47,6 +59,10 @@ class CloudState(Accounts):
         self.shelf = Shelf()
         self.dead: dict[str, ImageRecord] = {}
         self.servers: dict[str, ServerRecord] = {}
+        self.server_changes = Changes()
+        self.regions: dict[str, Mapping[str, str | None]] = {}
+        """Further regions: the addresses of their services, where these are not the usual ones."""
+        self.more_services: dict[str, str] = {}
         self.volumes: dict[str, VolumeRecord] = {}
         self.scaling_configurations: dict[str, ScalingConfiguration] = {}
         self.backups: set[str] = set()
@@ -200,13 +216,26 @@ class CloudState(Accounts):
             raise NotFound(message)
         del image.members[member]
 
-    def list_servers(self, caller: Token) -> list[ServerRecord]:
-        """The project's servers, the newest first."""
-        return [server for server in reversed(self.servers.values()) if server.project == caller.project_id]
+    def list_servers(self, caller: Token, region: str = REGION, since: datetime | None = None) -> list[ServerRecord]:
+        """The project's servers, the newest first; or those that have changed, the deleted ones included."""
+        self.server_changes.note(self.servers, self.attached(), self.now)
+        servers = list(reversed(self.servers.values()))
+        if since is not None:
+            servers = self.server_changes.since(since, servers)
+        return [server for server in servers if (server.project, server.region) == (caller.project_id, region)]
 
-    def list_volumes(self, caller: Token) -> list[VolumeRecord]:
+    def attached(self) -> dict[str, list[str]]:
+        """The volumes that each server holds."""
+        held: dict[str, list[str]] = {}
+        for volume in self.volumes.values():
+            if volume.server:
+                held.setdefault(volume.server, []).append(volume.id)
+        return held
+
+    def list_volumes(self, caller: Token, region: str = REGION) -> list[VolumeRecord]:
         """The project's volumes."""
-        return [volume for volume in self.volumes.values() if volume.project == caller.project_id]
+        mine = (caller.project_id, region)
+        return [volume for volume in self.volumes.values() if (volume.project, volume.region) == mine]
 
     def list_scaling_configurations(self, caller: Token) -> list[ScalingConfiguration]:
         """The project's configurations of Auto Scaling."""

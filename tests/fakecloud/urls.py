@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tests.fakecloud import autoscaling, cinder, cloudimages, extras, glance, ims, keystone, nova
 from tests.fakecloud.api import Reply, Request
@@ -60,7 +60,7 @@ IMAGE = IMAGES + r"/(?P<image_id>[^/]+)"
 IMS_IMAGE = r"/ims/v2/(?P<project>[0-9a-f]{32})/images/(?P<image_id>[^/]+)"
 COMPUTE = r"/(?:compute|ecs)/(?P<version>v2|v2\.1)/(?P<project>[0-9a-f]{32})"
 BARE_COMPUTE = r"/compute/(?P<version>v2|v2\.1)"
-VOLUMES = r"/(?:volume|evs)/v3/(?P<project>[0-9a-f]{32})/volumes"
+VOLUMES = r"/(?:volume|evs)/v[23]/(?P<project>[0-9a-f]{32})/volumes"
 SCALING = r"/as/autoscaling-api/v1/(?P<project>[0-9a-f]{32})"
 
 TABLE: tuple[tuple[str, str, Handler], ...] = (
@@ -118,6 +118,9 @@ ROUTES = tuple(Route(method, re.compile(address), handler, handler not in OPEN) 
 
 def dispatch(state: CloudState, request: Request) -> Reply:
     """Answer a request."""
+    region, _, rest = request.path.removeprefix("/").partition("/")
+    if region in state.regions:
+        request = replace(request, path=f"/{rest}", base=f"{request.base}/{region}", region=region)
     service = SERVICES.get(request.path.split("/", 2)[1])
     if service is None or state.flavour not in service.flavours:
         return ims.lost(request, "") if state.flavour == "otc" else glance.lost(request, "")

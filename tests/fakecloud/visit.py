@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from tests.fakecloud.api import Request
 from tests.fakecloud.errors import Unauthorized
-from tests.fakecloud.records import Token
+from tests.fakecloud.records import REGION, Token
 from tests.fakecloud.state import CloudState
 
 
@@ -24,6 +24,11 @@ class Visit:
         if self.token is None or self.token.project_id is None:
             raise Unauthorized
         return self.token
+
+    @property
+    def region(self) -> str:
+        """The region that is asked."""
+        return self.request.region or REGION
 
     @property
     def root(self) -> str:

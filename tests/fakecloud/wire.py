@@ -119,7 +119,7 @@ def member(image: ImageRecord, project_id: str) -> Json:
     }
 
 
-def server(record: ServerRecord, root: str, *, detail: bool) -> Json:
+def server(record: ServerRecord, root: str, volumes: Iterable[str] = (), *, detail: bool) -> Json:
     """A server as Nova shows it; one that was booted from a volume has an empty text for its image."""
     bare = re.sub(r"/v2(\.1)?(?=/|$)", "", root)
     address = f"servers/{record.id}"
@@ -143,7 +143,7 @@ def server(record: ServerRecord, root: str, *, detail: bool) -> Json:
         "OS-DCF:diskConfig": "MANUAL",
         "OS-EXT-STS:vm_state": record.status.lower(),
         "OS-EXT-STS:power_state": 1,
-        "os-extended-volumes:volumes_attached": [],
+        "os-extended-volumes:volumes_attached": [{"id": volume_id} for volume_id in volumes],
     }
 
 
@@ -180,7 +180,13 @@ def scaling_configuration(record: ScalingConfiguration) -> Json:
         "scaling_configuration_name": record.name,
         "instance_config": {
             **dict.fromkeys(unset),
-            "disk": [{"size": 40, "volume_type": "SATA", "disk_type": "SYS"}],
+            "disk": [
+                {"size": 40, "volume_type": "SATA", "disk_type": "SYS"},
+                *(
+                    {"size": 40, "volume_type": "SATA", "disk_type": "DATA", "data_disk_image_id": image_id}
+                    for image_id in record.data_images
+                ),
+            ],
             "instance_id": record.instance,
             "flavorRef": None if record.instance else "103",
             "imageRef": record.image,
@@ -215,20 +221,27 @@ def token(record: Token, catalog: Iterable[Json] | None) -> Json:
     return {"token": body}
 
 
-def catalog(urls: Mapping[str, tuple[str, str]]) -> list[Json]:
-    """The catalogue of services: type -> (name, url)."""
-    return [_service(kind, name, url) for kind, (name, url) in urls.items()]
+def catalog(urls: Mapping[str, tuple[str, str]], regions: Mapping[str, Mapping[str, str]] | None = None) -> list[Json]:
+    """The catalogue of services: type -> (name, url), and in further regions: type -> url."""
+    others = regions or {}
+    return [
+        _service(
+            kind, name, {REGION: url, **{region: found[kind] for region, found in others.items() if kind in found}}
+        )
+        for kind, (name, url) in urls.items()
+    ]
 
 
-def _service(kind: str, name: str, url: str) -> Json:
+def _service(kind: str, name: str, urls: Mapping[str, str]) -> Json:
     endpoints = [
         {
-            "id": _stable_id(kind, interface),
+            "id": _stable_id(kind, interface, *([region] if region != REGION else [])),
             "interface": interface,
-            "region_id": REGION,
+            "region_id": region,
             "url": url,
-            "region": REGION,
+            "region": region,
         }
+        for region, url in urls.items()
         for interface in ("public", "internal", "admin")
     ]
     return {"endpoints": endpoints, "id": _stable_id(kind), "type": kind, "name": name}

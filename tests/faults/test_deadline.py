@@ -3,6 +3,7 @@ import json
 import pytest
 
 from handler.clock import RESERVE, SHORTEST_REQUEST
+from handler.cloud.identity.life import Life
 from handler.errors import Unavailable
 from handler.model.request import DeletionRequest, Job, Target
 from handler.work.parallel import carry_out
@@ -73,9 +74,11 @@ def test_a_run_that_begins_too_late_begins_nothing(cloud: FakeCloud, server: Ser
     assert not cloud.calls
 
 
-def test_a_new_token_costs_time_that_the_request_no_longer_has(cloud: FakeCloud, server: Server) -> None:
+def test_a_new_token_costs_time_that_the_request_no_longer_has(
+    cloud: FakeCloud, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     image_id = cloud.add_image()
-    cloud.token_ttl = 60  # so short that every request gets a token of its own
+    monkeypatch.setattr(Life, "is_over", lambda _life: True)  # every request gets a token of its own
     clock = Clock(RESERVE + SHORTEST_REQUEST + 0.4)
     cloud.fault("POST", TOKENS_PATH, status=None, skip=2, then=lambda: clock.pass_by(0.6))
     starts = []
@@ -220,19 +223,6 @@ def test_what_got_stuck_in_an_invocation_does_not_hold_up_the_next(cloud: FakeCl
         assert stage.outcomes([image_id], Context(2.5)) == {image_id: ("failed", "deadline")}
         assert stage.outcomes([image_id], Context(2.5)) == {image_id: ("failed", "deadline")}
         assert slow.methods == ["POST", "POST"]  # the second did not wait for the first
-
-
-def test_images_that_were_listed_as_unused_a_minute_ago_are_asked_about_again(cloud: FakeCloud, server: Server) -> None:
-    first, second, third = (cloud.add_image() for _ in range(3))
-    clock = Clock(300)
-    run = new_run(cloud, server, clock)
-    reap(run, [first])
-    cloud.add_server(image=third)
-    clock.pass_by(59)
-    assert reap(run, [second])[second].outcome == "deleted"
-    clock.pass_by(2)
-    assert reap(run, [third])[third].reason == "in_use"
-    assert sum(call.path.endswith("/servers/detail") for call in cloud.calls) == 2
 
 
 def test_an_image_is_read_after_the_list_of_what_is_used(cloud: FakeCloud, server: Server) -> None:

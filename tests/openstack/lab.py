@@ -12,7 +12,7 @@ from tests.openstack.config import REGION, Settings
 from tests.openstack.postgres import Postgres
 from tests.openstack.process import Port, Service
 from tests.openstack.seed import kept_seed, make_image_database, plant
-from tests.openstack.servers import add_server, remove_servers
+from tests.openstack.servers import add_server, delete_server, rebuild_server, remove_servers
 
 APPLICATIONS = {
     "network": "no_network",
@@ -116,9 +116,19 @@ class Lab:
             "OS_PROJECT_DOMAIN_NAME": "Default",
         }
 
-    def add_server(self, name: str = "web-1", *, image: str | None = None, project: str = "demo") -> str:
+    def add_server(
+        self, name: str = "web-1", *, image: str | None = None, project: str = "demo", taken_up: bool = True
+    ) -> str:
         """Put a server into Nova's databases; without an image it was booted from a volume."""
-        return add_server(self._settings, name, image or "", self.projects[project])
+        return add_server(self._settings, name, image or "", self.projects[project], taken_up=taken_up)
+
+    def rebuild_server(self, server_id: str, image: str) -> None:
+        """Let a server be made of another image."""
+        rebuild_server(self._settings, server_id, image)
+
+    def delete_server(self, server_id: str) -> None:
+        """Let a server be deleted."""
+        delete_server(self._settings, server_id)
 
     def remove_servers(self) -> None:
         """Let there be no servers."""

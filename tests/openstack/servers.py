@@ -19,14 +19,19 @@ IN_CELL = {
 """The tables of a cell that hold a server, and where they name it."""
 
 
-def add_server(settings: Settings, name: str, image: str, project: str) -> str:
-    """Copy the pattern; the new server's id."""
+def add_server(settings: Settings, name: str, image: str, project: str, *, taken_up: bool) -> str:
+    """Copy the pattern; the new server's id.
+
+    One that no machine has taken up yet was never updated, as conductor writes it.
+    """
     server_id = str(uuid4())
     whose = {"project_id": project, "user_id": project}
-    born = datetime.now(UTC).replace(tzinfo=None).isoformat(" ")
-    shown = {"image_ref": image, "display_name": name, "hostname": name, "created_at": born, "updated_at": born}
-    tables = {table: {named: server_id} for table, named in IN_CELL.items()}
-    tables["instances"] |= whose | shown
+    shown: dict[str, str | None] = {"image_ref": image, "display_name": name, "hostname": name, "created_at": _now()}
+    state = (
+        {"updated_at": _now()} if taken_up else {"updated_at": None, "vm_state": "building", "task_state": "scheduling"}
+    )
+    tables: dict[str, dict[str, str | None]] = {table: {named: server_id} for table, named in IN_CELL.items()}
+    tables["instances"] |= {**whose, **shown, **state}
     cell1, api = settings.database("nova_cell1"), settings.database("nova_api")
     pattern = _pattern_id(cell1)
     for table, changes in tables.items():
@@ -35,13 +40,35 @@ def add_server(settings: Settings, name: str, image: str, project: str) -> str:
     return server_id
 
 
+def rebuild_server(settings: Settings, server_id: str, image: str) -> None:
+    """Let a server be made of another image, as Nova writes it."""
+    _update(settings, server_id, "image_ref = ?", image)
+
+
+def delete_server(settings: Settings, server_id: str) -> None:
+    """Let a server be deleted, as Nova writes it: its row stays."""
+    _update(settings, server_id, "deleted = id, vm_state = 'deleted', deleted_at = ?", _now())
+
+
+def _update(settings: Settings, server_id: str, change: str, value: str) -> None:
+    with closing(sqlite3.connect(settings.database("nova_cell1"), timeout=60)) as opened, opened:
+        opened.execute(
+            f"UPDATE instances SET {change}, updated_at = ? WHERE uuid = ?",  # noqa: S608 (the change is ours)
+            (value, _now(), server_id),
+        )
+
+
+def _now() -> str:
+    return datetime.now(UTC).replace(tzinfo=None).isoformat(" ")
+
+
 def _pattern_id(cell: Path) -> str:
     with closing(sqlite3.connect(cell)) as opened:
         (found,) = opened.execute("SELECT uuid FROM instances WHERE project_id = ?", (PATTERN,)).fetchone()
         return str(found)
 
 
-def _copy(database: Path, table: str, where: tuple[str, str], changes: Mapping[str, str]) -> None:
+def _copy(database: Path, table: str, where: tuple[str, str], changes: Mapping[str, str | None]) -> None:
     """Insert the rows that `where` finds once more, changed. All names are ours or the database's own."""
     column, value = where
     with closing(sqlite3.connect(database, timeout=60)) as opened, opened:

@@ -1,14 +1,22 @@
 """What may stand between AWS and us, and who asks the fake cloud."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 
 import pytest
 import requests
 
-from tests.fakecloud import Server
+from tests import aws
+from tests.conftest import Invocation, Invoke
+from tests.fakecloud import FakeCloud, Server
 from tests.fakecloud.api import Reply, Request
 from tests.fakecloud.faults import Faults
 from tests.unit.fakeclient import TRANSPORTS, Client, clients
+
+SECRET_NAME = "image-reaper/otc"
+
+Store = Callable[[object], str]
+Reap = Callable[..., Invocation]
 
 
 class Relay:
@@ -52,3 +60,35 @@ def client(request: pytest.FixtureRequest) -> Iterator[Client]:
 @pytest.fixture(params=TRANSPORTS)
 def otc(request: pytest.FixtureRequest) -> Iterator[Client]:
     yield from clients(request.param, "otc")
+
+
+@pytest.fixture
+def vault(moto: str) -> Iterator[aws.Client]:
+    vault = aws.client("secretsmanager", moto)
+    yield vault
+    for secret in vault.list_secrets()["SecretList"]:
+        vault.delete_secret(SecretId=secret["ARN"], ForceDeleteWithoutRecovery=True)
+
+
+@pytest.fixture
+def store(vault: aws.Client) -> Store:
+    """Store a secret: an object as JSON, or a text as it is. Gives its ARN."""
+
+    def store_once(secret: object) -> str:
+        text = secret if isinstance(secret, str) else json.dumps(secret)
+        if vault.list_secrets()["SecretList"]:
+            return str(vault.put_secret_value(SecretId=SECRET_NAME, SecretString=text)["ARN"])
+        return str(vault.create_secret(Name=SECRET_NAME, SecretString=text)["ARN"])
+
+    return store_once
+
+
+@pytest.fixture
+def reap(invoke: Invoke, cloud: FakeCloud, moto: str) -> Reap:
+    """Let an image be deleted by a function that knows no password but the secret's."""
+
+    def reap_once(**settings: str) -> Invocation:
+        secret = {"REAPER_CREDENTIALS_SECRET": SECRET_NAME, "OS_PASSWORD": "", "AWS_ENDPOINT_URL": moto}
+        return invoke({"image_ids": [cloud.add_image()]}, **aws.KEYS | secret | settings)
+
+    return reap_once

@@ -1,7 +1,6 @@
 """What we say to AWS: signed plain HTTP, against moto's server and against a server that keeps what it was sent."""
 
 import json
-from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -14,51 +13,16 @@ from handler.compose import warm
 from handler.engine.aws import calls as aws
 from handler.engine.aws.access import AwsAccess
 from handler.errors import AnswerNotDelivered, AwsFault, InvalidSettings
-from tests.aws import KEYS, REGION, Client, client
+from tests.aws import KEYS, REGION, Client
 from tests.conftest import Invocation, Invoke, load_event, queue
 from tests.fakecloud import FakeCloud, Server
 from tests.fakecloud.records import Call
 from tests.faults import closed_port
+from tests.unit.conftest import SECRET_NAME, Reap, Store
 
 TOKEN = "IQoJb3JpZ2luX2VjEXAMPLE"
-NAME = "image-reaper/otc"
 CONDITION = "ConditionalCheckFailedException"
 WRONG_PASSWORD = {"OS_PASSWORD": "wr0ng-passw0rd"}
-
-Store = Callable[[object], str]
-Reap = Callable[..., Invocation]
-
-
-@pytest.fixture
-def vault(moto: str) -> Iterator[Client]:
-    vault = client("secretsmanager", moto)
-    yield vault
-    for secret in vault.list_secrets()["SecretList"]:
-        vault.delete_secret(SecretId=secret["ARN"], ForceDeleteWithoutRecovery=True)
-
-
-@pytest.fixture
-def store(vault: Client) -> Store:
-    """Store a secret: an object as JSON, or a text as it is. Gives its ARN."""
-
-    def store_once(secret: object) -> str:
-        text = secret if isinstance(secret, str) else json.dumps(secret)
-        if vault.list_secrets()["SecretList"]:
-            return str(vault.put_secret_value(SecretId=NAME, SecretString=text)["ARN"])
-        return str(vault.create_secret(Name=NAME, SecretString=text)["ARN"])
-
-    return store_once
-
-
-@pytest.fixture
-def reap(invoke: Invoke, cloud: FakeCloud, moto: str) -> Reap:
-    """Let an image be deleted by a function that knows no password but the secret's."""
-
-    def reap_once(**settings: str) -> Invocation:
-        secret = {"REAPER_CREDENTIALS_SECRET": NAME, "OS_PASSWORD": "", "AWS_ENDPOINT_URL": moto}
-        return invoke({"image_ids": [cloud.add_image()]}, **KEYS | secret | settings)
-
-    return reap_once
 
 
 def password_of(cloud: FakeCloud) -> dict[str, str]:
@@ -93,7 +57,7 @@ def test_the_secret_is_read_once_in_the_life_of_an_environment(
 ) -> None:
     store(password_of(cloud))
     reap()
-    vault.delete_secret(SecretId=NAME, ForceDeleteWithoutRecovery=True)
+    vault.delete_secret(SecretId=SECRET_NAME, ForceDeleteWithoutRecovery=True)
     assert reap().answer["counts"] == {"deleted": 1}
 
 
@@ -296,7 +260,7 @@ def test_the_signature_is_that_of_aws_s_own_library(token: str, cloud: FakeCloud
     call = next(call for call in cloud.calls_of("POST") if call.path == "/sink/vault")
     headers = {name.lower(): value for name, value in call.headers.items()}
     assert headers["x-amz-target"] == "secretsmanager.GetSecretValue"
-    assert json.loads(call.body) == {"SecretId": NAME}
+    assert json.loads(call.body) == {"SecretId": SECRET_NAME}
     assert headers.get("x-amz-security-token", "") == token
     signature = signature_by_botocore(call, server.url, "secretsmanager", token or None)
     assert headers["authorization"].endswith(f"Signature={signature}")

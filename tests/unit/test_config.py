@@ -17,6 +17,7 @@ USER = {"OS_USERNAME": "reaper", "OS_USER_DOMAIN_NAME": "Default"}
 PROJECT = {"OS_PROJECT_NAME": "demo", "OS_PROJECT_DOMAIN_NAME": "Default"}
 KEYSTONE = {"OS_AUTH_URL": "https://keystone.example/v3"}
 PASSWORD = KEYSTONE | USER | PROJECT | {"OS_PASSWORD": SECRET}
+USER_ID = KEYSTONE | PROJECT | {"OS_USER_ID": "u1", "OS_PASSWORD": SECRET}
 TOKEN = KEYSTONE | PROJECT | {"OS_AUTH_TYPE": "v3token", "OS_TOKEN": SECRET}
 APPLICATION = KEYSTONE | {"OS_AUTH_TYPE": "v3applicationcredential", "OS_APPLICATION_CREDENTIAL_SECRET": SECRET}
 SWEEP = '{"sweep": {"select": {"name": "ci-*"}}}'
@@ -201,9 +202,9 @@ BAD = {
         "http://[",
         "http://k:99999",
     ],
-    "OS_AUTH_TYPE": ["Password", "v2password", "token", "v3oidcpassword", "none", "password "],
+    "OS_AUTH_TYPE": ["Password", "v2password", "v2token", "v3oidcpassword", "none", "password "],
     "OS_CACERT": ["/no/such/file.pem", "/"],
-    "OS_INTERFACE": ["Public", "publicURL", "private"],
+    "OS_INTERFACE": ["Public", "publicUrl", "URL", "private"],
 }
 
 
@@ -282,11 +283,18 @@ def test_an_empty_variable_counts_as_not_set(variable: str) -> None:
 
 @pytest.mark.parametrize(
     ("environment", "variable"),
-    [(given, name) for given in (PASSWORD, TOKEN, BY_ID, BY_NAME) for name in given if name != "OS_AUTH_TYPE"],
+    [(given, name) for given in (USER_ID, TOKEN, BY_ID, BY_NAME) for name in given if name != "OS_AUTH_TYPE"],
 )
 def test_each_part_of_the_credentials_is_needed(environment: dict[str, str], variable: str) -> None:
     assert variable in refusal(without(environment, variable))
     assert variable in refusal(environment | {variable: ""})
+
+
+@pytest.mark.parametrize(
+    "variable", ["OS_AUTH_URL", "OS_USERNAME", "OS_USER_DOMAIN_NAME", "OS_PASSWORD", "OS_PROJECT_NAME"]
+)
+def test_each_part_of_a_password_is_needed_but_the_domain_of_the_project(variable: str) -> None:
+    assert variable in refusal(without(PASSWORD, variable, "OS_PROJECT_DOMAIN_NAME"))
 
 
 @pytest.mark.parametrize("environment", [PASSWORD, TOKEN, BY_ID, BY_NAME], ids=["password", "token", "id", "name"])

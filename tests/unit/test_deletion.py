@@ -21,7 +21,7 @@ from handler.work.judgement import Judgement
 from handler.work.run import Run
 from tests.conftest import UNKNOWN_ID, Context, Invoke, queue
 from tests.fakecloud import DEMO, OTHER, FakeCloud, Server
-from tests.faults import Clock, new_run
+from tests.faults import Clock, new_run, reap
 
 Fields = dict[str, Any]
 
@@ -156,13 +156,21 @@ def test_a_refusal_is_no_failure(invoke: Invoke, cloud: FakeCloud) -> None:
     assert (run.answer["ok"], run.answer["counts"]) == (True, {"refused": 1})
 
 
-@pytest.mark.parametrize("visibility", ["private", "shared"])
-@pytest.mark.parametrize("status", ["pending", "rejected"])
-def test_an_invitation_that_nobody_accepted_keeps_no_image(
+@pytest.mark.parametrize(("visibility", "status"), [("private", "pending"), ("shared", "rejected")])
+def test_an_invitation_that_lets_nobody_in_keeps_no_image(
     invoke: Invoke, cloud: FakeCloud, visibility: str, status: str
 ) -> None:
     image = cloud.add_image(visibility=visibility, members={OTHER: status})
     assert invoke({"image_ids": [image]}).outcomes == {image: ("deleted", "")}
+
+
+@pytest.mark.parametrize("status", ["pending", "accepted", "invited"])
+def test_a_member_is_a_user_until_it_has_turned_the_image_down(invoke: Invoke, cloud: FakeCloud, status: str) -> None:
+    image = cloud.add_image(visibility="shared", members={OTHER: status})
+    run = invoke({"image_ids": [image]})
+    assert run.outcomes == {image: ("refused", "shared")}
+    assert OTHER in run.answer["outcomes"][0]["detail"]
+    assert image in cloud.images
 
 
 def test_a_shared_image_may_go_where_the_settings_say_so(invoke: Invoke, cloud: FakeCloud) -> None:
@@ -610,7 +618,7 @@ def test_a_success_without_words_is_believed(invoke: Invoke, cloud: FakeCloud, s
 def test_a_deletion_whose_answer_was_lost_is_found_out(invoke: Invoke, cloud: FakeCloud) -> None:
     image = cloud.add_image()
     cloud.fault("DELETE", image, apply=True, cut=True)
-    assert invoke({"image_ids": [image]}).outcomes == {image: ("already_gone", "")}
+    assert invoke({"image_ids": [image]}).outcomes == {image: ("deleted", "")}
     assert set(cloud.dead) == {image}
 
 
@@ -712,10 +720,10 @@ def test_what_cannot_be_written_down_is_not_deleted(
     assert nothing_deleted(cloud)
 
 
-def test_a_server_that_starts_before_a_delete_is_repeated_saves_its_image(invoke: Invoke, cloud: FakeCloud) -> None:
+def test_a_server_that_starts_before_a_delete_is_repeated_saves_its_image(cloud: FakeCloud, server: Server) -> None:
     image = cloud.add_image()
-    cloud.fault("DELETE", status=503, then=lambda: cloud.add_server(image=image))
-    assert invoke({"image_ids": [image]}).outcomes == {image: ("refused", "in_use")}
+    cloud.fault("DELETE", status=503, headers={"Retry-After": "3"}, then=lambda: cloud.add_server(image=image))
+    assert reap(new_run(cloud, server, Clock()), [image])[image].reason == "in_use"
     assert set(cloud.images) == {image}
 
 
@@ -734,7 +742,7 @@ def test_a_judgement_that_does_not_permit_it_opens_no_way_to_a_delete(
     image = run.cloud.image(image_id)
     assert image is not None
     mark = Mark(state=state, tags=MarkTags(), last_day=None, veto="", removable=False) if state else None
-    judgement = Judgement(image=image, mark=mark, objection=objection, made_at=run.deadline.now())
+    judgement = Judgement(image=image, mark=mark, objection=objection, good_until=run.deadline.now())
     with pytest.raises(RuntimeError, match="no judgement permits"):
         deletion._send(judgement, Job(Target(image_id), DeletionRequest((Target(image_id),))), run)
     assert nothing_deleted(cloud)

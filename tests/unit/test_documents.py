@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from handler.cloud.identity.spellings import TODAY
 from handler.config import Settings
 from handler.errors import CloudError
 from handler.report.reporter import METRICS
@@ -35,8 +36,8 @@ NO_EVENTS = {"aws.autoscaling", "image.activate", "metering.image_id", "oslo.mes
 POWERTOOLS = {"POWERTOOLS_LOG_LEVEL", "LOG_LEVEL"}
 """What Powertools reads by itself."""
 OURS = re.compile(r"\b(?:REAPER|OS|POWERTOOLS)_[A-Z_]*[A-Z]\b")
-OF_OTHERS = {"OS_CLOUD"}
-"""Variables that a document names to say that they are not read."""
+OF_OTHERS = {*TODAY, "OS_CLOUD", "OS_CLIENT_CONFIG_FILE", "OS_DOMAIN_ID", "OS_DOMAIN_NAME", "OS_DEFAULT_DOMAIN"}
+"""Variables that are no settings, but are read for what they say of settings."""
 
 
 # Documents, read

@@ -51,6 +51,8 @@ def test_every_cloud_error_has_a_reason_of_the_contract(error: type[CloudError])
 
 def test_only_what_may_pass_by_itself_may_be_retried() -> None:
     assert {error.__name__ for error in CLOUD_ERRORS if error.may_retry} == {
+        "AnswerLost",
+        "Outdated",
         "Throttled",
         "Unanswered",
         "Unavailable",

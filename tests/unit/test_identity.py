@@ -1,7 +1,5 @@
 """The seam between the cloud and who we are to it: another proof of identity changes nothing behind it."""
 
-from collections.abc import Sequence
-
 import pytest
 import requests
 from requests.auth import AuthBase
@@ -9,6 +7,7 @@ from requests.auth import AuthBase
 from handler.clock import Deadline
 from handler.cloud.calls import Cloud, Options
 from handler.cloud.identity.identity import Identity, Secrets
+from handler.cloud.places.catalogue import Catalogue, Endpoint
 from handler.cloud.transport import Transport, new_session
 from handler.errors import CloudError
 from tests.fakecloud import DEMO, FakeCloud, Server
@@ -38,8 +37,12 @@ class Guest:
     def project_id(self, _deadline: Deadline) -> str:
         return DEMO
 
-    def endpoint(self, service_types: Sequence[str], _deadline: Deadline) -> str | None:
-        return next((self._url + SERVICES[name] for name in service_types if name in SERVICES), None)
+    def catalogue(self, _deadline: Deadline) -> Catalogue:
+        found = (
+            Endpoint(service=name, region="here", interface="public", url=self._url + path)
+            for name, path in SERVICES.items()
+        )
+        return Catalogue(tuple(found))
 
     def auth(self, _deadline: Deadline) -> AuthBase:
         return Badge(self._word)
@@ -67,8 +70,10 @@ def test_another_identity_reads_and_deletes_without_a_word_to_keystone(seen: Clo
     image = cloud.add_image("ci-1")
     found = seen.image(image)
     assert found is not None
-    assert (seen.project_id, found.name, list(seen.servers())) == (DEMO, "ci-1", [])
-    seen.delete(image, delete_backup=False)
+    (region,) = seen.regions
+    assert (seen.project_id, found.name, region.name) == (DEMO, "ci-1", "here")
+    assert seen.servers(region.servers.urls[0]).items == ()
+    seen.delete(image, lambda: None, delete_backup=False)
     assert set(cloud.dead) == {image}
     assert not [call for call in cloud.calls if "/v3/" in call.path]
 
@@ -91,3 +96,17 @@ def test_a_secret_is_scrubbed_in_every_form_that_it_may_be_quoted_in(secret: str
     for text in (secret, repr(secret), f"<p>{secret}</p>"):
         assert "***" in secrets.scrub(text)
         assert secret not in secrets.scrub(text)
+
+
+def test_of_secrets_that_follow_each_other_the_last_ones_are_remembered() -> None:
+    secrets = Secrets("for ever")
+    for number in range(1000):
+        secrets.follow(f"token-{number:04}-")
+    assert secrets.scrub("for ever, token-0999-, token-0990-") == "***, ***, ***"
+    assert secrets.scrub("token-0001-") == "token-0001-"
+
+
+def test_a_secret_that_begins_like_one_that_passes_leaves_nothing_of_it() -> None:
+    secrets = Secrets("gAAAA")
+    secrets.follow("gAAAABcdef")
+    assert secrets.scrub("gAAAABcdef") == "***"

@@ -271,6 +271,17 @@ def test_a_code_of_the_cloud_says_more_than_its_status(
     assert code.replace("APIG.", "APIGW.") in run.answer["outcomes"][0]["detail"]
 
 
+@pytest.mark.parametrize("cloud", ["otc"], indirect=True)
+def test_a_scaling_configuration_uses_the_images_of_its_data_disks(invoke: Invoke, cloud: FakeCloud) -> None:
+    system, data, free = (cloud.add_image() for _ in range(3))
+    kernel = cloud.add_image()
+    cloud.images[system].properties["kernel_id"] = kernel
+    cloud.add_scaling_configuration("as-1", image=system, data_images=[data.upper()])
+    run = invoke({"image_ids": [system, data, kernel, free]}, REAPER_IMAGE_API="ims", REAPER_IN_USE_ALSO="scaling")
+    assert run.outcomes == {**dict.fromkeys((system, data, kernel), ("refused", "in_use")), free: ("deleted", "")}
+    assert "scaling configuration as-1" in run.answer["outcomes"][1]["detail"]
+
+
 # Addresses from the catalogue and from the settings
 
 
@@ -406,5 +417,5 @@ def test_every_interface_of_the_catalogue_may_be_chosen(invoke: Invoke, cloud: F
 def test_a_lost_answer_of_ims_is_found_out(invoke: Invoke, cloud: FakeCloud) -> None:
     image = cloud.add_image()
     cloud.fault("DELETE", image, apply=True, cut=True)
-    assert invoke({"image_ids": [image]}, REAPER_IMAGE_API="ims").outcomes == {image: ("already_gone", "")}
+    assert invoke({"image_ids": [image]}, REAPER_IMAGE_API="ims").outcomes == {image: ("deleted", "")}
     assert set(cloud.dead) == {image}

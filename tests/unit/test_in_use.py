@@ -1,6 +1,6 @@
 """Which images servers were made from: read to the end, or nothing is deleted."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -416,7 +416,7 @@ def test_a_service_that_is_to_be_asked_and_is_not_there_deletes_nothing(
     image = cloud.add_image()
     run = invoke({"image_ids": [image]}, REAPER_IN_USE_ALSO=also)
     assert run.outcomes == {image: ("failed", "unexpected")}
-    assert "REAPER_IN_USE" in run.answer["outcomes"][0]["detail"]
+    assert "the catalogue offers no " in run.answer["outcomes"][0]["detail"]
     assert nothing_deleted(cloud)
 
 
@@ -426,3 +426,126 @@ def test_what_is_unknown_to_use_images_refuses_to_start(invoke: Invoke, cloud: F
     run = invoke({"image_ids": [image]}, REAPER_IN_USE_ALSO=value)
     assert "REAPER_IN_USE_ALSO" in str(run.error)
     assert set(cloud.images) == {image}
+
+
+# Kernels and ramdisks
+
+
+@pytest.mark.parametrize("also", ["", "images", "snapshots", "volumes", "snapshots,volumes,images"])
+@pytest.mark.parametrize("booted_from", ["image", "volume", "metadata"])
+def test_the_kernel_and_the_ramdisk_of_an_image_in_use_are_in_use(
+    invoke: Invoke, cloud: FakeCloud, also: str, booted_from: str
+) -> None:
+    kernel, ramdisk = cloud.add_image("vmlinuz"), cloud.add_image("initrd")
+    root = cloud.add_image("rootfs", kernel_id=kernel, ramdisk_id=ramdisk)
+    metadata = {"metering.image_id": root} if booted_from == "metadata" else {}
+    server = cloud.add_server(image=root if booted_from == "image" else None, metadata=metadata)
+    if booted_from == "volume":
+        cloud.add_volume(image=root, server=server)
+    run = invoke({"image_ids": [kernel, ramdisk, root]}, REAPER_IN_USE_ALSO=also)
+    assert run.outcomes == dict.fromkeys((kernel, ramdisk, root), ("refused", "in_use"))
+    assert root in run.answer["outcomes"][0]["detail"]
+
+
+@pytest.mark.parametrize(("also", "outcome"), [("", ("deleted", "")), ("images", ("refused", "in_use"))])
+@pytest.mark.parametrize("key", ["kernel_id", "ramdisk_id"])
+def test_an_image_that_is_not_in_use_keeps_its_kernel_only_where_that_is_asked_for(
+    invoke: Invoke, cloud: FakeCloud, key: str, also: str, outcome: tuple[str, str]
+) -> None:
+    kernel = cloud.add_image("vmlinuz")
+    cloud.images[cloud.add_image("rootfs")].properties[key] = kernel
+    assert invoke({"image_ids": [kernel]}, REAPER_IN_USE_ALSO=also).outcomes == {kernel: outcome}
+
+
+@pytest.mark.parametrize("status", [404, 403])
+def test_an_image_in_use_that_is_gone_or_not_ours_to_see_has_no_kernel(
+    invoke: Invoke, cloud: FakeCloud, status: int
+) -> None:
+    image, hidden = cloud.add_image(), cloud.add_image(owner=OTHER)
+    cloud.add_server(image=hidden)
+    cloud.add_server(image="gone")
+    if status == 403:
+        cloud.fault("GET", f"{hidden}$", status=403, times=None)
+    assert invoke({"image_ids": [image]}).outcomes == {image: ("deleted", "")}
+
+
+@pytest.mark.parametrize("fault", [{"status": 503, "headers": LATER}, {"status": 404}, {"status": 200, "body": "[]"}])
+def test_where_an_image_in_use_cannot_be_read_nothing_is_deleted(
+    invoke: Invoke, cloud: FakeCloud, fault: dict[str, Any]
+) -> None:
+    image, used = cloud.add_image(), cloud.add_image()
+    cloud.add_server(image=used)
+    cloud.fault("GET", f"{used}$", times=None, **fault)
+    assert invoke({"image_ids": [image]}).outcomes[image][0] == "failed"
+    assert nothing_deleted(cloud)
+
+
+@pytest.mark.parametrize("key", ["kernel_id", "ramdisk_id", "base_image_ref", "__originalimagename"])
+def test_nothing_is_a_user_of_itself(invoke: Invoke, cloud: FakeCloud, key: str) -> None:
+    image = cloud.add_image()
+    cloud.images[image].properties[key] = image.upper()
+    assert invoke({"image_ids": [image]}, REAPER_IN_USE_ALSO="images").outcomes == {image: ("deleted", "")}
+
+
+# Ids in any case
+
+
+@pytest.mark.parametrize("spelled", [str.upper, str.lower, str.title])
+@pytest.mark.parametrize("place", ["server", "metadata", "volume", "kernel", "parent", "snapshot"])
+def test_ids_are_compared_without_regard_to_case(
+    invoke: Invoke, cloud: FakeCloud, place: str, spelled: Callable[[str], str]
+) -> None:
+    image = cloud.add_image(id="ab12cd34-5e6f-4a7b-8c9d-0e1f2a3b4c5d")
+    server = cloud.add_server(
+        image={"server": spelled(image), "volume": None}.get(place, cloud.add_image(kernel_id=spelled(image))),
+        metadata={"metering.image_id": spelled(image)} if place == "metadata" else {},
+    )
+    if place == "volume":
+        cloud.add_volume(image=spelled(image), server=server)
+    cloud.add_image(base_image_ref=spelled(image))
+    cloud.images[image].properties["instance_uuid"] = spelled(server)
+    also = {"parent": "images", "snapshot": "snapshots"}.get(place, "")
+    assert invoke({"image_ids": [image]}, REAPER_IN_USE_ALSO=also).outcomes == {image: ("refused", "in_use")}
+
+
+def test_an_image_whose_own_id_is_in_upper_case_is_in_use_all_the_same(invoke: Invoke, cloud: FakeCloud) -> None:
+    image = cloud.add_image(id="AB12CD34-5E6F-4A7B-8C9D-0E1F2A3B4C5D")
+    cloud.add_server(image=image.lower())
+    assert invoke({"sweep": {"select": {"name": "ci-*"}, "limit_percent": 100}}).outcomes == {
+        image: ("refused", "in_use")
+    }
+
+
+@pytest.mark.parametrize("named", [str.upper, str.lower])
+def test_the_kernel_of_an_image_that_a_server_spells_otherwise_is_in_use(
+    invoke: Invoke, cloud: FakeCloud, named: Callable[[str], str]
+) -> None:
+    kernel = cloud.add_image("vmlinuz")
+    cloud.add_server(image=named(cloud.add_image(id="ab12cd34-5e6f-4a7b-8c9d-0e1f2a3b4c5d", kernel_id=kernel)))
+    assert invoke({"image_ids": [kernel]}).outcomes == {kernel: ("refused", "in_use")}
+
+
+# As IMS names it
+
+
+@pytest.mark.parametrize("origin", ["instance,{}", "Instance, {} ", " INSTANCE ,{}", "instance,eu-de,{}"])
+@pytest.mark.parametrize("status", ["ACTIVE", "SHELVED"])
+def test_the_server_of_a_snapshot_is_read_as_ims_names_it(
+    invoke: Invoke, cloud: FakeCloud, origin: str, status: str
+) -> None:
+    server = cloud.add_server(status=status)
+    snapshot = cloud.add_image(__data_origin=origin.format(server), instance_uuid=cloud.new_id())
+    also = "snapshots" if status == "ACTIVE" else ""
+    assert invoke({"image_ids": [snapshot]}, REAPER_IN_USE_ALSO=also).outcomes == {snapshot: ("refused", "in_use")}
+
+
+@pytest.mark.parametrize("origin", ["", "instance", "instance,", "file,bucket:{}", "server_backup,{}", "volume,{}"])
+def test_an_image_of_another_origin_is_no_snapshot_of_a_server(invoke: Invoke, cloud: FakeCloud, origin: str) -> None:
+    image = cloud.add_image(__data_origin=origin.format(cloud.add_server()))
+    assert invoke({"image_ids": [image]}, REAPER_IN_USE_ALSO="snapshots").outcomes == {image: ("deleted", "")}
+
+
+def test_an_image_that_was_copied_from_another_names_it_as_ims_does(invoke: Invoke, cloud: FakeCloud) -> None:
+    image = cloud.add_image()
+    cloud.add_image("copy", __data_origin=f"image,eu-de,{image}")
+    assert invoke({"image_ids": [image]}, REAPER_IN_USE_ALSO="images").outcomes == {image: ("refused", "in_use")}

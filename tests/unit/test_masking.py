@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from handler.masking import mask_loggers, masked, masked_all, masked_record
+from handler.model.masking import mask_loggers, masked, masked_all, masked_record
 
 WITH_SECRETS = {
     "a user and a password": "https://bob:s3cret@host.example/x",

@@ -185,19 +185,19 @@ def members(*pairs: tuple[str, str | None]) -> dict[str, Any]:
     return {"members": [{"member_id": name, "status": status} for name, status in pairs]}
 
 
-def test_members_that_declined_or_did_not_answer_do_not_use_the_image() -> None:
-    assert payloads.read_accepted_members(members(("a", "pending"), ("b", "rejected"))) == ()
-    assert payloads.read_accepted_members({"members": []}) == ()
+def test_members_that_declined_do_not_use_the_image() -> None:
+    assert payloads.read_members(members(("a", "rejected"), ("b", "rejected"))) == ()
+    assert payloads.read_members({"members": []}) == ()
 
 
-def test_members_that_accepted_use_the_image() -> None:
-    assert payloads.read_accepted_members(members(("a", "accepted"), ("b", "pending"), ("c", "accepted"))) == ("a", "c")
+def test_members_that_accepted_or_did_not_answer_use_the_image() -> None:
+    assert payloads.read_members(members(("a", "accepted"), ("b", "rejected"), ("c", "pending"))) == ("a", "c")
 
 
-@pytest.mark.parametrize("status", [None, "", "Pending", "invited"])
+@pytest.mark.parametrize("status", [None, "", "pending", "Rejected", "invited"])
 def test_a_member_of_unknown_status_counts_as_one_that_uses_the_image(status: str | None) -> None:
-    assert payloads.read_accepted_members(members(("a", status))) == ("a",)
-    assert payloads.read_accepted_members({"members": [{"member_id": "a"}]}) == ("a",)
+    assert payloads.read_members(members(("a", status))) == ("a",)
+    assert payloads.read_members({"members": [{"member_id": "a"}]}) == ("a",)
 
 
 NO_MEMBERS: list[dict[str, Any]] = [
@@ -218,7 +218,7 @@ NO_MEMBERS: list[dict[str, Any]] = [
 @pytest.mark.parametrize("payload", NO_MEMBERS, ids=str)
 def test_a_list_of_members_that_cannot_be_read_is_unexpected(payload: dict[str, Any]) -> None:
     with pytest.raises(Unexpected):
-        payloads.read_accepted_members(payload)
+        payloads.read_members(payload)
 
 
 NEXT = [{"rel": "next", "href": "http://nova/v2.1/servers/detail?marker=b"}]
@@ -292,12 +292,25 @@ def test_a_volume_names_the_image_that_it_was_made_from(volume: dict[str, Any], 
 
 
 @pytest.mark.parametrize(
-    ("template", "image"), [({"imageRef": "i", "instance_id": "s"}, "i"), ({"imageRef": "", "instance_id": "s"}, None)]
+    ("template", "images"),
+    [
+        ({"imageRef": "i", "instance_id": "s"}, ["i"]),
+        ({"imageRef": "", "instance_id": "s"}, []),
+        ({"imageRef": "i", "disk": None}, ["i"]),
+        ({"imageRef": "i", "disk": [{"size": 1}, {"data_disk_image_id": "d"}]}, ["i", "d"]),
+        ({"instance_id": "s", "disk": [{"data_disk_image_id": "d"}, {"data_disk_image_id": ""}]}, ["d"]),
+    ],
 )
-def test_a_scaling_configuration_names_its_image_or_copies_a_server(
-    template: dict[str, Any], image: str | None
+def test_a_scaling_configuration_names_its_images_or_copies_a_server(
+    template: dict[str, Any], images: list[str]
 ) -> None:
-    assert payloads.image_of_scaling_configuration({"instance_config": template}) == image
+    assert list(payloads.images_of_scaling_configuration({"instance_config": template})) == images
+
+
+@pytest.mark.parametrize("disk", ["d", {"data_disk_image_id": "d"}, ["d"], [{"data_disk_image_id": 7}]], ids=str)
+def test_disks_of_a_scaling_configuration_that_cannot_be_read_are_unexpected(disk: object) -> None:
+    with pytest.raises(Unexpected):
+        list(payloads.images_of_scaling_configuration({"instance_config": {"imageRef": "i", "disk": disk}}))
 
 
 @pytest.mark.parametrize(
@@ -305,7 +318,7 @@ def test_a_scaling_configuration_names_its_image_or_copies_a_server(
 )
 def test_a_scaling_configuration_without_image_and_server_is_unexpected(configuration: dict[str, Any]) -> None:
     with pytest.raises(Unexpected, match="no readable imageRef"):
-        payloads.image_of_scaling_configuration(configuration)
+        list(payloads.images_of_scaling_configuration(configuration))
 
 
 def test_a_server_is_told_by_name_and_id() -> None:
@@ -335,7 +348,7 @@ JSON = st.recursive(
 Reader = Callable[[dict[str, Any]], object]
 READERS: list[tuple[Reader, list[str]]] = [
     (lambda record: payloads.read_image(record, ID), [*GLANCE, "__image_size"]),
-    (payloads.read_accepted_members, ["members"]),
+    (payloads.read_members, ["members"]),
     (lambda record: payloads.read_page(record, "servers"), ["servers", "servers_links"]),
     (lambda record: list(payloads.images_of_server(record)), ["image", "metadata"]),
     (payloads.image_of_volume, ["volume_image_metadata"]),

@@ -6,8 +6,9 @@ import pytest
 import requests
 
 from handler.clock import Deadline
-from handler.cloud.identity.plaintext import is_confidential
-from handler.cloud.identity.token import TokenAuth
+from handler.cloud.identity.keystone import KeystoneIdentity, login_with
+from handler.cloud.places.plaintext import is_confidential
+from handler.cloud.transport import new_session
 from handler.config import Settings
 from handler.errors import InvalidSettings, Unexpected
 from tests.conftest import Invoke
@@ -154,10 +155,12 @@ def test_a_token_may_go_there_where_that_is_allowed(
     assert invoke({"image_ids": [image]}, REAPER_ALLOW_PLAINTEXT="on").outcomes == {image: ("deleted", "")}
 
 
-def test_a_token_is_put_on_no_request_in_plain_text() -> None:
+def test_a_token_is_put_on_no_request_in_plain_text(cloud: FakeCloud, server: Server) -> None:
+    session = new_session(1, verify=True)
+    identity = KeystoneIdentity(login_with(Settings.from_env(cloud.env(server.url)).credentials), session)
     request = requests.Request("GET", "http://cloud.example.com/v2/images").prepare()
-    with pytest.raises(Unexpected, match=r"http://cloud\.example\.com/v2/images") as caught:
-        TokenAuth("s3cret", str, Deadline(lambda: 60.0))(request)
+    with pytest.raises(Unexpected, match=r"a service is http://cloud\.example\.com/v2/images") as caught:
+        identity.auth(Deadline(lambda: 60.0))(request)
     assert caught.value.ends_run
     assert "X-Auth-Token" not in request.headers
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from fnmatch import fnmatchcase
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -53,6 +54,25 @@ def test_a_protected_image_is_refused() -> None:
 @pytest.mark.parametrize("status", ["queued", "saving", "importing", "uploading", "deleting", "ACTIVE", "error", ""])
 def test_an_image_that_is_not_at_rest_is_refused(status: str) -> None:
     assert reason(image(status=status)) == "not_ready"
+
+
+IMPORTING: list[dict[str, Any]] = [
+    {"os_glance_importing_to_stores": "ceph2"},
+    {"os_glance_importing_to_stores": ["ceph2"]},
+    {"os_glance_import_task": "00000000-0000-4000-8000-000000000001", "os_glance_importing_to_stores": ""},
+]
+
+
+@pytest.mark.parametrize("record", IMPORTING, ids=str)
+@pytest.mark.parametrize("status", ["active", "deactivated"])
+def test_an_image_that_is_being_copied_into_another_store_is_not_ready(record: dict[str, Any], status: str) -> None:
+    assert reason(image(status=status, record=record)) == "not_ready"
+
+
+@pytest.mark.parametrize("value", ["", None, []])
+def test_an_image_whose_copy_has_ended_is_ready(value: object) -> None:
+    record = {"os_glance_importing_to_stores": value, "os_glance_import_task": value, "os_glance_failed_import": "b"}
+    assert reason(image(record=record)) is None
 
 
 @pytest.mark.parametrize("status", ["active", "deactivated", "killed"])
@@ -223,7 +243,7 @@ def test_an_image_of_unknown_age_is_refused_only_where_an_age_is_asked_for() -> 
 
 
 def test_an_image_that_other_projects_accepted_is_refused_unless_that_is_allowed() -> None:
-    shared = FACTS._replace(accepted_by=("p1",))
+    shared = FACTS._replace(shared_with=("p1",))
     assert reason(facts=shared) == "shared"
     assert reason(facts=shared, policy=Policy(allow_shared=True)) is None
 
@@ -249,7 +269,7 @@ WRONGS: Mapping[str, Wrong] = {
     "kept": lambda i, f: (replace(i, tags=i.tags | {"keep"}), f),
     "not_allowed": lambda i, f: (replace(i, name="prod"), f),
     "too_young": lambda i, f: (replace(i, created_at=None), f),
-    "shared": lambda i, f: (i, f._replace(accepted_by=("p1",))),
+    "shared": lambda i, f: (i, f._replace(shared_with=("p1",))),
     "in_use": lambda i, f: (i, f._replace(used_by=("server",))),
 }
 STRICT = Policy(min_age=DAY, allow_names=("ci-*",))
@@ -264,7 +284,7 @@ def test_of_several_reasons_the_first_in_the_order_is_given(first: int) -> None:
 
 
 def test_the_rules_of_the_record_ask_for_nothing_beside_it() -> None:
-    facts = FACTS._replace(accepted_by=("p1",), used_by=("server",))
+    facts = FACTS._replace(shared_with=("p1",), used_by=("server",))
     assert judge(IMAGE, facts, Policy(), RULES_OF_RECORD) is None
     assert RULES[: len(RULES_OF_RECORD)] == RULES_OF_RECORD
     assert len(RULES) == len(WRONGS)
@@ -302,7 +322,7 @@ FACTS_SEEN = st.builds(
     now=st.just(NOW),
     expect=EXPECTATIONS,
     objection=st.none(),
-    accepted_by=st.sampled_from([(), (), ("p1",)]),
+    shared_with=st.sampled_from([(), (), ("p1",)]),
     used_by=st.sampled_from([(), (), ("server",)]),
 )
 POLICIES = st.builds(
@@ -355,7 +375,7 @@ def conditions(seen: Image, facts: Facts, policy: Policy) -> dict[str, bool]:
         "not kept": is_free_of_keep_marks(seen, policy.keep_tag),
         "allowed": is_allowed(seen, policy),
         "old enough": is_old_enough(seen, policy),
-        "not shared": policy.allow_shared or facts.accepted_by == (),
+        "not shared": policy.allow_shared or facts.shared_with == (),
         "not used": facts.used_by == (),
     }
 

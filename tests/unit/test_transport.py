@@ -61,9 +61,9 @@ WIRE = {
     "Timeout": errors.Unanswered,
     "ConnectTimeout": UNREACHABLE,
     "ReadTimeout": errors.Unanswered,
-    "ConnectionError": UNAVAILABLE,
-    "ChunkedEncodingError": UNAVAILABLE,
-    "ContentDecodingError": UNAVAILABLE,
+    "ConnectionError": errors.AnswerLost,
+    "ChunkedEncodingError": errors.AnswerLost,
+    "ContentDecodingError": errors.AnswerLost,
     **rows(
         "HTTPError InvalidHeader InvalidJSONError InvalidProxyURL InvalidSchema InvalidURL JSONDecodeError "
         "MissingSchema RequestException RetryError StreamConsumedError TooManyRedirects URLRequired "
@@ -246,15 +246,26 @@ def test_keystone_is_tried_again_as_well(cloud: FakeCloud, server: Server, clock
     assert clock.pauses[1] == 7.0
 
 
-@pytest.mark.parametrize("lost", [{"cut": True}, {"status": 500}, {"status": 504}, {"cut": "half", "body": "x" * 9}])
-def test_a_delete_whose_answer_is_lost_ends_as_already_gone(
+@pytest.mark.parametrize("lost", [{"cut": True}, {"status": 502}, {"status": 504}, {"cut": "half", "body": "x" * 9}])
+def test_a_delete_of_ours_whose_answer_is_lost_is_told_as_ours(
     lost: FaultOptions, cloud: FakeCloud, server: Server, clock: Clock
 ) -> None:
     image_id = cloud.add_image()
     cloud.fault("DELETE", IMAGE_PATH, **lost | FaultOptions(apply=True))
-    assert reap(new_run(cloud, server, clock), [image_id])[image_id].outcome == "already_gone"
+    outcome = reap(new_run(cloud, server, clock), [image_id])[image_id]
+    assert (outcome.outcome, outcome.detail) == ("deleted", "the answer to its DELETE was lost")
+    assert (outcome.name, outcome.size) == (cloud.dead[image_id].name, cloud.dead[image_id].size)
     assert list(cloud.dead) == [image_id]
     assert len(cloud.calls_of("DELETE")) == 1  # a look is enough
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_delete_that_was_turned_down_before_the_image_went_is_not_told_as_ours(
+    status: int, cloud: FakeCloud, server: Server, clock: Clock
+) -> None:
+    image_id = cloud.add_image()
+    cloud.fault("DELETE", IMAGE_PATH, status=status, then=lambda: cloud.images.pop(image_id))
+    assert reap(new_run(cloud, server, clock), [image_id])[image_id].outcome == "already_gone"
 
 
 @pytest.mark.parametrize("fault", ["503", "429", "cut"])
@@ -284,18 +295,17 @@ def test_a_fault_inside_a_repeated_attempt_is_not_multiplied(
 
 
 def test_a_refusal_is_an_answer_and_asked_for_once(cloud: FakeCloud, server: Server, clock: Clock) -> None:
-    answer, _ = transport_of(cloud, server, clock).delete(address(server, cloud.add_image(protected=True)), None)
+    answer, _ = transport_of(cloud, server, clock).delete(
+        address(server, cloud.add_image(protected=True)), None, lambda: None
+    )
     assert meaning_of(answer) is Meaning.PROTECTED
     assert len(cloud.calls_of("DELETE")) == 1
 
 
-@pytest.mark.parametrize("refused", [False, True])
-def test_the_latency_of_a_delete_is_measured_or_unknown_but_never_zero(
-    *, refused: bool, cloud: FakeCloud, server: Server, clock: Clock
-) -> None:
-    cloud.fault("DELETE", IMAGE_PATH, status=401, times=int(refused))
-    _, latency = transport_of(cloud, server, clock).delete(address(server, cloud.add_image()), None)
-    assert latency is None if refused else latency and latency > 0
+def test_the_latency_of_a_delete_is_measured(cloud: FakeCloud, server: Server, clock: Clock) -> None:
+    _, latency = transport_of(cloud, server, clock).delete(address(server, cloud.add_image()), None, lambda: None)
+    assert latency is not None
+    assert latency > 0
 
 
 def test_every_error_of_requests_has_an_intended_row() -> None:

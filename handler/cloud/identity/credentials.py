@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr, model_validator
+
+from handler.cloud.identity.spellings import ALSO_CALLED, WAYS
 
 
 def _address(text: str) -> str:
@@ -33,19 +35,48 @@ def _file(text: str) -> str:
         raise ValueError(message) from exc
 
 
+def _way(text: str) -> str:
+    """The way to log in, in one of its spellings."""
+    way = ALSO_CALLED.get(text, text)
+    if way not in WAYS:
+        message = (
+            "must be password, v3applicationcredential or v3token; who logs in otherwise, such as by OIDC, SAML or "
+            "TOTP, needs an application credential (`openstack application credential create`)"
+        )
+        raise ValueError(message)
+    return way
+
+
+def _interface(text: str) -> str:
+    """The interface in the catalogue, in one of its spellings; source: keystoneauth1, `normalize_interface`."""
+    interface = text.removesuffix("URL")
+    if interface not in {"public", "internal", "admin"}:
+        message = "must be public, internal or admin (OS_ENDPOINT_TYPE is an older name of it)"
+        raise ValueError(message)
+    return interface
+
+
+def _of_version_3(text: str) -> str:
+    """Refuse the address of a version of Keystone that is gone."""
+    if re.search(r"/v2(\.0)?/*$", text):
+        message = "names version 2 of Keystone, which no cloud has any more: end it in /v3"
+        raise ValueError(message)
+    return text
+
+
 Url = Annotated[str, AfterValidator(_address)]
 """An HTTP address."""
 
 
 class Credentials(BaseModel):
-    """The standard OpenStack variables, without their `OS_`. Other `OS_` variables are ignored."""
+    """The standard OpenStack variables, in the words of today and without their `OS_`. Others are ignored."""
 
     model_config = ConfigDict(
         frozen=True, alias_generator=lambda field: f"OS_{field.upper()}", hide_input_in_errors=True
     )
 
-    auth_url: Url
-    auth_type: Literal["password", "v3password", "v3applicationcredential", "v3token"] = "password"
+    auth_url: Annotated[Url, AfterValidator(_of_version_3)]
+    auth_type: Annotated[Literal["password", "v3applicationcredential", "v3token"], BeforeValidator(_way)] = "password"
     username: str | None = None
     user_id: str | None = None
     password: SecretStr | None = None
@@ -60,7 +91,7 @@ class Credentials(BaseModel):
     application_credential_secret: SecretStr | None = None
     token: SecretStr | None = None
     region_name: str | None = None
-    interface: Literal["public", "internal", "admin"] = "public"
+    interface: Annotated[Literal["public", "internal", "admin"], BeforeValidator(_interface)] = "public"
     cacert: Annotated[str, AfterValidator(_file)] | None = None
 
     @model_validator(mode="after")

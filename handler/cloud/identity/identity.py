@@ -2,12 +2,14 @@
 
 import html
 import json
-from collections.abc import Sequence
-from typing import Protocol
+from threading import Lock
+from typing import NoReturn, Protocol
 
 from requests.auth import AuthBase
 
 from handler.clock import Deadline
+from handler.cloud.places.catalogue import Catalogue
+from handler.errors import CredentialsRefused
 
 USER_AGENT = "image-reaper"
 
@@ -21,12 +23,8 @@ class Identity(Protocol):
     def project_id(self, deadline: Deadline) -> str:
         """The project that we act for."""
 
-    def endpoint(self, service_types: Sequence[str], deadline: Deadline) -> str | None:
-        """The address of the first of these services that exists, without a trailing slash; None if none does.
-
-        Raises Unexpected if there are several addresses to choose from: at the wrong one, every image would look
-        already gone.
-        """
+    def catalogue(self, deadline: Deadline) -> Catalogue:
+        """Every service that we may use, with the region and the interface that were chosen."""
 
     def auth(self, deadline: Deadline) -> AuthBase:
         """The proof of who we are, for one request."""
@@ -35,11 +33,45 @@ class Identity(Protocol):
         """The text without secrets, even if it is JSON or HTML."""
 
 
+class Home:
+    """The one project, in one region, that an execution environment works for: the first one, or the pinned one.
+
+    It outlives every identity: to a token of another project, or in another region, the images of this one look already
+    gone. Safe for threads.
+    """
+
+    def __init__(self, pin: str = "") -> None:
+        self._pin = pin
+        self._first: tuple[str, str | None] | None = None
+        self._lock = Lock()
+
+    def admit(self, project_id: str, region: str | None) -> None:
+        """Return if a token is for this project and region; the first one decides. Raises CredentialsRefused."""
+        if self._pin not in {"", project_id}:
+            self._refuse(f"the token is for project {project_id}, REAPER_PROJECT_ID says {self._pin}")
+        with self._lock:
+            first = self._first = self._first or (project_id, region)
+        if project_id != first[0]:
+            self._refuse(f"the token is for project {project_id}, the first one was for {first[0]}")
+        if region != first[1]:
+            self._refuse(f"OS_REGION_NAME is {region or 'empty'}, at first it was {first[1] or 'empty'}")
+
+    def _refuse(self, problem: str) -> NoReturn:
+        cure = "give it the credentials that it had, or deploy it anew; REAPER_PROJECT_ID says which project is meant"
+        message = f"{problem}, and this function works for one project in one region: {cure}"
+        raise CredentialsRefused(message)
+
+
+REMEMBERED = 32
+"""Tokens that must not be shown: more than a run of a quarter of an hour gets through."""
+
+
 class Secrets:
     """Secrets, which must not appear in any message."""
 
     def __init__(self, *secrets: str) -> None:
         self._forms: set[str] = set()
+        self._passing: tuple[set[str], ...] = ()
         self.add(*secrets)
 
     def add(self, *secrets: str) -> None:
@@ -48,10 +80,14 @@ class Secrets:
         # A new set: another thread may be going through the old one.
         self._forms = self._forms | forms
 
+    def follow(self, secret: str) -> None:
+        """Add a secret that takes the place of another one, as tokens do: only the last ones are remembered."""
+        self._passing = (*self._passing[1 - REMEMBERED :], _forms(secret))
+
     def scrub(self, text: str) -> str:
         """The text with three asterisks in place of each secret."""
         # The longest first: a secret may be a part of another, whose rest would be left.
-        for form in sorted(self._forms, key=len, reverse=True):
+        for form in sorted(self._forms.union(*self._passing), key=len, reverse=True):
             text = text.replace(form, "***")
         return text
 

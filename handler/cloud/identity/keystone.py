@@ -1,7 +1,8 @@
 """A Keystone token as our identity: made by keystoneauth1's plugins. The only module that knows their types."""
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import partial
 from threading import Lock
 from typing import NamedTuple
 
@@ -16,24 +17,22 @@ from keystoneauth1.session import Session as KeystoneSession
 from requests.auth import AuthBase
 
 from handler.clock import Deadline
-from handler.cloud.identity.authorities import checked_with
 from handler.cloud.identity.credentials import Credentials
-from handler.cloud.identity.identity import USER_AGENT, Secrets
-from handler.cloud.identity.plaintext import require_confidential
+from handler.cloud.identity.identity import USER_AGENT, Home, Secrets
+from handler.cloud.identity.life import Life, clocks
 from handler.cloud.identity.token import TokenAuth
+from handler.cloud.places.authorities import checked_with
+from handler.cloud.places.catalogue import Catalogue, Endpoint
+from handler.cloud.places.plaintext import allow, check_unread
 from handler.errors import CloudError, CredentialsRefused, Throttled, Unavailable, Unexpected, Unreachable
-from handler.masking import masked
-
-SHORTEST_LIFE = timedelta(seconds=120)
-"""How long a token must still live to be used; keystoneauth1 takes the same time."""
+from handler.model.masking import masked
 
 PLUGINS: Mapping[str, Callable[..., Auth]] = {
     "password": Password,
-    "v3password": Password,
     "v3applicationcredential": ApplicationCredential,
     "v3token": Token,
 }
-"""What `OS_AUTH_TYPE` may say. A list of our own, since looking up entry points reads the metadata of all packages."""
+"""The plugin of each way to log in. A list of our own: looking up entry points reads the metadata of all packages."""
 
 KEYSTONE_ERRORS: tuple[tuple[type[Exception], type[CloudError]], ...] = (
     (keystone.TooManyRequests, Throttled),
@@ -67,15 +66,17 @@ def login_with(credentials: Credentials) -> Login:
 class KeystoneIdentity:
     """One set of credentials, and the token made from it over `session`. Safe for threads.
 
-    It outlives an invocation. When the login is refused, `rotate` returns another one, or None. Endpoints are those of
-    one `interface` and `region` in the token's catalogue; without `plaintext`, they must be https, or on this machine.
+    It outlives an invocation. When the login is refused, also because it is not for the project of `home`, `rotate`
+    returns another one, or None. Endpoints are those of one `interface` and `region` in the token's catalogue. Without
+    `plaintext`, the token goes only to https addresses and to this machine.
     """
 
-    def __init__(  # noqa: PLR0913 (who we are is all of these)
+    def __init__(  # noqa: PLR0913 (what outlives a run is made of all this)
         self,
         login: Login,
         session: requests.Session,
         *,
+        home: Home | None = None,
         interface: str = "public",
         region: str | None = None,
         rotate: Callable[[], Login | None] = lambda: None,
@@ -83,6 +84,7 @@ class KeystoneIdentity:
     ) -> None:
         self._session = session
         self._login = login
+        self._home = home or Home()
         self._interface = interface
         self._region = region
         self._rotate = rotate
@@ -90,41 +92,34 @@ class KeystoneIdentity:
         self._secrets = Secrets(*login.secrets)
         self._lock = Lock()
         self._access: AccessInfoV3 | None = None
-        self._project_id = ""
-        self._expires = datetime.min.replace(tzinfo=UTC)
+        self._life = Life((0.0, 0.0), 0.0)
 
     def project_id(self, deadline: Deadline) -> str:
         """The project of the token."""
         return str(self.access(deadline).project_id)
 
-    def endpoint(self, service_types: Sequence[str], deadline: Deadline) -> str | None:
-        """The address of the first of these services that the catalogue has; None if it has none of them.
-
-        Raises Unexpected if several regions offer the service and none is chosen: in the wrong one, every image would
-        look already gone.
-        """
-        # The catalogue of a token that is about to expire is as good: no new token for each service.
-        catalog = (self._access or self.access(deadline)).service_catalog
-        for service_type in service_types:
-            try:
-                found = catalog.get_urls(service_type, interface=self._interface, region_name=self._region)
-            # keystoneauth1 raises this for a service with several names that has no endpoint in this region.
-            except ValueError:
-                continue
-            urls = {url.rstrip("/") for url in found if url}
-            if len(urls) > 1:
-                message = f"the catalogue has several {service_type} endpoints: set OS_REGION_NAME"
-                raise Unexpected(message)
-            if urls:
-                return require_confidential(urls.pop(), service_type, allowed=self._plaintext)
-        return None
+    def catalogue(self, deadline: Deadline) -> Catalogue:
+        """The catalogue of the token."""
+        # That of a token that is about to expire is as good: no new token for it.
+        services = (self._access or self.access(deadline)).service_catalog.normalize_catalog()
+        found = (
+            Endpoint(
+                service=str(service["type"]),
+                region=str(endpoint["region_name"] or ""),
+                interface=str(endpoint.get("interface")),
+                url=str(endpoint["url"]),
+            )
+            for service in services
+            for endpoint in service["endpoints"]
+            if endpoint["url"]
+        )
+        return Catalogue(tuple(found), region=self._region or "", interface=self._interface)
 
     def auth(self, deadline: Deadline) -> AuthBase:
         """The token, put on a request."""
         token = str(self.access(deadline).auth_token)
-        return TokenAuth(
-            token, lambda old: str(self.renew(old, deadline).auth_token), deadline, plaintext=self._plaintext
-        )
+        check = allow if self._plaintext else partial(check_unread, lambda: self.catalogue(deadline))
+        return TokenAuth(token, lambda refused: str(self.renew(refused, deadline).auth_token), deadline, check)
 
     def scrub(self, text: str) -> str:
         """The text without passwords, secrets and tokens, those in addresses included."""
@@ -134,7 +129,7 @@ class KeystoneIdentity:
         """Return a token that lives long enough, a new one if necessary."""
         # Read without the lock: a thread whose token is good must not wait for one that is asking Keystone.
         access = self._access
-        if access is None or datetime.now(UTC) + SHORTEST_LIFE > self._expires:
+        if access is None or self._life.is_over():
             access = self.renew(access.auth_token if access else None, deadline)
         return access
 
@@ -142,11 +137,13 @@ class KeystoneIdentity:
         """Return a token other than `stale`: one that another thread has made in the meantime, or a new one."""
         # One thread at a time: if sixteen meet a revoked token together, the first makes a new one for all of them.
         with self._lock:
+            # A run that was halted because of its credentials must not be taken for one that has just met a refusal.
+            deadline.check()
             if self._access is None or self._access.auth_token == stale:
                 # Forgotten before it is replaced: if that fails, nobody must send the refused token again.
                 self._access = None
                 try:
-                    self._access = self._of_one_project(self._log_in(deadline))
+                    self._access = self._log_in(deadline)
                 except CloudError as error:
                     # Without a token, nothing else in this run will succeed.
                     fatal = error.anew(ends_run=True)
@@ -170,16 +167,6 @@ class KeystoneIdentity:
             self._secrets.add(*rotated.secrets)
             return self._authenticate(deadline)
 
-    def _of_one_project(self, access: AccessInfoV3) -> AccessInfoV3:
-        """Raise CredentialsRefused for a token of another project than the last."""
-        # A secret may be rotated to another project in the middle of a run. Its token can't see the images of this
-        # one, which would then count as already gone.
-        if self._project_id not in {"", access.project_id}:
-            message = f"the new token is for project {access.project_id}, not for {self._project_id}"
-            raise CredentialsRefused(message)
-        self._project_id = str(access.project_id)
-        return access
-
     def _authenticate(self, deadline: Deadline) -> AccessInfoV3:
         session = KeystoneSession(
             session=self._session,
@@ -190,15 +177,18 @@ class KeystoneIdentity:
             redirect=False,
             user_agent=USER_AGENT,
         )
+        # Before the request: the life of a token begins while its answer is still on its way.
+        begun = clocks()
         try:
             access = self._login.plugin.get_auth_ref(session)
-            self._expires = _read_whole(access)
+            self._life = Life.of(_issued(access), _read_whole(access), begun)
         except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as exc:
             message = f"Keystone's answer can't be read as a token for a project: {exc!r}"
             raise Unexpected(self.scrub(message)) from exc
         except keystone.ClientException as exc:
             raise self._translated(exc) from exc
-        self._secrets.add(str(access.auth_token))
+        self._secrets.follow(str(access.auth_token))
+        self._home.admit(str(access.project_id), self._region)
         return access
 
     def _translated(self, error: keystone.ClientException) -> CloudError:
@@ -210,7 +200,7 @@ class KeystoneIdentity:
 def _read_whole(access: AccessInfoV3) -> datetime:
     """Read everything that will be needed of a token, so that a body that can't be read is found out here.
 
-    Returns the time at which the token expires; keystoneauth1 would parse it again for every request.
+    Returns the time at which the token expires.
     """
     access.service_catalog.get_endpoints_data()
     expires = access.expires
@@ -218,3 +208,11 @@ def _read_whole(access: AccessInfoV3) -> datetime:
         message = "it names no project, or no time at which it expires"
         raise ValueError(message)
     return expires
+
+
+def _issued(access: AccessInfoV3) -> datetime | None:
+    """When a token was made, by Keystone's clock; None if it does not say so in a way that can be read."""
+    try:
+        return access.issued
+    except (KeyError, TypeError, ValueError):
+        return None

@@ -7,26 +7,29 @@ import requests
 from requests.auth import AuthBase
 
 from handler.clock import Deadline
-from handler.cloud.identity.plaintext import require_confidential
 from handler.cloud.meanings import Meaning, meaning_of, read_answer
+from handler.errors import Outdated
 
 
 class TokenAuth(AuthBase):
     """Puts a token on a request; if the answer refuses it, gets a new one and sends the request once more.
 
-    `renew` takes the refused token and returns another one, or raises CloudError. Without `plaintext`, the token goes
-    only where nobody on the way can read it; else Unexpected is raised.
+    `renew` takes the refused token and returns another one, or raises CloudError. What is permitted only once, as the
+    DELETE of an image, is not sent again: it stays refused, and the next request has the new token.
+    `check` raises CloudError for an address that the token must not go to.
     """
 
-    def __init__(self, token: str, renew: Callable[[str], str], deadline: Deadline, *, plaintext: bool = False) -> None:
-        self._plaintext = plaintext
+    def __init__(
+        self, token: str, renew: Callable[[str], str], deadline: Deadline, check: Callable[[str], None]
+    ) -> None:
+        self._check = check
         self._token = token
         self._renew = renew
         self._deadline = deadline
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Put the token on a request."""
-        require_confidential(str(request.url), "a service", allowed=self._plaintext)
+        self._check(str(request.url))
         request.headers["X-Auth-Token"] = self._token
         request.register_hook("response", self._once_more)  # type: ignore[no-untyped-call]  # the stubs lack it
         return request
@@ -37,9 +40,15 @@ class TokenAuth(AuthBase):
         request = response.request.copy()
         # Without the hook: a new token that is refused as well must end here, and not begin a loop.
         request.hooks = {"response": []}
-        request.headers["X-Auth-Token"] = self._renew(self._token)
+        # What permits the request that was refused is no permit for the one that asks for a token.
+        with self._deadline.fence.around():
+            request.headers["X-Auth-Token"] = self._renew(self._token)
         # A time-out of its own: the new token has taken some of the time that was left.
-        again: requests.Response = response.connection.send(request, **options | {"timeout": self._deadline.timeout()})
+        options["timeout"] = self._deadline.timeout()
+        try:
+            again: requests.Response = response.connection.send(request, **options)
+        except Outdated:
+            return response
         again.history.append(response)
         return again
 

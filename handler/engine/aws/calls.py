@@ -8,14 +8,14 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import requests
-from requests.adapters import HTTPAdapter
 from requests_aws4auth import AWS4Auth
 from urllib3.exceptions import HTTPError
 from urllib3.util import Retry
 
+from handler.connections import FencedAdapter
 from handler.engine.aws.access import AwsAccess
 from handler.errors import AwsFault
-from handler.masking import masked
+from handler.model.masking import masked
 
 TIMEOUT = (2.0, 4.0)
 """Seconds to connect, and to wait."""
@@ -101,7 +101,7 @@ def aws_session() -> Session:
     """Connections that may be kept, and shared between threads."""
     session = requests.Session()
     for scheme in ("http://", "https://"):
-        session.mount(scheme, HTTPAdapter(max_retries=RETRIES, pool_maxsize=MOST_CONNECTIONS))
+        session.mount(scheme, FencedAdapter(max_retries=RETRIES, pool_maxsize=MOST_CONNECTIONS))
     return session
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from html import escape
 
-from handler.masking import masked
+from handler.model.masking import masked
 from handler.report.page.overview import Overview
 from handler.report.page.rows import ImageRow, Place, Total, gib
 

@@ -1,12 +1,13 @@
 """Whether what is sent to an address can be read on the way there. Pure."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from handler.cloud.places.catalogue import Catalogue
 from handler.errors import InvalidSettings, Unexpected
-from handler.masking import masked
+from handler.model.masking import masked
 
 RUNTIME = ("http://169.254.170.2/", "http://169.254.170.23/", "http://[fd00:ec2::23]/")
 """Where the runtime of AWS hands out keys: in plain text, over a link that does not leave the machine.
@@ -54,13 +55,19 @@ def is_this_machine(address: str) -> bool:
     return (mapped or found).is_loopback
 
 
-def require_confidential(address: str, service: str, *, allowed: bool) -> str:
-    """Return the address of a service, to which a token is about to go; `allowed` says that it may be read on the way.
+def check_unread(catalogue: Callable[[], Catalogue], address: str) -> None:
+    """Check that a token which goes to an address can't be read on its way.
 
-    Raises Unexpected, which ends the run: what one image can't have, the others can't have either.
+    Raises Unexpected, which ends the run: every other image would meet the same address.
     """
-    if allowed or is_confidential(address):
-        return address
+    if is_confidential(address):
+        return
+    at = (endpoint.service for endpoint in catalogue().endpoints if address.startswith(endpoint.url))
     cure = "name one in the catalogue, in REAPER_IMAGE_ENDPOINT or in REAPER_COMPUTE_ENDPOINT"
-    message = f"the address of {service} is {masked(address)}: a token goes only to an https address; {cure}"
+    problem = f"the address of {next(at, 'a service')} is {masked(address)}"
+    message = f"{problem}: a token goes only to an https address; {cure}"
     raise Unexpected(message, ends_run=True)
+
+
+def allow(_address: str) -> None:
+    """Let a token go to any address: REAPER_ALLOW_PLAINTEXT."""

@@ -1,0 +1,153 @@
+"""Connections to the cloud and to AWS that ask the fence before they send a request.
+
+requests calls them through its adapter. Resolving a name, connecting to each of its addresses and agreeing on TLS are
+bounded together by the time-out for connecting, which urllib3 would grant each address anew, and the resolution not at
+all.
+"""
+
+import socket
+import time
+from collections.abc import Sequence
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Any
+
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+from urllib3.util.connection import allowed_gai_family
+
+from handler.errors import CloudError
+from handler.fence import pass_fence
+
+Address = tuple[Any, ...]
+"""What `socket.getaddrinfo` returns for one address."""
+
+
+class FencedAdapter(HTTPAdapter):
+    """The adapter of requests, with connections that ask the fence."""
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 (the signature of requests)
+        """Make the pools of connections."""
+        super().init_poolmanager(*args, **options)
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 (the signature of requests)
+        """Make the pools of connections to a proxy."""
+        manager = super().proxy_manager_for(*args, **options)
+        manager.pool_classes_by_scheme = _POOLS
+        return manager
+
+
+class _Fenced(HTTPConnection):
+    """A connection that asks the fence when it stands, and again before each request."""
+
+    def _new_conn(self) -> socket.socket:
+        seconds = self.timeout if isinstance(self.timeout, int | float) else None
+        try:
+            connection = _connected(_Attempt(self._dns_host, self.port, seconds), self.socket_options or ())
+        except socket.gaierror as exc:
+            raise NameResolutionError(self.host, self, exc) from exc
+        except TimeoutError as exc:
+            message = f"Connection to {self.host} timed out. (connect timeout={self.timeout})"
+            raise ConnectTimeoutError(self, message) from exc
+        except OSError as exc:
+            message = f"Failed to establish a new connection: {exc}"
+            raise NewConnectionError(self, message) from exc
+        # Before a proxy is told of a host, and before TLS: nothing at all leaves a run that has ended.
+        try:
+            pass_fence(connection, sends=False)
+        except CloudError:
+            connection.close()
+            raise
+        return connection
+
+    def request(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 (the signature of urllib3)
+        # Connected here, and not by the first byte that is written, so that nothing comes between the fence and it.
+        if self.is_closed:
+            self.connect()
+        pass_fence(self.sock, sends=True)
+        super().request(*args, **options)
+
+
+class _FencedTls(_Fenced, HTTPSConnection):
+    """The same over TLS."""
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Fenced
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _FencedTls
+
+
+_POOLS = {"http": _Pool, "https": _TlsPool}
+
+
+class _Attempt:
+    """An attempt to connect to a host, and the moment by which it must have ended."""
+
+    def __init__(self, host: str, port: int, seconds: float | None) -> None:
+        self.host, self.port = host.strip("[]"), port
+        self._end = None if seconds is None else time.monotonic() + seconds
+
+    def left(self) -> float | None:
+        """Seconds left, None if there is no limit; raises TimeoutError if there are none."""
+        if self._end is None:
+            return None
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        return left
+
+
+def _connected(attempt: _Attempt, options: Sequence[Any]) -> socket.socket:
+    """A connection to the first address of a host that answers; raises OSError."""
+    error = OSError("the name has no address")
+    for address in _addresses(attempt):
+        left = attempt.left()
+        try:
+            return _connected_to(address, left, options)
+        except OSError as exc:
+            error = exc
+    raise error
+
+
+def _connected_to(address: Address, seconds: float | None, options: Sequence[Any]) -> socket.socket:
+    family, kind, protocol, _, place = address
+    connection = socket.socket(family, kind, protocol)
+    try:
+        for option in options:
+            connection.setsockopt(*option)
+        connection.settimeout(seconds)
+        connection.connect(place)
+    except OSError:
+        connection.close()
+        raise
+    return connection
+
+
+def _addresses(attempt: _Attempt) -> list[Address]:
+    """The addresses of a host; raises OSError."""
+    # In a thread of its own, which nobody waits for at the end: a name server that is silent holds up getaddrinfo for
+    # as long as it likes.
+    answer = SimpleQueue[list[Address] | OSError]()
+    Thread(target=_resolve, args=(attempt, answer), name="resolve", daemon=True).start()
+    try:
+        found = answer.get(timeout=attempt.left())
+    except Empty:
+        raise TimeoutError from None
+    if isinstance(found, OSError):
+        raise found
+    return found
+
+
+def _resolve(attempt: _Attempt, answer: "SimpleQueue[list[Address] | OSError]") -> None:
+    try:
+        answer.put(list(socket.getaddrinfo(attempt.host, attempt.port, allowed_gai_family(), socket.SOCK_STREAM)))
+    except UnicodeError:
+        answer.put(socket.gaierror(socket.EAI_NONAME, "the name is not valid"))
+    except OSError as exc:
+        answer.put(exc)

@@ -1,0 +1,177 @@
+"""A DELETE follows the answer to the GET that was judged within a second, whatever comes between."""
+
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from urllib3 import PoolManager
+
+from handler.connections import FencedAdapter
+from handler.errors import Outdated
+from handler.model.outcome import Outcome
+from handler.work.judgement import Judgement
+from handler.work.run import Run
+from tests.fakecloud import FakeCloud, Server
+from tests.faults import IMAGE_PATH, TOKENS_PATH, Clock, new_run, reap
+
+MEMBERS = r"/members$"
+LONG = 6.0
+"""Seconds for which something takes its time."""
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock(600.0)
+
+
+@pytest.fixture
+def run(cloud: FakeCloud, server: Server, clock: Clock) -> Run:
+    return new_run(cloud, server, clock)
+
+
+@pytest.fixture
+def image(cloud: FakeCloud) -> str:
+    return cloud.add_image("ci-1", visibility="shared")
+
+
+@pytest.fixture
+def wait(cloud: FakeCloud, image: str, clock: Clock) -> Callable[..., None]:
+    """Take six seconds, in which the owner keeps the image."""
+
+    def keep_after(*_: object) -> None:
+        clock.pass_by(LONG)
+        cloud.images[image].tags.append("keep")
+
+    return keep_after
+
+
+def keep_image(cloud: FakeCloud, image: str) -> Callable[[], None]:
+    return lambda: cloud.images[image].tags.append("keep")
+
+
+def assert_kept(outcome: Outcome, cloud: FakeCloud) -> None:
+    assert (outcome.outcome, outcome.reason) == ("refused", "kept")
+    assert outcome.image_id in cloud.images
+    assert not [call for call in cloud.calls_of("DELETE") if call.status < 400]
+
+
+def test_what_an_owner_does_while_the_members_are_throttled_counts(cloud: FakeCloud, run: Run, image: str) -> None:
+    cloud.fault("GET", MEMBERS, status=429, headers={"Retry-After": "8"}, then=keep_image(cloud, image))
+    assert_kept(reap(run, [image])[image], cloud)
+
+
+def test_what_an_owner_does_while_the_members_are_read_counts(
+    cloud: FakeCloud, run: Run, image: str, wait: Callable[..., None]
+) -> None:
+    cloud.fault("GET", MEMBERS, status=None, then=wait)
+    assert_kept(reap(run, [image])[image], cloud)
+
+
+def test_what_an_owner_does_while_a_refused_token_is_replaced_counts(
+    cloud: FakeCloud, run: Run, image: str, wait: Callable[..., None]
+) -> None:
+    cloud.fault("DELETE", IMAGE_PATH, status=401)
+    cloud.fault("POST", TOKENS_PATH, status=None, skip=1, then=wait)
+    assert_kept(reap(run, [image])[image], cloud)
+
+
+def test_a_refused_token_costs_a_new_judgement_even_if_it_is_replaced_at_once(
+    cloud: FakeCloud, run: Run, image: str
+) -> None:
+    cloud.fault("DELETE", IMAGE_PATH, status=401, then=keep_image(cloud, image))
+    assert_kept(reap(run, [image])[image], cloud)
+
+
+def test_what_an_owner_does_while_a_token_that_runs_out_is_replaced_counts(
+    cloud: FakeCloud, run: Run, image: str, wait: Callable[..., None]
+) -> None:
+    take_token = lambda: setattr(run.cloud._transport._identity, "_access", None)  # noqa: E731 (a fault wants a word)
+    # The last GET before the DELETE: the image after its members.
+    cloud.fault("GET", f"{image}$", status=None, skip=1, then=take_token)
+    cloud.fault("POST", TOKENS_PATH, status=None, skip=1, then=wait)
+    assert_kept(reap(run, [image])[image], cloud)
+
+
+@pytest.mark.parametrize("port", ["journal", "spend"])
+def test_what_an_owner_does_while_a_deletion_is_counted_or_written_down_counts(
+    port: str, cloud: FakeCloud, run: Run, image: str, wait: Callable[..., None]
+) -> None:
+    assert_kept(
+        reap(run._replace(journal=wait) if port == "journal" else run._replace(spend=wait), [image])[image], cloud
+    )
+
+
+def _pools(run: Run) -> PoolManager:
+    adapter = run.cloud._transport._session.get_adapter("http://")
+    assert isinstance(adapter, FencedAdapter)
+    pools: PoolManager = adapter.poolmanager
+    return pools
+
+
+def slow_to_connect(run: Run, monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], object]) -> None:
+    """Let every DELETE need a connection, during which something happens."""
+    real, pools = socket.getaddrinfo, _pools(run)
+    delete = run.cloud.delete
+
+    def look_up(*args: Any, **options: Any) -> object:  # noqa: ANN401 (those of the socket module)
+        meanwhile()
+        return real(*args, **options)
+
+    def delete_over_a_new_connection(*args: Any, **options: Any) -> object:  # noqa: ANN401 (those of the real one)
+        pools.clear()
+        with monkeypatch.context() as patch:
+            patch.setattr("socket.getaddrinfo", look_up)
+            return delete(*args, **options)
+
+    monkeypatch.setattr(run.cloud, "delete", delete_over_a_new_connection)
+
+
+def test_what_an_owner_does_while_a_connection_is_made_counts(
+    cloud: FakeCloud, run: Run, image: str, wait: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow_to_connect(run, monkeypatch, wait)
+    assert_kept(reap(run, [image])[image], cloud)
+    assert not cloud.calls_of("DELETE")
+
+
+def test_an_image_that_is_never_fresh_is_judged_six_times_and_fails(
+    cloud: FakeCloud, run: Run, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = cloud.add_image()
+    slow_to_connect(run, monkeypatch, lambda: clock.pass_by(1.1))
+    outcome = reap(run, [image])[image]
+    assert (outcome.outcome, outcome.reason) == ("failed", "unavailable")
+    assert "read 6 times" in outcome.detail
+    assert (len(cloud.calls_of("DELETE")), image in cloud.images) == (0, True)
+    assert sum(call.path.endswith(image) for call in cloud.calls_of("GET")) == 6
+
+
+def test_an_image_that_is_never_fresh_behind_a_throttled_cloud_is_told_as_throttled(
+    cloud: FakeCloud, run: Run, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = cloud.add_image()
+    slow_to_connect(run, monkeypatch, lambda: clock.pass_by(1.1))
+    cloud.fault("GET", f"{image}$", status=429, skip=1)
+    assert reap(run, [image])[image].reason == "throttled"
+
+
+def test_a_record_that_changed_before_its_delete_is_written_down_again(
+    cloud: FakeCloud, run: Run, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image, written, times = cloud.add_image("ci-1"), list[Any](), iter([1.1, 1.1, 0, 0])
+    rename = lambda: setattr(cloud.images[image], "name", "ci-2")  # noqa: E731 (a fault wants to be told in a word)
+    cloud.fault("GET", f"{image}$", status=None, skip=1, then=rename)
+    slow_to_connect(run, monkeypatch, lambda: clock.pass_by(next(times)))
+    outcome = reap(run._replace(journal=lambda found, _: written.append(found.name)), [image])[image]
+    assert (outcome.outcome, outcome.name) == ("deleted", "ci-2")
+    assert written == ["ci-1", "ci-2"]
+
+
+def test_a_judgement_permits_one_delete_and_only_while_it_is_fresh() -> None:
+    judgement = Judgement(image=None, mark=None, objection=None, good_until=5.0)  # type: ignore[arg-type]
+    permit = judgement.permit(lambda: 5.0)
+    permit()
+    for used in (permit, judgement.permit(lambda: 5.1)):
+        with pytest.raises(Outdated, match="read again"):
+            used()
