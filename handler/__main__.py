@@ -84,17 +84,13 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     options = _parser().parse_args(arguments)
     now, decisions = datetime.now(UTC), list[Decision]()
-
-    def observe(decision: Decision) -> None:
-        # A project may have many thousand images, and the page needs none of their records.
-        decisions.append(decision._replace(image=decision.image.without_record()))
-
     try:
         event = read_json(options.event.read_text(encoding="utf-8"), str(options.event))
         # That the page can't be written must be known before images are deleted. Standard output, which in Lambda takes
         # the log and the metrics, is for the result alone here.
         with redirect_stdout(sys.stderr), writable(options.html):
-            report = process(event, ShellContext(), load_settings(variables()), now, observe if options.html else None)
+            observe = decisions.append if options.html else None
+            report = process(event, ShellContext(), load_settings(variables()), now, observe)
     except (OSError, UnicodeDecodeError, InvalidSettings, UnknownEvent, InvalidRequest) as exc:
         print(f"{type(exc).__name__}: {exc}", file=sys.stderr)
         return 2

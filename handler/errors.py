@@ -24,6 +24,8 @@ ReaperError
     ├── BackupLeft               the cloud could not delete the backup of a full-ECS image
     ├── Paused                   the function is switched off
     └── Unexpected               anything that we do not understand
+        ├── TurnedDown           the cloud says that what was asked is wrong, or of something that it does not know
+        └── ListChanged          a list changed while it was read
 
 An error is frozen once it is made. Whether it may be retried is a property of its class. So is whether it ends the
 whole run, unless the place that raises it knows more.
@@ -199,3 +201,11 @@ class Unexpected(CloudError):
     """Something that we do not understand; nothing is deleted on the strength of it."""
 
     reason = "unexpected"
+
+
+class TurnedDown(Unexpected):
+    """The cloud says that a request is wrong, or names something that it does not know: HTTP 400 or 404."""
+
+
+class ListChanged(Unexpected):
+    """A list changed while it was read: it has to be read anew, from its beginning."""

@@ -9,11 +9,11 @@ from handler.cloud import payloads
 from handler.cloud.changes import Changes
 from handler.cloud.dialects import DIALECTS, Addresses, ImageApi, place_of
 from handler.cloud.fields import Record
-from handler.cloud.meanings import Meaning, meaning_of
-from handler.cloud.paging import Reader, numbered_pages, pages
+from handler.cloud.meanings import Meaning
+from handler.cloud.paging import Reader, numbered_pages, pages, read_anew
 from handler.cloud.places.regions import COMPUTE, IMAGE, Region, regions_sharing
 from handler.cloud.transport import Dated, Transport
-from handler.errors import CredentialsRefused, Denied, Unavailable, Unexpected
+from handler.errors import CredentialsRefused, Denied, ListChanged, Unavailable
 from handler.model.image import Image
 
 LOOKS = (0.5, 1.0, 2.0, *[5.0] * 12)
@@ -99,11 +99,11 @@ class Cloud:
                 # Where one image comes twice, another may be missing: the pages have moved under us.
                 if image_id in listed:
                     message = f"the list of images names {image_id} twice"
-                    raise Unexpected(message)
+                    raise ListChanged(message)
                 listed.add(image_id)
+                image = None if image_id in known else payloads.read_listed_image(record, image_id)
                 # `owner` was asked for, but the record decides: an image of others is not even looked at.
-                ours = image_id not in known and payloads.owner_of_image(record) == self.project_id
-                if ours and (image := payloads.read_image(record, image_id)):
+                if image and (image.owner == self.project_id or "owner" in image.unread):
                     yield image
             known |= listed  # a cloud that knows of no hidden images may list all of them again
 
@@ -126,9 +126,12 @@ class Cloud:
         return self._listing(lambda reader: numbered_pages(reader, url, f"{kind}s", f"{kind}_id"))
 
     def _listing(self, listed: Callable[[Reader], Iterable[Record]]) -> Listing:
-        first = _FirstPage(self._transport)
-        items = tuple(listed(first))
-        return Listing(items=items, asked_at=first.asked_at, date=first.date)
+        def reading() -> Listing:
+            first = _FirstPage(self._transport)
+            items = tuple(listed(first))
+            return Listing(items=items, asked_at=first.asked_at, date=first.date)
+
+        return read_anew(reading)
 
     def delete(self, image_id: str, permit: Callable[[], object], *, delete_backup: bool) -> Reply:
         """Ask once for an image to be deleted. Any meaning but DONE and UNCONFIRMED says that this did not do it.
@@ -138,7 +141,7 @@ class Cloud:
         # No body unless the backup is to go as well: Glance answers 400 to a DELETE with any body.
         body = {"delete_backup": True} if delete_backup else None
         answer, latency = self._transport.delete(self._addresses.deletion(image_id), body, permit)
-        meaning = meaning_of(answer)
+        meaning = answer.meaning
         if meaning is Meaning.DONE and self._addresses.dialect.deletes_later:
             meaning = Meaning.UNCONFIRMED
         return Reply(meaning=meaning, detail=str(answer), latency=latency)

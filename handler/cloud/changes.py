@@ -3,7 +3,9 @@
 import re
 from urllib.parse import quote
 
+from handler.cloud.fields import texts
 from handler.cloud.transport import Transport
+from handler.errors import TurnedDown
 
 
 class Changes:
@@ -33,14 +35,28 @@ class Changes:
             self._transport.change("PUT", self._place(image_id, tag))
 
     def remove_tag(self, image_id: str, tag: str) -> None:
-        """Take a tag off an image that has it."""
+        """Take a tag off an image; an image that does not have it stays as it is."""
         key = re.split("[=.]", tag)[0]  # old IMS writes key.value
         place = f"{self._keyed}/{image_id}/tags/{key}" if self._keyed else self._place(image_id, tag)
-        self._transport.change("DELETE", place)
+        try:
+            self._transport.change("DELETE", place)
+        except TurnedDown:
+            # The tag may be off by now: by us, if an answer was lost, or by the owner. But a wrong address and an image
+            # that is gone are answered alike: only the image can tell.
+            if not self._lacks(image_id, tag, key):
+                raise
 
     def set_active(self, image_id: str, *, active: bool) -> None:
         """Make the data of an image available again, or unavailable. Glance only."""
         self._transport.change("POST", f"{self._images}/{image_id}/actions/{'re' if active else 'de'}activate")
+
+    def _lacks(self, image_id: str, tag: str, key: str) -> bool:
+        """Whether the image is there, and does not have the tag."""
+        record = self._transport.read(f"{self._images}/{image_id}")
+        if record is None:
+            return False
+        found = texts(record, "tags")
+        return not any(re.split("[=.]", each)[0] == key for each in found) if self._keyed else tag not in found
 
     def _place(self, image_id: str, tag: str) -> str:
         """The address of a tag in Glance's API."""

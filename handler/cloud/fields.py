@@ -1,4 +1,7 @@
-"""Strict reading of fields in the cloud's JSON: a value of another type raises Unexpected, but a bad time is None."""
+"""Reading of fields in the cloud's JSON: strict, but a bad time is None; a refusal is read as far as it can be.
+
+A value of another type raises Unexpected.
+"""
 
 import json
 from collections.abc import Mapping
@@ -10,6 +13,9 @@ from handler.errors import Unexpected
 
 Record = Mapping[str, Any]
 EPOCH = 1970
+
+_CODE_KEYS = ("error_code", "errorCode", "code")
+_MESSAGE_KEYS = ("error_msg", "errorMsg", "message")
 
 
 def read_body(body: bytes) -> Record:
@@ -24,6 +30,23 @@ def read_body(body: bytes) -> Record:
         message = "the cloud's answer is not a JSON object"
         raise Unexpected(message)
     return payload
+
+
+def read_refusal(body: str) -> tuple[str | int | None, str] | None:
+    """The code and the sentence with which a service refuses something; None if the body holds neither.
+
+    They stand in the JSON object itself, or in an object directly in it: `{"error": {...}}`, `{"itemNotFound": {...}}`.
+    """
+    try:
+        payload = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    levels = [payload, *payload.values()] if isinstance(payload, dict) else []
+    for level in levels:
+        code, message = (_first(level, keys) for keys in (_CODE_KEYS, _MESSAGE_KEYS))
+        if code is not None or message is not None:
+            return code, str(message or "")
+    return None
 
 
 def read_time(value: object) -> datetime | None:
@@ -112,3 +135,8 @@ def truth(record: Record, key: str) -> bool:
 def unreadable(key: str, value: object) -> Unexpected:
     """The error for a field that can't be read: its name, and the beginning of its value."""
     return Unexpected(f"the cloud's answer has no readable {key}: {str(value)[:60]!r}")
+
+
+def _first(level: object, keys: tuple[str, ...]) -> str | int | None:
+    found = (level[key] for key in keys if isinstance(level.get(key), str | int)) if isinstance(level, dict) else ()
+    return next(iter(found), None)

@@ -1,17 +1,34 @@
 """Lists of the cloud, read to their end; a list that can't be read to its end raises Unexpected."""
 
-from collections.abc import Iterator, Mapping
-from typing import Protocol
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from typing import Protocol, TypeVar
 
 from handler.cloud import payloads
-from handler.cloud.fields import Record
-from handler.errors import Unexpected
+from handler.cloud.fields import Record, text
+from handler.errors import ListChanged, TurnedDown, Unexpected
 
 PAGE = 1000
 """Images, servers or volumes to ask for at once; the cloud may return fewer."""
 NUMBERED_PAGE = 100
 SMALLEST_CAP = 20
 """A cloud may cut pages to this length or more, and name no next one: only a shorter page ends the list for certain."""
+READINGS = 3
+"""How often a list is read that changes each time while it is read."""
+
+T = TypeVar("T")
+
+
+def read_anew(reading: Callable[[], T]) -> T:
+    """Make something of lists of the cloud, anew from their beginning if one changed while it was read.
+
+    Our own deletions change lists, and so do those of others: the marker of a page is gone, an image moves to the page
+    that was read already. Raises ListChanged if it is so every time.
+    """
+    for _ in range(READINGS - 1):
+        with suppress(ListChanged):
+            return reading()
+    return reading()
 
 
 class Reader(Protocol):
@@ -26,28 +43,24 @@ def pages(
 ) -> Iterator[Record]:
     """Everything in a list whose next page begins after a marker, the last id of the page before.
 
-    A page of at least `shortest` items is never taken for the last one.
+    A page of at least `shortest` items is never taken for the last one. Raises ListChanged if the list is not the one
+    that it was when the page before was read.
     """
     seen: set[str] = set()
     marker: str | None = None
     while True:
         asked = {**(wanted or {}), "limit": str(PAGE)} | ({"marker": marker} if marker else {})
-        payload = transport.read(url, asked)
-        # Not taken for an empty list: without any servers, no image would be in use.
-        if payload is None:
-            message = f"no list of {key}"
-            raise Unexpected(message)
-        page, more = payloads.read_page(payload, key)
+        page, more = payloads.read_page(_payload(transport, url, asked, key, after=marker), key)
         if more and not page:
             message = f"the list of {key} promises more than it holds"
             raise Unexpected(message)
         yield from page
         if not page or not (more or len(page) >= shortest):
             return
-        marker = str(page[-1].get("id"))
+        marker = text(page[-1], "id")
         if marker in seen:
             message = f"the list of {key} repeats itself"
-            raise Unexpected(message)
+            raise ListChanged(message)
         seen.add(marker)
 
 
@@ -58,11 +71,28 @@ def numbered_pages(transport: Reader, url: str, key: str, id_key: str) -> Iterat
         # Pages overlap by one item. If an earlier item was removed in the meantime, all later ones have moved up by one
         # place, and one would be skipped: then the overlap does not match.
         wanted = {"start_number": str(max(len(known) - 1, 0)), "limit": str(NUMBERED_PAGE)}
-        page, total = payloads.read_numbered_page(transport.read(url, wanted) or {}, key)
+        payload = _payload(transport, url, wanted, key, after=known[-1] if known else None)
+        page, total = payloads.read_numbered_page(payload, key)
         ids = [str(item.get(id_key)) for item in page]
         fresh = len(known[-1:])
         if ids[:fresh] != known[-1:] or set(ids[fresh:]) & set(known) or not (ids[fresh:] or len(known) >= total):
             message = f"the list of {key.replace('_', ' ')} changed while it was read, or can't be read to its end"
-            raise Unexpected(message)
+            raise ListChanged(message)
         yield from page[fresh:]
         known += ids[fresh:]
+
+
+def _payload(transport: Reader, url: str, asked: Mapping[str, str], key: str, *, after: str | None) -> Record:
+    """One page: the first, or the one that begins after an item of the page before."""
+    problem = f"no list of {key}"
+    try:
+        payload = transport.read(url, asked)
+    except TurnedDown as error:
+        payload, problem = None, str(error)
+    if payload is not None:
+        return payload
+    # Not taken for the end of the list: without any servers, no image would be in use.
+    if after:
+        message = f"the list of {key} changed while it was read: no page begins after {after} ({problem})"
+        raise ListChanged(message)
+    raise Unexpected(problem)

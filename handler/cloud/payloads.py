@@ -1,7 +1,10 @@
 """What the cloud's bodies hold: images, members, servers, volumes. Pure; raises Unexpected for what can't be read."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 
 from handler.cloud.fields import (
     Record,
@@ -56,12 +59,54 @@ def read_image(record: Record, image_id: str) -> Image | None:
     )
 
 
-def owner_of_image(record: Record) -> str | None:
+def read_listed_image(record: Record, image_id: str) -> Image | None:
+    """Read an image of a list; of one that can't be read whole, only the rest is to be believed: see `Image.unread`.
+
+    Raises Unexpected for a record without an id.
+    """
+    # Tried as it is: nearly every image of a project can be read.
+    with suppress(Unexpected):
+        _owner(record, "owner")
+        return read_image(record, image_id)
+    unread = tuple(field for field, read in _READERS.items() if not _is_readable(record, field, read))
+    image = read_image({**record, **{field: _KEEPING[field] for field in unread}}, image_id)
+    return replace(image, record=record, unread=unread) if image else None
+
+
+def _is_readable(record: Record, field: str, read: Callable[[Record, str], object]) -> bool:
+    try:
+        read(record, field)
+    except Unexpected:
+        return False
+    return True
+
+
+def _owner(record: Record, key: str) -> str | None:
     """The project that owns an image; None if the cloud says that no project does."""
     # A record that does not say is not one of another project: left out silently, it would make the list incomplete.
-    if "owner" not in record:
-        raise unreadable("owner", None)  # noqa: EM101 (the name of a field)
-    return text_or_none(record, "owner")
+    if key not in record:
+        raise unreadable(key, None)
+    return text_or_none(record, key)
+
+
+_READERS: Mapping[str, Callable[[Record, str], object]] = {
+    "owner": _owner,
+    "name": text_or_none,
+    "status": text,
+    "visibility": partial(one_of, allowed=VISIBILITIES),
+    "protected": truth,
+    "tags": texts,
+    "updated_at": text_or_none,
+    "checksum": text_or_none,
+}
+"""What can be unreadable in the record of an image, and how it is read."""
+_KEEPING: Record = dict.fromkeys(_READERS) | {
+    "status": "unknown",
+    "visibility": "public",
+    "protected": True,
+    "tags": [],
+}
+"""What such a field holds then: what keeps an image."""
 
 
 def read_members(payload: Record) -> tuple[str, ...]:
@@ -139,11 +184,16 @@ def images_of_scaling_configuration(configuration: Record) -> Iterator[str]:
             yield text(disk, "data_disk_image_id")
 
 
-def boot_images(record: Record) -> Iterator[str]:
-    """The images that hold the kernel and the ramdisk of an image, without which no server can be made of it."""
-    for key in ("kernel_id", "ramdisk_id"):
+def boot_images(record: Record, prefix: str = "") -> Iterator[str]:
+    """The images that hold the kernel and the ramdisk of an image or a server, without which it can't be booted."""
+    for key in (f"{prefix}kernel_id", f"{prefix}ramdisk_id"):
         if record.get(key):
             yield text(record, key)
+
+
+def boot_images_of_volume(volume: Record) -> Iterator[str]:
+    """The images that hold the kernel and the ramdisk of a volume."""
+    return boot_images(object_or_none(volume, "volume_image_metadata") or {})
 
 
 def parents_of_image(image: Image) -> Iterator[str]:

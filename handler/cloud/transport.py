@@ -12,7 +12,7 @@ from urllib3.util import Retry
 from handler.clock import Backoff, Deadline
 from handler.cloud.fields import Record, read_body, read_date
 from handler.cloud.identity.identity import USER_AGENT, Identity
-from handler.cloud.meanings import Answer, Meaning, meaning_of, read_answer
+from handler.cloud.meanings import Answer, Meaning, read_answer, request_id_of
 from handler.cloud.places.authorities import checked_with
 from handler.cloud.places.catalogue import Catalogue
 from handler.cloud.places.plaintext import is_this_machine
@@ -24,6 +24,7 @@ from handler.errors import (
     CredentialsRefused,
     Denied,
     Throttled,
+    TurnedDown,
     Unanswered,
     Unavailable,
     Unexpected,
@@ -53,6 +54,11 @@ WIRE_ERRORS: tuple[tuple[type[Exception], type[CloudError]], ...] = (
     (Exception, Unexpected),
 )
 """Our error for each error of requests; the first class that fits decides, but see `_translated`."""
+
+SILENT = frozenset({requests.codes.bad_gateway, requests.codes.gateway_timeout})
+"""The statuses of a gateway that has had no answer itself."""
+TURNED_DOWN = frozenset({400, 404})
+"""The statuses of a request that is wrong, or names something that the cloud does not know."""
 
 T = TypeVar("T")
 
@@ -142,24 +148,31 @@ class Transport:
 
         asked_at, response, answer = self.persist(attempt)
         if response.status_code == requests.codes.ok:
-            return Dated(
-                payload=read_body(response.content), asked_at=asked_at, date=read_date(response.headers.get("Date", ""))
-            )
-        if meaning_of(answer) is Meaning.GONE:
+            date = read_date(response.headers.get("Date", ""))
+            return Dated(payload=self._body(response, answer), asked_at=asked_at, date=date)
+        if answer.meaning is Meaning.GONE:
             return Dated(payload=None, asked_at=asked_at, date=None)
         message = f"GET answered {answer}"
         raise Unexpected(message)
 
+    def _body(self, response: requests.Response, answer: Answer) -> Record:
+        try:
+            return read_body(response.content)
+        except Unexpected as error:
+            request_id = self._identity.scrub(request_id_of(response.headers))
+            message = f"{error}: {answer._replace(request_id=request_id)}"
+            raise Unexpected(message) from error
+
     def change(self, method: str, url: str, body: Mapping[str, Any] | None = None) -> None:
         """Ask for a change until the cloud has made it; it must be one that may be made twice.
 
-        Raises Unexpected if the image, or the tag to be taken off it, does not exist.
+        Raises TurnedDown if the image, or the tag to be taken off it, does not exist.
         """
         _, answer = self.persist(lambda: self._ask(method, url, json=body))
         # Nothing but DONE: a proxy's page that comes with a 200 must not count as a tag that was set.
-        if meaning_of(answer) is not Meaning.DONE:
+        if answer.meaning is not Meaning.DONE:
             message = f"{method} answered {answer}"
-            raise Unexpected(message)
+            raise (TurnedDown if answer.meaning is Meaning.GONE else Unexpected)(message)
 
     def delete(
         self, url: str, body: Mapping[str, bool] | None, permit: Callable[[], object]
@@ -202,20 +215,22 @@ class Transport:
             raise self._translated(exc) from exc
         # The caller reads the body as JSON. It may be a long list, and need not be decoded here as well.
         if method == "GET" and response.status_code == requests.codes.ok:
-            return response, Answer(response.status_code)
-        # Before the answer is folded and cut: half a secret would not be recognised.
-        body = self._identity.scrub(response.content.decode(errors="replace"))
-        answer = read_answer(response.status_code, body)
-        error = ERRORS.get(meaning_of(answer))
-        # A gateway that has had no answer itself.
-        if error is Unavailable and answer.status in {requests.codes.bad_gateway, requests.codes.gateway_timeout}:
-            error = AnswerLost
-        if error is Throttled:
-            self.throttled_at = self.deadline.now()
+            return response, Answer(Meaning.DONE, response.status_code)
+        body = response.content.decode(errors="replace")
+        answer = read_answer(response.status_code, body, response.headers, self._identity.scrub)
+        error = self._error_of(answer)
         if error is not None:
             message = f"{method} answered {answer}"
             raise error(message, retry_after=_retry_after(response))
         return response, answer
+
+    def _error_of(self, answer: Answer) -> type[CloudError] | None:
+        error = ERRORS.get(answer.meaning)
+        if error is Throttled:
+            self.throttled_at = self.deadline.now()
+        if error is Unavailable and answer.status in SILENT:
+            return AnswerLost
+        return TurnedDown if error is Unexpected and answer.status in TURNED_DOWN else error
 
     def _translated(self, error: wire.RequestException | HTTPError) -> CloudError:
         ours = next(ours for theirs, ours in WIRE_ERRORS if isinstance(error, theirs))

@@ -184,7 +184,7 @@ class _Invocation(NamedTuple):
             journal=partial(self.reporter.deleting, self.request_id, source),
             report=partial(self.reporter.outcome, self.request_id, source),
             report_bug=self.reporter.bug,
-            observe=observe or (lambda _decision: None),
+            observe=observe,
             enqueue=_enqueue(settings, self.deadline),
         )
 

@@ -1,5 +1,6 @@
 """An image, and what may use it."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -18,7 +19,10 @@ image derived from it.
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image as the cloud describes it; `record` is the whole description. `size` is in bytes, None if unknown."""
+    """An image as the cloud describes it; `record` is the whole description. `size` is in bytes, None if unknown.
+
+    `unread` names the fields that can't be read. They hold what keeps an image, and such an image is never deleted.
+    """
 
     id: str
     name: str | None
@@ -33,6 +37,7 @@ class Image:
     size: int | None
     checksum: str | None
     record: Mapping[str, Any] = field(repr=False, hash=False)
+    unread: tuple[str, ...] = ()
 
     def expectation(self) -> dict[str, Any]:
         """The image as a request names it, with all that a plan expects to be unchanged."""
@@ -62,4 +67,23 @@ class Image:
     @property
     def has_backup(self) -> bool:
         """Whether this is a full-ECS image, whose backup is left behind unless it is deleted as well."""
-        return str(self.record.get("__whole_image", "")).lower() == "true"
+        # Lists and details name the backup; only some answers say that the image is a whole server.
+        return bool(self.record.get("__backup_id")) or str(self.record.get("__whole_image", "")).lower() == "true"
+
+    @property
+    def volume_snapshots(self) -> tuple[str, ...]:
+        """The snapshots of volumes that the image is made of; the cloud never deletes them with it."""
+        mapping = self.record.get("block_device_mapping")
+        # Nova writes JSON into a text.
+        try:
+            devices = json.loads(mapping) if isinstance(mapping, str) else mapping
+        except (ValueError, RecursionError):
+            return ()
+        named = [device for device in devices if isinstance(device, dict)] if isinstance(devices, list) else []
+        return tuple(dict.fromkeys(str(device["snapshot_id"]) for device in named if device.get("snapshot_id")))
+
+    def left_behind(self, *, without_backup: bool) -> str:
+        """What the deletion of the image leaves in the cloud, for a person; empty if it leaves nothing."""
+        backup = "its backup is left" if self.has_backup and without_backup else ""
+        ids = ", ".join(self.volume_snapshots)
+        return "; ".join(filter(None, (backup, f"its volume snapshots are left: {ids}" if ids else "")))

@@ -55,13 +55,15 @@ class Decision(NamedTuple):
 class Survey(NamedTuple):
     """What a sweep found: how many images there are, which are selected, and how many stay for each reason.
 
-    `deselected` are images that are not selected, but bear a mark that this sweep takes off. Of the selected images,
-    `changing` counts those that would be changed, which the caps are for, and `for_workers` may be left to workers.
+    `deselected` are images that are not selected, but bear a mark that this sweep takes off; `unreadable` are those of
+    which nobody can say. Of the selected images, `changing` counts those that would be changed, which the caps are for,
+    and `for_workers` may be left to workers.
     """
 
     looked_at: int = 0
     selected: tuple[Image, ...] = ()
     deselected: tuple[Image, ...] = ()
+    unreadable: tuple[Decision, ...] = ()
     stay: tuple[tuple[str, int], ...] = ()
     changing: int = 0
     for_workers: tuple[Image, ...] = ()

@@ -9,9 +9,15 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 from heapq import heappush, heappushpop
 
+from handler.errors import Unexpected
 from handler.model.image import Image
 from handler.model.outcome import Decision, Objection
 from handler.model.request import Keep, Select, SweepRequest
+
+UNREADABLE = "unexpected"
+"""The reason why an image stays that may be selected, if only it could be read."""
+GROUPED_BY = {"name": "name", "tag-prefix": "tags"}
+"""The field that the groups of an image are taken from; a property can always be read."""
 
 Condition = Callable[[Image, Select, datetime], str]
 
@@ -25,6 +31,9 @@ def decide(images: Iterable[Image], sweep: SweepRequest, now: datetime) -> Itera
     newest = _Newest(sweep.keep) if sweep.keep else None
     matched = []
     for image in images:
+        if image.unread:
+            yield _decision_on_unread(image, sweep, now)
+            continue
         groups = newest.add(image, now) if newest else ()
         why_not = objection(image, sweep.select, now)
         if not why_not and newest and not groups:
@@ -44,9 +53,25 @@ def decide(images: Iterable[Image], sweep: SweepRequest, now: datetime) -> Itera
 def objection(image: Image, select: Select, now: datetime) -> Objection | None:
     """Return the first condition that does not hold for an image, or None if all of them do."""
     for reason, condition in CONDITIONS.items():
-        if detail := condition(image, select, now):
+        # Of a field that can't be read, nobody knows whether it meets the condition.
+        if reason not in image.unread and (detail := condition(image, select, now)):
             return Objection(reason, detail)
     return None
+
+
+def _decision_on_unread(image: Image, sweep: SweepRequest, now: datetime) -> Decision:
+    """An image that can't be read whole stays: because what can be read is not selected, or else as UNREADABLE.
+
+    It does not count among the newest, so that one more than asked for stays. Raises Unexpected if the policy keeps the
+    newest, and nobody knows of which group this image is one.
+    """
+    detail = "; ".join(f"its {field} can't be read: {str(image.record.get(field))[:60]!r}" for field in image.unread)
+    is_groupless = sweep.keep and GROUPED_BY.get(sweep.keep.group_by.partition(":")[0]) in image.unread
+    if sweep.keep and is_groupless and _may_be_newest(image, now):
+        message = f"image {image.id} is in a group by {sweep.keep.group_by} that nobody knows: {detail}"
+        raise Unexpected(message)
+    why_not = objection(image, sweep.select, now) or Objection(UNREADABLE, detail)
+    return Decision(image=image.without_record(), objection=why_not)
 
 
 def groups_of(image: Image, group_by: str) -> tuple[str, ...]:
@@ -65,6 +90,12 @@ def family(name: str) -> str:
     return name.rpartition("-")[0] or name
 
 
+def _may_be_newest(image: Image, now: datetime) -> bool:
+    """Whether an image can be used, as far as is known, and its age is known."""
+    is_usable = image.status == "active" or "status" in image.unread
+    return is_usable and image.created_at is not None and image.created_at <= now
+
+
 class _Newest:
     """The newest images of each group, among those read so far."""
 
@@ -76,7 +107,7 @@ class _Newest:
         """Count an image, if it can be used and its age is known. Returns its groups, whether it counts or not."""
         groups = groups_of(image, self.keep.group_by)
         # Anything else would push a usable image out of the newest, and so let it be deleted.
-        if image.status != "active" or image.created_at is None or image.created_at > now:
+        if image.created_at is None or not _may_be_newest(image, now):
             return groups
         for group in groups:
             heap = self._groups.setdefault(group, [])

@@ -237,5 +237,5 @@ def _after_all(result: Outcome, image: Image, job: Job) -> Outcome:
 
 
 def _gone_by_us(image: Image, job: Job) -> Outcome:
-    left = image.has_backup and not job.request.delete_backup
-    return replace(outcome(image, "deleted", detail="its backup is left" if left else ""), backup_left=left)
+    left = image.left_behind(without_backup=not job.request.delete_backup)
+    return replace(outcome(image, "deleted", detail=left), backup_left=bool(left))

@@ -65,8 +65,9 @@ class Run(NamedTuple):
 
     `spend` takes one deletion out of the budget of all invocations, or raises CloudError. `journal` returns once the
     record of an image that is about to be deleted has been written down, or raises CloudError. `report` gets each
-    outcome as soon as it is known, `observe` each decision of a sweep, and `report_bug` each error that is a bug in
-    image-reaper. `enqueue` leaves the deletions of a sweep to the workers of a queue; without it, they are made here.
+    outcome as soon as it is known, and `report_bug` each error that is a bug in image-reaper. `observe` gets each
+    decision of a sweep, without the record of the image; None if nobody wants to know it. `enqueue` leaves the
+    deletions of a sweep to the workers of a queue; without it, they are made here.
     """
 
     cloud: Cloud
@@ -81,7 +82,7 @@ class Run(NamedTuple):
     report: Callable[[Outcome, Job], None]
     report_bug: Callable[[BaseException], None]
     spend: Spend
-    observe: Callable[[Decision], None]
+    observe: Callable[[Decision], None] | None
     enqueue: Enqueue | None
 
     def rehearses(self, job: Job) -> bool:

@@ -1,13 +1,14 @@
 """A sweep: survey the images of the project, hold the selected ones against the caps, and have them dealt with."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, timedelta
 from typing import NamedTuple
 
-from handler.errors import CloudError, NotQueued, OverLimit
+from handler.cloud.paging import read_anew
+from handler.errors import CloudError, NotQueued, OverLimit, Unexpected
 from handler.model.image import Image
-from handler.model.outcome import Outcome, Result, Survey
+from handler.model.outcome import Decision, Outcome, Result, Survey
 from handler.model.request import Job, SweepRequest, Target
 from handler.rules import selection
 from handler.rules.mark_state import CHANGING, Mark, MarkState, state_of
@@ -34,7 +35,7 @@ def sweep(request: SweepRequest, message_id: str, run: Run) -> Result:
     # The whole list is read before anything is deleted: Glance answers 400 where the marker of a page is gone, and the
     # caps can't be held against a part of the images.
     try:
-        survey = in_time(lambda: survey_of(run.cloud.images(), request, run), run.deadline, run.progress)
+        survey = in_time(lambda: _surveyed(request, run), run.deadline, run.progress)
     except CloudError as error:
         run.note(error)
         return _reported(Survey(), [failed("", error)], request, message_id, run)
@@ -46,21 +47,49 @@ def sweep(request: SweepRequest, message_id: str, run: Run) -> Result:
         shares = _shares(survey, request, run)
         outcomes = _queued(shares.workers, request, run)
         jobs += _jobs(shares.here, request, message_id)
+    outcomes += [failed(each.image.id, Unexpected(_why(each)), each.image) for each in survey.unreadable]
     result = _reported(survey, outcomes, request, message_id, run)
     return result._replace(outcomes=(*result.outcomes, *carry_out(jobs, run)))
+
+
+def _surveyed(request: SweepRequest, run: Run) -> Survey:
+    """Survey the images of the project; what an aborted reading of the list has decided is not told to anybody."""
+    heard: list[Decision] = []
+
+    def survey() -> Survey:
+        heard.clear()
+        return survey_of(run.cloud.images(), request, run._replace(observe=run.observe and _note_in(heard)))
+
+    found = read_anew(survey)
+    for decision in heard:
+        if run.observe:
+            run.observe(decision)
+    return found
+
+
+def _ignore(_decision: Decision) -> None:
+    """Nobody wants to know."""
+
+
+def _note_in(heard: list[Decision]) -> Callable[[Decision], None]:
+    # A project may have many thousand images, and no observer needs their records.
+    return lambda decision: heard.append(decision._replace(image=decision.image.without_record()))
 
 
 def survey_of(images: Iterable[Image], request: SweepRequest, run: Run) -> Survey:
     """Look at every image once; raises CloudError if not all of them could be listed."""
     selected, deselected, for_workers = list[Image](), list[Image](), list[Image]()
+    unreadable = list[Decision]()
     stay, looked_at, changing = Counter[str](), 0, 0
-    today = run.now.date()
+    today, observe = run.now.date(), run.observe or _ignore
     for decision in selection.decide(images, request, run.now):
         looked_at += 1
-        run.observe(decision)
+        observe(decision)
         if decision.objection:
             stay[decision.objection.reason] += 1
-            if request.grace and state_of(decision.image, request, run.now).removable:
+            if decision.objection.reason == selection.UNREADABLE:
+                unreadable.append(decision)
+            elif request.grace and not decision.image.unread and state_of(decision.image, request, run.now).removable:
                 deselected.append(decision.image)
             continue
         mark = state_of(decision.image, request, run.now)
@@ -74,10 +103,15 @@ def survey_of(images: Iterable[Image], request: SweepRequest, run: Run) -> Surve
         looked_at=looked_at,
         selected=tuple(selected),
         deselected=tuple(deselected),
+        unreadable=tuple(unreadable),
         stay=tuple(sorted(stay.items())),
         changing=changing,
         for_workers=tuple(for_workers),
     )
+
+
+def _why(decision: Decision) -> str:
+    return decision.objection.detail if decision.objection else ""
 
 
 def over_limit(survey: Survey, request: SweepRequest) -> OverLimit | None:

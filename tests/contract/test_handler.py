@@ -1,9 +1,13 @@
 """What the function says became of an image, where the real services are asked too."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
+from handler.cloud import paging
+from handler.cloud.fields import Record
+from handler.cloud.transport import Transport
 from handler.errors import InvalidRequest
 from tests.contract.cloud import MISSING, Cloud
 from tests.contract.handling import Function
@@ -51,6 +55,25 @@ def test_a_token_that_somebody_else_made_is_enough(cloud: Cloud, function: Funct
     image_id = cloud.add_image()
     assert function.outcome(image_id, OS_AUTH_TYPE="v3token", OS_TOKEN=cloud.new_token()) == DELETED
     assert not cloud.stands(image_id)
+
+
+def test_a_marker_that_vanishes_while_the_list_is_read_is_no_failure(
+    cloud: Cloud, function: Function, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = {cloud.add_image(f"ci-{number}") for number in range(5)}
+    read, gone = Transport.read, list[str]()
+
+    def read_and_delete(self: Transport, url: str, params: Mapping[str, str] | None = None) -> Record | None:
+        payload = read(self, url, params)
+        if payload and payload.get("images") and not gone:
+            gone.append(payload["images"][-1]["id"])
+            assert cloud.glance("DELETE", f"/{gone[0]}").status == 204
+        return payload
+
+    monkeypatch.setattr(paging, "PAGE", 2)
+    monkeypatch.setattr(Transport, "read", read_and_delete)
+    run = function.invoke({"sweep": {"select": {"name": "ci-*"}, "limit_percent": 100}})
+    assert run.outcomes == dict.fromkeys(images - set(gone), DELETED)
 
 
 def test_a_hidden_image_goes_as_well(cloud: Cloud, function: Function) -> None:

@@ -115,7 +115,7 @@ def new_run(cloud: FakeCloud, server: Server, clock: Clock, **settings: str) -> 
         report=lambda *_: None,
         report_bug=lambda _: None,
         spend=lambda: None,
-        observe=lambda _: None,
+        observe=None,
         enqueue=None,
     )
 

@@ -57,7 +57,6 @@ FORBIDDEN = "ForbiddenException"
 AGREED: Mapping[str, tuple[str, str, str]] = {
     "active": ("deleted", "", "deleted"),
     "deactivated": ("deleted", "", "deleted"),
-    "open invitation": ("deleted", "", "deleted"),
     "unknown": ("already_gone", "", NOT_FOUND),
     "already deleted": ("already_gone", "", NOT_FOUND),
     "foreign private": ("already_gone", "", NOT_FOUND),
@@ -71,6 +70,7 @@ STRICTER: Mapping[str, tuple[str, str, str]] = {
     "queued": ("refused", "not_ready", "deleted"),
     "in use": ("refused", "in_use", "deleted"),
     "kept": ("refused", "kept", "deleted"),
+    "open invitation": ("refused", "shared", "deleted"),
     "accepted share": ("refused", "shared", "deleted"),
     "own community": ("refused", "public", "deleted"),
     "own public": ("refused", "public", "deleted"),

@@ -1,14 +1,14 @@
 """What the cloud's answers mean: every documented code, the recorded bodies, and anything else that may arrive."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from handler.cloud import meanings
-from handler.cloud.meanings import Answer, Meaning, meaning_of, row_for
+from handler.cloud.meanings import Answer, Meaning, Row
 from tests.properties import tried
 
 ID = "2932d747-9307-40a7-a47d-06f0504bd823"
@@ -73,6 +73,10 @@ IMS = [  # every one comes with 400, but for IMG.0026
     ("IMG.0046", Meaning.UNAVAILABLE),
     ("IMG.0016", Meaning.UNEXPECTED),
     ("IMG.0176", Meaning.BACKUP_LEFT),
+    ("IMG.0032", Meaning.UNAVAILABLE),  # the backup is unavailable
+    ("IMG.0188", Meaning.UNAVAILABLE),  # its vault is
+    ("IMG.0133", Meaning.DENIED),  # not allowed to access the backup
+    ("IMG.0165", Meaning.DENIED),
     ("IMG.0001", Meaning.UNEXPECTED),
     ("IMG.0007", Meaning.UNEXPECTED),
     ("IMG.0017", Meaning.UNEXPECTED),
@@ -100,6 +104,9 @@ ECS = [
     (400, "Ecs.1001", Meaning.UNAVAILABLE),
     (400, "Ecs.1002", Meaning.UNAVAILABLE),
     (500, "Common.0001", Meaning.UNAVAILABLE),
+    (400, "Common.0020", Meaning.UNAVAILABLE),
+    *[(400, f"Ecs.{n}", Meaning.UNAVAILABLE) for n in ("0002", "0004", "0007", "0008", "0208", "0210", "0310")],
+    *[(400, f"Ecs.{n}", Meaning.UNAVAILABLE) for n in ("1100", "1200", "1201", "1300")],
     (403, "Pdp.0001", Meaning.DENIED),
     (429, "Common.1503", Meaning.THROTTLED),
     (202, "Common.0024", Meaning.THROTTLED),
@@ -152,6 +159,14 @@ def read_answer(status: int, body: bytes) -> Answer:
     return meanings.read_answer(status, body.decode(errors="replace"))
 
 
+def meaning_of(answer: Answer) -> Meaning:
+    return answer.meaning
+
+
+def row_for(answer: Answer) -> Row | None:
+    return meanings.row_for(answer.status, answer.code or "-", answer.message)
+
+
 def vendor(code: str, message: str = "text") -> bytes:
     return json.dumps({"error": {"message": message, "code": code}}).encode()
 
@@ -182,6 +197,7 @@ def glance_forms(status: int, message: str) -> Iterator[bytes]:
 GLANCE = [
     (404, f"Failed to find image {ID} to delete", Meaning.GONE),
     (404, f"No image found with ID {ID}", Meaning.GONE),
+    (404, f"Image {ID} could not be found.", Meaning.GONE),
     (404, "The resource could not be found.", Meaning.UNEXPECTED),
     (403, f"Image {ID} is protected and cannot be deleted.", Meaning.PROTECTED),
     (403, "You do not own this image", Meaning.NOT_OWNER),
@@ -189,6 +205,8 @@ GLANCE = [
     (403, f"You cannot delete file BASE/glance/images/{ID}", Meaning.UNAVAILABLE),
     (409, f"Image {ID} could not be deleted because it is in use: rbd clone", Meaning.IN_USE),
     (409, f"Image {ID} has a snapshot", Meaning.IN_USE),
+    (409, "The image cannot be deleted because it has snapshot(s).", Meaning.IN_USE),
+    (409, "The file is in use by a snapshot", Meaning.UNAVAILABLE),
     (409, "Something else", Meaning.UNAVAILABLE),
     (400, "Image status transition from deleted to deleted is not allowed", Meaning.GONE),
     (400, "Image status transition from pending_delete to deleted is not allowed", Meaning.GONE),
@@ -209,6 +227,8 @@ CRASH = "Unexpected API Error. Please contact the administrator\n<class 'nova.ex
 MISMATCH = "Malformed request URL: URL's project_id 'cc2f' doesn't match Context's project_id 'ca22'"
 OTHER_BODIES = [
     (404, nova(404, "itemNotFound", "Image not found."), Meaning.GONE),
+    (404, nova(404, "itemNotFound", f"Image {ID} could not be found."), Meaning.GONE),
+    (404, nova(404, "itemNotFound", f"Instance {ID} could not be found."), Meaning.UNEXPECTED),
     (404, nova(404, "itemNotFound", "The resource could not be found."), Meaning.UNEXPECTED),
     (404, nova(404, "itemNotFound", "Instance could not be found."), Meaning.UNEXPECTED),
     (403, nova(403, "forbidden", "You are not allowed to delete the image."), Meaning.DENIED),
@@ -224,12 +244,22 @@ OTHER_BODIES = [
     (404, gateway("APIGW.0101", "The API does not exist or has not been published"), Meaning.UNEXPECTED),
     (404, gateway("APIG.0101", f"No image found with ID {ID}"), Meaning.UNEXPECTED),
     (404, vendor("Ecs.9999", "Image not found."), Meaning.GONE),
+    (409, gateway("APIGW.3716", "The orchestration rule is currently in use by another API"), Meaning.UNAVAILABLE),
+    (409, vendor("Ecs.0010", "The private IP address is already in use."), Meaning.UNAVAILABLE),
+    (400, vendor("Ecs.0000", "Request error. Try again later or contact customer service."), Meaning.UNAVAILABLE),
+    (400, vendor("Ecs.0617", "Failed to modify attribute. Please try again later."), Meaning.UNAVAILABLE),
+    (400, vendor("Ecs.0005", "Invalid parameter values. Contact customer service."), Meaning.UNEXPECTED),
+    (400, vendor("XYZ.0001", "Try again later."), Meaning.UNEXPECTED),
     (404, NGINX + b"<hr><center>nginx</center>\r\n</body>\r\n</html>", Meaning.UNEXPECTED),
     (404, b"", Meaning.UNEXPECTED),
     (404, b"Not Found", Meaning.UNEXPECTED),
     (404, b"page not found", Meaning.UNEXPECTED),
     (404, b"The page /v2/images was not found", Meaning.UNEXPECTED),
     (404, f"Image {ID} not found.".encode(), Meaning.GONE),
+    (404, b"Image not found.", Meaning.UNEXPECTED),
+    (404, b"<html><body><h1>404 Not Found</h1> Image not found</body></html>", Meaning.UNEXPECTED),
+    (404, b"Failed to find image for this page", Meaning.UNEXPECTED),
+    (404, b'{"message": "No image found with ID"}', Meaning.UNEXPECTED),
     (202, vendor("Common.0024", "Flow limit exceeded."), Meaning.THROTTLED),
     (202, b"", Meaning.UNCONFIRMED),
     (200, b"", Meaning.DONE),
@@ -324,12 +354,12 @@ def test_what_the_other_services_say_is_understood(status: int, body: bytes, mea
 
 @pytest.mark.parametrize(
     "code",
-    [404, "404", "404 Not Found", "IMG.0027 or so", 0, True, None, 4.04, ["IMG.0027"], {"a": "IMG.0027"}],
+    [404, "404", "404 Not Found", 0, True, None, 4.04, ["IMG.0027"], {"a": "IMG.0027"}, "", " "],
     ids=repr,
 )
 def test_a_code_that_is_not_a_vendors_is_no_code(code: object) -> None:
     answer = read_answer(404, json.dumps({"error": {"code": code, "message": "text"}}).encode())
-    assert answer == Answer(404, "", "text", empty=False)
+    assert answer == Answer(meaning=Meaning.UNEXPECTED, status=404, message="text")
 
 
 @pytest.mark.parametrize(
@@ -399,7 +429,7 @@ def test_no_answer_whatever_raises(status: int, body: bytes) -> None:
 @tried(300)
 @given(status=st.integers(), code=st.text(), message=st.text())
 def test_no_code_and_no_message_whatever_raises(status: int, code: str, message: str) -> None:
-    assert isinstance(meaning_of(Answer(status, code, message)), Meaning)
+    assert isinstance(meaning_of(read_answer(status, vendor(code, message))), Meaning)
 
 
 @tried(500)
@@ -422,3 +452,63 @@ def test_only_an_empty_200_or_204_says_by_itself_that_the_image_is_deleted(statu
 @given(status=st.integers(400, 499), body=st.text(alphabet="abcdefghij <>/{}[]\":,'.0123456789", max_size=300))
 def test_a_text_that_does_not_speak_of_an_image_never_says_gone(status: int, body: str) -> None:
     assert meaning_of(read_answer(status, body.encode())) is not Meaning.GONE
+
+
+OF_IMAGES = {Meaning.GONE, Meaning.PROTECTED, Meaning.IN_USE, Meaning.NOT_OWNER, Meaning.NOT_READY, Meaning.PUBLIC}
+SENTENCES = st.sampled_from([message for _, message, _ in GLANCE] + ["Image not found.", CRASH % "ImageDeleteConflict"])
+FOREIGN = (
+    st.from_regex(r"(APIGW|APIG|IAM|AS|EVS|Common|XYZ)\.[0-9]{4}", fullmatch=True)
+    | st.sampled_from(["Conflict", "InUse", "ERR_CONFLICT", "IMG-0028", "IMG.0028 or so", "x404"])
+    | st.text(alphabet="abcXYZ._-", min_size=1, max_size=9)
+)
+
+
+@tried(500)
+@given(status=st.integers(300, 599), code=FOREIGN, sentence=SENTENCES, form=st.sampled_from([vendor, gateway]))
+def test_no_words_under_a_foreign_code_say_anything_of_an_image(
+    status: int, code: str, sentence: str, form: Callable[[str, str], bytes]
+) -> None:
+    assert meaning_of(read_answer(status, form(code, sentence))) not in OF_IMAGES
+
+
+FITTING = {Meaning.GONE: {400, 404}, Meaning.IN_USE: {409, 500}, Meaning.NOT_READY: {400}} | {
+    meaning: {403} for meaning in (Meaning.PROTECTED, Meaning.NOT_OWNER)
+}
+
+
+@tried(500)
+@given(status=st.integers(300, 599), sentence=SENTENCES)
+def test_words_decide_only_with_a_status_that_fits(status: int, sentence: str) -> None:
+    meaning = meaning_of(read_answer(status, vendor("", sentence)))
+    assert meaning not in OF_IMAGES or status in FITTING[meaning]
+
+
+@pytest.mark.parametrize("secret", ["found", "image", "IMG.0028", "204", "in use", "p", "Image status"])
+@pytest.mark.parametrize(("status", "sentence", "meaning"), [row for row in GLANCE if row[2] in OF_IMAGES])
+def test_a_secret_that_is_a_word_of_an_answer_does_not_change_what_it_means(
+    status: int, sentence: str, meaning: Meaning, secret: str
+) -> None:
+    for body in glance_forms(status, sentence):
+        answer = meanings.read_answer(status, body.decode(), scrub=lambda text: text.replace(secret, "***"))
+        assert answer.meaning is meaning
+        assert secret not in answer.message
+
+
+@pytest.mark.parametrize("before", [100, 290, 19_990, 100_000])
+def test_a_secret_is_taken_out_before_the_sentence_is_cut(before: int) -> None:
+    body = json.dumps({"error_code": "IAM.0011", "error_msg": "." * before + "s3cret-passw0rd"})
+    answer = meanings.read_answer(401, body, scrub=lambda text: text.replace("s3cret-passw0rd", "***"))
+    assert (answer.code, "s3c" in answer.message, len(answer.message) <= 300) == ("IAM.0011", False, True)
+
+
+@pytest.mark.parametrize(
+    ("headers", "told"),
+    [
+        ({"x-openstack-request-id": "req-1", "x-compute-request-id": "req-2"}, "HTTP 503 (request req-1)"),
+        ({"x-request-id": "f3a1"}, "HTTP 503 (request f3a1)"),
+        ({"x-compute-request-id": "req-2"}, "HTTP 503 (request req-2)"),
+        ({}, "HTTP 503"),
+    ],
+)
+def test_an_answer_is_told_with_the_clouds_name_for_the_request(headers: dict[str, str], told: str) -> None:
+    assert str(meanings.read_answer(503, "", headers)) == told

@@ -81,6 +81,30 @@ def test_a_whole_image_has_a_backup(value: object, *, expected: bool) -> None:
     assert IMAGE.has_backup is False
 
 
+@pytest.mark.parametrize("record", [{"__backup_id": "b"}, {"__backup_id": "b", "__whole_image": "false"}], ids=str)
+def test_an_image_that_names_a_backup_has_one(record: dict[str, object]) -> None:
+    assert replace(IMAGE, record=record).has_backup
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_an_image_that_names_no_backup_has_none(value: str | None) -> None:
+    assert not replace(IMAGE, record={"__backup_id": value}).has_backup
+
+
+@pytest.mark.parametrize(
+    ("mapping", "snapshots"),
+    [
+        ('[{"snapshot_id": "s1", "boot_index": 0}, {"snapshot_id": "s2"}, {"snapshot_id": "s1"}]', ("s1", "s2")),
+        ([{"snapshot_id": "s1"}], ("s1",)),
+        ('[{"snapshot_id": null}, {"image_id": "i"}, 7, "x", null]', ()),
+        *[(odd, ()) for odd in ("[]", "", "{", "null", "7", '"text"', '{"snapshot_id": "s1"}', "[" * 100_000, None, 7)],
+    ],
+    ids=lambda value: repr(value)[:40],
+)
+def test_an_image_made_of_volumes_names_their_snapshots(mapping: object, snapshots: tuple[str, ...]) -> None:
+    assert replace(IMAGE, record={"block_device_mapping": mapping}).volume_snapshots == snapshots
+
+
 @pytest.mark.parametrize("name", get_args(OutcomeName))
 def test_only_the_outcome_failed_has_failed(name: OutcomeName) -> None:
     assert Outcome("i", name).failed is (name == "failed")

@@ -2,8 +2,13 @@
 
 import pytest
 
+from handler.clock import Deadline
+from handler.cloud.identity.keystone import KeystoneIdentity, login_with
 from handler.cloud.places.catalogue import Catalogue, Endpoint
 from handler.cloud.places.regions import regions_sharing
+from handler.cloud.transport import new_session
+from handler.config import Settings
+from handler.errors import Unexpected
 from tests.conftest import Invoke
 from tests.fakecloud import DEMO, FakeCloud, Server
 
@@ -110,6 +115,17 @@ def test_where_all_regions_share_the_image_service_none_need_be_chosen(invoke: I
     assert run.outcomes == {**dict.fromkeys((one, two), ("refused", "in_use")), free: ("deleted", "")}
 
 
+@pytest.mark.parametrize(("missing", "also"), [("compute", ""), ("volumev3", "volumes"), ("as", "scaling")])
+def test_what_no_region_offers_is_not_taken_for_none(invoke: Invoke, cloud: FakeCloud, missing: str, also: str) -> None:
+    cloud.add_region(TWO)
+    cloud.catalog_without(missing, "block-storage")
+    image = cloud.add_image()
+    run = invoke({"image_ids": [image]}, OS_REGION_NAME="", REAPER_IN_USE_ALSO=also)
+    assert run.outcomes == {image: ("failed", "unexpected")}
+    assert "the catalogue offers no " in run.answer["outcomes"][0]["detail"]
+    assert image in cloud.images
+
+
 def test_an_address_for_the_servers_of_one_region_asks_which_one(
     invoke: Invoke, cloud: FakeCloud, server: Server
 ) -> None:
@@ -123,18 +139,14 @@ def test_an_address_for_the_servers_of_one_region_asks_which_one(
 # Words that name the cause
 
 
-@pytest.mark.parametrize(
-    "request_", [{"image_ids": ["{}"]}, {"sweep": {"select": {"name": "*"}}}], ids=["ids", "sweep"]
-)
+@pytest.mark.parametrize("by", ["id", "sweep"])
 @pytest.mark.parametrize("api", ["glance", "ims", "ecs-v2.1"])
-def test_a_wrong_region_is_named_with_those_that_there_are(
-    invoke: Invoke, cloud: FakeCloud, api: str, request_: dict[str, object]
-) -> None:
+def test_a_wrong_region_is_named_with_those_that_there_are(invoke: Invoke, cloud: FakeCloud, api: str, by: str) -> None:
     image = cloud.add_image()
-    event = {"image_ids": [image]} if "image_ids" in request_ else request_
+    event = {"image_ids": [image]} if by == "id" else {"sweep": {"select": {"name": "*"}}}
     run = invoke(event, OS_REGION_NAME="regionone", REAPER_IMAGE_API=api)
     detail = run.answer["outcomes"][0]["detail"]
-    service = "compute" if api == "ecs-v2.1" and "image_ids" in request_ else "image"
+    service = "compute" if (api, by) == ("ecs-v2.1", "id") else "image"
     words = f"the catalogue offers {service} only in region RegionOne (OS_REGION_NAME=regionone), interface public"
     assert (words in detail, "REAPER_IN_USE_CHECK" in detail, "Invalid URL" in detail) == (True, False, False)
     assert image in cloud.images
@@ -202,6 +214,13 @@ def test_several_image_services_in_one_region_ask_for_the_address_and_not_for_th
     assert run.outcomes == {image: ("deleted", "")}
 
 
+@pytest.mark.parametrize("interface", ["public", "publicURL"])
+def test_an_interface_may_be_named_as_it_once_was(cloud: FakeCloud, server: Server, interface: str) -> None:
+    login = login_with(Settings.from_env(cloud.env(server.url)).credentials)
+    identity = KeystoneIdentity(login, new_session(1, verify=True), interface=interface)
+    assert identity.catalogue(Deadline(lambda: 60.0)).addresses(("image",), "RegionOne") != []
+
+
 # Volumes, as a catalogue may name them
 
 
@@ -229,6 +248,15 @@ def test_volumes_are_found_under_each_name_and_address(
 
 
 # The regions, from a catalogue alone
+
+
+def test_a_region_whose_servers_have_no_address_is_not_taken_for_one_without_servers() -> None:
+    images = [end(region=name, url="https://glance") for name in ("A", "B", "C")]
+    computes = [end("compute", "C", url="https://nova"), end("compute", "B", interface="internal")]
+    regions = {region.name: region for region in regions_sharing(Catalogue((*images, *computes)), DEMO)}
+    assert (regions["A"].servers.offered(), regions["C"].servers.urls != ()) == ((), True)
+    with pytest.raises(Unexpected, match="only in region B, interface internal"):
+        regions["B"].servers.offered()
 
 
 def names(catalogue: Catalogue, **own: str) -> list[str]:

@@ -570,9 +570,11 @@ def test_a_page_that_is_no_answer_marks_nothing(run: Run, cloud: FakeCloud) -> N
     assert told(run(graceful())) == {image: ("failed", "unexpected")}
 
 
-def test_a_list_in_which_an_image_has_no_owner_is_none(run: Run, cloud: FakeCloud) -> None:
-    cloud.fault("GET", "/v2/images$", status=200, body={"images": [{"id": "x"}]})
-    assert told(run(sweep())) == {"": ("failed", "unexpected")}
+def test_an_image_in_a_list_that_has_no_owner_is_named(run: Run, cloud: FakeCloud) -> None:
+    record = {"id": "x", "name": "ci-1", "created_at": "2026-01-01T00:00:00Z"}
+    for images in ([record], []):
+        cloud.fault("GET", "/v2/images$", status=200, body={"images": images})
+    assert told(run(sweep())) == {"x": ("failed", "unexpected")}
 
 
 def test_properties_of_a_stack_that_are_called_like_numbers_stay_texts(

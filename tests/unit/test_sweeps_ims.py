@@ -108,7 +108,7 @@ def test_a_scaling_configuration_removed_between_two_pages_hides_no_other(invoke
         cloud.add_scaling_configuration(f"as-{n}", image=used if n == 100 else cloud.new_id())
     first = next(iter(cloud.scaling_configurations))
     cloud.fault("GET", CONFIGURATIONS, status=None, then=lambda: cloud.scaling_configurations.pop(first))
-    assert invoke(sweep(), REAPER_IN_USE_ALSO="scaling", **IMS).outcomes == {used: ("failed", "unexpected")}
+    assert invoke(sweep(), REAPER_IN_USE_ALSO="scaling", **IMS).outcomes == {used: ("refused", "in_use")}
 
 
 def test_a_scaling_configuration_of_a_server_names_no_image_of_its_own(invoke: Invoke, cloud: FakeCloud) -> None:

@@ -13,7 +13,7 @@ from keystoneauth1.exceptions import ClientException, HTTPClientError, HttpServe
 from handler import errors
 from handler.clock import ATTEMPTS, FIRST_PAUSE
 from handler.cloud.identity.keystone import KEYSTONE_ERRORS
-from handler.cloud.meanings import Meaning, meaning_of
+from handler.cloud.meanings import Meaning
 from handler.cloud.transport import WIRE_ERRORS, new_session
 from tests.conftest import Invoke
 from tests.fakecloud import FakeCloud, Server
@@ -298,7 +298,7 @@ def test_a_refusal_is_an_answer_and_asked_for_once(cloud: FakeCloud, server: Ser
     answer, _ = transport_of(cloud, server, clock).delete(
         address(server, cloud.add_image(protected=True)), None, lambda: None
     )
-    assert meaning_of(answer) is Meaning.PROTECTED
+    assert answer.meaning is Meaning.PROTECTED
     assert len(cloud.calls_of("DELETE")) == 1
 
 

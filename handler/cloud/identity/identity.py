@@ -2,6 +2,7 @@
 
 import html
 import json
+import re
 from threading import Lock
 from typing import NoReturn, Protocol
 
@@ -12,6 +13,9 @@ from handler.cloud.places.catalogue import Catalogue
 from handler.errors import CredentialsRefused
 
 USER_AGENT = "image-reaper"
+
+SHORT = 8
+"""A secret of fewer characters is taken out of a text only where it stands alone, and not as a part of a word."""
 
 
 class Identity(Protocol):
@@ -88,7 +92,8 @@ class Secrets:
         """The text with three asterisks in place of each secret."""
         # The longest first: a secret may be a part of another, whose rest would be left.
         for form in sorted(self._forms.union(*self._passing), key=len, reverse=True):
-            text = text.replace(form, "***")
+            # With the password `p`, `https` would be unreadable, and would tell everybody that the password is `p`.
+            text = text.replace(form, "***") if len(form) >= SHORT else re.sub(_alone(form), "***", text)
         return text
 
 
@@ -96,3 +101,10 @@ def _forms(secret: str) -> set[str]:
     """A secret in each way in which it may be written in an answer or in a message."""
     quoted = {json.dumps(secret), json.dumps(secret, ensure_ascii=False), repr(secret)}
     return {secret, html.escape(secret), html.escape(secret, quote=False), *(form[1:-1] for form in quoted)}
+
+
+def _alone(form: str) -> str:
+    """A pattern for a text that is no part of a longer word or number."""
+    before = r"(?<![^\W_])" if form[0].isalnum() else ""
+    after = r"(?![^\W_])" if form[-1].isalnum() else ""
+    return before + re.escape(form) + after

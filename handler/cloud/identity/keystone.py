@@ -21,8 +21,9 @@ from handler.cloud.identity.credentials import Credentials
 from handler.cloud.identity.identity import USER_AGENT, Home, Secrets
 from handler.cloud.identity.life import Life, clocks
 from handler.cloud.identity.token import TokenAuth
+from handler.cloud.meanings import read_answer
 from handler.cloud.places.authorities import checked_with
-from handler.cloud.places.catalogue import Catalogue, Endpoint
+from handler.cloud.places.catalogue import Catalogue
 from handler.cloud.places.plaintext import allow, check_unread
 from handler.errors import CloudError, CredentialsRefused, Throttled, Unavailable, Unexpected, Unreachable
 from handler.model.masking import masked
@@ -102,18 +103,7 @@ class KeystoneIdentity:
         """The catalogue of the token."""
         # That of a token that is about to expire is as good: no new token for it.
         services = (self._access or self.access(deadline)).service_catalog.normalize_catalog()
-        found = (
-            Endpoint(
-                service=str(service["type"]),
-                region=str(endpoint["region_name"] or ""),
-                interface=str(endpoint.get("interface")),
-                url=str(endpoint["url"]),
-            )
-            for service in services
-            for endpoint in service["endpoints"]
-            if endpoint["url"]
-        )
-        return Catalogue(tuple(found), region=self._region or "", interface=self._interface)
+        return Catalogue.of(services, self._region or "", self._interface.removesuffix("URL"))
 
     def auth(self, deadline: Deadline) -> AuthBase:
         """The token, put on a request."""
@@ -194,7 +184,13 @@ class KeystoneIdentity:
     def _translated(self, error: keystone.ClientException) -> CloudError:
         ours = next(ours for theirs, ours in KEYSTONE_ERRORS if isinstance(error, theirs))
         why = checked_with(self._session, self._login.plugin.auth_url) if isinstance(error, keystone.SSLError) else ""
-        return ours(self.scrub(f"Keystone: {error}{why}"), retry_after=getattr(error, "retry_after", None) or None)
+        message = self.scrub(f"Keystone: {error}{why}")
+        # Read by us: keystoneauth1 does not know the flat errors of IAM, and loses what they say.
+        response = getattr(error, "response", None)
+        if response is not None:
+            body = response.content.decode(errors="replace")
+            message = f"Keystone answered {read_answer(response.status_code, body, response.headers, self.scrub)}"
+        return ours(message, retry_after=getattr(error, "retry_after", None) or None)
 
 
 def _read_whole(access: AccessInfoV3) -> datetime:

@@ -7,7 +7,7 @@ import requests
 from requests.auth import AuthBase
 
 from handler.clock import Deadline
-from handler.cloud.meanings import Meaning, meaning_of, read_answer
+from handler.cloud.meanings import Meaning, read_answer
 from handler.errors import Outdated
 
 
@@ -57,4 +57,4 @@ def _refuses_the_token(response: requests.Response) -> bool:
     if response.status_code < requests.codes.bad_request:
         return False
     answer = read_answer(response.status_code, response.content.decode(errors="replace"))
-    return meaning_of(answer) is Meaning.UNAUTHENTICATED
+    return answer.meaning is Meaning.UNAUTHENTICATED

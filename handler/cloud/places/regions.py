@@ -15,7 +15,8 @@ VOLUME = ("volumev3", "block-storage", "block-store", "volumev2")
 class Lists(NamedTuple):
     """The addresses of the lists of one kind in a region, and why there are none.
 
-    `must_be_asked` says that the region is known to have such a service, or is the one that the operator has chosen.
+    They must be asked where the region is the one that the operator has chosen, where it is known to have such a
+    service, and where no region has it: what nobody can be asked about is not unused.
     """
 
     urls: tuple[str, ...]
@@ -54,14 +55,14 @@ def regions_sharing(
     sharing = catalogue.sharing(IMAGE, [*images, image_endpoint])
     names = list(dict.fromkeys([catalogue.region, *sharing])) if catalogue.region else sharing
     names = names or catalogue.regions(COMPUTE) or [""]
-    found: dict[object, Region] = {}
+    found: dict[Region, Region] = {}
     for name in names:
         is_chosen = name == catalogue.region or len(names) == 1
-        region = _region(catalogue, name, project_id, is_chosen=is_chosen)
+        region = _region(catalogue, name, project_id, [] if is_chosen else names)
         if compute_endpoint and (is_chosen or not catalogue.region):
             region = region._replace(servers=_own_servers(compute_endpoint, project_id, is_chosen=is_chosen))
         # Where a catalogue spells one region in two ways, its services are asked once.
-        found.setdefault((region.servers.urls, region.volumes.urls, region.scaling.urls), region)
+        found.setdefault(region._replace(name=""), region)
     return tuple(found.values())
 
 
@@ -70,10 +71,13 @@ def compute_root(endpoint: str) -> str:
     return re.sub(r"/v2(\.\d+)?(/[^/]+)?/?$", "", endpoint).rstrip("/")
 
 
-def _region(catalogue: Catalogue, name: str, project_id: str, *, is_chosen: bool) -> Region:
+def _region(catalogue: Catalogue, name: str, project_id: str, others: list[str]) -> Region:
+    """A region; without `others` that share the image service, it must have all services itself."""
+
     def lists(services: tuple[str, ...], address: Callable[[Endpoint], str], setting: str = "") -> Lists:
         urls = tuple(dict.fromkeys(address(endpoint) for endpoint in catalogue.addresses(services, name)))
-        must_be_asked = is_chosen or name in catalogue.regions(services)
+        offering = set(catalogue.regions(services))
+        must_be_asked = name in offering or offering.isdisjoint(others)
         problem = "" if urls else catalogue.why_missing(services, name, setting)
         return Lists(urls=urls, problem=problem, must_be_asked=must_be_asked)
 

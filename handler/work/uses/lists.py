@@ -68,11 +68,16 @@ def young(service: str, asked_at: float, now: float) -> None:
 def uses_by_volumes(listing: Listing, *, every: bool) -> Iterator[Use]:
     """The uses by volumes that are attached to a server, or by every volume."""
     for volume in listing.items:
-        image_id = payloads.image_of_volume(volume)
-        if image_id and volume.get("attachments"):
-            yield Use(image_id, f"the server of volume {payloads.label(volume)}")
-        elif image_id and every:
-            yield Use(image_id, f"volume {payloads.label(volume)}")
+        user = f"volume {payloads.label(volume)}"
+        if volume.get("attachments"):
+            user = f"the server of {user}"
+        elif not every:
+            continue
+        if image_id := payloads.image_of_volume(volume):
+            yield Use(image_id, user)
+        # A volume names them itself, so that it can be booted even if its image is gone.
+        for image_id in payloads.boot_images_of_volume(volume):
+            yield Use(image_id, user, is_made_of_it=False)
 
 
 def uses_by_scaling(listing: Listing) -> Iterator[Use]:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from handler.clock import Deadline
 from handler.cloud.calls import Cloud, Listing
+from handler.cloud.paging import read_anew
 from handler.cloud.places.regions import Region
 from handler.errors import CloudError
 from handler.model.image import Also
@@ -49,8 +50,8 @@ class RegionPart:
         for server in self.servers():
             for image_id in server.images:
                 yield Use(image_id, f"server {server.label}")
-            if server.own_id:
-                yield Use(server.own_id, f"server {server.label}", is_made_of_it=False)
+            for key in filter(None, (*server.boots, server.own_id)):
+                yield Use(key, f"server {server.label}", is_made_of_it=False)
         for kept, _ in self._lists():
             yield from kept.uses
 
@@ -72,7 +73,7 @@ class RegionPart:
             yield self._scaling, -math.inf
 
     def _has_silent(self) -> bool:
-        return any(server.is_silent for server in self.servers())
+        return any(servers.has_silent for servers in self._servers)
 
     def _read_volumes(self) -> tuple[float, tuple[Use, ...]]:
         volumes = self._region.volumes
@@ -93,7 +94,7 @@ class Parts:
             name = region.name if len(cloud.regions) > 1 else ""
             with _naming(name):
                 self._regions.append((name, RegionPart(cloud, region, deadline, also)))
-        images = Kept("images", lambda: (deadline.now(), tuple(uses_by_images(cloud))), deadline)
+        images = Kept("images", lambda: read_anew(lambda: (deadline.now(), tuple(uses_by_images(cloud)))), deadline)
         self._images = [images] if "images" in also else []
 
     def refresh(self) -> None:

@@ -22,17 +22,21 @@ OVERLAP = timedelta(seconds=120)
 The cloud's time of an answer is that of its end, which may be twenty seconds after the servers were read. The rest is
 for the clocks of the machines that write down changes, and for transactions that take long to be seen.
 """
+FAILURES = 3
+"""How often a cloud that has told what has changed may fail to, before it is no more asked for it."""
 CHANGES, BUILDING = "changes", "building"
 
 
 class Server(NamedTuple):
     """What matters of a server: which images it uses, and what only its volumes can tell.
 
-    `images` are those that it names; `own_id` is its id if it uses the images that were made of it, else empty.
+    `images` are those that it names as its origin, `boots` its kernel and ramdisk; `own_id` is its id if it uses the
+    images that were made of it, else empty.
     """
 
     label: str
     images: frozenset[str]
+    boots: frozenset[str]
     own_id: str
     volumes: frozenset[str]
     is_building: bool
@@ -63,8 +67,12 @@ class Servers:
         self._date: datetime | None = None
         """The cloud's own time of the last look for changes; None if it can't be asked for changes."""
         self._tells_changes = True
+        self._has_told = False
+        self._failures = 0
         self.silent_at = -math.inf
         """When a server was last found to have changed in what only its volumes can tell."""
+        self.has_silent = False
+        """Whether any server names no image."""
 
     @property
     def all(self) -> tuple[Server, ...]:
@@ -87,9 +95,12 @@ class Servers:
                 self._look()
         except CredentialsRefused:
             raise
-        # It does not know the question, or does not let us ask it.
+        # It does not know the question, or does not let us ask it. Once it has answered, this may be a slip: then all
+        # servers are listed again.
         except (Unexpected, Denied):
-            self._tells_changes, self._date, self._asked = False, None, {}
+            self._failures += 1
+            self._tells_changes = self._has_told and self._failures < FAILURES
+            self._date, self._asked = None, {}
         if not self._asked or self._is_list_due():
             self._list()
 
@@ -111,7 +122,7 @@ class Servers:
             listing = self._cloud.servers(self._url, self._wanted(look))
             self._merge(listing)
             if look == CHANGES:
-                self._date = listing.date or self._date
+                self._date, self._has_told = listing.date or self._date, True
             self._asked[look] = listing.asked_at
 
     def _due_look(self) -> str | None:
@@ -140,12 +151,14 @@ class Servers:
             self._known[server_id] = server
             if server.is_silent and (before is None or before[1:] != server[1:]):
                 self.silent_at = self._deadline.now()
+        self.has_silent = any(server.is_silent for server in self._known.values())
 
 
 def _read(record: Record, *, snapshots: bool) -> Server:
     return Server(
         label=payloads.label(record),
         images=frozenset(payloads.images_of_server(record)),
+        boots=frozenset(payloads.boot_images(record, "OS-EXT-SRV-ATTR:")),
         own_id=next(payloads.own_images_of_server(record, every=snapshots), ""),
         volumes=frozenset(payloads.volumes_of_server(record)),
         is_building=str(record.get("status")).upper() == "BUILD",
