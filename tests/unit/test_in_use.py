@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Invoke, queue
+from tests.conftest import UNKNOWN_ID, Invoke, queue
 from tests.fakecloud import DEMO, OTHER, FakeCloud
 
 LATER = {"Retry-After": "3600"}
@@ -55,7 +55,7 @@ def test_a_full_page_without_a_link_is_not_the_last(invoke: Invoke, cloud: FakeC
     used = cloud.add_image()
     cloud.add_server(image=used)
     marker = cloud.add_server()
-    others = [{"id": str(number), "image": {"id": "x"}} for number in range(999)]
+    others = [{"id": str(number), "image": {"id": UNKNOWN_ID}} for number in range(999)]
     cloud.fault("GET", SERVERS, status=200, body={"servers": [*others, {"id": marker, "image": ""}]})
     assert invoke({"image_ids": [used]}).outcomes == {used: ("refused", "in_use")}
     assert nothing_deleted(cloud)
@@ -460,7 +460,7 @@ def test_an_image_that_is_not_in_use_keeps_its_kernel_only_where_that_is_asked_f
 @pytest.mark.parametrize("also", ["", "volumes"])
 def test_a_volume_names_its_kernel_even_if_its_image_is_gone(invoke: Invoke, cloud: FakeCloud, also: str) -> None:
     kernel = cloud.add_image("vmlinuz")
-    cloud.add_volume(image="gone", server=None if also else cloud.add_server(image=None))
+    cloud.add_volume(image=UNKNOWN_ID, server=None if also else cloud.add_server(image=None))
 
     def named(body: dict[str, Any]) -> object:
         body["volumes"][0]["volume_image_metadata"]["kernel_id"] = kernel
@@ -472,7 +472,12 @@ def test_a_volume_names_its_kernel_even_if_its_image_is_gone(invoke: Invoke, clo
 
 def test_a_server_that_tells_its_ramdisk_uses_it_even_if_its_image_is_gone(invoke: Invoke, cloud: FakeCloud) -> None:
     ramdisk = cloud.add_image("initrd")
-    told = {"id": "1", "image": {"id": "gone"}, "OS-EXT-SRV-ATTR:kernel_id": "", "OS-EXT-SRV-ATTR:ramdisk_id": ramdisk}
+    told = {
+        "id": "1",
+        "image": {"id": UNKNOWN_ID},
+        "OS-EXT-SRV-ATTR:kernel_id": "",
+        "OS-EXT-SRV-ATTR:ramdisk_id": ramdisk,
+    }
     cloud.fault("GET", SERVERS, status=200, body={"servers": [told]}, times=None)
     assert invoke({"image_ids": [ramdisk]}).outcomes == {ramdisk: ("refused", "in_use")}
 
@@ -483,7 +488,7 @@ def test_an_image_in_use_that_is_gone_or_not_ours_to_see_has_no_kernel(
 ) -> None:
     image, hidden = cloud.add_image(), cloud.add_image(owner=OTHER)
     cloud.add_server(image=hidden)
-    cloud.add_server(image="gone")
+    cloud.add_server(image=UNKNOWN_ID)
     if status == 403:
         cloud.fault("GET", f"{hidden}$", status=403, times=None)
     assert invoke({"image_ids": [image]}).outcomes == {image: ("deleted", "")}
