@@ -25,11 +25,13 @@ from pathlib import Path
 from handler.compose.invocation import process
 from handler.compose.warm import load_settings
 from handler.errors import InvalidRequest, InvalidSettings, UnknownEvent
+from handler.model.masking import mask_loggers, masked
 from handler.model.outcome import Decision
 from handler.report.page.page import page
 from handler.report.report import Report
 from handler.sources.parsing import read_json
 
+mask_loggers()
 coldstart.end()
 
 SECONDS = 900
@@ -70,7 +72,7 @@ def table(report: Report, *, colour: bool) -> str:
 def printable(text: str) -> str:
     """The text with a question mark for each character that can't be printed."""
     # Names come from the cloud: one could move the cursor, or change the colours, and so forge a line.
-    return "".join(character if character.isprintable() else "?" for character in text)
+    return "".join(character if character.isprintable() else "?" for character in masked(text))
 
 
 def say(text: str) -> None:

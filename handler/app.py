@@ -15,6 +15,7 @@ from handler.compose.warm import forget, load_settings, reporter
 from handler.config import NAMESPACE, SERVICE, Settings
 from handler.engine.aws.callbacks import complete_lifecycle_action
 from handler.errors import ImagesFailed, ReaperError
+from handler.model.masking import mask_loggers
 from handler.model.message import LifecycleAction, Received, Waiting
 from handler.report.report import Report
 
@@ -66,4 +67,5 @@ def _complete(action: LifecycleAction, settings: Settings) -> None:
 
 # With SnapStart, everything that is loaded and made up to here is part of a snapshot.
 register_after_restore(forget)
+mask_loggers()
 coldstart.end()

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from handler.cloud.dialects import ImageApi
 from handler.cloud.identity.credentials import Credentials, Url
 from handler.cloud.identity.spellings import complete, merge
+from handler.cloud.places.plaintext import check_addresses
 from handler.engine.aws.access import TABLE_NAME, AwsAccess, check_queue
 from handler.errors import AwsFault, InvalidRequest, InvalidSettings
 from handler.model.image import Also
@@ -25,6 +26,7 @@ ReadSecret = Callable[[str, AwsAccess], Mapping[str, Any]]
 """Reads a secret by its name or ARN; returns the JSON object that it holds. May raise AwsFault."""
 LARGEST_BUDGET = 1_000_000
 SHORTEST_WINDOW = timedelta(hours=1)
+_ALLOW_PLAINTEXT = "REAPER_ALLOW_PLAINTEXT"
 SECRET = "REAPER_CREDENTIALS_SECRET"  # noqa: S105 (the name of a variable)
 
 
@@ -82,6 +84,7 @@ class Settings(BaseModel):
         timedelta(days=7), alias="REAPER_PLAN_LIFE", ge=timedelta(hours=1)
     )
     max_images: int = Field(100, alias="REAPER_MAX_IMAGES", ge=0, le=10_000)
+    allow_plaintext: Literal["on", "off"] = Field("off", alias=_ALLOW_PLAINTEXT)
     concurrency: int = Field(16, alias="REAPER_CONCURRENCY", ge=1, le=128)
     scheduled_request: str = Field("", alias="REAPER_SCHEDULED_REQUEST")
     lifecycle_request: str = Field("", alias="REAPER_LIFECYCLE_REQUEST")
@@ -102,9 +105,13 @@ class Settings(BaseModel):
         # An empty variable counts as not set: the template sets them all, also for parameters that are left empty.
         given = {name: value for name, value in source.items() if value}
         ours = {name: value for name, value in given.items() if name.startswith("REAPER_") or name in _POWERTOOLS}
+        # Before the secret is read: it would come from there.
+        allowed = given.get(_ALLOW_PLAINTEXT) == "on"
+        check_addresses(given, _ADDRESSES, allowed=allowed)
         access = _aws_access(given)
         if name := given.get(SECRET):
             given = merge(given, _credentials_in(name, access, read))
+            check_addresses(given, _ADDRESSES, allowed=allowed)
         if "OS_CLOUD" in given:
             message = (
                 "OS_CLOUD: clouds.yaml is read from a shell only (python -m handler): set the OS_* variables instead"
@@ -195,6 +202,10 @@ _ENDPOINTS = {
     "dynamodb": "AWS_ENDPOINT_URL_DYNAMODB",
     "sqs": "AWS_ENDPOINT_URL_SQS",
 }
+_ADDRESSES = (
+    *("OS_AUTH_URL", "REAPER_IMAGE_ENDPOINT", "REAPER_COMPUTE_ENDPOINT", "REAPER_FANOUT_QUEUE_URL"),
+    *("AWS_CONTAINER_CREDENTIALS_FULL_URI", *_ENDPOINTS.values()),
+)
 _STANDING_REQUESTS: Mapping[str, Callable[[str], object]] = {
     "REAPER_SCHEDULED_REQUEST": lambda text: read_request(read_json(text, "it")),
     activation.TEMPLATE: activation.check,

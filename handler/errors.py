@@ -33,9 +33,17 @@ whole run, unless the place that raises it knows more.
 
 from typing import ClassVar, Self
 
+from handler.model.masking import masked
+
 
 class ReaperError(Exception):
-    """The root of the tree: everything that image-reaper raises on purpose."""
+    """The root of the tree: everything that image-reaper raises on purpose.
+
+    Its message is masked: it may quote a text of others, and ends in a log, in a report, or in somebody's mail.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(masked(message))
 
     def __setattr__(self, name: str, value: object) -> None:
         """Refuse every change but Python's own, which notes tracebacks and causes."""

@@ -13,7 +13,9 @@ from handler.clock import Backoff, Deadline
 from handler.cloud.fields import Record, read_body, read_date
 from handler.cloud.identity.identity import USER_AGENT, Identity
 from handler.cloud.meanings import Answer, Meaning, read_answer, request_id_of
+from handler.cloud.places.authorities import checked_with
 from handler.cloud.places.catalogue import Catalogue
+from handler.cloud.places.plaintext import is_this_machine
 from handler.connections import FencedAdapter
 from handler.errors import (
     AnswerLost,
@@ -88,10 +90,14 @@ class _Session(requests.Session):
         self._settings: dict[tuple[str, object, object], Any] = {}
 
     def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:  # noqa: ANN401 (the signature of requests)
+        # requests lets REQUESTS_CA_BUNDLE win over the authorities of a session, but not over those of a request.
+        verify = self.verify if isinstance(self.verify, str) else verify
         host = "/".join(str(url).split("/", 3)[:3])
         key = (host, stream, verify)
         if key not in self._settings:
-            self._settings[key] = super().merge_environment_settings(url, proxies, stream, verify, cert)
+            merged = super().merge_environment_settings(url, proxies, stream, verify, cert)
+            # To this machine without a proxy, which is another one: it would see the token.
+            self._settings[key] = {**merged, "proxies": {}} if is_this_machine(url) else merged
         return dict(self._settings[key])
 
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
@@ -233,7 +239,8 @@ class Transport:
         cause = getattr(error.args[0], "reason", None) if error.args else None
         if isinstance(cause, NewConnectionError):
             ours = Unreachable
-        return ours(self._identity.scrub(f"{type(error).__name__}: {error}"))
+        url = error.request.url if isinstance(error, wire.SSLError) and error.request is not None else None
+        return ours(self._identity.scrub(f"{type(error).__name__}: {error}{checked_with(self._session, url)}"))
 
 
 def _retry_after(response: requests.Response) -> float | None:

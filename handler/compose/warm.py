@@ -42,6 +42,7 @@ def access_to_cloud(settings: Settings) -> Access:
         settings.concurrency,
         bool(secret),
         _home(secret or settings.credentials, settings.project_pin),
+        settings.allow_plaintext == "on",
     )
 
 
@@ -74,7 +75,13 @@ def _home(_source: str | Credentials, pin: str) -> Home:
 
 
 @lru_cache(maxsize=1)
-def _access(credentials: Credentials, connections: int, rotates: bool, home: Home) -> Access:  # noqa: FBT001 (a fact)
+def _access(
+    credentials: Credentials,
+    connections: int,
+    rotates: bool,  # noqa: FBT001 (a fact)
+    home: Home,
+    plaintext: bool,  # noqa: FBT001 (a fact)
+) -> Access:
     session = new_session(connections, credentials.cacert or True)
     identity = KeystoneIdentity(
         login_with(credentials),
@@ -83,6 +90,7 @@ def _access(credentials: Credentials, connections: int, rotates: bool, home: Hom
         interface=credentials.interface,
         region=credentials.region_name,
         rotate=partial(_rotated, credentials) if rotates else lambda: None,
+        plaintext=plaintext,
     )
     return Access(session, identity)
 

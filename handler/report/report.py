@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from handler.model.image import Image
+from handler.model.masking import masked, masked_all
 from handler.model.outcome import Outcome, Result
 from handler.model.request import MOST_IMAGES, Source, earliest
 
@@ -49,7 +51,8 @@ class Report(NamedTuple):
         }
         # A name may hold half a character (a lone surrogate), which JSON can say and UTF-8 can't. Lambda's runtime dies
         # of it: the images would be deleted, and the caller would try again without knowing that.
-        sendable: dict[str, Any] = json.loads(json.dumps(answer, ensure_ascii=False).encode(errors="replace"))
+        told = json.dumps(masked_all(answer), ensure_ascii=False)
+        sendable: dict[str, Any] = json.loads(told.encode(errors="replace"))
         return sendable
 
     @property
@@ -68,7 +71,7 @@ class Report(NamedTuple):
         """One line about what failed, for an exception or for CloudFormation."""
         failed = [outcome for outcome in self.outcomes if outcome.failed]
         told = "; ".join(f"{outcome.image_id} {outcome.reason}: {outcome.detail}" for outcome in failed[:3])
-        return f"{len(failed)} of {len(self.outcomes)} images failed: {told}"
+        return masked(f"{len(failed)} of {len(self.outcomes)} images failed: {told}")
 
     def sweeps(self) -> dict[str, Any]:
         """What each sweep found, if there was one: how many images it looked at and selected, and why others stay."""
@@ -90,7 +93,7 @@ class Report(NamedTuple):
         # can name: the plan must be accepted as a request.
         images = {image.id: image for image in rehearsed if image.can_be_named}.values()
         plan: dict[str, Any] = {
-            "images": [image.expectation() for image in list(images)[:MOST_IMAGES]],
+            "images": [_expectation(image) for image in list(images)[:MOST_IMAGES]],
             "project_id": self.project_id,
         }
         if self.not_after:
@@ -114,3 +117,9 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
     """What a report and a log line say about an outcome."""
     fields = ("image_id", "name", "outcome", "reason", "detail", "size")
     return {field: getattr(outcome, field) for field in fields}
+
+
+def _expectation(image: Image) -> dict[str, Any]:
+    """The image as a plan names it, without an attribute that holds a secret: masked, it could only be a difference."""
+    named = image.expectation()
+    return named | {"expect": {key: value for key, value in named["expect"].items() if masked_all(value) == value}}

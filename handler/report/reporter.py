@@ -1,12 +1,10 @@
 """What happened, in log lines and metrics. The only place that knows their names."""
 
-import json
 import logging
-import re
 import sys
+import traceback
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any, TextIO
 
 from aws_lambda_powertools import Logger
@@ -16,8 +14,10 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from handler.errors import InvalidSettings, Unexpected
 from handler.model.image import Image
+from handler.model.masking import masked_all, masked_record
 from handler.model.outcome import Outcome
 from handler.model.request import Job, Source
+from handler.report.journal import LEVEL, LONGEST_LINE, as_ascii, parts
 from handler.report.report import Report, as_json
 
 METRICS: Mapping[str, str] = {
@@ -45,8 +45,7 @@ class Reporter:
                 utc=True,
                 use_rfc3339=True,
                 location=None,  # the event name says where a line comes from
-                # The names of images may hold characters that standard output can't encode: ASCII always gets through.
-                json_serializer=partial(json.dumps, default=str, separators=(",", ":")),
+                json_serializer=as_ascii,
             )
             self._output.setFormatter(formatter)
             self._log = Logger(service=service, logger_handler=self._output, logger_formatter=formatter, location=None)
@@ -55,28 +54,32 @@ class Reporter:
             raise InvalidSettings(message) from exc
 
     def deleting(self, request_id: str, source: Source, image: Image, job: Job) -> None:
-        """Write the journal line: everything that is known about an image, before its deletion.
+        """Write the journal: everything that is known about an image, before its deletion.
 
-        It is written at any LOG_LEVEL, since it is all that is left of the image. Raises Unexpected if it can't be
-        written: then the image must not be deleted.
+        It is written at any LOG_LEVEL, since it is all that is left of the image, and in several lines if one would be
+        too long. Raises Unexpected if it can't be written whole: then the image must not be deleted.
         """
-        fields = {
-            "image_id": image.id,
-            "image": _without_credentials(image.record),
-            "asked_by": job.request.reason,
-            "message_id": job.message_id,
-            "source": source,
-            "request_id": request_id,
-        }
-        # Straight to the output: the logger would drop an INFO line at a higher LOG_LEVEL, and swallow an error.
-        record = logging.makeLogRecord(
-            {"levelname": "INFO", "levelno": logging.INFO, "msg": "image.deleting", **fields}
-        )
+        asked = {"image_id": image.id, "asked_by": job.request.reason, "message_id": job.message_id}
+        fields = masked_all(asked | {"source": source, "request_id": request_id})
         try:
-            self._output.write(record)
-        except OSError as exc:
+            self._output.write(self._journal_lines(fields, masked_record(image.record)))
+        # A record may be nested too deeply to be written, and standard output may be closed.
+        except (OSError, RecursionError, ValueError) as exc:
             message = "the journal could not be written"
             raise Unexpected(message) from exc
+
+    def _journal_lines(self, fields: dict[str, Any], record: dict[str, Any]) -> list[str]:
+        line = self._journal_line(fields | {"image": record})
+        lines = [line] if len(line) <= LONGEST_LINE else [self._journal_line(fields | part) for part in parts(record)]
+        if max(map(len, lines)) > LONGEST_LINE:
+            message = "a line is too long"
+            raise ValueError(message)
+        return lines
+
+    def _journal_line(self, fields: Mapping[str, Any]) -> str:
+        # Straight to the output: the logger would drop a line below LOG_LEVEL, and swallow an error.
+        made = {"levelname": LEVEL, "levelno": logging.CRITICAL, "msg": "image.deleting", **fields}
+        return self._output.format(logging.makeLogRecord(made))
 
     def outcome(self, request_id: str, source: Source, outcome: Outcome, job: Job) -> None:
         """Write what became of an image."""
@@ -84,31 +87,37 @@ class Reporter:
         # logging refuses a field that has the name of one of its own attributes.
         del fields["name"]
         fields |= {"asked_by": job.request.reason, "message_id": job.message_id}
-        write = {"failed": self._log.error, "refused": self._log.warning}.get(outcome.outcome, self._log.info)
-        write(f"image.{outcome.outcome}", extra=fields | {"source": source, "request_id": request_id})
+        level = {"failed": logging.ERROR, "refused": logging.WARNING}.get(outcome.outcome, logging.INFO)
+        self._write(level, f"image.{outcome.outcome}", fields | {"source": source, "request_id": request_id})
 
     def rejected(self, request_id: str, source: Source, problem: str, message_id: str = "") -> None:
         """Write that a request could not be read, or may not be carried out."""
         fields = {"problem": problem, "message_id": message_id, "source": source, "request_id": request_id}
-        self._log.error("request.rejected", extra=fields)
+        self._write(logging.ERROR, "request.rejected", fields)
 
     def warn(self, event: str, **fields: object) -> None:
         """Write something that an operator should know."""
-        self._log.warning(event, extra=fields)
+        self._write(logging.WARNING, event, fields)
 
     def bug(self, error: BaseException) -> None:
         """Write a bug in image-reaper, with its traceback."""
-        self._log.error("run.fault", exc_info=error)
+        # As a text: logging would format the error itself, once for each handler, and show all that it quotes.
+        trace = "".join(traceback.format_exception(error))
+        self._write(logging.ERROR, "run.fault", {"exception_name": type(error).__name__, "exception": trace})
 
     def finished(self, report: Report) -> None:
         """Write what became of the whole run, in the log and in the metrics."""
         for result in report.results:
             if result.held:
-                self._log.warning("message.held", extra={"message_id": result.message_id, **_origin(report)})
+                self._write(logging.WARNING, "message.held", {"message_id": result.message_id, **_origin(report)})
         rejected = sum(bool(result.problem) for result in report.results)
         fields = {"mode": report.mode, "ok": report.ok, "counts": report.counts, "rejected": rejected}
-        self._log.info("run.finished", extra=fields | _origin(report) | report.sweeps() | report.plan())
+        self._write(logging.INFO, "run.finished", fields | _origin(report) | report.sweeps() | report.plan())
         self.count(report.source, report.outcomes, rejected)
+
+    def _write(self, level: int, event: str, fields: Mapping[str, Any]) -> None:
+        write = {logging.ERROR: self._log.error, logging.WARNING: self._log.warning}.get(level, self._log.info)
+        write(event, extra=masked_all(fields))
 
     def count(self, source: Source, outcomes: Sequence[Outcome], rejected: int) -> None:
         """Write the metrics, in CloudWatch's embedded metric format."""
@@ -135,13 +144,13 @@ class _StandardOutput(logging.StreamHandler[TextIO]):
     def __init__(self) -> None:
         logging.Handler.__init__(self)
 
-    def write(self, record: logging.LogRecord) -> None:
-        """Like `emit`, but raises OSError instead of ignoring it."""
-        line = self.format(record) + self.terminator
+    def write(self, lines: Sequence[str]) -> None:
+        """Write lines; unlike `emit`, this raises OSError instead of ignoring it."""
+        text = "".join(line + self.terminator for line in lines)
         self.acquire()
         try:
-            # Flushed: the line must have left the process before the DELETE is sent.
-            self.stream.write(line)
+            # Flushed: the lines must have left the process before the DELETE is sent.
+            self.stream.write(text)
             self.stream.flush()
         finally:
             self.release()
@@ -157,18 +166,3 @@ class _StandardOutput(logging.StreamHandler[TextIO]):
 
 def _origin(report: Report) -> dict[str, str]:
     return {"source": report.source, "request_id": report.request_id}
-
-
-def _without_credentials(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The record without the credentials of the store, which the addresses of the image's data may hold."""
-    return {**record, **{key: _masked(record[key]) for key in ("direct_url", "locations") if key in record}}
-
-
-def _masked(value: object) -> object:
-    """Mask everything before the last @ of an address."""
-    # Up to the last one, across slashes: a key may hold a slash, or an @ itself.
-    if isinstance(value, str):
-        return re.sub(r"//.*@", "//***@", value, flags=re.DOTALL)
-    if isinstance(value, dict):
-        return {key: _masked(item) for key, item in value.items()}
-    return [_masked(item) for item in value] if isinstance(value, list) else value

@@ -5,6 +5,8 @@ import re
 import sys
 import traceback
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from keystoneauth1.identity.v3 import Token
@@ -20,7 +22,10 @@ from tests.fakecloud import APP_CREDENTIAL_SECRET, FakeCloud, Server
 from tests.fakecloud.cloud import FaultOptions
 from tests.faults import IMAGE_PATH, KINDS, SOURCES, TOKENS_PATH, Hurry, Kind, Stage, closed_port, envelope
 
+HANDLER = Path(app.__file__).parent
 PASSWORD = "s3cret-passw0rd"
+FOREIGN = "n0t-0urs-and-s3cret"
+"""A secret that nobody has told us of: only its place in an address says what it is."""
 FAULTS = {
     "none": None,
     "token refused": ("GET", IMAGE_PATH, FaultOptions(status=401)),
@@ -78,7 +83,7 @@ class Heard:
 
     def leaked(self) -> list[str]:
         """The secrets of which at least 12 characters in a row were let out."""
-        secrets = [PASSWORD, APP_CREDENTIAL_SECRET, *(token[7:] for token in self.stage.cloud.tokens)]
+        secrets = [PASSWORD, FOREIGN, APP_CREDENTIAL_SECRET, *(token[7:] for token in self.stage.cloud.tokens)]
         pieces = {secret: {secret[n : n + 12] for n in range(len(secret) - 11)} for secret in secrets}
         return [secret for secret in secrets if any(piece in self.text for piece in pieces[secret])]
 
@@ -197,14 +202,110 @@ def test_a_password_that_is_hard_to_quote_is_masked(name: str, shape: str, cloud
     assert "s3cret-part" not in heard.text
 
 
-def test_the_signed_address_of_cloudformation_is_shown_nowhere(
-    cloud: FakeCloud, server: Server, clean_environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+# Addresses
+
+
+SIGNED = f"/sink/stack?X-Amz-Signature={FOREIGN}&X-Amz-Security-Token={FOREIGN}"
+NOT_TAKEN = {
+    "cut": FaultOptions(cut=True, times=None),
+    "refused": FaultOptions(status=403, body=f"<Key>{SIGNED}</Key>", times=None),
+    "moved": FaultOptions(status=307, headers={"Location": f"https://bob:{FOREIGN}@x.invalid{SIGNED}"}, times=None),
+    "busy": FaultOptions(status=503, times=None),
+}
+
+
+@pytest.mark.parametrize("fault", NOT_TAKEN)
+def test_the_signed_address_of_cloudformation_is_shown_nowhere(fault: str, cloud: FakeCloud, heard: Heard) -> None:
+    cloud.fault("PUT", "/sink/", **NOT_TAKEN[fault])
+    event = envelope("stack", {"image_ids": [cloud.add_image()]})
+    heard.run(event | {"ResponseURL": heard.stage.server.url + SIGNED}, Context())
+    assert "AnswerNotDelivered" in heard.text
+    assert "Starting new HTTP connection" in heard.text
+    assert heard.leaked() == []
+
+
+def test_the_signed_address_of_a_cloudformation_that_is_not_there_is_shown_nowhere(
+    cloud: FakeCloud, heard: Heard
 ) -> None:
-    stage = Stage(cloud, server, clean_environment)  # without the other loggers: urllib3's shows every address
-    stage.set_up(LOG_LEVEL="DEBUG")
-    heard = Heard(stage, capsys)
     event = envelope("stack", {"image_ids": [cloud.add_image()]})
     with closed_port() as port:
-        heard.run(event | {"ResponseURL": f"http://127.0.0.1:{port}/answer?Signature=abc"}, Context())
+        heard.run(event | {"ResponseURL": f"http://127.0.0.1:{port}{SIGNED}"}, Context())
     assert "AnswerNotDelivered" in heard.text
-    assert not re.search("Signature|abc|/answer", heard.text)
+    assert heard.leaked() == []
+
+
+def with_user(body: Any) -> object:  # noqa: ANN401 (any JSON)
+    """The answer of Keystone with a password in each address of its catalogue."""
+    return json.loads(json.dumps(body).replace("http://", f"http://bob:{FOREIGN}@"))
+
+
+@pytest.mark.parametrize("status", [200, 403, 503])
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_password_in_an_address_of_the_catalogue_is_shown_nowhere(
+    source: str, status: int, cloud: FakeCloud, heard: Heard
+) -> None:
+    cloud.fault("POST", TOKENS_PATH, status=None, edit=with_user, times=None)
+    cloud.fault("GET", IMAGE_PATH, status=status, body=f"no https://bob:{FOREIGN}@x.invalid/y", times=None)
+    heard.reap(source, hurry=True)
+    assert "image." in heard.text
+    assert heard.leaked() == []
+
+
+def test_a_password_in_an_address_of_the_catalogue_that_is_not_there_is_shown_nowhere(
+    cloud: FakeCloud, heard: Heard
+) -> None:
+    with closed_port() as port:
+        gone = f"http://bob:{FOREIGN}@127.0.0.1:{port}/"
+        cloud.fault("POST", TOKENS_PATH, status=None, edit=lambda body: moved(body, gone), times=None)
+        heard.reap("topic", hurry=True)
+        cloud.revoke_tokens()
+        cloud.fault("POST", TOKENS_PATH, status=None, edit=lambda body: moved(body, gone + "[::x"), times=None)
+        heard.reap("topic", hurry=True)
+    assert heard.text.count("ImagesFailed") >= 2
+    assert heard.leaked() == []
+
+
+def moved(body: Any, address: str) -> object:  # noqa: ANN401 (any JSON)
+    return json.loads(re.sub(r"http://[0-9.:]+/", lambda _: address, json.dumps(body)))
+
+
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
+def test_a_password_of_a_proxy_is_shown_nowhere(variable: str, heard: Heard) -> None:
+    heard.stage.set_up(OS_AUTH_URL="https://keystone.invalid/v3")
+    for scheme in ("http", "sock"):
+        with closed_port() as port:
+            heard.stage.environment.setenv(variable, f"{scheme}://bob:{FOREIGN}@127.0.0.1:{port}")
+            for source in SOURCES:
+                heard.reap(source, hurry=True)
+    assert "image.failed" in heard.text
+    assert heard.leaked() == []
+
+
+@pytest.mark.parametrize("status", [403, 409, 500])
+def test_a_password_in_an_address_that_an_answer_is_cut_in_is_shown_nowhere(
+    status: int, cloud: FakeCloud, heard: Heard
+) -> None:
+    for before in range(270, 300):
+        text = "." * (before - len(FOREIGN)) + f" https://bob:{FOREIGN}@x.invalid/y"
+        cloud.fault("DELETE", IMAGE_PATH, status=status, body={"message": text}, times=None)
+        heard.reap(hurry=True)
+        cloud.faults.clear()
+    assert "DELETE answered" in heard.text
+    assert heard.leaked() == []
+
+
+def test_a_bug_shows_no_address_of_its_own(heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
+    def raises(*_: object) -> None:
+        message = f"https://bob:{FOREIGN}@x.invalid/y and https://x.invalid/y?Signature={FOREIGN}"
+        raise RuntimeError(message)
+
+    monkeypatch.setattr("handler.work.parallel.outcome_of", raises)
+    heard.reap()
+    assert "run.fault" in heard.text
+    assert heard.leaked() == []
+
+
+def test_both_doors_mask_the_loggers_of_others() -> None:
+    doors = [path for path in HANDLER.glob("*.py") if "coldstart.end()" in path.read_text()]
+    assert {path.name for path in doors} >= {"app.py", "__main__.py"}
+    assert not [path for path in doors if "mask_loggers()\n" not in path.read_text()]

@@ -47,6 +47,7 @@ def test_what_is_not_set_has_its_default() -> None:
         "budget_table": "",
         "fanout_queue_url": "",
         "complete_lifecycle_action": "off",
+        "allow_plaintext": "off",
         "image_api": "glance",
         "project_pin": "",
         "image_endpoint": "",
@@ -90,7 +91,7 @@ GOOD = [
     ("REAPER_IMAGE_API", "ecs-v2.1", "image_api", "ecs-v2.1"),
     ("REAPER_IMAGE_API", "ecs-v2", "image_api", "ecs-v2"),
     ("REAPER_PROJECT_ID", "p1", "project_pin", "p1"),
-    ("REAPER_IMAGE_ENDPOINT", "http://glance:9292", "image_endpoint", "http://glance:9292"),
+    ("REAPER_IMAGE_ENDPOINT", "https://glance:9292", "image_endpoint", "https://glance:9292"),
     ("REAPER_COMPUTE_ENDPOINT", "https://nova/v2.1", "compute_endpoint", "https://nova/v2.1"),
     ("REAPER_COMPUTE_ENDPOINT", "http://[::1]:8774", "compute_endpoint", "http://[::1]:8774"),
     ("REAPER_IN_USE_CHECK", "off", "in_use_check", "off"),
@@ -252,14 +253,14 @@ def test_a_fifo_queue_is_refused_with_the_reason() -> None:
 
 @pytest.mark.parametrize("service", ["dynamodb", "sqs"])
 def test_each_service_of_aws_may_have_an_address_of_its_own(service: str) -> None:
-    common = {"AWS_ENDPOINT_URL": "http://all"}
-    own = common | {f"AWS_ENDPOINT_URL_{service.upper()}": "http://one"}
+    common = {"AWS_ENDPOINT_URL": "https://all"}
+    own = common | {f"AWS_ENDPOINT_URL_{service.upper()}": "https://one"}
     assert (
         Settings.from_env(PASSWORD | {"AWS_REGION": "r"}).aws.endpoint(service) == f"https://{service}.r.amazonaws.com"
     )
-    assert Settings.from_env(PASSWORD | common).aws.endpoint(service) == "http://all"
-    assert Settings.from_env(PASSWORD | own).aws.endpoint(service) == "http://one"
-    assert Settings.from_env(PASSWORD | own).aws.endpoint("autoscaling") == "http://all"
+    assert Settings.from_env(PASSWORD | common).aws.endpoint(service) == "https://all"
+    assert Settings.from_env(PASSWORD | own).aws.endpoint(service) == "https://one"
+    assert Settings.from_env(PASSWORD | own).aws.endpoint("autoscaling") == "https://all"
 
 
 @pytest.mark.parametrize(

@@ -673,7 +673,7 @@ def test_there_is_a_journal_line_for_each_delete_and_for_nothing_else(invoke: In
     stay = [cloud.add_image(protected=True), cloud.add_image(tags=["keep"]), UNKNOWN_ID]
     run = invoke({"image_ids": [*images, *stay]})
     assert sorted(line["image_id"] for line in run.logged("image.deleting")) == sorted(images)
-    assert run.logged("image.deleting")[0]["level"] == "INFO"
+    assert run.logged("image.deleting")[0]["level"] == "FATAL"
 
 
 class Kept(io.StringIO):

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from handler.errors import InvalidSettings
 from handler.model.outcome import Outcome, Result
 from handler.model.request import DeletionRequest, Target
 from handler.report.report import Report
+from handler.report.reporter import _StandardOutput
 from tests.conftest import UNKNOWN_ID, Invocation, Invoke, queue
 from tests.examples import IMAGE
 from tests.fakecloud import OTHER, FakeCloud, Server
@@ -300,7 +302,112 @@ def test_the_rest_of_an_address_stays_as_it_is(invoke: Invoke, cloud: FakeCloud)
     image = cloud.add_image(direct_url="file:///var/lib/glance/x", locations=locations)
     record = invoke({"image_ids": [image]}).logged("image.deleting")[0]["image"]
     assert record["direct_url"] == "file:///var/lib/glance/x"
-    assert record["locations"][0]["metadata"] == {"store": "a//b"}
+    assert record["locations"][0]["metadata"] == {"store": "***"}
+
+
+LEAKS = {
+    "direct_url": "https://obs.example.com/x?Signature=SECRET",
+    "locations": [{"url": "https://swift.example.com/x?temp_url_sig=SECRET", "metadata": {"password": "SECRET"}}],
+    "image_source": "https://bob:SECRET@host.example.com/x",
+    "https://bob:SECRET@host.example.com": "a name",
+    "block_device_mapping": json.dumps([{"source": "https://bob:k3y/SECRET@host.example.com/x"}]),
+    "notes": {"more": ["from https://a:SECRET@host.example.com and https://b:SECRET@host.example.com"]},
+    "presigned": "/bucket/x?X-Amz-Signature=SECRET",
+}
+
+
+def test_no_address_in_a_record_shows_who_logs_in_or_what_is_signed(invoke: Invoke, cloud: FakeCloud) -> None:
+    image = cloud.add_image("https://bob:SECRET@host.example.com/x", tags=["https://bob:SECRET@host.example.com"])
+    cloud.images[image].properties.update(LEAKS, maintainer="bob@example.com", url="https://host.example.com/x")
+    rehearsal = invoke({"image_ids": [image]}, REAPER_MODE="dry-run")
+    run = invoke({"image_ids": [image], "reason": "https://bob:SECRET@host.example.com"}, REAPER_MODE="delete")
+    record = run.logged("image.deleting")[0]["image"]
+    assert (record["maintainer"], record["url"]) == ("bob@example.com", "https://host.example.com/x")
+    told = (run.printed, str(run.answer), rehearsal.printed, str(rehearsal.answer))
+    assert [text for text in told if "SECRET" in text] == []
+    assert "host.example.com" in record["block_device_mapping"]
+
+
+def test_a_plan_with_a_masked_name_can_be_carried_out(invoke: Invoke, cloud: FakeCloud) -> None:
+    image = cloud.add_image("https://bob:SECRET@host.example.com/x")
+    plan = invoke({"image_ids": [image]}, REAPER_MODE="dry-run").answer["plan"]
+    assert {"updated_at", "owner", "checksum"} < plan["images"][0]["expect"].keys()
+    assert invoke(plan, REAPER_MODE="delete").outcomes == {image: ("deleted", "")}
+
+
+# A record that is too long for a line
+
+
+def put_together(lines: list[dict[str, Any]]) -> Any:  # noqa: ANN401 (any JSON)
+    """As .github/OPERATIONS.md does it with jq."""
+    unique = {(line["sha256"], line["part"]): line["image"] for line in lines}
+    return json.loads("".join(unique[key] for key in sorted(unique)))
+
+
+@pytest.mark.parametrize("letter", ["x", '"', "\\", "\N{FIRE}", "\x00"], ids=ascii)
+def test_a_long_record_is_written_in_parts_of_which_none_is_too_long(
+    invoke: Invoke, cloud: FakeCloud, letter: str
+) -> None:
+    properties = {f"p{number}": letter * 60_000 for number in range(20)}
+    image, small = cloud.add_image("fat"), cloud.add_image("thin")
+    cloud.images[image].properties.update(properties)
+    run = invoke({"image_ids": [image, small], "reason": "\N{FIRE}" * 256})
+    assert run.outcomes == dict.fromkeys([image, small], ("deleted", ""))
+    lines = [line for line in run.logged("image.deleting") if line["image_id"] == image]
+    assert [line["part"] for line in lines] == list(range(1, lines[0]["parts"] + 1))
+    assert max(map(len, run.printed.splitlines())) <= 200_000
+    record = put_together(lines)
+    assert record | {"name": "fat", "id": image} | properties == record
+
+
+def test_a_record_that_fits_is_one_line(invoke: Invoke, cloud: FakeCloud) -> None:
+    run = invoke({"image_ids": [cloud.add_image(p="x" * 195_000)]})
+    assert [("part" in line, len(line["image"]["p"])) for line in run.logged("image.deleting")] == [(False, 195_000)]
+
+
+@pytest.mark.parametrize("error", [OSError("disk full"), ValueError("I/O operation on closed file")])
+def test_an_image_whose_record_cant_be_written_whole_is_not_deleted(
+    error: Exception, invoke: Invoke, cloud: FakeCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails_at_the_second_part(self: _StandardOutput, lines: list[str]) -> None:
+        if len(lines) > 1:
+            raise error
+        written(self, lines)
+
+    written = _StandardOutput.write
+    monkeypatch.setattr(_StandardOutput, "write", fails_at_the_second_part)
+    fat, thin = cloud.add_image(p="x" * 400_000), cloud.add_image()
+    run = invoke({"image_ids": [fat, thin]})
+    assert run.outcomes == {fat: ("failed", "unexpected"), thin: ("deleted", "")}
+    assert fat in cloud.images
+
+
+@pytest.mark.parametrize("depth", [100, 300, 600, 900])
+def test_an_image_whose_record_is_nested_too_deeply_to_be_written_is_not_deleted(
+    depth: int, invoke: Invoke, cloud: FakeCloud
+) -> None:
+    nested: Any = "x"
+    for _ in range(depth):
+        nested = [nested]
+    image = cloud.add_image(deep=nested)
+    run = invoke({"image_ids": [image]})
+    assert run.outcomes[image] == (("failed", "unexpected") if image in cloud.images else ("deleted", ""))
+    assert (image in cloud.images) == (not run.logged("image.deleting"))
+
+
+LEVELS = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"]
+
+
+@pytest.mark.parametrize("allowed", LEVELS)
+def test_no_filter_of_lambda_drops_the_journal(invoke: Invoke, cloud: FakeCloud, allowed: str) -> None:
+    """Lambda drops what is below the level, and takes a line whose level or time it can't read for INFO."""
+    image = cloud.add_image()
+    run = invoke({"image_ids": [image]}, AWS_LAMBDA_LOG_FORMAT="JSON", AWS_LAMBDA_LOG_LEVEL=allowed, LOG_LEVEL="ERROR")
+    (line,) = run.logged("image.deleting")
+    assert datetime.fromisoformat(line["timestamp"]).tzinfo
+    known = line["level"] if line["level"] in LEVELS else "INFO"
+    assert LEVELS.index(known) >= LEVELS.index(allowed)
+    assert image not in cloud.images
 
 
 NAMES = [

@@ -40,7 +40,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def _long_form(loader: yaml.SafeLoader, name: str, node: yaml.Node) -> dict[str, Any]:
-    key = name if name == "Ref" else f"Fn::{name}"
+    key = name if name in {"Ref", "Condition"} else f"Fn::{name}"
     if isinstance(node, yaml.SequenceNode):
         return {key: loader.construct_sequence(node, deep=True)}
     assert isinstance(node, yaml.ScalarNode)
@@ -229,7 +229,13 @@ def test_the_code_accepts_every_choice_that_a_parameter_offers(variable: str, va
 
 
 @pytest.mark.parametrize(
-    ("parameter", "field"), [("Mode", "mode"), ("ImageApi", "image_api"), ("InUseCheck", "in_use_check")]
+    ("parameter", "field"),
+    [
+        ("Mode", "mode"),
+        ("ImageApi", "image_api"),
+        ("InUseCheck", "in_use_check"),
+        ("AllowPlaintext", "allow_plaintext"),
+    ],
 )
 def test_a_parameter_offers_every_choice_of_the_code(parameter: str, field: str) -> None:
     assert set(PARAMETERS[parameter]["AllowedValues"]) == set(get_args(Settings.model_fields[field].annotation))
@@ -288,6 +294,48 @@ def test_a_rule_matches_events_that_the_code_takes_for_requests(rule: str, reque
     standing = json.dumps({"sweep": {"select": {"family": "{family}"}}})
     matched = [read_event(event, "", standing) for event in events if matches(pattern, event)]
     assert [(read.source, type(read.messages[0].request)) for read in matched] == [("lifecycle", request_)]
+
+
+RULES_OF_EVENTS = {name: event["Properties"] for name, event in FUNCTIONS["LifecycleFunction"]["Events"].items()}
+
+
+def resolved(value: Any, **given: str) -> Any:  # noqa: ANN401 (any value of the template)
+    """A value of a stack with these parameters, as much of CloudFormation's language as the buses need."""
+    if not isinstance(value, dict):
+        return value
+    ((function, argument),) = value.items()
+    if function == "Ref":
+        return given.get(argument, PARAMETERS.get(argument, {}).get("Default", f"the {argument}"))
+    if function == "Condition":
+        return resolved(TEMPLATE["Conditions"][argument], **given)
+    if function == "Fn::If":
+        return resolved(argument[1 if resolved({"Condition": argument[0]}, **given) else 2], **given)
+    values = [resolved(item, **given) for item in argument]
+    return any(values) if function == "Fn::Or" else values[0] == values[1]
+
+
+@pytest.mark.parametrize("rule", RULES_OF_EVENTS)
+def test_every_rule_names_the_source_that_it_listens_to(rule: str) -> None:
+    (source,) = RULES_OF_EVENTS[rule]["Pattern"]["source"]
+    assert source == ("aws.autoscaling" if rule == "Termination" else {"Ref": "EventSource"})
+    for event in (json.loads(path.read_text()) for path in EVENTS.glob("lifecycle*.json")):
+        assert not matches(RULES_OF_EVENTS[rule]["Pattern"], event | {"source": "somebody.else"})
+
+
+def test_the_source_of_events_can_be_neither_empty_nor_one_of_aws() -> None:
+    pattern = PARAMETERS["EventSource"]["AllowedPattern"]
+    assert re.fullmatch(pattern, PARAMETERS["EventSource"]["Default"])
+    assert not [source for source in ("", "aws.ec2", "aws.", "a b", "*") if re.fullmatch(pattern, source)]
+
+
+@pytest.mark.parametrize(
+    ("name", "of_auto_scaling", "of_yours"),
+    [("", "the EventBus", "the EventBus"), ("default", "default", "the EventBus"), ("ours", "ours", "ours")],
+)
+def test_on_the_default_bus_only_auto_scaling_is_heard(name: str, of_auto_scaling: str, of_yours: str) -> None:
+    buses = {rule: resolved(event["EventBusName"], EventBusName=name) for rule, event in RULES_OF_EVENTS.items()}
+    assert buses == {"Termination": of_auto_scaling, "Requested": of_yours, "Activated": of_yours}
+    assert resolved(TEMPLATE["Outputs"]["EventBusName"]["Value"], EventBusName=name) == of_yours
 
 
 def test_what_an_asynchronous_run_failed_at_is_kept() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from threading import Lock
 from typing import NamedTuple
 
@@ -21,8 +22,11 @@ from handler.cloud.identity.identity import USER_AGENT, Home, Secrets
 from handler.cloud.identity.life import Life, clocks
 from handler.cloud.identity.token import TokenAuth
 from handler.cloud.meanings import read_answer
-from handler.cloud.places.catalogue import Catalogue, Endpoint
+from handler.cloud.places.authorities import checked_with
+from handler.cloud.places.catalogue import Catalogue
+from handler.cloud.places.plaintext import allow, check_unread
 from handler.errors import CloudError, CredentialsRefused, Throttled, Unavailable, Unexpected, Unreachable
+from handler.model.masking import masked
 
 PLUGINS: Mapping[str, Callable[..., Auth]] = {
     "password": Password,
@@ -64,7 +68,8 @@ class KeystoneIdentity:
     """One set of credentials, and the token made from it over `session`. Safe for threads.
 
     It outlives an invocation. When the login is refused, also because it is not for the project of `home`, `rotate`
-    returns another one, or None. Endpoints are those of one `interface` and `region` in the token's catalogue.
+    returns another one, or None. Endpoints are those of one `interface` and `region` in the token's catalogue. Without
+    `plaintext`, the token goes only to https addresses and to this machine.
     """
 
     def __init__(  # noqa: PLR0913 (what outlives a run is made of all this)
@@ -76,6 +81,7 @@ class KeystoneIdentity:
         interface: str = "public",
         region: str | None = None,
         rotate: Callable[[], Login | None] = lambda: None,
+        plaintext: bool = False,
     ) -> None:
         self._session = session
         self._login = login
@@ -83,6 +89,7 @@ class KeystoneIdentity:
         self._interface = interface
         self._region = region
         self._rotate = rotate
+        self._plaintext = plaintext
         self._secrets = Secrets(*login.secrets)
         self._lock = Lock()
         self._access: AccessInfoV3 | None = None
@@ -96,27 +103,17 @@ class KeystoneIdentity:
         """The catalogue of the token."""
         # That of a token that is about to expire is as good: no new token for it.
         services = (self._access or self.access(deadline)).service_catalog.normalize_catalog()
-        found = (
-            Endpoint(
-                service=str(service["type"]),
-                region=str(endpoint["region_name"] or ""),
-                interface=str(endpoint.get("interface")),
-                url=str(endpoint["url"]),
-            )
-            for service in services
-            for endpoint in service["endpoints"]
-            if endpoint["url"]
-        )
-        return Catalogue(tuple(found), region=self._region or "", interface=self._interface.removesuffix("URL"))
+        return Catalogue.of(services, self._region or "", self._interface.removesuffix("URL"))
 
     def auth(self, deadline: Deadline) -> AuthBase:
         """The token, put on a request."""
         token = str(self.access(deadline).auth_token)
-        return TokenAuth(token, lambda refused: str(self.renew(refused, deadline).auth_token), deadline)
+        check = allow if self._plaintext else partial(check_unread, lambda: self.catalogue(deadline))
+        return TokenAuth(token, lambda refused: str(self.renew(refused, deadline).auth_token), deadline, check)
 
     def scrub(self, text: str) -> str:
-        """The text without passwords, secrets and tokens."""
-        return self._secrets.scrub(text)
+        """The text without passwords, secrets and tokens, those in addresses included."""
+        return masked(self._secrets.scrub(text))
 
     def access(self, deadline: Deadline) -> AccessInfoV3:
         """Return a token that lives long enough, a new one if necessary."""
@@ -186,7 +183,8 @@ class KeystoneIdentity:
 
     def _translated(self, error: keystone.ClientException) -> CloudError:
         ours = next(ours for theirs, ours in KEYSTONE_ERRORS if isinstance(error, theirs))
-        message = self.scrub(f"Keystone: {error}")
+        why = checked_with(self._session, self._login.plugin.auth_url) if isinstance(error, keystone.SSLError) else ""
+        message = self.scrub(f"Keystone: {error}{why}")
         # Read by us: keystoneauth1 does not know the flat errors of IAM, and loses what they say.
         response = getattr(error, "response", None)
         if response is not None:

@@ -16,15 +16,20 @@ class TokenAuth(AuthBase):
 
     `renew` takes the refused token and returns another one, or raises CloudError. What is permitted only once, as the
     DELETE of an image, is not sent again: it stays refused, and the next request has the new token.
+    `check` raises CloudError for an address that the token must not go to.
     """
 
-    def __init__(self, token: str, renew: Callable[[str], str], deadline: Deadline) -> None:
+    def __init__(
+        self, token: str, renew: Callable[[str], str], deadline: Deadline, check: Callable[[str], None]
+    ) -> None:
+        self._check = check
         self._token = token
         self._renew = renew
         self._deadline = deadline
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Put the token on a request."""
+        self._check(str(request.url))
         request.headers["X-Auth-Token"] = self._token
         request.register_hook("response", self._once_more)  # type: ignore[no-untyped-call]  # the stubs lack it
         return request

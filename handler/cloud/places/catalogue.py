@@ -1,8 +1,8 @@
 """The catalogue of a cloud: which service is where. Pure; it says in words why a service can't be found."""
 
 import re
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Self
 
 
 class Endpoint(NamedTuple):
@@ -23,6 +23,22 @@ class Catalogue(NamedTuple):
     endpoints: tuple[Endpoint, ...]
     region: str = ""
     interface: str = "public"
+
+    @classmethod
+    def of(cls, services: Iterable[Mapping[str, Any]], region: str, interface: str) -> Self:
+        """Read the services of a token as keystoneauth1 normalizes them."""
+        found = (
+            Endpoint(
+                service=str(service["type"]),
+                region=str(endpoint["region_name"] or ""),
+                interface=str(endpoint.get("interface")),
+                url=str(endpoint["url"]),
+            )
+            for service in services
+            for endpoint in service["endpoints"]
+            if endpoint["url"]
+        )
+        return cls(tuple(found), region=region, interface=interface)
 
     def regions(self, services: Sequence[str]) -> list[str]:
         """The regions that have one of these services, at whatever interface."""

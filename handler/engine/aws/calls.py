@@ -15,6 +15,7 @@ from urllib3.util import Retry
 from handler.connections import FencedAdapter
 from handler.engine.aws.access import AwsAccess
 from handler.errors import AwsFault
+from handler.model.masking import masked
 
 TIMEOUT = (2.0, 4.0)
 """Seconds to connect, and to wait."""
@@ -91,8 +92,9 @@ def post(
                 allow_redirects=False,
             )
     except (requests.RequestException, HTTPError) as exc:
+        # Only its kind, and `from None`: the address that hands out keys may be as good as a key.
         message = f"{service} can't be reached: {type(exc).__name__}"
-        raise AwsFault(message) from exc
+        raise AwsFault(message) from None
 
 
 def aws_session() -> Session:
@@ -158,4 +160,6 @@ def json_object(text: object) -> dict[str, Any] | None:
 
 def refusal(service: str, response: requests.Response) -> str:
     """What AWS says about a request that it turned down, which shows no secret of ours."""
-    return f"{service} answered HTTP {response.status_code} {' '.join(response.text.split())[:LONGEST_MESSAGE]}"
+    # Masked before it is cut: half a password is not recognised.
+    text = masked(" ".join(response.text.split()))
+    return f"{service} answered HTTP {response.status_code} {text[:LONGEST_MESSAGE]}"

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from html import escape
 
+from handler.model.masking import masked
 from handler.report.page.overview import Overview
 from handler.report.page.rows import ImageRow, Place, Total, gib
 
@@ -74,6 +75,7 @@ def section(place: Place, view: Overview, now: datetime) -> str:
 def as_text(value: str) -> str:
     """A text as HTML: nothing in it is markup, and characters that can't be seen are written out."""
     # An invisible character in a name could turn the text around it, or make two images look like one.
+    value = masked(value)
     if not value.isprintable():
         value = "".join(sign if sign.isprintable() else f"<U+{ord(sign):04X}>" for sign in value)
     return escape(value)

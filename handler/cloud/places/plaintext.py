@@ -1,0 +1,73 @@
+"""Whether what is sent to an address can be read on the way there. Pure."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from handler.cloud.places.catalogue import Catalogue
+from handler.errors import InvalidSettings, Unexpected
+from handler.model.masking import masked
+
+RUNTIME = ("http://169.254.170.2/", "http://169.254.170.23/", "http://[fd00:ec2::23]/")
+"""Where the runtime of AWS hands out keys: in plain text, over a link that does not leave the machine.
+
+Source: AWS SDKs and tools reference guide, "Container credential provider".
+"""
+
+
+def check_addresses(given: Mapping[str, str], names: Iterable[str], *, allowed: bool) -> None:
+    """Refuse an address among settings that holds a password; or, unless that is `allowed`, one in plain text.
+
+    Raises InvalidSettings, which names the setting and shows nothing of the address.
+    """
+    for name in filter(given.get, names):
+        hands_out_keys = name == "AWS_CONTAINER_CREDENTIALS_FULL_URI" and given[name].startswith(RUNTIME)
+        problem = ""
+        if "@" in given[name]:
+            problem = "must not hold a user or a password: leave out what stands before the @"
+        elif not (allowed or hands_out_keys or is_confidential(given[name])):
+            problem = "must be an https address: what is sent there could be read on its way"
+        if problem:
+            message = f"{name}: {problem}"
+            raise InvalidSettings(message) from None
+
+
+def is_confidential(address: str) -> bool:
+    """Whether an address is https, or is on this machine, so that nobody on the way can read what it is sent."""
+    # An address that another parser could understand in another way is trusted by none.
+    if re.search(r"[\\\x00-\x20]", address):
+        return False
+    return address.lower().startswith("https://") or is_this_machine(address)
+
+
+def is_this_machine(address: str) -> bool:
+    """Whether an http address is on this machine."""
+    try:
+        parts = urlsplit(address)
+        host = parts.hostname or ""
+        if parts.scheme != "http" or host == "localhost":
+            return parts.scheme == "http"
+        found = ip_address(host)
+    except ValueError:
+        return False
+    mapped = getattr(found, "ipv4_mapped", None)
+    return (mapped or found).is_loopback
+
+
+def check_unread(catalogue: Callable[[], Catalogue], address: str) -> None:
+    """Check that a token which goes to an address can't be read on its way.
+
+    Raises Unexpected, which ends the run: every other image would meet the same address.
+    """
+    if is_confidential(address):
+        return
+    at = (endpoint.service for endpoint in catalogue().endpoints if address.startswith(endpoint.url))
+    cure = "name one in the catalogue, in REAPER_IMAGE_ENDPOINT or in REAPER_COMPUTE_ENDPOINT"
+    problem = f"the address of {next(at, 'a service')} is {masked(address)}"
+    message = f"{problem}: a token goes only to an https address; {cure}"
+    raise Unexpected(message, ends_run=True)
+
+
+def allow(_address: str) -> None:
+    """Let a token go to any address: REAPER_ALLOW_PLAINTEXT."""

@@ -1,0 +1,34 @@
+"""The journal: the record of an image, as the lines that are written before the image is deleted. Pure."""
+
+import json
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+from typing import Any
+
+LONGEST_LINE = 200_000
+"""Bytes. CloudWatch Logs takes events of 256 KB. Source: CloudWatch Logs user guide, "Quotas"."""
+_LONGEST_PIECE = 90_000
+"""Characters, each of which takes up to two bytes once it stands in a line."""
+LEVEL = "FATAL"
+"""The highest level that Lambda's log filter knows. At any other, an application log level could drop the line.
+
+Source: AWS Lambda developer guide, "Log-level filtering": a level that it does not know counts as INFO.
+"""
+
+
+def parts(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """A record that is too long for one line, in numbered parts.
+
+    The texts `image` of all parts, one after the other, are the record as JSON. `sha256` is the digest of that: it
+    tells the parts of one record from those of another, and that none is missing.
+    """
+    text = as_ascii(record)
+    pieces = [text[start : start + _LONGEST_PIECE] for start in range(0, len(text), _LONGEST_PIECE)]
+    digest = sha256(text.encode()).hexdigest()
+    for number, piece in enumerate(pieces, 1):
+        yield {"part": number, "parts": len(pieces), "sha256": digest, "image": piece}
+
+
+def as_ascii(value: object) -> str:
+    """A value as JSON. The names of images may hold what standard output can't encode: ASCII always gets through."""
+    return json.dumps(value, default=str, separators=(",", ":"))
