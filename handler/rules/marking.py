@@ -79,7 +79,7 @@ def to_release(image: Image, mark: Mark, sweep: SweepRequest, now: datetime, bef
     rest = _vetoed(image, tags, own) if mark.veto or not tags.days else []
     # A mark that nobody can read stays, and so does all that stands beside it.
     if None in tags.days:
-        return _plan(rest)
+        return Plan() if own.held_by_others else _plan(rest)
     if not own.drafts and not own.recalls:
         # Another sweep is at it: the next run will see what has come of that.
         return Plan() if own.held_by_others or (mark.veto and not rest) else _drafted(own, today)
