@@ -12,7 +12,7 @@ from handler.cloud.dialects import ImageApi
 from handler.cloud.identity.credentials import Credentials, Url
 from handler.cloud.identity.spellings import complete, merge
 from handler.cloud.places.plaintext import check_addresses
-from handler.engine.aws.access import TABLE_NAME, AwsAccess, check_queue
+from handler.engine.aws.access import ENDPOINTS, TABLE_NAME, AwsAccess, access_from, check_queue
 from handler.errors import AwsFault, InvalidRequest, InvalidSettings
 from handler.model.image import Also
 from handler.model.request import parse_age
@@ -108,7 +108,7 @@ class Settings(BaseModel):
         # Before the secret is read: it would come from there.
         allowed = given.get(_ALLOW_PLAINTEXT) == "on"
         check_addresses(given, _ADDRESSES, allowed=allowed)
-        access = _aws_access(given)
+        access = access_from(given)
         if name := given.get(SECRET):
             given = merge(given, _credentials_in(name, access, read))
             check_addresses(given, _ADDRESSES, allowed=allowed)
@@ -155,19 +155,6 @@ class Settings(BaseModel):
         )
 
 
-def _aws_access(given: Mapping[str, str]) -> AwsAccess:
-    """AWS's own variables, as its SDKs understand them."""
-    return AwsAccess(
-        region=given.get("AWS_REGION") or given.get("AWS_DEFAULT_REGION", ""),
-        access_key_id=given.get("AWS_ACCESS_KEY_ID", ""),
-        secret_access_key=given.get("AWS_SECRET_ACCESS_KEY", ""),
-        session_token=given.get("AWS_SESSION_TOKEN", ""),
-        container_credentials_uri=given.get("AWS_CONTAINER_CREDENTIALS_FULL_URI", ""),
-        container_token=given.get("AWS_CONTAINER_AUTHORIZATION_TOKEN", ""),
-        endpoints=tuple((service, given[name]) for service, name in _ENDPOINTS.items() if name in given),
-    )
-
-
 def _check_standing_requests(given: Mapping[str, str]) -> None:
     """Refuse to start with a standing request that could never be carried out."""
     for name, check in _STANDING_REQUESTS.items():
@@ -195,16 +182,9 @@ def _credentials_in(name: str, access: AwsAccess, read: ReadSecret | None) -> di
     return {key: value for key, value in secret.items() if value}
 
 
-_ENDPOINTS = {
-    "": "AWS_ENDPOINT_URL",
-    "secretsmanager": "AWS_ENDPOINT_URL_SECRETS_MANAGER",
-    "autoscaling": "AWS_ENDPOINT_URL_AUTO_SCALING",
-    "dynamodb": "AWS_ENDPOINT_URL_DYNAMODB",
-    "sqs": "AWS_ENDPOINT_URL_SQS",
-}
 _ADDRESSES = (
     *("OS_AUTH_URL", "REAPER_IMAGE_ENDPOINT", "REAPER_COMPUTE_ENDPOINT", "REAPER_FANOUT_QUEUE_URL"),
-    *("AWS_CONTAINER_CREDENTIALS_FULL_URI", *_ENDPOINTS.values()),
+    *("AWS_CONTAINER_CREDENTIALS_FULL_URI", *ENDPOINTS.values()),
 )
 _STANDING_REQUESTS: Mapping[str, Callable[[str], object]] = {
     "REAPER_SCHEDULED_REQUEST": lambda text: read_request(read_json(text, "it")),

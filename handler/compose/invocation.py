@@ -23,9 +23,9 @@ from handler.report.report import Report, mode_of
 from handler.report.reporter import Reporter
 from handler.sources import shapes
 from handler.work.dispatch import Reach, admit, results
-from handler.work.in_use import InUse
 from handler.work.parallel import in_time
 from handler.work.run import Progress, Run
+from handler.work.uses.in_use import InUse
 
 STACK_RESERVE = 10.0
 """Seconds kept back to answer CloudFormation."""

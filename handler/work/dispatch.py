@@ -10,7 +10,7 @@ from handler.model.message import Message, Received, Rejected
 from handler.model.outcome import Objection, Outcome, Result
 from handler.model.request import DeletionRequest, Job, Request, SweepRequest, Target
 from handler.rules.safety import RULES_OF_ACTIVATION, Facts, judge
-from handler.work.deletion import failed
+from handler.work.handling import failed
 from handler.work.judgement import refused
 from handler.work.parallel import carry_out, in_time
 from handler.work.run import Run

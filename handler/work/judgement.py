@@ -10,8 +10,8 @@ from handler.model.request import Job
 from handler.rules import mark_state
 from handler.rules.mark_state import Mark, MarkState, state_of
 from handler.rules.safety import RULES_OF_RECORD, Facts, judge
-from handler.work.in_use import Uses
 from handler.work.run import Run
+from handler.work.uses.in_use import Uses
 
 FRESH_FOR = 1.0
 """Seconds after the answer to the GET in which an image may be deleted on the strength of what it said."""

@@ -8,7 +8,7 @@ from handler.clock import Deadline
 from handler.errors import CloudError, DeadlineReached, Unexpected
 from handler.model.outcome import Outcome
 from handler.model.request import Job
-from handler.work.deletion import failed, outcome_of
+from handler.work.handling import failed, outcome_of
 from handler.work.run import Progress, Run
 
 T = TypeVar("T")

@@ -13,7 +13,7 @@ from handler.model.image import Image
 from handler.model.outcome import Decision, Outcome
 from handler.model.request import Job
 from handler.rules.safety import Policy
-from handler.work.in_use import InUse
+from handler.work.uses.in_use import InUse
 
 MOST_SILENCES = 3
 """After this many images in a row without an answer in time, the rest of the run is not tried any more."""

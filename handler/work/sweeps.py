@@ -13,7 +13,7 @@ from handler.model.request import Expected, Job, SweepRequest, Target, earliest
 from handler.rules import selection
 from handler.rules.mark_state import CHANGING, Mark, MarkState, state_of
 from handler.rules.safety import UNFINISHED
-from handler.work.deletion import failed
+from handler.work.handling import failed
 from handler.work.judgement import refused
 from handler.work.parallel import carry_out, in_time
 from handler.work.run import Run

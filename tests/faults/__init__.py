@@ -18,14 +18,15 @@ from handler import app
 from handler.clock import Deadline
 from handler.cloud.calls import Cloud, Options
 from handler.cloud.identity.keystone import KeystoneIdentity, login_with
-from handler.cloud.transport import Transport, new_session
+from handler.cloud.places.session import new_session
+from handler.cloud.transport import Transport
 from handler.compose import invocation
 from handler.config import Settings
 from handler.model.outcome import Outcome
 from handler.model.request import DeletionRequest, Job, Target
-from handler.work.in_use import InUse
 from handler.work.parallel import carry_out
 from handler.work.run import Progress, Run
+from handler.work.uses.in_use import InUse
 from tests.conftest import queue
 from tests.fakecloud import FakeCloud, Server
 

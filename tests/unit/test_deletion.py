@@ -16,7 +16,7 @@ from handler.model.outcome import Objection, Outcome
 from handler.model.request import DeletionRequest, Job, Target
 from handler.rules.mark_state import Mark, MarkState
 from handler.rules.marks import MarkTags
-from handler.work import deletion, parallel
+from handler.work import deletion, handling, parallel
 from handler.work.judgement import Judgement
 from handler.work.run import Run
 from tests.conftest import UNKNOWN_ID, Context, Invoke, queue
@@ -634,7 +634,7 @@ def test_a_fault_of_ours_fails_its_image_and_no_other(
     broken, sound = cloud.add_image(), cloud.add_image()
 
     def outcome_of(job: Job, run: Run) -> Outcome:
-        return {sound: deletion.outcome_of}[job.target.image_id](job, run)
+        return {sound: handling.outcome_of}[job.target.image_id](job, run)
 
     monkeypatch.setattr(parallel, "outcome_of", outcome_of)
     run = invoke({"image_ids": [broken, sound]})

@@ -8,7 +8,8 @@ from handler.clock import Deadline
 from handler.cloud.calls import Cloud, Options
 from handler.cloud.identity.identity import Identity, Secrets
 from handler.cloud.places.catalogue import Catalogue, Endpoint
-from handler.cloud.transport import Transport, new_session
+from handler.cloud.places.session import new_session
+from handler.cloud.transport import Transport
 from handler.errors import CloudError
 from tests.fakecloud import DEMO, FakeCloud, Server
 

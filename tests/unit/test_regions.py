@@ -6,7 +6,7 @@ from handler.clock import Deadline
 from handler.cloud.identity.keystone import KeystoneIdentity, login_with
 from handler.cloud.places.catalogue import Catalogue, Endpoint
 from handler.cloud.places.regions import regions_sharing
-from handler.cloud.transport import new_session
+from handler.cloud.places.session import new_session
 from handler.config import Settings
 from handler.errors import Unexpected
 from tests.conftest import Invoke

@@ -14,7 +14,8 @@ from handler import errors
 from handler.clock import ATTEMPTS, FIRST_PAUSE
 from handler.cloud.identity.keystone import KEYSTONE_ERRORS
 from handler.cloud.meanings import Meaning
-from handler.cloud.transport import WIRE_ERRORS, new_session
+from handler.cloud.places.session import new_session
+from handler.cloud.transport import WIRE_ERRORS
 from tests.conftest import Invoke
 from tests.fakecloud import FakeCloud, Server
 from tests.fakecloud.api import Reply, Request

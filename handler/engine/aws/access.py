@@ -1,10 +1,19 @@
 """How AWS is reached, and how it names its tables and queues. Values, without HTTP."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 _ARN = re.compile(r"arn:[^:]+:[^:]+:[^:]+:")
+ENDPOINTS = {
+    "": "AWS_ENDPOINT_URL",
+    "secretsmanager": "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+    "autoscaling": "AWS_ENDPOINT_URL_AUTO_SCALING",
+    "dynamodb": "AWS_ENDPOINT_URL_DYNAMODB",
+    "sqs": "AWS_ENDPOINT_URL_SQS",
+}
+"""The variables that name an address of a service, or of all others."""
 TABLE_NAME = r"^(arn:[a-z-]+:dynamodb:[a-z0-9-]+:[0-9]+:table/)?[A-Za-z0-9_.-]{3,255}$"
 """A name or an ARN that DynamoDB takes for a table. Source: DynamoDB developer guide, "Naming rules"."""
 
@@ -33,6 +42,19 @@ class AwsAccess:
         own = f"https://{service}.{self.region}.amazonaws.com{'.cn' if self.region.startswith('cn-') else ''}"
         given = dict(self.endpoints)
         return given.get(service) or given.get("") or own
+
+
+def access_from(given: Mapping[str, str]) -> AwsAccess:
+    """AWS's own variables, as its SDKs understand them."""
+    return AwsAccess(
+        region=given.get("AWS_REGION") or given.get("AWS_DEFAULT_REGION", ""),
+        access_key_id=given.get("AWS_ACCESS_KEY_ID", ""),
+        secret_access_key=given.get("AWS_SECRET_ACCESS_KEY", ""),
+        session_token=given.get("AWS_SESSION_TOKEN", ""),
+        container_credentials_uri=given.get("AWS_CONTAINER_CREDENTIALS_FULL_URI", ""),
+        container_token=given.get("AWS_CONTAINER_AUTHORIZATION_TOKEN", ""),
+        endpoints=tuple((service, given[name]) for service, name in ENDPOINTS.items() if name in given),
+    )
 
 
 def check_queue(url: str) -> str:

@@ -1,0 +1,50 @@
+"""The connections to the cloud's services, with what is the same for every request."""
+
+from typing import Any
+
+import requests
+
+from handler.cloud.identity.identity import USER_AGENT
+from handler.cloud.places.plaintext import is_this_machine
+from handler.connections import FencedAdapter
+
+Session = requests.Session
+
+
+class _Session(requests.Session):
+    """A session that does only once what is the same for every request, and sends no cookies.
+
+    requests looks for proxies in the environment at every request, which takes a fifth of all our time, and merges the
+    request with the session's parameters, cookies, hooks and credentials, of which we have none: another tenth.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._settings: dict[tuple[str, object, object], Any] = {}
+
+    def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:  # noqa: ANN401 (the signature of requests)
+        # requests lets REQUESTS_CA_BUNDLE win over the authorities of a session, but not over those of a request.
+        verify = self.verify if isinstance(self.verify, str) else verify
+        host = "/".join(str(url).split("/", 3)[:3])
+        key = (host, stream, verify)
+        if key not in self._settings:
+            merged = super().merge_environment_settings(url, proxies, stream, verify, cert)
+            # To this machine without a proxy, which is another one: it would see the token.
+            self._settings[key] = {**merged, "proxies": {}} if is_this_machine(url) else merged
+        return dict(self._settings[key])
+
+    def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
+        # Not merged by the session: it would add the password of a netrc file, and cookies of another service.
+        request.headers = {**self.headers, **request.headers}
+        return request.prepare()
+
+
+def new_session(connections: int, verify: str | bool) -> requests.Session:  # noqa: FBT001 (requests' own parameter)
+    """A session that keeps up to this many connections to each service open."""
+    session = _Session()
+    session.verify = verify
+    # Glance answers with JSON only if that is all that we accept: to `*/*`, its errors are HTML.
+    session.headers.update({"Accept": "application/json", "User-Agent": USER_AGENT})
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, FencedAdapter(pool_maxsize=connections))
+    return session
