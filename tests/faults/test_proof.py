@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from handler import app
-from tests.conftest import Context, Invoke
+from tests.conftest import UNKNOWN_ID, Context, Invoke
 from tests.fakecloud import FakeCloud, Server
 from tests.faults import Stage
 
@@ -17,7 +17,7 @@ NOT_FOUND: dict[str, tuple[int, Any]] = {
     "IMG.0121": (400, {"error": {"code": "IMG.0121", "message": "The object cannot be found."}}),
     "IMG.0144": (404, {"error": {"code": "IMG.0144", "message": "The image does not exist."}}),
     "Ecs.0031": (404, {"error": {"code": "Ecs.0031", "message": "The image does not exist."}}),
-    "Glance": (404, "Failed to find image 6cad483b to delete"),
+    "Glance": (404, f"Failed to find image {UNKNOWN_ID} to delete"),
     "Nova": (404, {"itemNotFound": {"code": 404, "message": "Image not found."}}),
 }
 
@@ -113,7 +113,11 @@ def test_a_delete_that_is_done_between_two_tries_is_still_ours(invoke: Invoke, c
     image = cloud.add_image("ci-1", size=7)
     cloud.fault("DELETE", f"{image}$", status=504)
     cloud.fault(
-        "DELETE", f"{image}$", status=404, body="Failed to find image to delete", then=lambda: cloud.kill(image)
+        "DELETE",
+        f"{image}$",
+        status=404,
+        body=f"Failed to find image {image} to delete",
+        then=lambda: cloud.kill(image),
     )
     run = invoke({"image_ids": [image]})
     assert (run.outcomes, run.metric("BytesReclaimed")) == ({image: ("deleted", "")}, 7)
