@@ -30,11 +30,11 @@ class Options(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """The cloud's answer to a DELETE; `latency` is in milliseconds, None if it is unknown."""
+    """The cloud's answer to a DELETE; `latency` is in milliseconds."""
 
     meaning: Meaning
     detail: str
-    latency: float | None
+    latency: float
 
 
 class Listing(NamedTuple):

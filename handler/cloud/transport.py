@@ -130,9 +130,7 @@ class Transport:
             message = f"{method} answered {answer}"
             raise (TurnedDown if answer.meaning is Meaning.GONE else Unexpected)(message)
 
-    def delete(
-        self, url: str, body: Mapping[str, bool] | None, permit: Callable[[], object]
-    ) -> tuple[Answer, float | None]:
+    def delete(self, url: str, body: Mapping[str, bool] | None, permit: Callable[[], object]) -> tuple[Answer, float]:
         """DELETE once. Returns the answer, and its latency in milliseconds.
 
         `permit` is called when the connection stands, right before the request is sent, and may raise CloudError.
