@@ -13,7 +13,7 @@ from handler.rules.safety import RULES_OF_RECORD, Facts, judge
 from handler.work.run import Run
 from handler.work.uses.in_use import Uses
 
-FRESH_FOR = 1.0
+GOOD_FOR = 1.0
 """Seconds after the answer to the GET in which an image may be deleted on the strength of what it said."""
 
 
@@ -75,7 +75,7 @@ def read_for(job: Job, run: Run, shared_with: tuple[str, ...] | None = None) -> 
     image = run.cloud.image(job.target.image_id)
     if image is None:
         return None
-    good_until = run.deadline.now() + FRESH_FOR
+    good_until = run.deadline.now() + GOOD_FOR
     if uses:
         good_until = min(good_until, uses.good_until)
     return Reading(image=image, uses=uses, shared_with=shared_with, good_until=good_until)

@@ -23,7 +23,7 @@ class Use(NamedTuple):
     is_made_of_it: bool = True
 
 
-class Kept:
+class ListedUses:
     """The uses of one list, read again when they are due. Not safe for threads."""
 
     def __init__(self, service: str, read: Callable[[], tuple[float, tuple[Use, ...]]], deadline: Deadline) -> None:

@@ -10,7 +10,7 @@ from handler.cloud.paging import read_anew
 from handler.cloud.places.regions import Region
 from handler.errors import CloudError
 from handler.model.image import Also
-from handler.work.uses.lists import Kept, Use, uses_by_images, uses_by_scaling, uses_by_volumes
+from handler.work.uses.lists import ListedUses, Use, uses_by_images, uses_by_scaling, uses_by_volumes
 from handler.work.uses.servers import Server, Servers
 
 
@@ -23,8 +23,8 @@ class RegionPart:
         self._servers = [
             Servers(cloud, url, deadline, snapshots="snapshots" in also) for url in region.servers.offered()
         ]
-        self._volumes = Kept("volumes", self._read_volumes, deadline)
-        self._scaling = Kept("scaling configurations", self._read_scaling, deadline)
+        self._volumes = ListedUses("volumes", self._read_volumes, deadline)
+        self._scaling = ListedUses("scaling configurations", self._read_scaling, deadline)
         self._asks_scaling = "scaling" in also
         self._cloud = cloud
 
@@ -61,7 +61,7 @@ class RegionPart:
         moments = [servers.good_until for servers in self._servers] + [kept.good_until for kept, _ in self._lists()]
         return min(moments, default=math.inf)
 
-    def _lists(self) -> Iterator[tuple[Kept, float]]:
+    def _lists(self) -> Iterator[tuple[ListedUses, float]]:
         """The lists that are needed, and the moment that each must be younger than."""
         # The image of a server that was booted from a volume is known to the volume only, and to none that was listed
         # before the server was seen.
@@ -94,7 +94,9 @@ class Parts:
             name = region.name if len(cloud.regions) > 1 else ""
             with _naming(name):
                 self._regions.append((name, RegionPart(cloud, region, deadline, also)))
-        images = Kept("images", lambda: read_anew(lambda: (deadline.now(), tuple(uses_by_images(cloud)))), deadline)
+        images = ListedUses(
+            "images", lambda: read_anew(lambda: (deadline.now(), tuple(uses_by_images(cloud)))), deadline
+        )
         self._images = [images] if "images" in also else []
 
     def refresh(self) -> None:
@@ -125,7 +127,7 @@ class Parts:
         """The moment from which on one part is too old."""
         return min(part.good_until for part in self._all())
 
-    def _all(self) -> Iterator[RegionPart | Kept]:
+    def _all(self) -> Iterator[RegionPart | ListedUses]:
         yield from (region for _, region in self._regions)
         yield from self._images
 
