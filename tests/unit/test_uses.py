@@ -220,6 +220,19 @@ def test_a_list_that_takes_more_than_a_minute_fails_by_its_name_and_seconds(
     assert image in cloud.images
 
 
+@pytest.mark.parametrize("seconds", [2.6, 4.0, 20.0])
+def test_a_cloud_that_is_slow_to_tell_what_has_changed_fails_by_seconds_and_is_not_asked_for_ever(
+    watch: Watch, cloud: FakeCloud, seconds: float
+) -> None:
+    images = [cloud.add_image() for _ in range(9)]
+    cloud.fault("GET", SERVERS, status=None, times=None, then=lambda: watch.clock.pass_by(seconds))
+    outcomes = reap(watch.run, images)
+    assert {(outcome.outcome, outcome.reason) for outcome in outcomes.values()} == {("failed", "unavailable")}
+    assert f"servers that have changed took {2 * seconds:.0f} seconds" in outcomes[images[0]].detail
+    assert len(watch.lists()) <= 10
+    assert set(cloud.images) == set(images)
+
+
 def test_a_list_that_cannot_be_read_is_no_more_asked_for_within_the_minute(watch: Watch, cloud: FakeCloud) -> None:
     image = cloud.add_image()
     cloud.fault("GET", SERVERS, status=403, times=1)

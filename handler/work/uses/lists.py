@@ -58,10 +58,10 @@ def is_due(asked_at: float, took: float, now: float) -> bool:
     return now - asked_at > (LIFE if took > LIFE - SLACK else LIFE - SLACK)
 
 
-def young(service: str, asked_at: float, now: float) -> None:
-    """Raise Unavailable if a list is already too old once it was read."""
-    if now - asked_at > LIFE:
-        message = f"the list of {service} took {now - asked_at:.0f} seconds, and must not be older than {LIFE:.0f}"
+def young(service: str, asked_at: float, now: float, life: float = LIFE) -> None:
+    """Raise Unavailable if a list is already older than its life, in seconds, once it was read."""
+    if now - asked_at > life:
+        message = f"the list of {service} took {now - asked_at:.0f} seconds, and must not be older than {life:.0f}"
         raise Unavailable(message)
 
 

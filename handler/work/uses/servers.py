@@ -16,6 +16,8 @@ FRESH_FOR = 5.0
 """Seconds for which servers are known where the cloud tells what has changed."""
 PAUSE = 2.0
 """Seconds between two looks, which take turns: so neither of the two is older than twice as many."""
+MOST_LOOKS = 6
+"""Looks in a row after which a cloud counts as too slow: one of the two is too old each time that the other is done."""
 OVERLAP = timedelta(seconds=120)
 """How far each look for changes goes back behind the one before.
 
@@ -118,12 +120,17 @@ class Servers:
         self._asked = dict.fromkeys((CHANGES, BUILDING), listing.asked_at)
 
     def _look(self) -> None:
-        while look := self._due_look():
+        # A cloud that takes too long for each would otherwise be asked until the end of the run.
+        for _ in range(MOST_LOOKS):
+            look = self._due_look()
+            if look is None:
+                return
             listing = self._cloud.servers(self._url, self._wanted(look))
             self._merge(listing)
             if look == CHANGES:
                 self._date, self._has_told = listing.date or self._date, True
             self._asked[look] = listing.asked_at
+        young("servers that have changed", min(self._asked.values()), self._deadline.now(), FRESH_FOR)
 
     def _due_look(self) -> str | None:
         """The kind of look that is due: the older of the two, so that they take turns."""
