@@ -12,13 +12,15 @@ from threading import Event
 from typing import Any
 
 import pytest
+from requests.auth import AuthBase
 
 from handler import connections
 from handler.clock import Deadline
+from handler.cloud.identity.keystone import KeystoneIdentity
 from handler.errors import DeadlineReached
-from handler.fence import Fence, pass_fence
+from handler.fence import _PASS, Fence, pass_fence
 from tests.fakecloud import FakeCloud, Server
-from tests.faults import Clock, new_transport
+from tests.faults import Clock, new_run, new_transport, reap
 from tests.faults.frozen import PLACES
 
 
@@ -101,6 +103,25 @@ def test_a_thread_that_comes_to_the_fence_after_the_end_is_sent_back() -> None:
 def test_what_is_sent_outside_a_run_meets_no_fence() -> None:
     with socket.socket() as connection:
         pass_fence(connection, sends=True)
+
+
+def test_a_token_for_images_that_are_read_side_by_side_meets_the_fence(
+    cloud: FakeCloud, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passed: list[bool] = []
+    real = KeystoneIdentity.auth
+
+    def auth(identity: KeystoneIdentity, deadline: Deadline) -> AuthBase:
+        passed.append(_PASS.get() is not None)
+        return real(identity, deadline)
+
+    monkeypatch.setattr(KeystoneIdentity, "auth", auth)
+    used, free = [cloud.add_image() for _ in range(3)], cloud.add_image()
+    for image in used:
+        cloud.add_server(image=image)
+    assert reap(new_run(cloud, server, Clock()), [free])[free].outcome == "deleted"
+    assert len(passed) > len(used)
+    assert all(passed)
 
 
 class Dead:
