@@ -8,7 +8,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from threading import Event
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -133,7 +135,9 @@ class Dead:
         monkeypatch.setattr(connections, "_connected_to", self._connect)
         monkeypatch.setattr("time.monotonic", lambda: self._now)
 
-    def _connect(self, _address: object, seconds: float, _options: object) -> socket.socket:
+    def _connect(self, _address: object, attempt: connections._Attempt, _options: object) -> socket.socket:
+        seconds = attempt.left()
+        assert seconds
         self.granted.append(seconds)
         self._now += min(seconds, 2.0)
         raise TimeoutError
@@ -145,6 +149,13 @@ def test_all_addresses_of_a_host_together_take_no_longer_than_one(monkeypatch: p
     with pytest.raises(TimeoutError):
         connections._connected(connections._Attempt("cloud", 443, 5.0), ())
     assert dead.granted == [5.0, 3.0, 1.0]
+
+
+def test_agreeing_on_tls_gets_what_connecting_has_left(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "time", SimpleNamespace(monotonic=count().__next__))
+    attempt = connections._Attempt("127.0.0.1", int(server.url.rpartition(":")[2]), 100.0)
+    with connections._connected(attempt, ()) as connection:
+        assert connection.gettimeout() == 97.0  # one second for the name, one for each address, one to connect
 
 
 def test_a_name_server_that_is_silent_takes_no_longer_than_a_connection_may(
