@@ -123,7 +123,8 @@ def judged_again(job: Job, run: Run) -> Judgement | Outcome:
         return gone(job)
     mark = _mark_of(reading.image, job, run)
     if mark and mark.state is not MarkState.DUE:
-        return outcome(reading.image, "refused", "changed", "its mark was taken off, or its day was put off")
+        put_off = Objection("changed", "its day was put off")
+        return refused(reading.image, _objection_of_sweep(reading.image, mark, job, run) or put_off)
     judgement = judged(reading, job, run)
     if judgement is None:
         return gone(job)

@@ -759,6 +759,15 @@ def test_a_mark_that_was_put_off_before_a_second_delete_needs_no_further_questio
     assert (image in cloud.images, len(cloud.calls_of("DELETE"))) == (True, 1)
 
 
+def test_a_veto_before_a_second_delete_is_called_one(invoke: Invoke, cloud: FakeCloud) -> None:
+    image = cloud.add_image("ci-1", tags=["reaper-delete-after=2026-01-01"])
+    veto = lambda: cloud.images[image].tags.append("reaper-delete-after=never")  # noqa: E731
+    cloud.fault("DELETE", f"{image}$", status=503, then=veto)
+    policy = {"sweep": {"select": {"name": "ci-*"}, "grace": "1d", "limit_percent": 100}}
+    assert invoke(policy).outcomes == {image: ("refused", "kept")}
+    assert (image in cloud.images, len(cloud.calls_of("DELETE"))) == (True, 1)
+
+
 def test_a_run_has_the_day_on_which_it_began_however_long_it_takes_to_connect(
     invoke: Invoke, cloud: FakeCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
