@@ -5,7 +5,7 @@ step. The next one goes on where it stopped, and what is left in between permits
 """
 
 from collections.abc import Callable, Iterable
-from datetime import date, datetime
+from datetime import datetime
 
 from handler.cloud.changes import Changes
 from handler.errors import Denied, Throttled, Unexpected
@@ -22,14 +22,14 @@ MOST_PLANS = 12
 """Plans that are made for one image: more than any needs, unless it is changed by somebody else all the time."""
 
 
-def mark(image: Image, found: Mark, sweep: SweepRequest, run: Run) -> date | None:
-    """Mark an image that is not marked yet, and deactivate it if the sweep says so; returns its last day.
+def mark(image: Image, found: Mark, sweep: SweepRequest, run: Run) -> Mark | None:
+    """Mark an image that is not marked yet, and deactivate it if the sweep says so; None if it is gone.
 
-    None if it has no day now: somebody has taken the mark off. A mark of another sweep is left alone, unless that sweep
-    has forgotten it.
+    Returns what its marks say when it was last read: somebody may have objected. A mark of another sweep is left alone,
+    unless that sweep has forgotten it.
     """
     try:
-        return _carried_out(to_mark, image, found, sweep, run).last_day
+        return _carried_out(to_mark, image, found, sweep, run)
     # The cloud refuses it: an image may have no room for one more tag. What was set until then is not left behind.
     except (Denied, Throttled, Unexpected):
         if again := run.cloud.image(image.id):
@@ -43,15 +43,17 @@ def release(image: Image, found: Mark, sweep: SweepRequest, run: Run) -> None:
     _carried_out(to_release, image, found, sweep, run)
 
 
-def _carried_out(planned: Planner, image: Image, found: Mark, sweep: SweepRequest, run: Run) -> Mark:
-    """Carry out plan after plan, each for the image as it was read after the one before; returns its last mark."""
+def _carried_out(planned: Planner, image: Image, found: Mark, sweep: SweepRequest, run: Run) -> Mark | None:
+    """Carry out plan after plan, each for the image as it was read after the one before; None if it is gone."""
     plan = None
     for _ in range(MOST_PLANS):
         plan = planned(image, found, sweep, run.now, plan)
         _take(plan.steps, image, run.cloud.changes)
-        again = run.cloud.image(image.id) if plan.goes_on else None
-        if again is None:
+        if not plan.goes_on:
             break
+        again = run.cloud.image(image.id)
+        if again is None:
+            return None
         image, found = again, state_of(again, sweep, run.now)
     return found
 

@@ -73,8 +73,12 @@ def _marked(image: Image, mark: Mark, sweep: SweepRequest, job: Job, run: Run) -
     """Mark an image that is not due yet, or rehearse that."""
     if not run.rehearses(job):
         run.deadline.check()
-        day = grace.mark(image, mark, sweep, run) if sweep.grace else mark.last_day
-        return outcome(image, "marked", detail=f"will be deleted after {day}" if day else "")
+        found = grace.mark(image, mark, sweep, run) if sweep.grace else mark
+        if found is None:
+            return gone(job)
+        if found.veto:
+            return refused(image, Objection("kept", found.veto))
+        return outcome(image, "marked", detail=f"will be deleted after {found.last_day}" if found.last_day else "")
     if mark.state not in CHANGING:
         return outcome(image, "marked", detail=f"will be deleted after {mark.last_day}")
     if mark.state is MarkState.UNANNOUNCED:
