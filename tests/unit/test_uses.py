@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -290,6 +291,18 @@ def test_while_a_server_is_built_from_a_volume_to_come_nobody_knows_its_image(wa
         watch.users(image)
     cloud.servers[server].status = "ERROR"
     assert watch.users(image, after=4.5) == ()
+
+
+def test_a_volume_that_is_kept_for_a_server_in_the_making_is_in_use(watch: Watch, cloud: FakeCloud) -> None:
+    image, other = cloud.add_image(), cloud.add_image()
+    cloud.add_volume(image=image, server=cloud.add_server(image=None, status="BUILD"))
+    cloud.add_volume(image=other)
+
+    def reserved(body: dict[str, Any]) -> dict[str, Any]:
+        return {"volumes": [volume | {"status": "reserved", "attachments": []} for volume in body["volumes"]]}
+
+    cloud.fault("GET", VOLUMES, status=None, edit=reserved, times=None)
+    assert (bool(watch.users(image)), watch.users(other)) == (True, ())
 
 
 def test_a_server_in_the_making_that_names_its_volume_is_known(watch: Watch, cloud: FakeCloud) -> None:

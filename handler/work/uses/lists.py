@@ -65,11 +65,15 @@ def young(service: str, asked_at: float, now: float, life: float = LIFE) -> None
         raise Unavailable(message)
 
 
-def uses_by_volumes(listing: Listing, *, every: bool) -> Iterator[Use]:
-    """The uses by volumes that are attached to a server, or by every volume."""
+def uses_by_volumes(listing: Listing, of_servers: frozenset[str], *, every: bool) -> Iterator[Use]:
+    """The uses by volumes that are attached to a server, or by every volume.
+
+    `of_servers` are the ids, in lower case, of those that servers name as theirs.
+    """
     for volume in listing.items:
         user = f"volume {payloads.label(volume)}"
-        if volume.get("attachments"):
+        # While a server is being built, Cinder does not call its volume attached yet.
+        if volume.get("attachments") or str(volume.get("id")).casefold() in of_servers:
             user = f"the server of {user}"
         elif not every:
             continue
