@@ -61,7 +61,7 @@ def are_of_topic(event: Mapping[str, Any]) -> bool:
     return bool(records) and all(record.get("EventSource") == "aws:sns" for record in records)
 
 
-def is_stack_event(event: Mapping[str, Any]) -> bool:
+def holds_stack_event(event: Mapping[str, Any]) -> bool:
     """Whether this is a call of CloudFormation, by itself or as a topic delivers it."""
     return stack.is_stack_event(_through_topic(event))
 
@@ -80,7 +80,7 @@ def stack_calls(event: object, given: bus.Surroundings) -> dict[str, StackCall]:
     """
     if not isinstance(event, dict):
         return {}
-    if is_stack_event(event):
+    if holds_stack_event(event):
         return {"": stack.read_stack_call(_through_topic(event), answers_here=given.answers_here)}
     # Nearly no message is one: the others are not read twice.
     likely = [record for record in _records(event) if "ResponseURL" in str(record.get("body"))]
