@@ -103,7 +103,7 @@ class KeystoneIdentity:
         """The catalogue of the token."""
         # That of a token that is about to expire is as good: no new token for it.
         services = (self._access or self.access(deadline)).service_catalog.normalize_catalog()
-        return Catalogue.of(services, self._region or "", self._interface.removesuffix("URL"))
+        return Catalogue.of(services, self._region or "", self._interface)
 
     def auth(self, deadline: Deadline) -> AuthBase:
         """The token, put on a request."""
