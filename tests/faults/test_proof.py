@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from handler import app
+from handler.cloud.calls import LOOKS
 from tests.conftest import UNKNOWN_ID, Context, Invoke
 from tests.fakecloud import FakeCloud, Server
-from tests.faults import Stage
+from tests.faults import Clock, Stage, new_run, reap
 
 LATER = ["ims", "ecs-v2.1", "ecs-v2"]
 """The APIs whose 204 says that a task was delivered."""
@@ -74,6 +75,13 @@ def test_the_first_look_follows_at_once(api: str, invoke: Invoke, cloud: FakeClo
     image = cloud.add_image()
     assert invoke({"image_ids": [image]}, REAPER_IMAGE_API=api).outcomes == {image: ("deleted", "")}
     assert [call.method for call in cloud.calls if call.path.endswith(image)] == ["GET", "DELETE", "GET"]
+
+
+def test_the_last_look_follows_the_last_pause(cloud: FakeCloud, server: Server) -> None:
+    image = cloud.add_image()
+    cloud.fault("DELETE", f"{image}$", status=202)
+    cloud.fault("GET", f"{image}$", status=None, skip=len(LOOKS), then=lambda: cloud.kill(image))
+    assert reap(new_run(cloud, server, Clock(600.0)), [image])[image].outcome == "deleted"
 
 
 @pytest.mark.parametrize("said", NOT_FOUND)
