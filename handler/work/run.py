@@ -85,7 +85,7 @@ class Run(NamedTuple):
     spend: Spend
     observe: Callable[[Decision], None] | None
     enqueue: Enqueue | None
-    plan_life: timedelta = timedelta(days=7)
+    plan_life: timedelta
 
     def rehearses(self, job: Job) -> bool:
         """Whether nothing may be changed for a job."""
