@@ -24,7 +24,7 @@ from handler.cloud.identity.token import TokenAuth
 from handler.cloud.meanings import read_answer
 from handler.cloud.places.authorities import checked_with
 from handler.cloud.places.catalogue import Catalogue
-from handler.cloud.places.plaintext import allow, check_unread
+from handler.cloud.places.plaintext import allow, check_confidential
 from handler.errors import CloudError, CredentialsRefused, Throttled, Unavailable, Unexpected, Unreachable
 from handler.model.masking import masked
 
@@ -108,7 +108,7 @@ class KeystoneIdentity:
     def auth(self, deadline: Deadline) -> AuthBase:
         """The token, put on a request."""
         token = str(self.access(deadline).auth_token)
-        check = allow if self._plaintext else partial(check_unread, lambda: self.catalogue(deadline))
+        check = allow if self._plaintext else partial(check_confidential, lambda: self.catalogue(deadline))
         return TokenAuth(token, lambda refused: str(self.renew(refused, deadline).auth_token), deadline, check)
 
     def scrub(self, text: str) -> str:

@@ -15,7 +15,7 @@ from handler.work.uses.lists import LIFE, is_due, young
 FRESH_FOR = 5.0
 """Seconds for which servers are known where the cloud tells what has changed."""
 PAUSE = 2.0
-"""Seconds between two looks, which take turns: so neither of the two is older than twice as many."""
+"""Seconds between two looks. The two kinds take turns, so that neither gets older than two pauses."""
 MOST_LOOKS = 6
 """Looks in a row after which a cloud counts as too slow: one of the two is too old each time that the other is done."""
 OVERLAP = timedelta(seconds=120)
@@ -25,7 +25,7 @@ The cloud's time of an answer is that of its end, which may be twenty seconds af
 for the clocks of the machines that write down changes, and for transactions that take long to be seen.
 """
 FAILURES = 3
-"""How often a cloud that has told what has changed may fail to, before it is no more asked for it."""
+"""How often a cloud that has told what has changed may fail to do so before it is no longer asked for it."""
 CHANGES, BUILDING = "changes", "building"
 
 
