@@ -169,9 +169,7 @@ def test_an_image_that_is_read_too_slowly_for_what_is_known_of_servers_fails_and
     assert (cloud.calls_of("DELETE"), image in cloud.images) == ([], True)
 
 
-def test_a_cloud_that_throttles_every_reading_for_long_is_told_as_throttled(
-    cloud: FakeCloud, run: Run, clock: Clock
-) -> None:
+def test_a_cloud_that_throttles_every_reading_for_long_is_told_as_throttled(cloud: FakeCloud, run: Run) -> None:
     image, later = cloud.add_image(), {"Retry-After": "8"}
     for skip in range(12):
         cloud.fault("GET", f"{image}$", status=429, headers=later, skip=skip)
