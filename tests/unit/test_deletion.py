@@ -19,6 +19,7 @@ from handler.rules.marks import MarkTags
 from handler.work import deletion, handling, parallel
 from handler.work.judgement import Judgement
 from handler.work.run import Run
+from handler.work.uses.lists import Expiry
 from tests.conftest import UNKNOWN_ID, Context, Invoke, queue
 from tests.fakecloud import DEMO, OTHER, FakeCloud, Server
 from tests.faults import Clock, new_run, reap
@@ -741,7 +742,7 @@ def test_a_judgement_that_does_not_permit_it_opens_no_way_to_a_delete(
     image = run.cloud.image(image_id)
     assert image is not None
     mark = Mark(state=state, tags=MarkTags(), last_day=None, veto="", removable=False) if state else None
-    judgement = Judgement(image=image, mark=mark, objection=objection, good_until=run.deadline.now())
+    judgement = Judgement(image=image, mark=mark, objection=objection, expiry=Expiry(run.deadline.now(), "it"))
     with pytest.raises(RuntimeError, match="no judgement permits"):
         deletion._send(judgement, Job(Target(image_id), DeletionRequest((Target(image_id),))), run)
     assert nothing_deleted(cloud)

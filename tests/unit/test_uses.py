@@ -86,7 +86,7 @@ def test_servers_are_never_known_for_more_than_five_seconds(watch: Watch, cloud:
     cloud.add_server(image=cloud.add_image())
     for _ in range(min(30, int(800 / pause))):
         watch.clock.pass_by(pause)
-        left = watch.in_use.ask().good_until - watch.run.deadline.now()
+        left = watch.in_use.ask().expiry.at - watch.run.deadline.now()
         assert 1.0 <= left <= 5.0
 
 
@@ -96,7 +96,7 @@ def test_servers_are_as_old_as_the_first_page_of_their_list(watch: Watch, cloud:
         cloud.add_server(image=cloud.add_image())
     asked_at = watch.run.deadline.now()
     cloud.fault("GET", SERVERS, status=None, times=3, then=lambda: watch.clock.pass_by(1.0))
-    assert watch.in_use.ask().good_until == asked_at + 5.0
+    assert watch.in_use.ask().expiry.at == asked_at + 5.0
 
 
 def test_servers_whose_list_was_long_in_coming_are_looked_at_anew(watch: Watch, cloud: FakeCloud) -> None:
@@ -108,13 +108,13 @@ def test_servers_whose_list_was_long_in_coming_are_looked_at_anew(watch: Watch, 
 
     cloud.fault("GET", SERVERS, status=None, then=start)
     assert watch.users(used)
-    assert watch.in_use.ask().good_until == watch.run.deadline.now() + 5.0
+    assert watch.in_use.ask().expiry.at == watch.run.deadline.now() + 5.0
 
 
 def test_a_look_that_was_tried_again_is_as_old_as_its_last_try(watch: Watch, cloud: FakeCloud) -> None:
     cloud.fault("GET", SERVERS, status=503, headers={"Retry-After": "20"})
     cloud.fault("GET", SERVERS, status=None, headers={"Date": ""})
-    assert watch.in_use.ask().good_until == watch.run.deadline.now() + 60.0
+    assert watch.in_use.ask().expiry.at == watch.run.deadline.now() + 60.0
 
 
 # What has changed
@@ -192,7 +192,7 @@ def test_where_changes_are_unknown_servers_are_listed_before_they_are_a_minute_o
     cloud.fault("GET", SERVERS, query="changes-since", status=status, times=None)
     for _ in range(100):
         assert watch.users(image, after=1.0) == ()
-        assert 1.0 <= watch.in_use.ask().good_until - watch.run.deadline.now() <= 60.0
+        assert 1.0 <= watch.in_use.ask().expiry.at - watch.run.deadline.now() <= 60.0
     assert watch.lists().count("changes-since") == 1
     assert watch.lists().count("") == 3
 
@@ -262,7 +262,7 @@ def test_a_cloud_that_slips_once_goes_on_telling_what_has_changed(watch: Watch, 
     for _ in range(6):
         watch.users(image, after=2.1)
     assert watch.lists().count("") == 2
-    assert watch.in_use.ask().good_until - watch.run.deadline.now() <= 5.0
+    assert watch.in_use.ask().expiry.at - watch.run.deadline.now() <= 5.0
 
 
 # Servers that were booted from volumes

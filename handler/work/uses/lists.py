@@ -15,6 +15,13 @@ SLACK = 5.0
 """Seconds before its end at which a list is read again, so that there is time to read an image and to delete it."""
 
 
+class Expiry(NamedTuple):
+    """The moment after which something that was read must not be relied on, and what that is, with its seconds."""
+
+    at: float
+    of: str
+
+
 class Use(NamedTuple):
     """Something that uses an image, in words for a person; if it was made of the image, it needs the kernel as well."""
 
@@ -35,9 +42,10 @@ class ListedUses:
         self.uses: tuple[Use, ...] = ()
 
     @property
-    def good_until(self) -> float:
-        """The moment from which on they are too old."""
-        return (-math.inf if self._asked_at is None else self._asked_at) + LIFE
+    def expiry(self) -> Expiry:
+        """When they are too old."""
+        asked_at = -math.inf if self._asked_at is None else self._asked_at
+        return Expiry(asked_at + LIFE, f"{self._service} ({LIFE:g} seconds)")
 
     def is_due(self, since: float = -math.inf) -> bool:
         """Whether the list must be read again: it is old, or from before the moment `since`."""

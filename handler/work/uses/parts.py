@@ -10,7 +10,7 @@ from handler.cloud.paging import read_anew
 from handler.cloud.places.regions import Region
 from handler.errors import CloudError
 from handler.model.image import Also
-from handler.work.uses.lists import ListedUses, Use, uses_by_images, uses_by_scaling, uses_by_volumes
+from handler.work.uses.lists import Expiry, ListedUses, Use, uses_by_images, uses_by_scaling, uses_by_volumes
 from handler.work.uses.servers import Server, Servers
 
 
@@ -56,10 +56,10 @@ class RegionPart:
             yield from kept.uses
 
     @property
-    def good_until(self) -> float:
-        """The moment from which on one of them is too old."""
-        moments = [servers.good_until for servers in self._servers] + [kept.good_until for kept, _ in self._lists()]
-        return min(moments, default=math.inf)
+    def expiry(self) -> Expiry:
+        """When the first of them is too old."""
+        parts = [servers.expiry for servers in self._servers] + [kept.expiry for kept, _ in self._lists()]
+        return min(parts, default=Expiry(math.inf, ""))
 
     def _lists(self) -> Iterator[tuple[ListedUses, float]]:
         """The lists that are needed, and the moment that each must be younger than."""
@@ -126,9 +126,9 @@ class Parts:
             yield from images.uses
 
     @property
-    def good_until(self) -> float:
-        """The moment from which on one part is too old."""
-        return min(part.good_until for part in self._all())
+    def expiry(self) -> Expiry:
+        """When the first part is too old."""
+        return min(part.expiry for part in self._all())
 
     def _all(self) -> Iterator[RegionPart | ListedUses]:
         yield from (region for _, region in self._regions)

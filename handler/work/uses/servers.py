@@ -10,7 +10,7 @@ from handler.cloud import payloads
 from handler.cloud.calls import Cloud, Listing
 from handler.cloud.fields import Record, text
 from handler.errors import CredentialsRefused, Denied, Unexpected
-from handler.work.uses.lists import LIFE, is_due, young
+from handler.work.uses.lists import LIFE, Expiry, is_due, young
 
 FRESH_FOR = 5.0
 """Seconds for which servers are known where the cloud tells what has changed."""
@@ -82,9 +82,10 @@ class Servers:
         return tuple(self._known.values())
 
     @property
-    def good_until(self) -> float:
-        """The moment from which on they are too old."""
-        return min(self._asked.values()) + (FRESH_FOR if self._date else LIFE)
+    def expiry(self) -> Expiry:
+        """When they are too old."""
+        life = FRESH_FOR if self._date else LIFE
+        return Expiry(min(self._asked.values()) + life, f"servers ({life:g} seconds)")
 
     def is_due(self) -> bool:
         """Whether the cloud must be asked again."""
