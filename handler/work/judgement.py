@@ -1,6 +1,7 @@
 """The judgement of one image: what was found out about it, and whether it may be deleted on the strength of that."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import NamedTuple
 
 from handler.errors import Outdated
@@ -78,6 +79,8 @@ def read_for(job: Job, run: Run, shared_with: tuple[str, ...] | None = None) -> 
     good_until = run.deadline.now() + FRESH_FOR
     if uses:
         good_until = min(good_until, uses.good_until)
+    if end := job.request.not_after:
+        good_until = min(good_until, run.deadline.began_at + (end - run.now).total_seconds())
     return Reading(image=image, uses=uses, shared_with=shared_with, good_until=good_until)
 
 
@@ -91,6 +94,7 @@ def judged(reading: Reading, job: Job, run: Run) -> Judgement | None:
         now=run.now,
         expect=job.target.expect,
         not_after=job.request.not_after,
+        elapsed=timedelta(seconds=run.deadline.now() - run.deadline.began_at),
         objection=objection,
     )
     # What the record decides needs no further question: most images that stay cost one request.
