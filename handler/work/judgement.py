@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import NamedTuple
 
-from handler.errors import Outdated
+from handler.errors import Outdated, Unexpected
 from handler.model.image import Image
 from handler.model.outcome import Objection, Outcome, OutcomeName
 from handler.model.request import Job
@@ -13,6 +13,7 @@ from handler.rules.mark_state import Mark, MarkState, state_of
 from handler.rules.safety import RULES_OF_RECORD, Facts, judge
 from handler.work.run import Run
 from handler.work.uses.in_use import Uses
+from handler.work.uses.lists import LIFE
 
 FRESH_FOR = 1.0
 """Seconds after the answer to the GET in which an image may be deleted on the strength of what it said."""
@@ -111,10 +112,18 @@ def judged(reading: Reading, job: Job, run: Run) -> Judgement | None:
 
 def _judged_with_members(job: Job, run: Run) -> Judgement | None:
     """Judge an image that may be shared: its members are asked for, and then it is read anew."""
+    asked_at = run.deadline.now()
     members = run.cloud.members(job.target.image_id)
     # The answer may have taken its time, and the image may have been kept in the meantime.
-    reading = None if members is None else read_for(job, run, members)
-    return None if reading is None else judged(reading, job, run)
+    reading = read_for(job, run, members or ())
+    if reading is None:
+        return None
+    # Only an image that is gone has none, and that was not asked for here.
+    if members is None:
+        message = "the cloud shows the image, but says of its members that there is no such image"
+        raise Unexpected(message)
+    # What was asked after them may have taken its time as well.
+    return judged(reading._replace(good_until=min(reading.good_until, asked_at + LIFE)), job, run)
 
 
 def judged_again(job: Job, run: Run) -> Judgement | Outcome:
