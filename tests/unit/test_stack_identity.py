@@ -45,6 +45,8 @@ OF_OTHERS = [
     ),
     *("https://s3.amazonaws.com./a?SECRET", "https://s3.amazonaws.com:8443/a?SECRET", "https://amazonaws.com/a?SECRET"),
     *("https://u:SECRET@s3.amazonaws.com/a", "https://s3.amazonaws.com@evil.example/a?SECRET"),
+    *("https://u:SECRET?x@s3.amazonaws.com/a", "https://u:SECRET#x@evil.example/a"),
+    f"https://u:a/SECRET{'x' * 200}@evil.example/a",
     *("https://evil.example/s3.amazonaws.com/?SECRET", "https://evil.example#s3.amazonaws.com/SECRET"),
     *("https://evil.example\\.amazonaws.com/a?SECRET", "https://s3.amazonaws.com\\@evil.example/a?SECRET"),
     *(
