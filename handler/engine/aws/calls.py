@@ -91,7 +91,8 @@ def post(
                 timeout=TIMEOUT,
                 allow_redirects=False,
             )
-    except (requests.RequestException, HTTPError) as exc:
+    # A key that no header may hold, as one that ends in a line break, is a ValueError whose text shows it.
+    except (requests.RequestException, HTTPError, ValueError) as exc:
         # Only its kind, and `from None`: the address that hands out keys may be as good as a key.
         message = f"{service} can't be reached: {type(exc).__name__}"
         raise AwsFault(message) from None
