@@ -78,7 +78,10 @@ class RegionPart:
     def _read_volumes(self) -> tuple[float, tuple[Use, ...]]:
         volumes = self._region.volumes
         urls = volumes.required() if self._has_silent() else volumes.offered()
-        return _read(self._cloud.volumes, urls, lambda listing: uses_by_volumes(listing, every=self._every_volume))
+        held = frozenset(volume.casefold() for server in self.servers() for volume in server.volumes)
+        return _read(
+            self._cloud.volumes, urls, lambda listing: uses_by_volumes(listing, held, every=self._every_volume)
+        )
 
     def _read_scaling(self) -> tuple[float, tuple[Use, ...]]:
         return _read(self._cloud.scaling_configurations, self._region.scaling.offered(), uses_by_scaling)
