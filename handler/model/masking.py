@@ -50,6 +50,11 @@ def masked(text: str) -> str:
     return re.sub(_PARAMETER, r"\1***", re.sub(_ENCODED, r"\1\2***", text))
 
 
+def beginning(value: object, length: int = 60) -> str:
+    """The beginning of a text, masked before it is cut: half a password is not recognised."""
+    return masked(str(value))[:length]
+
+
 def masked_all(value: Any) -> Any:  # noqa: ANN401 (any JSON)
     """A JSON value with every text in it masked, at any depth, names as well."""
     if isinstance(value, str):

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from handler.errors import InvalidRequest, UnknownEvent
+from handler.model.masking import beginning
 from handler.model.message import Message, Rejected, StackCall
 from handler.model.request import Request
 from handler.sources import bus, stack
@@ -115,7 +116,7 @@ def problem_of(event: Mapping[str, Any]) -> str:
     records = _records(event)
     if not records:
         return "Records: must be a list of at least one record"
-    sources = {str(record.get("eventSource") or record.get("EventSource"))[:60] for record in records}
+    sources = {beginning(record.get("eventSource") or record.get("EventSource")) for record in records}
     return f"Records: from {', '.join(sorted(sources))}, not from aws:sqs or aws:sns"
 
 
