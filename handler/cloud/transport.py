@@ -115,7 +115,7 @@ class Transport:
         try:
             return read_body(response.content)
         except Unexpected as error:
-            request_id = self._identity.scrub(request_id_of(response.headers))
+            request_id = request_id_of(response.headers, self._identity.scrub)
             message = f"{error}: {answer._replace(request_id=request_id)}"
             raise Unexpected(message) from error
 

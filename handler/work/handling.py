@@ -56,8 +56,8 @@ def _dealt_with(judgement: Judgement, job: Job, run: Run) -> Outcome:
 def _released(judgement: Judgement, objection: Objection, job: Job, run: Run) -> Outcome:
     """Refuse an image, and take our marks off it, if its sweep may do that."""
     image, mark, refusal = judgement.image, judgement.mark, refused(judgement.image, objection)
-    # An image that now belongs to another project is not ours to change.
-    if mark is None or job.sweep is None or refusal.reason == "not_owner":
+    # An image that now belongs to another project is not ours to change, nor any once the sweep has expired.
+    if mark is None or job.sweep is None or refusal.reason in {"not_owner", "expired"}:
         return refusal
     may_release = mark.removable if job.deselected else mark_state.may_release(image, mark, job.sweep, run.now)
     if not may_release or not to_release(image, mark, job.sweep, run.now).steps:

@@ -1,9 +1,10 @@
 """The judgement of one image: what was found out about it, and whether it may be deleted on the strength of that."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import NamedTuple
 
-from handler.errors import Outdated
+from handler.errors import Outdated, Unexpected
 from handler.model.image import Image
 from handler.model.outcome import Objection, Outcome, OutcomeName
 from handler.model.request import Job
@@ -12,7 +13,7 @@ from handler.rules.mark_state import Mark, MarkState, state_of
 from handler.rules.safety import RULES_OF_RECORD, Facts, judge
 from handler.work.run import Run
 from handler.work.uses.in_use import Uses
-from handler.work.uses.lists import Expiry
+from handler.work.uses.lists import LIFE, Expiry
 
 GOOD_FOR = 1.0
 """Seconds after the answer to the GET in which an image may be deleted on the strength of what it said."""
@@ -79,6 +80,9 @@ def read_for(job: Job, run: Run, shared_with: tuple[str, ...] | None = None) -> 
     expiry = Expiry(run.deadline.now() + GOOD_FOR, f"the image ({GOOD_FOR:g} second)")
     if uses:
         expiry = min(expiry, uses.expiry)
+    if end := job.request.not_after:
+        moment = run.deadline.began_at + (end - run.now).total_seconds()
+        expiry = min(expiry, Expiry(moment, f"its request (good until {end.isoformat()})"))
     return Reading(image=image, uses=uses, shared_with=shared_with, expiry=expiry)
 
 
@@ -92,6 +96,7 @@ def judged(reading: Reading, job: Job, run: Run) -> Judgement | None:
         now=run.now,
         expect=job.target.expect,
         not_after=job.request.not_after,
+        elapsed=timedelta(seconds=run.deadline.now() - run.deadline.began_at),
         objection=objection,
     )
     # What the record decides needs no further question: most images that stay cost one request.
@@ -108,10 +113,19 @@ def judged(reading: Reading, job: Job, run: Run) -> Judgement | None:
 
 def _judged_with_members(job: Job, run: Run) -> Judgement | None:
     """Judge an image that may be shared: its members are asked for, and then it is read anew."""
+    asked_at = run.deadline.now()
     members = run.cloud.members(job.target.image_id)
     # The answer may have taken its time, and the image may have been kept in the meantime.
-    reading = None if members is None else read_for(job, run, members)
-    return None if reading is None else judged(reading, job, run)
+    reading = read_for(job, run, members or ())
+    if reading is None:
+        return None
+    # Only an image that is gone has none, and that was not asked for here.
+    if members is None:
+        message = "the cloud shows the image, but says of its members that there is no such image"
+        raise Unexpected(message)
+    # What was asked after them may have taken its time as well.
+    expiry = min(reading.expiry, Expiry(asked_at + LIFE, f"its members ({LIFE:g} seconds)"))
+    return judged(reading._replace(expiry=expiry), job, run)
 
 
 def judged_again(job: Job, run: Run) -> Judgement | Outcome:

@@ -13,7 +13,7 @@ from handler.model.outcome import Outcome
 from handler.work.judgement import Judgement
 from handler.work.run import Run
 from handler.work.uses.lists import Expiry
-from tests.fakecloud import FakeCloud, Server
+from tests.fakecloud import OTHER, FakeCloud, Server
 from tests.faults import IMAGE_PATH, TOKENS_PATH, Clock, new_run, reap
 
 MEMBERS = r"/members$"
@@ -67,6 +67,20 @@ def test_what_an_owner_does_while_the_members_are_read_counts(
 ) -> None:
     cloud.fault("GET", MEMBERS, status=None, then=wait)
     assert_kept(reap(run, [image])[image], cloud)
+
+
+def test_members_are_asked_for_again_if_what_came_after_them_took_a_minute(
+    cloud: FakeCloud, run: Run, image: str, clock: Clock
+) -> None:
+    def share() -> None:
+        clock.pass_by(61.0)
+        cloud.images[image].members[OTHER] = "pending"
+
+    cloud.fault("GET", MEMBERS, status=None, then=lambda: clock.pass_by(LONG))  # so that servers are looked at again
+    cloud.fault("GET", r"/servers/detail$", status=None, skip=1, then=share)
+    outcome = reap(run, [image])[image]
+    assert (outcome.outcome, outcome.reason) == ("refused", "shared")
+    assert (image in cloud.images, cloud.calls_of("DELETE")) == (True, [])
 
 
 def test_what_an_owner_does_while_a_refused_token_is_replaced_counts(

@@ -6,7 +6,7 @@ import pytest
 
 from handler import app
 from handler.cloud.calls import LOOKS
-from tests.conftest import UNKNOWN_ID, Context, Invoke
+from tests.conftest import UNKNOWN_ID, Context, Invoke, queue
 from tests.fakecloud import FakeCloud, Server
 from tests.faults import Clock, Stage, new_run, reap
 
@@ -93,6 +93,17 @@ def test_not_found_is_no_proof_while_the_image_is_there(api: str, said: str, sta
     outcome = outcome_of(stage, image, status=status, body=body)
     assert (outcome["outcome"], outcome["reason"]) == ("failed", "unavailable")
     assert "still there" in outcome["detail"]
+
+
+@pytest.mark.parametrize("api", ["glance", *LATER])
+def test_what_is_said_of_its_members_is_no_proof_while_the_image_is_there(
+    api: str, invoke: Invoke, cloud: FakeCloud
+) -> None:
+    image = cloud.add_image("ci-1", visibility="shared")
+    cloud.fault("GET", "/members$", status=404, body={"message": f"Image {image} not found."}, times=None)
+    run = invoke(queue({"image_ids": [image]}), REAPER_IMAGE_API=api)
+    assert run.returned == ["m0"]
+    assert (image in cloud.images, cloud.calls_of("DELETE")) == (True, [])
 
 
 @pytest.mark.parametrize("said", NOT_FOUND)

@@ -139,6 +139,21 @@ def test_volumes_are_not_asked_for_where_every_server_names_its_image(invoke: In
     assert (invoke({"image_ids": [image]}).outcomes, lists(cloud, "volumes")) == ({image: ("deleted", "")}, [])
 
 
+def test_a_shelved_server_holds_volumes_that_are_only_reserved_for_it(invoke: Invoke, cloud: FakeCloud) -> None:
+    # Source: Nova's _terminate_volume_connections, and Cinder's _get_attachments, which lists what is attached alone.
+    image = cloud.add_image()
+    cloud.add_volume(image=image, server=cloud.add_server(image=None, status="SHELVED_OFFLOADED"), name="db-1-root")
+
+    def reserve(body: Any) -> Any:  # noqa: ANN401 (any JSON)
+        body["volumes"][0] |= {"attachments": [], "status": "reserved"}
+        return body
+
+    cloud.fault("GET", VOLUMES, status=None, edit=reserve, times=None)
+    run = invoke({"image_ids": [image]})
+    assert run.outcomes == {image: ("refused", "in_use")}
+    assert "the server of volume db-1-root" in run.answer["outcomes"][0]["detail"]
+
+
 def test_a_volume_that_no_server_holds_uses_nothing(invoke: Invoke, cloud: FakeCloud) -> None:
     image = cloud.add_image()
     cloud.add_server(image=None)

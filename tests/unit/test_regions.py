@@ -263,6 +263,9 @@ def with_compute(*images: Endpoint, region: str = "R1", interface: str = "public
     [
         ("https://glance", True),
         ("HTTPS://Glance:443/v2/", True),
+        ("https://glance./", True),
+        ("https://glance.:443/v2", True),
+        ("https://user:password@glance/", True),
         ("http://glance:80", True),
         ("https://glance/v2.0", True),
         ("https://glance:9292", False),

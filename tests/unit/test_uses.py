@@ -1,7 +1,8 @@
 """What is known about the uses of images: how old it may be, and what it costs to know it."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -195,6 +196,18 @@ def test_where_changes_are_unknown_servers_are_listed_before_they_are_a_minute_o
         assert 1.0 <= watch.in_use.ask().expiry.at - watch.run.deadline.now() <= 60.0
     assert watch.lists().count("changes-since") == 1
     assert watch.lists().count("") == 3
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=3), timedelta(hours=1), timedelta(days=4000)], ids=str)
+def test_a_server_is_seen_even_if_the_clock_of_an_answer_was_ahead(
+    watch: Watch, cloud: FakeCloud, ahead: timedelta
+) -> None:
+    used = cloud.add_image()
+    date = format_datetime(datetime.now(UTC) + ahead, usegmt=True)
+    cloud.fault("GET", SERVERS, status=None, headers={"Date": date}, times=2)
+    assert not watch.users(used)
+    cloud.add_server(image=used)
+    assert watch.users(used, after=10)
 
 
 @pytest.mark.parametrize("date", ["", "yesterday", "Thu, 01 Jan 1970 00:00:00 GMT"])

@@ -133,7 +133,10 @@ class KeystoneIdentity:
                 # Forgotten before it is replaced: if that fails, nobody must send the refused token again.
                 self._access = None
                 try:
-                    self._access = self._log_in(deadline)
+                    # Whatever fence the thread has: what permits the request that was refused is no permit for this
+                    # one, and a thread that was begun by another one has none.
+                    with deadline.fence.around():
+                        self._access = self._log_in(deadline)
                 except CloudError as error:
                     # Without a token, nothing else in this run will succeed.
                     fatal = error.anew(ends_run=True)

@@ -118,10 +118,8 @@ class InUse:
         ]
 
     def _boot_images(self, image_id: str) -> tuple[str, ...]:
-        # The fence is around one thread, and this one is new. Even here, a new token may be needed.
-        with self._deadline.fence.around():
-            record = self._cloud.record(image_id)
-            # As it is named first: where case matters, an id may be in upper case.
-            if record is None and image_id != image_id.lower():
-                record = self._cloud.record(image_id.lower())
+        record = self._cloud.record(image_id)
+        # As it is named first: where case matters, an id may be in upper case.
+        if record is None and image_id != image_id.lower():
+            record = self._cloud.record(image_id.lower())
         return tuple(payloads.boot_images(record)) if record else ()

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from handler.clock import Deadline
 from handler.cloud import payloads
 from handler.cloud.calls import Cloud, Listing
+from handler.cloud.fields import text
 from handler.errors import Unavailable
 
 LIFE = 60.0
@@ -73,15 +74,12 @@ def young(service: str, asked_at: float, now: float, life: float = LIFE) -> None
         raise Unavailable(message)
 
 
-def uses_by_volumes(listing: Listing, of_servers: frozenset[str], *, every: bool) -> Iterator[Use]:
-    """The uses by volumes that are attached to a server, or by every volume.
-
-    `of_servers` are the ids, in lower case, of those that servers name as theirs.
-    """
+def uses_by_volumes(listing: Listing, held: frozenset[str], *, every: bool) -> Iterator[Use]:
+    """The uses by volumes that are attached to a server or `held` by one, or by every volume."""
     for volume in listing.items:
         user = f"volume {payloads.label(volume)}"
-        # While a server is being built, Cinder does not call its volume attached yet.
-        if volume.get("attachments") or str(volume.get("id")).casefold() in of_servers:
+        # Of a server that is shelved and offloaded, only the server knows: for Cinder, its volumes are reserved.
+        if volume.get("attachments") or text(volume, "id").casefold() in held:
             user = f"the server of {user}"
         elif not every:
             continue

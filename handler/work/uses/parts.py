@@ -78,9 +78,9 @@ class RegionPart:
     def _read_volumes(self) -> tuple[float, tuple[Use, ...]]:
         volumes = self._region.volumes
         urls = volumes.required() if self._has_silent() else volumes.offered()
-        of_servers = frozenset(volume.casefold() for server in self.servers() for volume in server.volumes)
+        held = frozenset(volume.casefold() for server in self.servers() for volume in server.volumes)
         return _read(
-            self._cloud.volumes, urls, lambda listing: uses_by_volumes(listing, of_servers, every=self._every_volume)
+            self._cloud.volumes, urls, lambda listing: uses_by_volumes(listing, held, every=self._every_volume)
         )
 
     def _read_scaling(self) -> tuple[float, tuple[Use, ...]]:
