@@ -65,11 +65,12 @@ def young(service: str, asked_at: float, now: float) -> None:
         raise Unavailable(message)
 
 
-def uses_by_volumes(listing: Listing, *, every: bool) -> Iterator[Use]:
-    """The uses by volumes that are attached to a server, or by every volume."""
+def uses_by_volumes(listing: Listing, held: frozenset[str], *, every: bool) -> Iterator[Use]:
+    """The uses by volumes that are attached to a server, or by every volume; servers name those that are `held`."""
     for volume in listing.items:
         user = f"volume {payloads.label(volume)}"
-        if volume.get("attachments"):
+        # Cinder names no server while one is being built, or is shelved: then only the server names the volume.
+        if volume.get("attachments") or str(volume.get("id")).casefold() in held:
             user = f"the server of {user}"
         elif not every:
             continue
@@ -78,6 +79,12 @@ def uses_by_volumes(listing: Listing, *, every: bool) -> Iterator[Use]:
         # A volume names them itself, so that it can be booted even if its image is gone.
         for image_id in payloads.boot_images_of_volume(volume):
             yield Use(image_id, user, is_made_of_it=False)
+
+
+def bootable(listing: Listing) -> frozenset[str]:
+    """The volumes that a server could boot from: one that is still being made of an image is none yet."""
+    ready = (volume for volume in listing.items if str(volume.get("bootable")).lower() == "true")
+    return frozenset(str(volume.get("id")).casefold() for volume in ready)
 
 
 def uses_by_scaling(listing: Listing) -> Iterator[Use]:

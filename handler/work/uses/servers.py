@@ -46,10 +46,12 @@ class Server(NamedTuple):
         """Whether it names no image, as one that was booted from a volume."""
         return not self.images
 
-    @property
-    def is_unknown(self) -> bool:
-        """Whether nobody can say yet what it is made of: its volume is still to be made, perhaps of an image."""
-        return self.is_silent and self.is_building and not self.volumes
+    def is_unknown(self, bootable: frozenset[str]) -> bool:
+        """Whether nobody can say yet what it is made of: its volume is still to be made, perhaps of an image.
+
+        It may have others already: only one that is `bootable` tells.
+        """
+        return self.is_silent and self.is_building and self.volumes.isdisjoint(bootable)
 
 
 class Servers:
@@ -160,6 +162,6 @@ def _read(record: Record, *, snapshots: bool) -> Server:
         images=frozenset(payloads.images_of_server(record)),
         boots=frozenset(payloads.boot_images(record, "OS-EXT-SRV-ATTR:")),
         own_id=next(payloads.own_images_of_server(record, every=snapshots), ""),
-        volumes=frozenset(payloads.volumes_of_server(record)),
+        volumes=frozenset(each.casefold() for each in payloads.volumes_of_server(record)),
         is_building=str(record.get("status")).upper() == "BUILD",
     )
