@@ -1,7 +1,7 @@
 """The rules: why an image is not deleted. Pure: no clock, no network, no environment."""
 
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
@@ -89,11 +89,21 @@ def _is_abandoned(image: Image, facts: Facts) -> bool:
     """Whether this is an upload that nobody ends, and that whoever asks knows as one.
 
     That is what a sweep says that selects such a state, and a plan that was made by it: the state, and that nothing has
-    moved since.
+    moved since. Nor may it have moved shortly before: an old record may be given its data today.
     """
     expect = dict(facts.expect)
     is_known = image.status in UNFINISHED and expect.get("status") == image.status and "updated_at" in expect
-    return is_known and image.created_at is not None and facts.now - image.created_at >= ABANDONED_AFTER
+    moments = (image.created_at, _moment(expect.get("updated_at")))
+    return is_known and all(moment is not None and facts.now - moment >= ABANDONED_AFTER for moment in moments)
+
+
+def _moment(text: Expected) -> datetime | None:
+    """A time that the cloud tells, in UTC if it names no zone; None if it can't be read."""
+    try:
+        moment = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return moment.replace(tzinfo=moment.tzinfo or UTC)
 
 
 def _changed(image: Image, facts: Facts, _policy: Policy) -> Objection | None:
