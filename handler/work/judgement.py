@@ -12,6 +12,7 @@ from handler.rules.mark_state import Mark, MarkState, state_of
 from handler.rules.safety import RULES_OF_RECORD, Facts, judge
 from handler.work.run import Run
 from handler.work.uses.in_use import Uses
+from handler.work.uses.lists import LIFE
 
 FRESH_FOR = 1.0
 """Seconds after the answer to the GET in which an image may be deleted on the strength of what it said."""
@@ -107,10 +108,14 @@ def judged(reading: Reading, job: Job, run: Run) -> Judgement | None:
 
 def _judged_with_members(job: Job, run: Run) -> Judgement | None:
     """Judge an image that may be shared: its members are asked for, and then it is read anew."""
+    asked_at = run.deadline.now()
     members = run.cloud.members(job.target.image_id)
     # The answer may have taken its time, and the image may have been kept in the meantime.
     reading = None if members is None else read_for(job, run, members)
-    return None if reading is None else judged(reading, job, run)
+    if reading is None:
+        return None
+    # The list of servers may take as long again, and the image may have been shared in the meantime.
+    return judged(reading._replace(good_until=min(reading.good_until, asked_at + LIFE)), job, run)
 
 
 def judged_again(job: Job, run: Run) -> Judgement | Outcome:

@@ -68,6 +68,20 @@ def test_what_an_owner_does_while_the_members_are_read_counts(
     assert_kept(reap(run, [image])[image], cloud)
 
 
+@pytest.mark.parametrize("seconds", [60.0, 200.0])
+def test_who_is_invited_while_the_servers_are_listed_once_more_counts(
+    cloud: FakeCloud, run: Run, image: str, clock: Clock, seconds: float
+) -> None:
+    def invite() -> None:
+        clock.pass_by(seconds)
+        cloud.images[image].members["neighbour"] = "accepted"
+
+    cloud.fault("GET", MEMBERS, status=None, then=lambda: clock.pass_by(LONG))
+    cloud.fault("GET", "/servers/detail$", status=None, skip=1, then=invite)
+    outcome = reap(run, [image])[image]
+    assert (outcome.outcome, outcome.reason) == ("refused", "shared")
+
+
 def test_what_an_owner_does_while_a_refused_token_is_replaced_counts(
     cloud: FakeCloud, run: Run, image: str, wait: Callable[..., None]
 ) -> None:
