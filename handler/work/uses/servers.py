@@ -114,7 +114,7 @@ class Servers:
         self._known = {}
         self._merge(listing)
         self._took = self._deadline.now() - listing.asked_at
-        self._date = listing.date if self._tells_changes else None
+        self._date = _not_ahead(listing.date) if self._tells_changes else None
         if not self._date:
             young("servers", listing.asked_at, self._deadline.now())
         self._asked = dict.fromkeys((CHANGES, BUILDING), listing.asked_at)
@@ -124,7 +124,7 @@ class Servers:
             listing = self._cloud.servers(self._url, self._wanted(look))
             self._merge(listing)
             if look == CHANGES:
-                self._date, self._has_told = listing.date or self._date, True
+                self._date, self._has_told = _not_ahead(listing.date) or self._date, True
             self._asked[look] = listing.asked_at
 
     def _due_look(self) -> str | None:
@@ -154,6 +154,11 @@ class Servers:
             if server.is_silent and (before is None or before[1:] != server[1:]):
                 self.silent_at = self._deadline.now()
         self.has_silent = any(server.is_silent for server in self._known.values())
+
+
+def _not_ahead(date: datetime | None) -> datetime | None:
+    """The cloud's time, but none that has not come yet: a gateway whose clock is ahead would hide all changes."""
+    return date and min(date, datetime.now(UTC))
 
 
 def _read(record: Record, *, snapshots: bool) -> Server:
