@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Event
 from typing import Any
@@ -101,6 +102,22 @@ def test_a_thread_that_comes_to_the_fence_after_the_end_is_sent_back() -> None:
 def test_what_is_sent_outside_a_run_meets_no_fence() -> None:
     with socket.socket() as connection:
         pass_fence(connection, sends=True)
+
+
+def test_a_thread_that_must_log_in_after_the_end_sends_no_password(
+    cloud: FakeCloud, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transport = new_transport(cloud, server, Clock())
+    real, ended = socket.getaddrinfo, DeadlineReached("the invocation has ended")
+
+    def resolved_too_late(*asked: Any) -> Any:  # noqa: ANN401 (those of the socket module)
+        transport.deadline.halt(ended)
+        return real(*asked)
+
+    monkeypatch.setattr("socket.getaddrinfo", resolved_too_late)
+    with ThreadPoolExecutor() as pool, pytest.raises(DeadlineReached, match="has ended"):
+        pool.submit(transport.read, f"{server.url}/image/v2/images").result()
+    assert cloud.calls == []
 
 
 class Dead:
