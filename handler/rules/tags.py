@@ -1,12 +1,13 @@
 """The one reading of tags: `key`, `key=value`, and `key.value` on old IMS. Pure.
 
-A tag that protects an image is read generously: without regard to case and blanks, with `_` for `-`, and with `:` for
-`=`. A tag that lets one go is read to the letter, but for the sign between key and value: who asks for `ci=yes` must
-not get `CI=Yes`.
+A tag that protects an image is read generously: without regard to case, to blanks and to signs that nobody sees, with
+`_` and every dash for `-`, and with `:` for `=`. A tag that lets one go is read to the letter, but for the sign between
+key and value: who asks for `ci=yes` must not get `CI=Yes`.
 """
 
 from collections.abc import Iterator
 from typing import NamedTuple
+from unicodedata import category, normalize
 
 from handler.model.image import Image
 
@@ -29,7 +30,7 @@ def protections(image: Image, key: str) -> Iterator[Protection]:
     """What an image says under a key, in its tags and in the names of its properties."""
     wanted = _foldings(key)
     for tag in sorted(image.tags):
-        for written_key, value in _parts(tag):
+        for written_key, value in _parts(_plain(tag)):
             if wanted & _foldings(written_key):
                 yield _protection(tag, key, value)
                 break
@@ -47,6 +48,15 @@ def has_tag(image: Image, asked: str) -> bool:
     return not image.tags.isdisjoint(spellings)
 
 
+def tags_with_prefix(image: Image, prefix: str) -> set[str]:
+    """The tags that begin so, written with the sign between key and value that the prefix has, if it has one."""
+    key, sign, start = prefix.partition("=" if "=" in prefix else ".")
+    if not sign:
+        return {tag for tag in image.tags if tag.startswith(prefix)}
+    values = (tag[len(key) + 1 :] for tag in image.tags if tag.startswith((f"{key}=", f"{key}.")))
+    return {f"{key}{sign}{value}" for value in values if value.startswith(start)}
+
+
 def _parts(tag: str) -> Iterator[tuple[str, str]]:
     """The ways to split a tag into key and value: a key may hold separators itself."""
     yield tag, ""
@@ -55,8 +65,16 @@ def _parts(tag: str) -> Iterator[tuple[str, str]]:
 
 def _foldings(text: str) -> frozenset[str]:
     """The spellings that a text stands for where it protects; a blank inside is nothing, or stands for a hyphen."""
-    words = text.casefold().replace("_", "-").replace(".", "=").replace(":", "=").split()
+    words = _plain(text).casefold().replace("_", "-").replace(".", "=").replace(":", "=").split()
     return frozenset({"".join(words), "-".join(words)})
+
+
+def _plain(text: str) -> str:
+    """The text as a keyboard writes it: pages and word processors put in dashes, wide letters and what nobody sees."""
+    if text.isascii():
+        return text
+    kinds = ((sign, category(sign)) for sign in normalize("NFKC", text))
+    return "".join("-" if kind == "Pd" else sign for sign, kind in kinds if kind != "Cf")
 
 
 def _protection(written: str, key: str, value: str) -> Protection:
