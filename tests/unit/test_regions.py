@@ -276,6 +276,8 @@ def with_compute(*images: Endpoint, region: str = "R1", interface: str = "public
         ("HTTPS://Glance:443/v2/", True),
         ("http://glance:80", True),
         ("https://glance/v2.0", True),
+        ("https://glance//v2//", True),
+        ("https://glance./v2", True),
         ("https://glance:9292", False),
         ("https://glance/other", False),
         ("https://glance2", False),
