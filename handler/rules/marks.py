@@ -19,6 +19,7 @@ from typing import Literal, NamedTuple
 
 from handler.model.image import Image
 from handler.model.request import SweepRequest
+from handler.rules.tags import is_spelled
 
 MARK = "reaper-delete-after"
 """The tag of an image that waits for its deletion; its value is the last day on which the image stays."""
@@ -32,7 +33,9 @@ NO_DAY = "0000-00-00"
 """What a draft or a recall says where the marks are not the sweep's own: no day."""
 LONGEST_RUN = timedelta(days=1)
 """In whole days: what began the day before yesterday has ended."""
-_OURS = "reaper-"
+_OURS = "reaper"
+_PLAIN = (f"{MARK}=", SWEEP, DRAFT, RECALL, DEACTIVATING, DEACTIVATED)
+"""How our tags begin as we write them."""
 
 
 class Step(NamedTuple):
@@ -95,10 +98,12 @@ NO_TAGS = MarkTags()
 
 def read_tags(image: Image) -> MarkTags:
     """Find our tags on an image."""
-    ours = sorted(tag for tag in image.tags if tag.startswith(_OURS))
+    ours = sorted(tag for tag in image.tags if _OURS in tag.casefold())
     if not ours:
         return NO_TAGS
-    days = {tag: read_day(value) for tag, value in _tags_of_key(ours, MARK)}
+    # Somebody who writes a mark in another way means it as well: it is one whose day can't be read.
+    odd = [tag for tag in ours if not tag.startswith(_PLAIN) and is_spelled(tag, MARK)]
+    days = dict.fromkeys(odd) | {tag: read_day(value) for tag, value in _tags_of_key(ours, MARK)}
     return MarkTags(
         marks=tuple(tag for tag, day in days.items() if day),
         days=tuple(days.values()),

@@ -40,6 +40,12 @@ def protections(image: Image, key: str) -> Iterator[Protection]:
             yield _protection(f"{name}={value}", key, value)
 
 
+def is_spelled(tag: str, key: str) -> bool:
+    """Whether a tag has this key in one of the spellings that protect."""
+    wanted = _foldings(key)
+    return any(wanted & _foldings(written_key) for written_key, _ in _parts(_plain(tag)))
+
+
 def has_tag(image: Image, asked: str) -> bool:
     """Whether an image has the very tag that is asked for, in one of its spellings."""
     # Split where the value begins: at the first `=`, or at the first dot where there is none.
