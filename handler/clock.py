@@ -45,7 +45,12 @@ class Deadline:
         self._sleep = sleep or self._halted.wait
         self._halted_by: CloudError | None = None
         self.now = now
+        self._begun = now()
         self.fence = Fence(self.check)
+
+    def elapsed(self) -> float:
+        """Seconds since the run began."""
+        return self.now() - self._begun
 
     def left(self) -> float:
         """Seconds that work may still take; never negative."""

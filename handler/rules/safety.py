@@ -32,16 +32,17 @@ class Policy(NamedTuple):
 class Facts(NamedTuple):
     """What must be known besides the image itself.
 
-    `project_id` is the project that we act for, `expect` what the requester believes about the image, `not_after` the
-    moment after which the request is not carried out, `objection` why the sweep that selected the image now leaves it
-    alone, `shared_with` the projects that may use it by an invitation which they have not turned down, `used_by` what
-    uses it.
+    `project_id` is the project that we act for, `expect` what the requester believes about the image, `not_after`
+    the moment after which the request is not carried out, `moment` the present one if that is not `now`, where the
+    run began, `objection` why the sweep that selected the image now leaves it alone, `shared_with` the projects
+    that may use it by an invitation which they have not turned down, `used_by` what uses it.
     """
 
     project_id: str
     now: datetime
     expect: tuple[tuple[str, Expected], ...] = ()
     not_after: datetime | None = None
+    moment: datetime | None = None
     objection: Objection | None = None
     shared_with: tuple[str, ...] = ()
     used_by: tuple[str, ...] = ()
@@ -51,7 +52,7 @@ Rule = Callable[[Image, Facts, Policy], Objection | None]
 
 
 def _expired(_image: Image, facts: Facts, _policy: Policy) -> Objection | None:
-    if facts.not_after and facts.now > facts.not_after:
+    if facts.not_after and (facts.moment or facts.now) > facts.not_after:
         return Objection("expired", f"the request was good until {facts.not_after.isoformat()}")
     return None
 

@@ -92,6 +92,7 @@ def judged(reading: Reading, job: Job, run: Run) -> Judgement | None:
         now=run.now,
         expect=job.target.expect,
         not_after=job.request.not_after,
+        moment=run.moment,
         objection=objection,
     )
     # What the record decides needs no further question: most images that stay cost one request.

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,8 +11,12 @@ from urllib3 import PoolManager
 from handler.connections import FencedAdapter
 from handler.errors import Outdated
 from handler.model.outcome import Outcome
+from handler.model.request import DeletionRequest, Job, SweepRequest, Target
+from handler.sources.schema import read_request
 from handler.work.judgement import Judgement
+from handler.work.parallel import carry_out
 from handler.work.run import Run
+from handler.work.sweeps import sweep
 from tests.fakecloud import FakeCloud, Server
 from tests.faults import IMAGE_PATH, TOKENS_PATH, Clock, new_run, reap
 
@@ -80,6 +85,26 @@ def test_who_is_invited_while_the_servers_are_listed_once_more_counts(
     cloud.fault("GET", "/servers/detail$", status=None, skip=1, then=invite)
     outcome = reap(run, [image])[image]
     assert (outcome.outcome, outcome.reason) == ("refused", "shared")
+
+
+def test_a_request_that_expires_while_the_cloud_is_throttled_deletes_nothing(
+    cloud: FakeCloud, run: Run, image: str, clock: Clock
+) -> None:
+    request = DeletionRequest((Target(image),), not_after=run.now + timedelta(seconds=5))
+    cloud.fault("DELETE", IMAGE_PATH, status=429, then=lambda: clock.pass_by(LONG))
+    (outcome,) = carry_out([Job(request.targets[0], request)], run)
+    assert (outcome.outcome, outcome.reason) == ("refused", "expired")
+
+
+def test_a_sweep_that_expires_while_its_list_is_read_deletes_nothing(
+    cloud: FakeCloud, run: Run, image: str, clock: Clock
+) -> None:
+    policy = {"sweep": {"select": {"name": "ci-*"}, "limit_percent": 100}}
+    request = read_request({**policy, "not_after": (run.now + timedelta(seconds=5)).isoformat()})
+    assert isinstance(request, SweepRequest)
+    cloud.fault("GET", "/v2/images$", status=None, then=lambda: clock.pass_by(LONG))
+    (outcome,) = sweep(request, "", run).outcomes
+    assert (outcome.image_id, outcome.reason) == (image, "expired")
 
 
 def test_what_an_owner_does_while_a_refused_token_is_replaced_counts(

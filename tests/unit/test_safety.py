@@ -330,6 +330,7 @@ FACTS_SEEN = st.builds(
     now=st.just(NOW),
     expect=EXPECTATIONS,
     not_after=st.sampled_from([None, None, NOW, NOW + DAY, NOW - DAY]),
+    moment=st.none(),
     objection=st.none(),
     shared_with=st.sampled_from([(), (), ("p1",)]),
     used_by=st.sampled_from([(), (), ("server",)]),
