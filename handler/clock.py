@@ -34,9 +34,9 @@ def uptime() -> float:
 class Deadline:
     """The clock, the time left and the stop switch of one run. Safe for threads.
 
-    `remaining` returns the seconds that the runtime still grants, `now` the present moment; `began_at` is the one at
-    which the run began. `halt` ends the run early: every further step raises the error that ended it, and threads that
-    pause wake up. `fence` keeps back what has not been sent by then.
+    `remaining` returns the seconds that the runtime still grants, `now` the present moment, `elapsed` the seconds since
+    the run began. `halt` ends the run early: every further step raises the error that ended it, and threads that pause
+    wake up. `fence` keeps back what has not been sent by then.
     """
 
     def __init__(
@@ -53,8 +53,12 @@ class Deadline:
         self._sleep = sleep or self._halted.wait
         self._halted_by: CloudError | None = None
         self.now = now
-        self.began_at = now()
+        self._begun = now()
         self.fence = Fence(self.check)
+
+    def elapsed(self) -> float:
+        """Seconds since the run began."""
+        return self.now() - self._begun
 
     def left(self) -> float:
         """Seconds that work may still take; never negative."""

@@ -149,8 +149,9 @@ def images_of_server(server: Record) -> Iterator[str]:
 
 def own_images_of_server(server: Record, *, every: bool) -> Iterator[str]:
     """The id of a server if it needs the images made of it: a shelved server does, and if asked for, every other."""
-    # A shelved server is started again from the image of its disk.
-    if every or server.get("status") in SHELVED:
+    # A shelved server is started again from the image of its disk, which is there before the status says so.
+    is_at_it = str(server.get("OS-EXT-STS:task_state")).startswith(("shelving", "unshelving"))
+    if every or is_at_it or str(server.get("status")).upper() in SHELVED:
         yield text(server, "id")
 
 

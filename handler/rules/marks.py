@@ -33,7 +33,9 @@ NO_DAY = "0000-00-00"
 """What a draft or a recall says where the marks are not the sweep's own: no day."""
 LONGEST_RUN = timedelta(days=1)
 """In whole days: what began the day before yesterday has ended."""
-_OURS = "reaper-"
+_OURS = "reaper"
+_PLAIN = (f"{MARK}=", SWEEP, DRAFT, RECALL, DEACTIVATING, DEACTIVATED)
+"""How our tags begin as we write them."""
 
 
 class Step(NamedTuple):

@@ -1,7 +1,7 @@
 """The rules: why an image is not deleted. Pure: no clock, no network, no environment."""
 
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
@@ -33,17 +33,17 @@ class Policy(NamedTuple):
 class Facts(NamedTuple):
     """What must be known besides the image itself.
 
-    `project_id` is the project that we act for, `expect` what the requester believes about the image, `not_after` the
-    moment after which the request is not carried out, `elapsed` the time since `now`, `objection` why the sweep that
-    selected the image now leaves it alone, `shared_with` the projects that may use it by an invitation which they have
-    not turned down, `used_by` what uses it.
+    `project_id` is the project that we act for, `expect` what the requester believes about the image, `not_after`
+    the moment after which the request is not carried out, `moment` the present one if that is not `now`, where the
+    run began, `objection` why the sweep that selected the image now leaves it alone, `shared_with` the projects
+    that may use it by an invitation which they have not turned down, `used_by` what uses it.
     """
 
     project_id: str
     now: datetime
     expect: tuple[tuple[str, Expected], ...] = ()
     not_after: datetime | None = None
-    elapsed: timedelta = timedelta(0)
+    moment: datetime | None = None
     objection: Objection | None = None
     shared_with: tuple[str, ...] = ()
     used_by: tuple[str, ...] = ()
@@ -53,8 +53,7 @@ Rule = Callable[[Image, Facts, Policy], Objection | None]
 
 
 def _expired(_image: Image, facts: Facts, _policy: Policy) -> Objection | None:
-    # Days and ages are those of the beginning of the run, which makes images younger. Here it would give more time.
-    if facts.not_after and facts.now + facts.elapsed > facts.not_after:
+    if facts.not_after and (facts.moment or facts.now) > facts.not_after:
         return Objection("expired", f"the request was good until {facts.not_after.isoformat()}")
     return None
 
@@ -92,11 +91,21 @@ def _is_abandoned(image: Image, facts: Facts) -> bool:
     """Whether this is an upload that nobody ends, and that whoever asks knows as one.
 
     That is what a sweep says that selects such a state, and a plan that was made by it: the state, and that nothing has
-    moved since.
+    moved since. Nor may it have moved shortly before: an old record may be given its data today.
     """
     expect = dict(facts.expect)
     is_known = image.status in UNFINISHED and expect.get("status") == image.status and "updated_at" in expect
-    return is_known and image.created_at is not None and facts.now - image.created_at >= ABANDONED_AFTER
+    moments = (image.created_at, _moment(expect.get("updated_at")))
+    return is_known and all(moment is not None and facts.now - moment >= ABANDONED_AFTER for moment in moments)
+
+
+def _moment(text: Expected) -> datetime | None:
+    """A time that the cloud tells, in UTC if it names no zone; None if it can't be read."""
+    try:
+        moment = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return moment.replace(tzinfo=moment.tzinfo or UTC)
 
 
 def _changed(image: Image, facts: Facts, _policy: Policy) -> Objection | None:

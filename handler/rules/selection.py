@@ -14,7 +14,7 @@ from handler.model.image import Image
 from handler.model.masking import beginning
 from handler.model.outcome import Decision, Objection
 from handler.model.request import Keep, Select, SweepRequest
-from handler.rules.tags import has_tag
+from handler.rules.tags import has_tag, tags_with_prefix
 
 UNREADABLE = "unexpected"
 """The reason why an image stays that may be selected, if only it could be read."""
@@ -84,7 +84,7 @@ def groups_of(image: Image, group_by: str) -> tuple[str, ...]:
     if kind == "property":
         value = image.record.get(key)
         return () if value is None else (str(value),)
-    return tuple(sorted(tag for tag in image.tags if tag.startswith(key)))
+    return tuple(sorted(tags_with_prefix(image, key)))
 
 
 def family(name: str) -> str:

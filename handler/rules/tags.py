@@ -1,12 +1,14 @@
 """The one reading of tags: `key`, `key=value`, and `key.value` on old IMS. Pure.
 
-A tag that protects an image is read generously: without regard to case and blanks, with `_` for `-`, and with `:` for
-`=`. A tag that lets one go is read to the letter, but for the sign between key and value: who asks for `ci=yes` must
-not get `CI=Yes`.
+A tag that protects an image is read generously: without regard to case, to blanks and to signs that nobody sees, with
+`_` and every dash for `-`, and with `:` for `=`. A tag that lets one go is read to the letter, but for the sign between
+key and value: who asks for `ci=yes` must not get `CI=Yes`.
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
+from unicodedata import category, normalize
 
 from handler.model.image import Image
 
@@ -52,7 +54,16 @@ def has_tag(image: Image, asked: str) -> bool:
 
 def _value_of(tag: str, wanted: frozenset[str]) -> str | None:
     """The value of a tag whose key is spelled in one of these ways; None if it has another key."""
-    return next((value for written, value in _parts(tag) if wanted & _foldings(written)), None)
+    return next((value for written, value in _parts(_plain(tag)) if wanted & _foldings(written)), None)
+
+
+def tags_with_prefix(image: Image, prefix: str) -> set[str]:
+    """The tags that begin so, written with the sign between key and value that the prefix has, if it has one."""
+    key, sign, start = prefix.partition("=" if "=" in prefix else ".")
+    if not sign:
+        return {tag for tag in image.tags if tag.startswith(prefix)}
+    values = (tag[len(key) + 1 :] for tag in image.tags if tag.startswith((f"{key}=", f"{key}.")))
+    return {f"{key}{sign}{value}" for value in values if value.startswith(start)}
 
 
 def _parts(tag: str) -> Iterator[tuple[str, str]]:
@@ -61,10 +72,19 @@ def _parts(tag: str) -> Iterator[tuple[str, str]]:
     yield from ((tag[:end], tag[end + 1 :]) for end, sign in enumerate(tag) if sign in _SEPARATORS)
 
 
+@lru_cache(maxsize=256)
 def _foldings(text: str) -> frozenset[str]:
     """The spellings that a text stands for where it protects; a blank inside is nothing, or stands for a hyphen."""
-    words = text.casefold().replace("_", "-").replace(".", "=").replace(":", "=").split()
+    words = _plain(text).casefold().replace("_", "-").replace(".", "=").replace(":", "=").split()
     return frozenset({"".join(words), "-".join(words)})
+
+
+def _plain(text: str) -> str:
+    """The text as a keyboard writes it: pages and word processors put in dashes, wide letters and what nobody sees."""
+    if text.isascii():
+        return text
+    kinds = ((sign, category(sign)) for sign in normalize("NFKC", text))
+    return "".join("-" if kind == "Pd" else sign for sign, kind in kinds if kind != "Cf")
 
 
 def _protection(written: str, key: str, value: str) -> Protection:

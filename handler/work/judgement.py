@@ -1,7 +1,6 @@
 """The judgement of one image: what was found out about it, and whether it may be deleted on the strength of that."""
 
 from collections.abc import Callable
-from datetime import timedelta
 from typing import NamedTuple
 
 from handler.errors import Outdated, Unexpected
@@ -81,7 +80,7 @@ def read_for(job: Job, run: Run, shared_with: tuple[str, ...] | None = None) -> 
     if uses:
         expiry = min(expiry, uses.expiry)
     if end := job.request.not_after:
-        moment = run.deadline.began_at + (end - run.now).total_seconds()
+        moment = run.deadline.now() + (end - run.moment).total_seconds()
         expiry = min(expiry, Expiry(moment, f"its request (good until {end.isoformat()})"))
     return Reading(image=image, uses=uses, shared_with=shared_with, expiry=expiry)
 
@@ -96,7 +95,7 @@ def judged(reading: Reading, job: Job, run: Run) -> Judgement | None:
         now=run.now,
         expect=job.target.expect,
         not_after=job.request.not_after,
-        elapsed=timedelta(seconds=run.deadline.now() - run.deadline.began_at),
+        moment=run.moment,
         objection=objection,
     )
     # What the record decides needs no further question: most images that stay cost one request.

@@ -87,6 +87,11 @@ class Run(NamedTuple):
     enqueue: Enqueue | None
     plan_life: timedelta
 
+    @property
+    def moment(self) -> datetime:
+        """The present moment, for what ends at one: a run may outlast it."""
+        return self.now + timedelta(seconds=self.deadline.elapsed())
+
     def rehearses(self, job: Job) -> bool:
         """Whether nothing may be changed for a job."""
         return job.request.dry_run or not self.armed

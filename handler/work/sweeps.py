@@ -42,7 +42,7 @@ def sweep(request: SweepRequest, message_id: str, run: Run) -> Result:
     except CloudError as error:
         run.note(error)
         return _reported(Survey(), [failed("", error)], request, message_id, run)
-    if request.not_after and run.now > request.not_after:
+    if request.not_after and run.moment > request.not_after:
         return _reported(survey, _expired(survey, request.not_after), request, message_id, run)
     # Marks are taken off even if a cap would be broken: caps are for what is marked or deleted, not for what is saved.
     jobs = _jobs(survey.deselected, request, message_id, deselected=True)

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import count
 from threading import Event
@@ -124,6 +125,22 @@ def test_no_login_of_a_thread_within_a_thread_leaves_after_the_end(
     monkeypatch.setattr(plugin, "get_auth_ref", log_in)
     assert reap(run, [free])[free].reason == "deadline"
     assert len(cloud.calls_of("POST")) == 1
+
+
+def test_a_thread_that_must_log_in_after_the_end_sends_no_password(
+    cloud: FakeCloud, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transport = new_transport(cloud, server, Clock())
+    real, ended = socket.getaddrinfo, DeadlineReached("the invocation has ended")
+
+    def resolved_too_late(*asked: Any) -> Any:  # noqa: ANN401 (those of the socket module)
+        transport.deadline.halt(ended)
+        return real(*asked)
+
+    monkeypatch.setattr("socket.getaddrinfo", resolved_too_late)
+    with ThreadPoolExecutor() as pool, pytest.raises(DeadlineReached, match="has ended"):
+        pool.submit(transport.read, f"{server.url}/image/v2/images").result()
+    assert cloud.calls == []
 
 
 class Dead:

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,10 +11,14 @@ from urllib3 import PoolManager
 from handler.connections import FencedAdapter
 from handler.errors import Outdated
 from handler.model.outcome import Outcome
+from handler.model.request import DeletionRequest, Job, SweepRequest, Target
+from handler.sources.schema import read_request
 from handler.work.judgement import Judgement
+from handler.work.parallel import carry_out
 from handler.work.run import Run
+from handler.work.sweeps import sweep
 from handler.work.uses.lists import Expiry
-from tests.fakecloud import OTHER, FakeCloud, Server
+from tests.fakecloud import FakeCloud, Server
 from tests.faults import IMAGE_PATH, TOKENS_PATH, Clock, new_run, reap
 
 MEMBERS = r"/members$"
@@ -69,18 +74,38 @@ def test_what_an_owner_does_while_the_members_are_read_counts(
     assert_kept(reap(run, [image])[image], cloud)
 
 
-def test_members_are_asked_for_again_if_what_came_after_them_took_a_minute(
-    cloud: FakeCloud, run: Run, image: str, clock: Clock
+@pytest.mark.parametrize("seconds", [60.0, 200.0])
+def test_who_is_invited_while_the_servers_are_listed_once_more_counts(
+    cloud: FakeCloud, run: Run, image: str, clock: Clock, seconds: float
 ) -> None:
-    def share() -> None:
-        clock.pass_by(61.0)
-        cloud.images[image].members[OTHER] = "pending"
+    def invite() -> None:
+        clock.pass_by(seconds)
+        cloud.images[image].members["neighbour"] = "accepted"
 
-    cloud.fault("GET", MEMBERS, status=None, then=lambda: clock.pass_by(LONG))  # so that servers are looked at again
-    cloud.fault("GET", r"/servers/detail$", status=None, skip=1, then=share)
+    cloud.fault("GET", MEMBERS, status=None, then=lambda: clock.pass_by(LONG))
+    cloud.fault("GET", "/servers/detail$", status=None, skip=1, then=invite)
     outcome = reap(run, [image])[image]
     assert (outcome.outcome, outcome.reason) == ("refused", "shared")
-    assert (image in cloud.images, cloud.calls_of("DELETE")) == (True, [])
+
+
+def test_a_request_that_expires_while_the_cloud_is_throttled_deletes_nothing(
+    cloud: FakeCloud, run: Run, image: str, clock: Clock
+) -> None:
+    request = DeletionRequest((Target(image),), not_after=run.now + timedelta(seconds=5))
+    cloud.fault("DELETE", IMAGE_PATH, status=429, then=lambda: clock.pass_by(LONG))
+    (outcome,) = carry_out([Job(request.targets[0], request)], run)
+    assert (outcome.outcome, outcome.reason) == ("refused", "expired")
+
+
+def test_a_sweep_that_expires_while_its_list_is_read_deletes_nothing(
+    cloud: FakeCloud, run: Run, image: str, clock: Clock
+) -> None:
+    policy = {"sweep": {"select": {"name": "ci-*"}, "limit_percent": 100}}
+    request = read_request({**policy, "not_after": (run.now + timedelta(seconds=5)).isoformat()})
+    assert isinstance(request, SweepRequest)
+    cloud.fault("GET", "/v2/images$", status=None, then=lambda: clock.pass_by(LONG))
+    (outcome,) = sweep(request, "", run).outcomes
+    assert (outcome.image_id, outcome.reason) == (image, "expired")
 
 
 def test_what_an_owner_does_while_a_refused_token_is_replaced_counts(

@@ -82,6 +82,18 @@ def test_a_day_that_has_not_passed_holds_back_a_sweep_without_grace_though_nobod
     assert cloud.images[image].tags == [f"{MARK}{value}"]
 
 
+@pytest.mark.parametrize(
+    "key", ["Reaper-Delete-After=", "reaper_delete_after=", "reaper-delete-after:", " reaper-delete-after ="]
+)
+@pytest.mark.parametrize("request_", [AT_ONCE, B], ids=["at once", "with grace"])
+def test_a_mark_that_somebody_has_spelled_in_another_way_holds_back_every_sweep(
+    key: str, request_: Json, run: Run, cloud: FakeCloud
+) -> None:
+    image = cloud.add_image("ci-1", tags=[f"{key}2099-12-31"])
+    assert [told(run(request_, day=day)) for day in (0, 40)] == [{image: ("refused", "kept")}] * 2
+    assert cloud.images[image].tags == [f"{key}2099-12-31"]
+
+
 @pytest.mark.parametrize("step", range(6))
 @pytest.mark.parametrize("done", [True, False])
 def test_what_a_run_leaves_that_dies_while_it_marks_holds_back_a_sweep_without_grace(

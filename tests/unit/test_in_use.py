@@ -139,19 +139,42 @@ def test_volumes_are_not_asked_for_where_every_server_names_its_image(invoke: In
     assert (invoke({"image_ids": [image]}).outcomes, lists(cloud, "volumes")) == ({image: ("deleted", "")}, [])
 
 
-def test_a_shelved_server_holds_volumes_that_are_only_reserved_for_it(invoke: Invoke, cloud: FakeCloud) -> None:
-    # Source: Nova's _terminate_volume_connections, and Cinder's _get_attachments, which lists what is attached alone.
+def told(cloud: FakeCloud, path: str, kind: str, **fields: object) -> None:
+    """Let the cloud say something else of everything that it lists."""
+
+    def edit(body: dict[str, list[dict[str, object]]]) -> object:
+        return {**body, kind: [{**item, **fields} for item in body[kind]]}
+
+    cloud.fault("GET", path, status=None, times=None, edit=edit)
+
+
+@pytest.mark.parametrize("status", ["BUILD", "SHELVED_OFFLOADED", "ACTIVE"])
+def test_an_image_of_a_volume_that_only_its_server_calls_attached_stays(
+    invoke: Invoke, cloud: FakeCloud, status: str
+) -> None:
+    image, other = cloud.add_image(), cloud.add_image()
+    cloud.add_volume(image=image, server=cloud.add_server(status=status), id="AB-1")
+    told(cloud, VOLUMES, "volumes", attachments=[], status="reserved", id="ab-1")
+    outcomes = invoke({"image_ids": [image, other]}).outcomes
+    assert outcomes == {image: ("refused", "in_use"), other: ("deleted", "")}
+
+
+@pytest.mark.parametrize("volume", [{"bootable": "false"}, {"bootable": "false", "status": "downloading"}, {}])
+def test_a_server_in_the_making_whose_volumes_can_not_be_booted_yet_may_come_from_any_image(
+    invoke: Invoke, cloud: FakeCloud, volume: dict[str, object]
+) -> None:
     image = cloud.add_image()
-    cloud.add_volume(image=image, server=cloud.add_server(image=None, status="SHELVED_OFFLOADED"), name="db-1-root")
+    cloud.add_volume(server=cloud.add_server(status="BUILD"))
+    told(cloud, VOLUMES, "volumes", **volume)
+    assert invoke({"image_ids": [image]}).outcomes == {image: ("failed", "unavailable")}
 
-    def reserve(body: Any) -> Any:  # noqa: ANN401 (any JSON)
-        body["volumes"][0] |= {"attachments": [], "status": "reserved"}
-        return body
 
-    cloud.fault("GET", VOLUMES, status=None, edit=reserve, times=None)
-    run = invoke({"image_ids": [image]})
-    assert run.outcomes == {image: ("refused", "in_use")}
-    assert "the server of volume db-1-root" in run.answer["outcomes"][0]["detail"]
+@pytest.mark.parametrize("task", ["shelving", "shelving_image_uploading", "shelving_offloading", "unshelving"])
+def test_a_server_that_is_being_shelved_uses_the_image_of_its_disk(invoke: Invoke, cloud: FakeCloud, task: str) -> None:
+    server = cloud.add_server(image=cloud.add_image())
+    image = cloud.add_image("web-1-shelved", instance_uuid=server)
+    told(cloud, SERVERS, "servers", **{"OS-EXT-STS:task_state": task})
+    assert invoke({"image_ids": [image]}).outcomes == {image: ("refused", "in_use")}
 
 
 def test_a_volume_that_no_server_holds_uses_nothing(invoke: Invoke, cloud: FakeCloud) -> None:

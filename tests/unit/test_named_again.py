@@ -242,6 +242,17 @@ def test_an_upload_that_moved_since_the_list_was_read_stays(invoke: Invoke, clou
     assert invoke({"sweep": policy}).outcomes == {image_id: ("refused", "changed")}
 
 
+@pytest.mark.parametrize("status", STATUSES)
+@pytest.mark.parametrize("moved_at", [days(-0.5), "soon", None], ids=["today", "unreadable", "unknown"])
+def test_an_upload_into_an_old_record_that_began_today_stays(
+    invoke: Invoke, cloud: FakeCloud, status: str, moved_at: str | None
+) -> None:
+    image_id = cloud.add_image("ci-1", status=status, created_at=days(-31))
+    cloud.images[image_id].updated_at = moved_at  # type: ignore[assignment]  # a cloud may leave it out
+    policy = {"select": {"status": status, "older_than": "30d"}, "limit_percent": 100}
+    assert invoke({"sweep": policy}).outcomes == {image_id: ("refused", "not_ready")}
+
+
 def _moved(cloud: FakeCloud, image_id: str) -> dict[str, Any]:
     return {**glance_image(cloud.images[image_id]), "updated_at": days(0)}
 

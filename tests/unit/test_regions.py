@@ -268,6 +268,8 @@ def with_compute(*images: Endpoint, region: str = "R1", interface: str = "public
         ("https://user:password@glance/", True),
         ("http://glance:80", True),
         ("https://glance/v2.0", True),
+        ("https://glance//v2//", True),
+        ("https://glance./v2", True),
         ("https://glance:9292", False),
         ("https://glance/other", False),
         ("https://glance2", False),

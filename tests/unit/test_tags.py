@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from handler.model.request import SweepRequest
 from handler.rules.safety import Policy
+from handler.rules.selection import groups_of
 from handler.sources.schema import read_request
 from tests.conftest import Invoke
 from tests.examples import image, tagged
@@ -17,6 +18,7 @@ from tests.unit.test_selection import why_not
 KEPT = [
     *("Keep", "KEEP", "keep ", " keep", "keep\t", "keep:yes", "Keep:Yes", "keep = yes", "KEEP.no", "keep:"),
     *("keep_until=2099-01-01", "Keep-Until=2099-01-01", "KEEP_UNTIL:2099-01-01", "keep-until: 2099-01-01"),
+    *("keep\u200b", "\ufeffkeep", "\uff4b\uff45\uff45\uff50\uff1dyes", "keep\u2011until=2099-01-01", "ke\u00adep"),
     *("Keep Until=2099-01-01", "keep-until.2099-01-01", "keep_until", "Keep-Until:soon", "keep-until=2020_01_01"),
 ]
 LAPSED = ["keep_until=2027-01-30", "Keep-Until:2027-01-30", "KEEP UNTIL .2027-01-30"]
@@ -55,6 +57,14 @@ def test_a_tag_that_is_asked_for_is_found_in_every_spelling(asked: str, tag: str
     assert isinstance(request, SweepRequest)
     assert why_not(request.select, tagged(tag, "x")) is None
     assert reason(tagged(tag, "x"), policy=Policy(require_tag=asked)) is None
+
+
+@pytest.mark.parametrize("prefix", ["family=", "family.", "family=a", "family.a"])
+def test_a_group_by_tags_is_one_in_every_spelling(prefix: str) -> None:
+    images = [tagged("family=ab", "x"), tagged("family.ab"), tagged("family.ab", "family=ab")]
+    groups = {groups_of(each, f"tag-prefix:{prefix}") for each in images}
+    assert groups == {(f"family{prefix[6]}ab",)}
+    assert groups_of(tagged("family", "familyab", "family:ab", "Family=ab", "family=b"), "tag-prefix:family=a") == ()
 
 
 @pytest.mark.parametrize("asked", [*SPELLINGS, "ci_managed", "v1.2"])

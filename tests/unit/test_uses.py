@@ -1,8 +1,9 @@
 """What is known about the uses of images: how old it may be, and what it costs to know it."""
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
+from email.utils import format_datetime, formatdate
 from typing import Any
 
 import pytest
@@ -171,6 +172,15 @@ def test_a_change_that_was_written_by_a_clock_that_is_behind_is_seen(
     assert watch.users(image) == ()
     server = cloud.servers[cloud.add_server(image=image)]
     cloud.server_changes.see(server, None, cloud.now - timedelta(seconds=behind))
+    assert watch.users(image, after=4.5)
+
+
+@pytest.mark.parametrize("skip", [0, 1])
+def test_a_change_is_seen_behind_a_gateway_whose_clock_is_ahead(watch: Watch, cloud: FakeCloud, skip: int) -> None:
+    image, ahead = cloud.add_image(), formatdate(time.time() + 3600, usegmt=True)
+    cloud.fault("GET", SERVERS, status=None, headers={"Date": ahead}, skip=skip, times=None)
+    assert [watch.users(image, after=4.5) for _ in range(4)] == [()] * 4
+    cloud.add_server(image=image)
     assert watch.users(image, after=4.5)
 
 

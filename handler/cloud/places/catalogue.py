@@ -96,7 +96,7 @@ class Catalogue(NamedTuple):
 
 def _place(url: str) -> str:
     """What all spellings of one address have in common: scheme, user, version and a usual port say nothing."""
-    bare = re.sub(r"^https?://|/+$", "", url.strip().lower())
+    bare = re.sub(r"/+", "/", re.sub(r"^https?://|/+$", "", url.strip().lower()))
     host, slash, path = re.sub(r"/v\d+(\.\d+)?$", "", bare).rstrip("/").partition("/")
     # A name may end in a dot, which says that it is whole.
     return re.sub(r"\.(?=:|$)|:(80|443)$", "", host.rpartition("@")[2]) + slash + path

@@ -88,7 +88,7 @@ class InUse:
         users: dict[str, dict[str, None]] = {}
         for use in uses:
             users.setdefault(use.image_id.casefold(), {})[use.user] = None
-        unknown = next((server.label for server in parts.servers() if server.is_unknown), None)
+        unknown = next((server.label for server in parts.unknown()), None)
         message = f"server {unknown} is being built, and does not say yet from which image"
         return Uses(
             expiry=parts.expiry,

@@ -90,6 +90,12 @@ def uses_by_volumes(listing: Listing, held: frozenset[str], *, every: bool) -> I
             yield Use(image_id, user, is_made_of_it=False)
 
 
+def bootable(listing: Listing) -> frozenset[str]:
+    """The volumes that a server could boot from: one that is still being made of an image is none yet."""
+    ready = (volume for volume in listing.items if str(volume.get("bootable")).lower() == "true")
+    return frozenset(str(volume.get("id")).casefold() for volume in ready)
+
+
 def uses_by_scaling(listing: Listing) -> Iterator[Use]:
     """The uses by what Auto Scaling would make."""
     for configuration in listing.items:

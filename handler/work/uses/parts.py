@@ -10,7 +10,15 @@ from handler.cloud.paging import read_anew
 from handler.cloud.places.regions import Region
 from handler.errors import CloudError
 from handler.model.image import Also
-from handler.work.uses.lists import Expiry, ListedUses, Use, uses_by_images, uses_by_scaling, uses_by_volumes
+from handler.work.uses.lists import (
+    Expiry,
+    ListedUses,
+    Use,
+    bootable,
+    uses_by_images,
+    uses_by_scaling,
+    uses_by_volumes,
+)
 from handler.work.uses.servers import Server, Servers
 
 
@@ -26,6 +34,8 @@ class RegionPart:
         self._volumes = ListedUses("volumes", self._read_volumes, deadline)
         self._scaling = ListedUses("scaling configurations", self._read_scaling, deadline)
         self._asks_scaling = "scaling" in also
+        self._bootable = frozenset[str]()
+        """The volumes that a server could boot from, when they were last read."""
         self._cloud = cloud
 
     def refresh(self) -> None:
@@ -44,6 +54,10 @@ class RegionPart:
     def servers(self) -> Iterator[Server]:
         """The servers, as they were last seen."""
         return (server for servers in self._servers for server in servers.all)
+
+    def unknown(self) -> Iterator[Server]:
+        """The servers of which nobody can say what they are made of."""
+        return (server for server in self.servers() if server.is_unknown(self._bootable))
 
     def uses(self) -> Iterator[Use]:
         """The uses of images by servers, and by what the lists hold."""
@@ -78,10 +92,14 @@ class RegionPart:
     def _read_volumes(self) -> tuple[float, tuple[Use, ...]]:
         volumes = self._region.volumes
         urls = volumes.required() if self._has_silent() else volumes.offered()
-        held = frozenset(volume.casefold() for server in self.servers() for volume in server.volumes)
-        return _read(
-            self._cloud.volumes, urls, lambda listing: uses_by_volumes(listing, held, every=self._every_volume)
-        )
+        held = frozenset(volume for server in self.servers() for volume in server.volumes)
+        self._bootable = frozenset[str]()
+
+        def uses(listing: Listing) -> Iterable[Use]:
+            self._bootable |= bootable(listing)
+            return uses_by_volumes(listing, held, every=self._every_volume)
+
+        return _read(self._cloud.volumes, urls, uses)
 
     def _read_scaling(self) -> tuple[float, tuple[Use, ...]]:
         return _read(self._cloud.scaling_configurations, self._region.scaling.offered(), uses_by_scaling)
@@ -114,9 +132,9 @@ class Parts:
         """Whether the cloud must be asked again."""
         return any(part.is_due() for part in self._all())
 
-    def servers(self) -> Iterator[Server]:
-        """The servers of all regions."""
-        return (server for _, region in self._regions for server in region.servers())
+    def unknown(self) -> Iterator[Server]:
+        """The servers of all regions of which nobody can say what they are made of."""
+        return (server for _, region in self._regions for server in region.unknown())
 
     def uses(self) -> Iterator[Use]:
         """All uses of images."""

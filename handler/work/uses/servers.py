@@ -48,10 +48,12 @@ class Server(NamedTuple):
         """Whether it names no image, as one that was booted from a volume."""
         return not self.images
 
-    @property
-    def is_unknown(self) -> bool:
-        """Whether nobody can say yet what it is made of: its volume is still to be made, perhaps of an image."""
-        return self.is_silent and self.is_building and not self.volumes
+    def is_unknown(self, bootable: frozenset[str]) -> bool:
+        """Whether nobody can say yet what it is made of: its volume is still to be made, perhaps of an image.
+
+        It may have others already: only one that is `bootable` tells.
+        """
+        return self.is_silent and self.is_building and self.volumes.isdisjoint(bootable)
 
 
 class Servers:
@@ -115,7 +117,7 @@ class Servers:
         self._known = {}
         self._merge(listing)
         self._took = self._deadline.now() - listing.asked_at
-        self._date = listing.date if self._tells_changes else None
+        self._date = _not_ahead(listing.date) if self._tells_changes else None
         if not self._date:
             young("servers", listing.asked_at, self._deadline.now())
         self._asked = dict.fromkeys((CHANGES, BUILDING), listing.asked_at)
@@ -129,7 +131,7 @@ class Servers:
             listing = self._cloud.servers(self._url, self._wanted(look))
             self._merge(listing)
             if look == CHANGES:
-                self._date, self._has_told = listing.date or self._date, True
+                self._date, self._has_told = _not_ahead(listing.date) or self._date, True
             self._asked[look] = listing.asked_at
         young("servers that have changed", min(self._asked.values()), self._deadline.now(), FRESH_FOR)
 
@@ -164,12 +166,17 @@ class Servers:
         self.has_silent = any(server.is_silent for server in self._known.values())
 
 
+def _not_ahead(date: datetime | None) -> datetime | None:
+    """The cloud's time, but none that has not come yet: a gateway whose clock is ahead would hide all changes."""
+    return date and min(date, datetime.now(UTC))
+
+
 def _read(record: Record, *, snapshots: bool) -> Server:
     return Server(
         label=payloads.label(record),
         images=frozenset(payloads.images_of_server(record)),
         boots=frozenset(payloads.boot_images(record, "OS-EXT-SRV-ATTR:")),
         own_id=next(payloads.own_images_of_server(record, every=snapshots), ""),
-        volumes=frozenset(payloads.volumes_of_server(record)),
+        volumes=frozenset(each.casefold() for each in payloads.volumes_of_server(record)),
         is_building=str(record.get("status")).upper() == "BUILD",
     )
