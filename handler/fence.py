@@ -6,12 +6,12 @@ the request.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import partial
 from socket import SHUT_RDWR, socket
 from threading import Lock
-from weakref import WeakSet
+from weakref import ref
 
 _PASS: ContextVar[Callable[[socket, bool], None] | None] = ContextVar("fence", default=None)
 """What a request of this thread must pass."""
@@ -22,7 +22,9 @@ class Fence:
 
     def __init__(self, check: Callable[[], object]) -> None:
         self._check = check
-        self._sockets = WeakSet[socket]()
+        # By their places in memory, and not in a WeakSet: nothing of ours runs when a socket is thrown away, which may
+        # be at a moment that leaves no room for it.
+        self._sockets: dict[int, ref[socket]] = {}
         self._lock = Lock()
 
     @contextmanager
@@ -41,7 +43,7 @@ class Fence:
     def _pass(self, permit: Callable[[], object], connection: socket, sends: bool) -> None:  # noqa: FBT001 (a fact)
         # Noted before the check: a connection is either cut, or meets the check after the run was halted.
         with self._lock:
-            self._sockets.add(connection)
+            self._sockets[id(connection)] = ref(connection)
         self._check()
         if sends:
             permit()
@@ -49,13 +51,12 @@ class Fence:
     def cut(self) -> None:
         """Close every connection that the run has used, so that threads that outlive it can't write to them."""
         with self._lock:
-            sockets = list(self._sockets)
-        for connection in sockets:
+            sockets = [used() for used in self._sockets.values()]
+        for connection in filter(None, sockets):
             # Not the method of a TLS connection, which would drop its encryption first, and let a byte pass in clear.
-            try:
-                socket.shutdown(connection, SHUT_RDWR)
-            except (OSError, TypeError):  # closed already; or TLS inside TLS, which is no socket
-                continue
+            # TLS inside TLS, as through a proxy that speaks it, is no socket, but has one.
+            with suppress(OSError):  # closed already
+                socket.shutdown(getattr(connection, "socket", connection), SHUT_RDWR)
 
 
 def pass_fence(connection: socket, *, sends: bool) -> None:

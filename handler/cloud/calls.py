@@ -13,7 +13,7 @@ from handler.cloud.meanings import Meaning
 from handler.cloud.paging import Reader, numbered_pages, pages, read_anew
 from handler.cloud.places.regions import COMPUTE, IMAGE, Region, regions_sharing
 from handler.cloud.transport import Dated, Transport
-from handler.errors import CredentialsRefused, Denied, ListChanged, Unavailable
+from handler.errors import CredentialsRefused, ListChanged, Unavailable
 from handler.model.image import Image
 
 LOOKS = (0.5, 1.0, 2.0, *[5.0] * 12)
@@ -75,13 +75,8 @@ class Cloud:
         return None if payload is None else payloads.read_image(payload, image_id)
 
     def record(self, image_id: str) -> Record | None:
-        """Read the record of an image that need not be ours; None also if it is not ours to see."""
-        try:
-            return self._transport.read(f"{self._addresses.images}/{quote(image_id, safe='')}")
-        except CredentialsRefused:
-            raise
-        except Denied:
-            return None
+        """Read the record of an image that need not be ours; None if there is none that we may see."""
+        return self._transport.read(f"{self._addresses.images}/{quote(image_id, safe='')}")
 
     def members(self, image_id: str) -> tuple[str, ...] | None:
         """The projects that may use the image by invitation."""

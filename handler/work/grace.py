@@ -50,12 +50,13 @@ def _carried_out(planned: Planner, image: Image, found: Mark, sweep: SweepReques
         plan = planned(image, found, sweep, run.now, plan)
         _take(plan.steps, image, run.cloud.changes)
         if not plan.goes_on:
-            break
+            return found
         again = run.cloud.image(image.id)
         if again is None:
             return None
         image, found = again, state_of(again, sweep, run.now)
-    return found
+    message = "somebody else changes its tags all the time"
+    raise Unexpected(message)
 
 
 def _take(steps: Iterable[Step], image: Image, changes: Changes) -> None:

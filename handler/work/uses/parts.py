@@ -77,21 +77,20 @@ class RegionPart:
 
     def _lists(self) -> Iterator[tuple[ListedUses, float]]:
         """The lists that are needed, and the moment that each must be younger than."""
-        # The image of a server that was booted from a volume is known to the volume only, and to none that was listed
-        # before the server was seen.
-        if self._has_silent():
-            yield self._volumes, max(servers.silent_at for servers in self._servers)
+        # The image of a volume is known to the volume only, and to none that was listed before its server was seen.
+        if self._asks_volumes():
+            yield self._volumes, max(servers.volumes_since for servers in self._servers)
         elif self._every_volume:
             yield self._volumes, -math.inf
         if self._asks_scaling:
             yield self._scaling, -math.inf
 
-    def _has_silent(self) -> bool:
-        return any(servers.has_silent for servers in self._servers)
+    def _asks_volumes(self) -> bool:
+        return any(servers.asks_volumes for servers in self._servers)
 
     def _read_volumes(self) -> tuple[float, tuple[Use, ...]]:
         volumes = self._region.volumes
-        urls = volumes.required() if self._has_silent() else volumes.offered()
+        urls = volumes.required() if self._asks_volumes() else volumes.offered()
         held = frozenset(volume for server in self.servers() for volume in server.volumes)
         self._bootable = frozenset[str]()
 

@@ -48,6 +48,11 @@ class Server(NamedTuple):
         """Whether it names no image, as one that was booted from a volume."""
         return not self.images
 
+    @property
+    def asks_volumes(self) -> bool:
+        """Whether its volumes may tell of an image: it has some, or does not name its image itself."""
+        return self.is_silent or bool(self.volumes)
+
     def is_unknown(self, bootable: frozenset[str]) -> bool:
         """Whether nobody can say yet what it is made of: its volume is still to be made, perhaps of an image.
 
@@ -73,10 +78,10 @@ class Servers:
         self._tells_changes = True
         self._has_told = False
         self._failures = 0
-        self.silent_at = -math.inf
-        """When a server was last found to have changed in what only its volumes can tell."""
-        self.has_silent = False
-        """Whether any server names no image."""
+        self.volumes_since = -math.inf
+        """The moment that a list of volumes must be younger than: a server has changed in what only they can tell."""
+        self.asks_volumes = False
+        """Whether there is a server whose volumes may tell of an image."""
 
     @property
     def all(self) -> tuple[Server, ...]:
@@ -161,9 +166,9 @@ class Servers:
                 continue
             server = _read(record, snapshots=self._snapshots)
             self._known[server_id] = server
-            if server.is_silent and (before is None or before[1:] != server[1:]):
-                self.silent_at = self._deadline.now()
-        self.has_silent = any(server.is_silent for server in self._known.values())
+            if server.asks_volumes and (before is None or before[1:] != server[1:]):
+                self.volumes_since = self._deadline.now()
+        self.asks_volumes = any(server.asks_volumes for server in self._known.values())
 
 
 def _not_ahead(date: datetime | None) -> datetime | None:
