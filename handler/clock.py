@@ -22,13 +22,21 @@ ATTEMPTS = 4
 FIRST_PAUSE = 0.5
 """Seconds before the second attempt; each further pause is twice as long."""
 
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
+
+
+def uptime() -> float:
+    """The present moment, on a clock that goes on while the machine sleeps, if it has one."""
+    # On Linux, `time.monotonic` stands still meanwhile: what was judged in the evening would be fresh in the morning.
+    return time.monotonic() if _CLOCK is None else time.clock_gettime(_CLOCK)
+
 
 class Deadline:
     """The clock, the time left and the stop switch of one run. Safe for threads.
 
-    `remaining` returns the seconds that the runtime still grants, `now` the present moment. `halt` ends the run early:
-    every further step raises the error that ended it, and threads that pause wake up. `fence` keeps back what has not
-    been sent by then.
+    `remaining` returns the seconds that the runtime still grants, `now` the present moment, `elapsed` the seconds since
+    the run began. `halt` ends the run early: every further step raises the error that ended it, and threads that pause
+    wake up. `fence` keeps back what has not been sent by then.
     """
 
     def __init__(
@@ -36,7 +44,7 @@ class Deadline:
         remaining: Callable[[], float],
         sleep: Callable[[float], object] | None = None,
         reserve: float = RESERVE,
-        now: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = uptime,
     ) -> None:
         self._remaining = remaining
         self._reserve = reserve

@@ -65,7 +65,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     credentials: Credentials
-    credentials_secret: str = Field("", alias="REAPER_CREDENTIALS_SECRET")
+    credentials_secret: str = Field("", alias=SECRET)
     aws: AwsAccess = Field(default=AwsAccess(), exclude=True)
     mode: Literal["dry-run", "delete", "paused"] = Field("dry-run", alias="REAPER_MODE")
     image_api: ImageApi = Field("glance", alias="REAPER_IMAGE_API")

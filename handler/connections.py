@@ -107,22 +107,23 @@ def _connected(attempt: _Attempt, options: Sequence[Any]) -> socket.socket:
     """A connection to the first address of a host that answers; raises OSError."""
     error = OSError("the name has no address")
     for address in _addresses(attempt):
-        left = attempt.left()
         try:
-            return _connected_to(address, left, options)
+            return _connected_to(address, attempt, options)
         except OSError as exc:
             error = exc
     raise error
 
 
-def _connected_to(address: Address, seconds: float | None, options: Sequence[Any]) -> socket.socket:
+def _connected_to(address: Address, attempt: _Attempt, options: Sequence[Any]) -> socket.socket:
     family, kind, protocol, _, place = address
     connection = socket.socket(family, kind, protocol)
     try:
         for option in options:
             connection.setsockopt(*option)
-        connection.settimeout(seconds)
+        connection.settimeout(attempt.left())
         connection.connect(place)
+        # TLS gets what is left of the same time.
+        connection.settimeout(attempt.left())
     except OSError:
         connection.close()
         raise

@@ -30,11 +30,11 @@ class Options(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """The cloud's answer to a DELETE; `latency` is in milliseconds, None if it is unknown."""
+    """The cloud's answer to a DELETE; `latency` is in milliseconds."""
 
     meaning: Meaning
     detail: str
-    latency: float | None
+    latency: float
 
 
 class Listing(NamedTuple):
@@ -153,7 +153,8 @@ class Cloud:
             if self.image(image_id) is None:
                 return
             self._transport.deadline.pause(pause, error)
-        raise error
+        if self.image(image_id) is not None:
+            raise error
 
     def was_throttled_since(self, moment: float) -> bool:
         """Whether the cloud has asked for fewer requests since a moment."""

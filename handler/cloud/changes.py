@@ -21,11 +21,6 @@ class Changes:
         self._images = images
         self._keyed = keyed
 
-    @property
-    def tag_replaces(self) -> bool:
-        """Whether setting a tag replaces another one with the same key."""
-        return bool(self._keyed)
-
     def add_tag(self, image_id: str, tag: str) -> None:
         """Add a tag to an image; an image that already has it stays as it is."""
         if self._keyed:

@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from handler.errors import Unexpected
+from handler.model.masking import beginning
 
 Record = Mapping[str, Any]
 EPOCH = 1970
@@ -134,7 +135,7 @@ def truth(record: Record, key: str) -> bool:
 
 def unreadable(key: str, value: object) -> Unexpected:
     """The error for a field that can't be read: its name, and the beginning of its value."""
-    return Unexpected(f"the cloud's answer has no readable {key}: {str(value)[:60]!r}")
+    return Unexpected(f"the cloud's answer has no readable {key}: {beginning(value)!r}")
 
 
 def _first(level: object, keys: tuple[str, ...]) -> str | int | None:

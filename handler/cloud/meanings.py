@@ -159,16 +159,16 @@ def read_answer(
         # Understood before anything is taken out of it: a password may be a word of the sentence that decides.
         meaning=_meaning_of(status, code or ("-" if refusal else "~"), _sentence(text, markup), not body.strip()),
         status=status,
-        code=scrub(code),
         # Scrubbed before it is folded and cut: half a secret, or one without its blanks, would not be recognised.
+        code=_code(scrub(refusal[0]) if refusal and isinstance(refusal[0], str) else None),
         message=_sentence(scrub(text), markup)[:_LONGEST_MESSAGE],
-        request_id=scrub(request_id_of(headers)),
+        request_id=request_id_of(headers, scrub),
     )
 
 
-def request_id_of(headers: Mapping[str, str]) -> str:
+def request_id_of(headers: Mapping[str, str], scrub: Callable[[str], str]) -> str:
     """The cloud's name for a request, in case its support is asked; empty if it gave none."""
-    return next((value for name in _REQUEST_IDS if (value := headers.get(name))), "")[:_LONGEST_CODE]
+    return scrub(next((value for name in _REQUEST_IDS if (value := headers.get(name))), ""))[:_LONGEST_CODE]
 
 
 def row_for(status: int, code: str, sentence: str) -> Row | None:

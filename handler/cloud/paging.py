@@ -39,7 +39,7 @@ class Reader(Protocol):
 
 
 def pages(
-    transport: Reader, url: str, key: str, wanted: Mapping[str, str] | None = None, shortest: int = SMALLEST_CAP
+    reader: Reader, url: str, key: str, wanted: Mapping[str, str] | None = None, shortest: int = SMALLEST_CAP
 ) -> Iterator[Record]:
     """Everything in a list whose next page begins after a marker, the last id of the page before.
 
@@ -50,7 +50,7 @@ def pages(
     marker: str | None = None
     while True:
         asked = {**(wanted or {}), "limit": str(PAGE)} | ({"marker": marker} if marker else {})
-        page, more = payloads.read_page(_payload(transport, url, asked, key, after=marker), key)
+        page, more = payloads.read_page(_payload(reader, url, asked, key, after=marker), key)
         if more and not page:
             message = f"the list of {key} promises more than it holds"
             raise Unexpected(message)
@@ -64,14 +64,14 @@ def pages(
         seen.add(marker)
 
 
-def numbered_pages(transport: Reader, url: str, key: str, id_key: str) -> Iterator[Record]:
+def numbered_pages(reader: Reader, url: str, key: str, id_key: str) -> Iterator[Record]:
     """Everything in a list whose next page begins at a given number. Source: Auto Scaling of Open Telekom Cloud."""
     known, total = list[str](), 1
     while len(known) < total:
         # Pages overlap by one item. If an earlier item was removed in the meantime, all later ones have moved up by one
         # place, and one would be skipped: then the overlap does not match.
         wanted = {"start_number": str(max(len(known) - 1, 0)), "limit": str(NUMBERED_PAGE)}
-        payload = _payload(transport, url, wanted, key, after=known[-1] if known else None)
+        payload = _payload(reader, url, wanted, key, after=known[-1] if known else None)
         page, total = payloads.read_numbered_page(payload, key)
         ids = [str(item.get(id_key)) for item in page]
         fresh = len(known[-1:])
@@ -82,11 +82,11 @@ def numbered_pages(transport: Reader, url: str, key: str, id_key: str) -> Iterat
         known += ids[fresh:]
 
 
-def _payload(transport: Reader, url: str, asked: Mapping[str, str], key: str, *, after: str | None) -> Record:
+def _payload(reader: Reader, url: str, asked: Mapping[str, str], key: str, *, after: str | None) -> Record:
     """One page: the first, or the one that begins after an item of the page before."""
     problem = f"no list of {key}"
     try:
-        payload = transport.read(url, asked)
+        payload = reader.read(url, asked)
     except TurnedDown as error:
         payload, problem = None, str(error)
     if payload is not None:

@@ -115,7 +115,7 @@ class Transport:
         try:
             return read_body(response.content)
         except Unexpected as error:
-            request_id = self._identity.scrub(request_id_of(response.headers))
+            request_id = request_id_of(response.headers, self._identity.scrub)
             message = f"{error}: {answer._replace(request_id=request_id)}"
             raise Unexpected(message) from error
 
@@ -130,9 +130,7 @@ class Transport:
             message = f"{method} answered {answer}"
             raise (TurnedDown if answer.meaning is Meaning.GONE else Unexpected)(message)
 
-    def delete(
-        self, url: str, body: Mapping[str, bool] | None, permit: Callable[[], object]
-    ) -> tuple[Answer, float | None]:
+    def delete(self, url: str, body: Mapping[str, bool] | None, permit: Callable[[], object]) -> tuple[Answer, float]:
         """DELETE once. Returns the answer, and its latency in milliseconds.
 
         `permit` is called when the connection stands, right before the request is sent, and may raise CloudError.

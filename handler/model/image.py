@@ -69,7 +69,7 @@ class Image:
 
     @property
     def may_be_shared(self) -> bool:
-        """Whether other projects may have accepted the image, so that its members must be read."""
+        """Whether other projects may have been invited to use the image, so that its members must be read."""
         # In IMS, an image may be private by its visibility, and still be shared by its type.
         return self.visibility != "private" or self.record.get("__imagetype") == "shared"
 

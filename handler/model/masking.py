@@ -15,6 +15,8 @@ _ADDRESS = (
     # All that has no blank, up to the next address: a password may hold whatever somebody typed.
     r"""(?i)(\\?/\\?/)((?:(?![,;|"'<>()\[\]{}=][a-z][a-z0-9+.-]{0,30}:\\?/\\?/)\S)+)"""
 )
+_WHOLE_ADDRESS = r"(?i)[a-z][a-z0-9+.-]{0,30}://[^/\s@:]*:[^@]*@"
+"""The beginning of a text that is an address as a whole, whatever stands in its password."""
 _ENCODED = r"(?i)(%3a%2f%2f)(?:(?!%3a%2f%2f)\S)*%40|(%3f)(?:(?!%3f)\S)*%3d\S*"
 """The same two in an address that is a part of another."""
 _PARAMETER = (
@@ -46,8 +48,15 @@ def masked(text: str) -> str:
     nested = _of_json(text, masked_all)
     if nested is not None:
         return nested
+    if (begun := re.match(_WHOLE_ADDRESS, text)) and re.search(r"\s", begun[0]):
+        text = _of_one_address(text)
     text = re.sub(_ADDRESS, lambda found: found[1] + _masked_address(found[2]), text)
     return re.sub(_PARAMETER, r"\1***", re.sub(_ENCODED, r"\1\2***", text))
+
+
+def beginning(value: object, length: int = 60) -> str:
+    """The beginning of a text, masked before it is cut: half a password is not recognised."""
+    return masked(str(value))[:length]
 
 
 def masked_all(value: Any) -> Any:  # noqa: ANN401 (any JSON)
@@ -106,12 +115,16 @@ def _of_store(value: object) -> object:
     """What the image service says about the place of the data: no credentials, no query, no metadata."""
     if isinstance(value, str):
         nested = _of_json(value, _of_store)
-        # Up to the last @, blanks or not: all of it is one address.
-        return nested or re.sub("//(.*)", lambda found: _whole(found[1]), value, count=1, flags=re.DOTALL)
+        return nested or _of_one_address(value)
     if isinstance(value, dict):
         told = {masked(key): _of_store(item) for key, item in value.items() if key != "metadata"}
         return told | ({"metadata": _without_values(value["metadata"])} if "metadata" in value else {})
     return [_of_store(item) for item in value] if isinstance(value, list) else value
+
+
+def _of_one_address(text: str) -> str:
+    # Up to the last @, blanks or not: all of it is one address.
+    return re.sub("//(.*)", lambda found: _whole(found[1]), text, count=1, flags=re.DOTALL)
 
 
 def _whole(rest: str) -> str:

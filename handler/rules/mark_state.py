@@ -113,7 +113,7 @@ def is_over(tags: MarkTags, today: date) -> bool:
     """Whether the day of a mark, and each that was promised with it, is so long ago that it may be forgotten."""
     named = [each.day for each in (*tags.signatures, *tags.holds) if each.day]
     days = [day for day in tags.days if day]
-    return bool(days) and None not in tags.days and today - max(*days, *named, days[0]) > FORGOTTEN_AFTER
+    return bool(days) and None not in tags.days and today - max([*days, *named]) > FORGOTTEN_AFTER
 
 
 def objection_of_sweep(image: Image, mark: Mark, sweep: SweepRequest, now: datetime) -> Objection | None:

@@ -7,7 +7,7 @@ between; where what comes next depends on that, the plan ends, and the image is 
     to take off   a draft, read again: nobody else? then a recall, and the signature off, read again: is the mark still
                   there? then the recall, the mark and the draft off
 
-What a run leaves that dies is taken up by the next one of the same policy. A signature is set after its mark, and taken
+If a run dies, the next one of the same policy takes up what it has left. A signature is set after its mark, and taken
 off before it. So one that stands alone is a veto, and never of our making.
 """
 

@@ -19,7 +19,7 @@ from typing import Literal, NamedTuple
 
 from handler.model.image import Image
 from handler.model.request import SweepRequest
-from handler.rules.tags import is_spelled
+from handler.rules.tags import is_of_key
 
 MARK = "reaper-delete-after"
 """The tag of an image that waits for its deletion; its value is the last day on which the image stays."""
@@ -98,12 +98,12 @@ NO_TAGS = MarkTags()
 
 def read_tags(image: Image) -> MarkTags:
     """Find our tags on an image."""
-    ours = sorted(tag for tag in image.tags if _OURS in tag.casefold())
+    ours = sorted(tag for tag in image.tags if tag.startswith(_OURS) or _is_misspelled(tag))
     if not ours:
         return NO_TAGS
-    # Somebody who writes a mark in another way means it as well: it is one whose day can't be read.
-    odd = [tag for tag in ours if not tag.startswith(_PLAIN) and is_spelled(tag, MARK)]
-    days = dict.fromkeys(odd) | {tag: read_day(value) for tag, value in _tags_of_key(ours, MARK)}
+    days = {tag: read_day(value) for tag, value in _tags_of_key(ours, MARK)}
+    # Written by a person, who may want to put the deletion off: a day that can't be read never passes.
+    days |= dict.fromkeys(filter(_is_misspelled, ours))
     return MarkTags(
         marks=tuple(tag for tag, day in days.items() if day),
         days=tuple(days.values()),
@@ -113,6 +113,11 @@ def read_tags(image: Image) -> MarkTags:
         is_deactivating=DEACTIVATING in ours,
         is_deactivated=DEACTIVATED in ours,
     )
+
+
+def _is_misspelled(tag: str) -> bool:
+    """Whether a tag is meant to be a mark, but is not written as one: `Reaper_Delete_After: 2027-01-31`."""
+    return "reaper" in tag.casefold() and is_of_key(tag, MARK) and not [*_tags_of_key([tag], MARK)]
 
 
 def veto_in(tags: MarkTags, status: str) -> str:

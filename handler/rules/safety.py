@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from handler.model.image import Image
+from handler.model.masking import beginning
 from handler.model.outcome import Objection
 from handler.model.request import Expected
 from handler.rules.tags import has_tag, protections
@@ -82,7 +83,7 @@ def _not_ready(image: Image, facts: Facts, _policy: Policy) -> Objection | None:
     # Its status says nothing of a copy into another store: the image is active all the while.
     for key in ("os_glance_importing_to_stores", "os_glance_import_task"):
         if image.record.get(key):
-            return Objection("not_ready", f"{key} is {str(image.record[key])[:60]}")
+            return Objection("not_ready", f"{key} is {beginning(image.record[key])}")
     return None
 
 

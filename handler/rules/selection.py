@@ -11,6 +11,7 @@ from heapq import heappush, heappushpop
 
 from handler.errors import Unexpected
 from handler.model.image import Image
+from handler.model.masking import beginning
 from handler.model.outcome import Decision, Objection
 from handler.model.request import Keep, Select, SweepRequest
 from handler.rules.tags import has_tag, tags_with_prefix
@@ -66,7 +67,7 @@ def _decision_on_unread(image: Image, sweep: SweepRequest, now: datetime) -> Dec
     It does not count among the newest, so that one more than asked for stays. Raises Unexpected if the policy keeps the
     newest, and nobody knows of which group this image is one.
     """
-    detail = "; ".join(f"its {field} can't be read: {str(image.record.get(field))[:60]!r}" for field in image.unread)
+    detail = "; ".join(f"its {field} can't be read: {beginning(image.record.get(field))!r}" for field in image.unread)
     is_groupless = sweep.keep and GROUPED_BY.get(sweep.keep.group_by.partition(":")[0]) in image.unread
     if sweep.keep and is_groupless and _may_be_newest(image, now):
         message = f"image {image.id} is in a group by {sweep.keep.group_by} that nobody knows: {detail}"

@@ -6,6 +6,7 @@ key and value: who asks for `ci=yes` must not get `CI=Yes`.
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 from unicodedata import category, normalize
 
@@ -30,20 +31,17 @@ def protections(image: Image, key: str) -> Iterator[Protection]:
     """What an image says under a key, in its tags and in the names of its properties."""
     wanted = _foldings(key)
     for tag in sorted(image.tags):
-        for written_key, value in _parts(_plain(tag)):
-            if wanted & _foldings(written_key):
-                yield _protection(tag, key, value)
-                break
+        if (value := _value_of(tag, wanted)) is not None:
+            yield _protection(tag, key, value)
     for name in sorted(image.properties):
         if wanted & _foldings(name):
             value = str(image.record[name])
             yield _protection(f"{name}={value}", key, value)
 
 
-def is_spelled(tag: str, key: str) -> bool:
-    """Whether a tag has this key in one of the spellings that protect."""
-    wanted = _foldings(key)
-    return any(wanted & _foldings(written_key) for written_key, _ in _parts(_plain(tag)))
+def is_of_key(tag: str, key: str) -> bool:
+    """Whether a tag has a key, in whatever spelling."""
+    return _value_of(tag, _foldings(key)) is not None
 
 
 def has_tag(image: Image, asked: str) -> bool:
@@ -52,6 +50,11 @@ def has_tag(image: Image, asked: str) -> bool:
     key, _, value = asked.partition("=" if "=" in asked else ".")
     spellings = {f"{key}={value}", f"{key}.{value}"} if value else {key, f"{key}=", f"{key}."}
     return not image.tags.isdisjoint(spellings)
+
+
+def _value_of(tag: str, wanted: frozenset[str]) -> str | None:
+    """The value of a tag whose key is spelled in one of these ways; None if it has another key."""
+    return next((value for written, value in _parts(_plain(tag)) if wanted & _foldings(written)), None)
 
 
 def tags_with_prefix(image: Image, prefix: str) -> set[str]:
@@ -69,6 +72,7 @@ def _parts(tag: str) -> Iterator[tuple[str, str]]:
     yield from ((tag[:end], tag[end + 1 :]) for end, sign in enumerate(tag) if sign in _SEPARATORS)
 
 
+@lru_cache(maxsize=256)
 def _foldings(text: str) -> frozenset[str]:
     """The spellings that a text stands for where it protects; a blank inside is nothing, or stands for a hyphen."""
     words = _plain(text).casefold().replace("_", "-").replace(".", "=").replace(":", "=").split()

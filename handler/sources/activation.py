@@ -59,9 +59,9 @@ def check(template: str) -> None:
 
 
 def _activated_image(values: Mapping[str, str]) -> Target:
-    """The image, and what the event says of it: anyone who may send an event may write any name into it."""
-    name = {"name": values["name"]} if "name" in values else {}
-    given = {"images": [{"id": _value("image_id", values, is_glob=False), "expect": {**name, "status": "active"}}]}
+    """The image, and what the event says of it: anyone who may send an event may write any name or owner into it."""
+    said = {key: values[key] for key in ("name", "owner") if key in values}
+    given = {"images": [{"id": _value("image_id", values, is_glob=False), "expect": {**said, "status": "active"}}]}
     try:
         (image,) = read_deletion(given).targets
     except InvalidRequest as error:

@@ -8,6 +8,7 @@ from aws_lambda_powertools.utilities.parser import ValidationError, parse
 from pydantic import BaseModel, ConfigDict
 
 from handler.errors import InvalidRequest
+from handler.model.masking import beginning
 from handler.model.message import Message, Rejected
 from handler.model.request import Request
 
@@ -65,7 +66,9 @@ def valid(model: type[M], payload: Mapping[str, Any]) -> M:
 
 def _wrong_field(error: Mapping[str, Any]) -> str:
     """One line about one field: `image_ids[3]: must be ...`."""
-    where = "".join(f"[{part}]" if isinstance(part, int) else f".{ascii(part)[1:-1][:60]}" for part in error["loc"])
+    where = "".join(
+        f"[{part}]" if isinstance(part, int) else f".{beginning(ascii(part)[1:-1])}" for part in error["loc"]
+    )
     what = error["msg"].removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
         what = "unknown field"

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from handler.errors import InvalidRequest, UnknownEvent
+from handler.model.masking import beginning
 from handler.model.message import Message, Rejected, StackCall
 from handler.model.request import Request
 from handler.sources import bus, stack
@@ -61,7 +62,7 @@ def are_of_topic(event: Mapping[str, Any]) -> bool:
     return bool(records) and all(record.get("EventSource") == "aws:sns" for record in records)
 
 
-def is_stack_event(event: Mapping[str, Any]) -> bool:
+def holds_stack_event(event: Mapping[str, Any]) -> bool:
     """Whether this is a call of CloudFormation, by itself or as a topic delivers it."""
     return stack.is_stack_event(_through_topic(event))
 
@@ -80,10 +81,10 @@ def stack_calls(event: object, given: bus.Surroundings) -> dict[str, StackCall]:
     """
     if not isinstance(event, dict):
         return {}
-    if is_stack_event(event):
+    if holds_stack_event(event):
         return {"": stack.read_stack_call(_through_topic(event), answers_here=given.answers_here)}
     # Nearly no message is one: the others are not read twice.
-    likely = [record for record in _records(event) if "ResponseURL" in str(record.get("body"))]
+    likely = [record for record in _records(event) if _may_name("ResponseURL", record.get("body"))]
     messages = [_queue_message(record, given, is_fifo=False) for record in likely if are_of_queue(event)]
     return {message.id: message.call for message in messages if message and message.call}
 
@@ -115,7 +116,7 @@ def problem_of(event: Mapping[str, Any]) -> str:
     records = _records(event)
     if not records:
         return "Records: must be a list of at least one record"
-    sources = {str(record.get("eventSource") or record.get("EventSource"))[:60] for record in records}
+    sources = {beginning(record.get("eventSource") or record.get("EventSource")) for record in records}
     return f"Records: from {', '.join(sorted(sources))}, not from aws:sqs or aws:sns"
 
 
@@ -123,6 +124,11 @@ def _records(event: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The records of an event; none at all if any of them can't be a record."""
     records = event.get("Records")
     return records if isinstance(records, list) and all(isinstance(record, dict) for record in records) else []
+
+
+def _may_name(key: str, value: object) -> bool:
+    """Whether there may be this key in JSON, which may spell any letter as its number in Unicode."""
+    return key in str(value) or "\\u" in str(value)
 
 
 def _queue_message(record: Mapping[str, Any], given: bus.Surroundings, *, is_fifo: bool) -> Message | None:
@@ -170,7 +176,7 @@ def _through_topic(event: Mapping[str, Any]) -> Mapping[str, Any]:
     """The call of CloudFormation that a topic delivers, or the event itself if it is anything else."""
     # SNS delivers one notification at a time to Lambda.
     records = _records(event)
-    if len(records) != 1 or not are_of_topic(event) or "RequestType" not in str(records[0].get("Sns")):
+    if len(records) != 1 or not are_of_topic(event) or not _may_name("RequestType", records[0].get("Sns")):
         return event
     try:
         payload = _unwrapped(_topic_payload(records[0]))

@@ -57,7 +57,7 @@ def _read_nothing(_event: Event, _given: bus.Surroundings) -> tuple[Message, ...
 # of EventBridge, too, so that `stack` stands before `topic`, and `schedule` before `lifecycle`; and `direct` stands
 # last, since it recognises an event by a field that an envelope might have as well.
 SHAPES = (
-    Shape(source="stack", is_one=records.is_stack_event, read=records.read_stack_event, waiting=_stack),
+    Shape(source="stack", is_one=records.holds_stack_event, read=records.read_stack_event, waiting=_stack),
     Shape(source="queue", is_one=records.are_of_queue, read=records.read_queue, waiting=_queue),
     Shape(source="topic", is_one=records.are_of_topic, read=records.read_topic, waiting=_nobody),
     Shape(source="schedule", is_one=bus.is_schedule, read=bus.read_bus, waiting=bus.waiting),

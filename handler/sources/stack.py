@@ -93,7 +93,9 @@ def _text(event: Mapping[str, Any], key: str) -> str:
 
 def _public_part(address: str) -> str:
     """What may be shown of an address: neither a name and password nor the query, which holds the signature."""
-    return ascii(re.sub(r"//[^/]*@", "//", re.split(r"[?#]", address)[0]))[1:-1][:200]
+    # Up to the last @: a password may hold whatever begins a path or a query.
+    without_user = re.sub(r"//.*@", "//", address, flags=re.DOTALL)
+    return ascii(re.split(r"[?#]", without_user)[0])[1:-1][:200]
 
 
 def _without_images(request: Request) -> DeletionRequest:

@@ -67,11 +67,12 @@ class _Tries:
         self.is_lost = self.is_lost or isinstance(error, AnswerLost)
         self._backoff.wait(error)
 
-    def count_judgement(self) -> None:
-        """Count a new judgement before it is made; raises Throttled or Unavailable if there were enough."""
+    def count(self, judgement: Judgement) -> None:
+        """Count a judgement that led to no deletion; raises Throttled or Unavailable if there were enough of them."""
         if self._judgements >= MOST_JUDGEMENTS:
             kind = Throttled if self._run.cloud.was_throttled_since(self._began_at) else Unavailable
-            message = f"read {self._judgements} times, and each time too long before the DELETE could be sent"
+            known = f"what was known of {judgement.expiry.of}"
+            message = f"judged {self._judgements} times, and each time its DELETE was too late for {known}"
             raise kind(message)
         self._judgements += 1
 
@@ -82,7 +83,7 @@ def deleted(judgement: Judgement, job: Job, run: Run) -> Outcome:
     while True:
         if result := _tried(judgement, job, run, tries):
             return result
-        tries.count_judgement()
+        tries.count(judgement)
         again = judged_again(job, run)
         # What was counted stays counted if the image is refused now: one deletion too few is safe.
         if isinstance(again, Outcome):
@@ -93,7 +94,7 @@ def deleted(judgement: Judgement, job: Job, run: Run) -> Outcome:
 def _tried(judgement: Judgement, job: Job, run: Run, tries: _Tries) -> Outcome | None:
     """Send one DELETE; None if the image must be judged anew before another one."""
     # The budget may have taken its time.
-    if run.deadline.now() > judgement.good_until:
+    if run.deadline.now() > judgement.expiry.at:
         return None
     # As late as can be, so that the journal names few images that were spared. If the line can't be written, no DELETE
     # is sent.

@@ -4,30 +4,32 @@ What is to be done is planned by the rules, from an image that was just read; he
 step. The next one goes on where it stopped, and what is left in between permits no deletion.
 """
 
-from collections.abc import Iterable
-from datetime import date
+from collections.abc import Callable, Iterable
+from datetime import datetime
 
 from handler.cloud.changes import Changes
 from handler.errors import Denied, Throttled, Unexpected
 from handler.model.image import Image
 from handler.model.request import SweepRequest
 from handler.rules.mark_state import Mark, state_of
-from handler.rules.marking import to_mark, to_release, to_undo
+from handler.rules.marking import Plan, to_mark, to_release, to_undo
 from handler.rules.marks import Step
 from handler.work.run import Run
+
+Planner = Callable[[Image, Mark, SweepRequest, datetime, Plan | None], Plan]
 
 MOST_PLANS = 12
 """Plans that are made for one image: more than any needs, unless it is changed by somebody else all the time."""
 
 
-def mark(image: Image, found: Mark, sweep: SweepRequest, run: Run) -> date | None:
-    """Mark an image that is not marked yet, and deactivate it if the sweep says so; returns its last day.
+def mark(image: Image, found: Mark, sweep: SweepRequest, run: Run) -> Mark | None:
+    """Mark an image that is not marked yet, and deactivate it if the sweep says so; None if it is gone.
 
-    None if it has no day now: somebody has taken the mark off. A mark of another sweep is left alone, unless that sweep
-    has forgotten it.
+    Returns what its marks say when it was last read: somebody may have objected. A mark of another sweep is left alone,
+    unless that sweep has forgotten it.
     """
     try:
-        return _marked(image, found, sweep, run)
+        return _carried_out(to_mark, image, found, sweep, run)
     # The cloud refuses it: an image may have no room for one more tag. What was set until then is not left behind.
     except (Denied, Throttled, Unexpected):
         if again := run.cloud.image(image.id):
@@ -38,26 +40,22 @@ def mark(image: Image, found: Mark, sweep: SweepRequest, run: Run) -> date | Non
 
 def release(image: Image, found: Mark, sweep: SweepRequest, run: Run) -> None:
     """Take off what a sweep has left on an image that stays."""
-    plan = None
-    for _ in range(MOST_PLANS):
-        plan = to_release(image, found, sweep, run.now, plan)
-        _take(plan.steps, image, run.cloud.changes)
-        again = run.cloud.image(image.id) if plan.goes_on else None
-        if again is None:
-            return
-        image, found = again, state_of(again, sweep, run.now)
+    _carried_out(to_release, image, found, sweep, run)
 
 
-def _marked(image: Image, found: Mark, sweep: SweepRequest, run: Run) -> date | None:
+def _carried_out(planned: Planner, image: Image, found: Mark, sweep: SweepRequest, run: Run) -> Mark | None:
+    """Carry out plan after plan, each for the image as it was read after the one before; None if it is gone."""
     plan = None
     for _ in range(MOST_PLANS):
-        plan = to_mark(image, found, sweep, run.now, plan)
+        plan = planned(image, found, sweep, run.now, plan)
         _take(plan.steps, image, run.cloud.changes)
-        again = run.cloud.image(image.id) if plan.goes_on else None
+        if not plan.goes_on:
+            break
+        again = run.cloud.image(image.id)
         if again is None:
-            return found.last_day
+            return None
         image, found = again, state_of(again, sweep, run.now)
-    return found.last_day
+    return found
 
 
 def _take(steps: Iterable[Step], image: Image, changes: Changes) -> None:

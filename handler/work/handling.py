@@ -56,8 +56,8 @@ def _dealt_with(judgement: Judgement, job: Job, run: Run) -> Outcome:
 def _released(judgement: Judgement, objection: Objection, job: Job, run: Run) -> Outcome:
     """Refuse an image, and take our marks off it, if its sweep may do that."""
     image, mark, refusal = judgement.image, judgement.mark, refused(judgement.image, objection)
-    # An image that now belongs to another project is not ours to change.
-    if mark is None or job.sweep is None or refusal.reason == "not_owner":
+    # An image that now belongs to another project is not ours to change, nor any once the sweep has expired.
+    if mark is None or job.sweep is None or refusal.reason in {"not_owner", "expired"}:
         return refusal
     may_release = mark.removable if job.deselected else mark_state.may_release(image, mark, job.sweep, run.now)
     if not may_release or not to_release(image, mark, job.sweep, run.now).steps:
@@ -73,8 +73,12 @@ def _marked(image: Image, mark: Mark, sweep: SweepRequest, job: Job, run: Run) -
     """Mark an image that is not due yet, or rehearse that."""
     if not run.rehearses(job):
         run.deadline.check()
-        day = grace.mark(image, mark, sweep, run) if sweep.grace else mark.last_day
-        return outcome(image, "marked", detail=f"will be deleted after {day}" if day else "")
+        found = grace.mark(image, mark, sweep, run) if sweep.grace else mark
+        if found is None:
+            return gone(job)
+        if found.veto:
+            return refused(image, Objection("kept", found.veto))
+        return outcome(image, "marked", detail=f"will be deleted after {found.last_day}" if found.last_day else "")
     if mark.state not in CHANGING:
         return outcome(image, "marked", detail=f"will be deleted after {mark.last_day}")
     if mark.state is MarkState.UNANNOUNCED:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from handler.errors import Outdated
+from handler.errors import Outdated, Unexpected
 from handler.model.image import Image
 from handler.model.outcome import Objection, Outcome, OutcomeName
 from handler.model.request import Job
@@ -12,9 +12,9 @@ from handler.rules.mark_state import Mark, MarkState, state_of
 from handler.rules.safety import RULES_OF_RECORD, Facts, judge
 from handler.work.run import Run
 from handler.work.uses.in_use import Uses
-from handler.work.uses.lists import LIFE
+from handler.work.uses.lists import LIFE, Expiry
 
-FRESH_FOR = 1.0
+GOOD_FOR = 1.0
 """Seconds after the answer to the GET in which an image may be deleted on the strength of what it said."""
 
 
@@ -22,27 +22,27 @@ class Reading(NamedTuple):
     """An image as it was read for its judgement, after everything else that the judgement rests on had been asked.
 
     `uses` says which images are used, None if nobody asks. `shared_with` are the projects that may use the image by
-    invitation, None as long as they were not asked for. `good_until` is the last moment at which the image may be
-    deleted on the strength of all this.
+    invitation, None as long as they were not asked for. After the `expiry`, the image must not be deleted on the
+    strength of all this.
     """
 
     image: Image
     uses: Uses | None
     shared_with: tuple[str, ...] | None
-    good_until: float
+    expiry: Expiry
 
 
 class Judgement(NamedTuple):
     """What was decided about an image.
 
     `objection` says why it stays, None if nothing speaks against its deletion; `mark` what its marks say to its sweep,
-    None if no sweep has chosen it. It is good for one DELETE, which must be sent by the moment `good_until`.
+    None if no sweep has chosen it. It is good for one DELETE, before its `expiry`.
     """
 
     image: Image
     mark: Mark | None
     objection: Objection | None
-    good_until: float
+    expiry: Expiry
 
     @property
     def is_due(self) -> bool:
@@ -60,7 +60,7 @@ class Judgement(NamedTuple):
 
         def use() -> None:
             # A list, since one that is empty can't be emptied again: not even two threads could use a permit twice.
-            if now() > self.good_until or not unused:
+            if now() > self.expiry.at or not unused:
                 message = "the image has to be read again before its DELETE"
                 raise Outdated(message)
             unused.pop()
@@ -76,10 +76,13 @@ def read_for(job: Job, run: Run, shared_with: tuple[str, ...] | None = None) -> 
     image = run.cloud.image(job.target.image_id)
     if image is None:
         return None
-    good_until = run.deadline.now() + FRESH_FOR
+    expiry = Expiry(run.deadline.now() + GOOD_FOR, f"the image ({GOOD_FOR:g} second)")
     if uses:
-        good_until = min(good_until, uses.good_until)
-    return Reading(image=image, uses=uses, shared_with=shared_with, good_until=good_until)
+        expiry = min(expiry, uses.expiry)
+    if end := job.request.not_after:
+        moment = run.deadline.now() + (end - run.moment).total_seconds()
+        expiry = min(expiry, Expiry(moment, f"its request (good until {end.isoformat()})"))
+    return Reading(image=image, uses=uses, shared_with=shared_with, expiry=expiry)
 
 
 def judged(reading: Reading, job: Job, run: Run) -> Judgement | None:
@@ -104,7 +107,7 @@ def judged(reading: Reading, job: Job, run: Run) -> Judgement | None:
         used_by = reading.uses.of(image) if reading.uses else ()
         facts = facts._replace(shared_with=reading.shared_with or (), used_by=used_by)
         verdict = judge(image, facts, run.policy)
-    return Judgement(image=image, mark=mark, objection=verdict, good_until=reading.good_until)
+    return Judgement(image=image, mark=mark, objection=verdict, expiry=reading.expiry)
 
 
 def _judged_with_members(job: Job, run: Run) -> Judgement | None:
@@ -112,11 +115,16 @@ def _judged_with_members(job: Job, run: Run) -> Judgement | None:
     asked_at = run.deadline.now()
     members = run.cloud.members(job.target.image_id)
     # The answer may have taken its time, and the image may have been kept in the meantime.
-    reading = None if members is None else read_for(job, run, members)
+    reading = read_for(job, run, members or ())
     if reading is None:
         return None
-    # The list of servers may take as long again, and the image may have been shared in the meantime.
-    return judged(reading._replace(good_until=min(reading.good_until, asked_at + LIFE)), job, run)
+    # Only an image that is gone has none, and that was not asked for here.
+    if members is None:
+        message = "the cloud shows the image, but says of its members that there is no such image"
+        raise Unexpected(message)
+    # What was asked after them may have taken its time as well.
+    expiry = min(reading.expiry, Expiry(asked_at + LIFE, f"its members ({LIFE:g} seconds)"))
+    return judged(reading._replace(expiry=expiry), job, run)
 
 
 def judged_again(job: Job, run: Run) -> Judgement | Outcome:
@@ -129,7 +137,8 @@ def judged_again(job: Job, run: Run) -> Judgement | Outcome:
         return gone(job)
     mark = _mark_of(reading.image, job, run)
     if mark and mark.state is not MarkState.DUE:
-        return outcome(reading.image, "refused", "changed", "its mark was taken off, or its day was put off")
+        put_off = Objection("changed", "its day was put off")
+        return refused(reading.image, _objection_of_sweep(reading.image, mark, job, run) or put_off)
     judgement = judged(reading, job, run)
     if judgement is None:
         return gone(job)

@@ -85,7 +85,7 @@ class Run(NamedTuple):
     spend: Spend
     observe: Callable[[Decision], None] | None
     enqueue: Enqueue | None
-    plan_life: timedelta = timedelta(days=7)
+    plan_life: timedelta
 
     @property
     def moment(self) -> datetime:

@@ -94,8 +94,12 @@ def test_every_event_gives_the_answer_that_it_gives_in_process(name: str, invoke
         wanted = invoke_with(event(name, environment), environment | settings)
     with demo_cloud() as environment, Runtime(environment | {"REAPER_MODE": "delete"}, tmp_path / "log") as runtime:
         found = gist_of(runtime.invoke(event(name, environment)))
-    # The two clouds listen at two ports, which an error may name.
-    assert re.sub(r":[0-9]+/", ":80/", str(found)) == re.sub(r":[0-9]+/", ":80/", str(in_process_gist(wanted)))
+    assert unplaced(found) == unplaced(in_process_gist(wanted))
+
+
+def unplaced(gist: object) -> str:
+    """The gist of an answer without the port of its cloud, and without the moment until which its plan is good."""
+    return re.sub(r'("not_after": )"[^"]*"', r"\1", re.sub(r":[0-9]+/", ":80/", str(gist)))
 
 
 def test_after_a_time_out_the_next_invocation_works(start: Start, cloud: FakeCloud) -> None:

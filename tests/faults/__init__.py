@@ -118,6 +118,7 @@ def new_run(cloud: FakeCloud, server: Server, clock: Clock, **settings: str) -> 
         spend=lambda: None,
         observe=None,
         enqueue=None,
+        plan_life=chosen.plan_life,
     )
 
 

@@ -9,17 +9,20 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import count
 from threading import Event
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from handler import connections
 from handler.clock import Deadline
+from handler.cloud.identity.keystone import KeystoneIdentity
 from handler.errors import DeadlineReached
 from handler.fence import Fence, pass_fence
 from tests.fakecloud import FakeCloud, Server
-from tests.faults import Clock, new_transport
+from tests.faults import Clock, new_run, new_transport, reap
 from tests.faults.frozen import PLACES
 
 
@@ -104,6 +107,26 @@ def test_what_is_sent_outside_a_run_meets_no_fence() -> None:
         pass_fence(connection, sends=True)
 
 
+def test_no_login_of_a_thread_within_a_thread_leaves_after_the_end(
+    cloud: FakeCloud, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, free = new_run(cloud, server, Clock(900)), cloud.add_image("ci-1")
+    cloud.add_server(image=cloud.add_image("base"))  # so that a thread of its own reads what that boots with
+    identity = run.cloud._transport._identity
+    assert isinstance(identity, KeystoneIdentity)
+    cloud.fault("GET", "/servers/detail$", status=None, then=lambda: setattr(identity, "_access", None))
+    real, plugin = identity._login.plugin.get_auth_ref, identity._login.plugin
+
+    def log_in(session: Any) -> object:  # noqa: ANN401 (that of keystoneauth1)
+        if cloud.calls_of("GET"):
+            run.deadline.halt(DeadlineReached("the invocation has ended"))
+        return real(session)
+
+    monkeypatch.setattr(plugin, "get_auth_ref", log_in)
+    assert reap(run, [free])[free].reason == "deadline"
+    assert len(cloud.calls_of("POST")) == 1
+
+
 def test_a_thread_that_must_log_in_after_the_end_sends_no_password(
     cloud: FakeCloud, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -129,7 +152,9 @@ class Dead:
         monkeypatch.setattr(connections, "_connected_to", self._connect)
         monkeypatch.setattr("time.monotonic", lambda: self._now)
 
-    def _connect(self, _address: object, seconds: float, _options: object) -> socket.socket:
+    def _connect(self, _address: object, attempt: connections._Attempt, _options: object) -> socket.socket:
+        seconds = attempt.left()
+        assert seconds
         self.granted.append(seconds)
         self._now += min(seconds, 2.0)
         raise TimeoutError
@@ -141,6 +166,13 @@ def test_all_addresses_of_a_host_together_take_no_longer_than_one(monkeypatch: p
     with pytest.raises(TimeoutError):
         connections._connected(connections._Attempt("cloud", 443, 5.0), ())
     assert dead.granted == [5.0, 3.0, 1.0]
+
+
+def test_agreeing_on_tls_gets_what_connecting_has_left(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "time", SimpleNamespace(monotonic=count().__next__))
+    attempt = connections._Attempt("127.0.0.1", int(server.url.rpartition(":")[2]), 100.0)
+    with connections._connected(attempt, ()) as connection:
+        assert connection.gettimeout() == 97.0  # one second for the name, one for each address, one to connect
 
 
 def test_a_name_server_that_is_silent_takes_no_longer_than_a_connection_may(

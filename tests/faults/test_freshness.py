@@ -17,6 +17,7 @@ from handler.work.judgement import Judgement
 from handler.work.parallel import carry_out
 from handler.work.run import Run
 from handler.work.sweeps import sweep
+from handler.work.uses.lists import Expiry
 from tests.fakecloud import FakeCloud, Server
 from tests.faults import IMAGE_PATH, TOKENS_PATH, Clock, new_run, reap
 
@@ -181,7 +182,8 @@ def test_an_image_that_is_never_fresh_is_judged_six_times_and_fails(
     slow_to_connect(run, monkeypatch, lambda: clock.pass_by(1.1))
     outcome = reap(run, [image])[image]
     assert (outcome.outcome, outcome.reason) == ("failed", "unavailable")
-    assert "read 6 times" in outcome.detail
+    assert outcome.detail.startswith("judged 6 times")
+    assert "too late for what was known of the image (1 second)" in outcome.detail
     assert (len(cloud.calls_of("DELETE")), image in cloud.images) == (0, True)
     assert sum(call.path.endswith(image) for call in cloud.calls_of("GET")) == 6
 
@@ -193,6 +195,26 @@ def test_an_image_that_is_never_fresh_behind_a_throttled_cloud_is_told_as_thrott
     slow_to_connect(run, monkeypatch, lambda: clock.pass_by(1.1))
     cloud.fault("GET", f"{image}$", status=429, skip=1)
     assert reap(run, [image])[image].reason == "throttled"
+
+
+def test_an_image_that_is_read_too_slowly_for_what_is_known_of_servers_fails_and_says_so(
+    cloud: FakeCloud, run: Run, clock: Clock
+) -> None:
+    image = cloud.add_image()
+    cloud.fault("GET", f"{image}$", status=None, times=None, then=lambda: clock.pass_by(LONG))
+    outcome = reap(run, [image])[image]
+    assert (outcome.outcome, outcome.reason) == ("failed", "unavailable")
+    assert "what was known of servers (5 seconds)" in outcome.detail
+    assert (cloud.calls_of("DELETE"), image in cloud.images) == ([], True)
+
+
+def test_a_cloud_that_throttles_every_reading_for_long_is_told_as_throttled(cloud: FakeCloud, run: Run) -> None:
+    image, later = cloud.add_image(), {"Retry-After": "8"}
+    for skip in range(12):
+        cloud.fault("GET", f"{image}$", status=429, headers=later, skip=skip)
+    outcome = reap(run, [image])[image]
+    assert (outcome.outcome, outcome.reason) == ("failed", "throttled")
+    assert not cloud.calls_of("DELETE")
 
 
 def test_a_record_that_changed_before_its_delete_is_written_down_again(
@@ -208,7 +230,7 @@ def test_a_record_that_changed_before_its_delete_is_written_down_again(
 
 
 def test_a_judgement_permits_one_delete_and_only_while_it_is_fresh() -> None:
-    judgement = Judgement(image=None, mark=None, objection=None, good_until=5.0)  # type: ignore[arg-type]
+    judgement = Judgement(image=None, mark=None, objection=None, expiry=Expiry(5.0, "it"))  # type: ignore[arg-type]
     permit = judgement.permit(lambda: 5.0)
     permit()
     for used in (permit, judgement.permit(lambda: 5.1)):

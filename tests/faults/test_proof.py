@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from handler import app
-from tests.conftest import UNKNOWN_ID, Context, Invoke
+from handler.cloud.calls import LOOKS
+from tests.conftest import UNKNOWN_ID, Context, Invoke, queue
 from tests.fakecloud import FakeCloud, Server
-from tests.faults import Stage
+from tests.faults import Clock, Stage, new_run, reap
 
 LATER = ["ims", "ecs-v2.1", "ecs-v2"]
 """The APIs whose 204 says that a task was delivered."""
@@ -76,6 +77,13 @@ def test_the_first_look_follows_at_once(api: str, invoke: Invoke, cloud: FakeClo
     assert [call.method for call in cloud.calls if call.path.endswith(image)] == ["GET", "DELETE", "GET"]
 
 
+def test_the_last_look_follows_the_last_pause(cloud: FakeCloud, server: Server) -> None:
+    image = cloud.add_image()
+    cloud.fault("DELETE", f"{image}$", status=202)
+    cloud.fault("GET", f"{image}$", status=None, skip=len(LOOKS), then=lambda: cloud.kill(image))
+    assert reap(new_run(cloud, server, Clock(600.0)), [image])[image].outcome == "deleted"
+
+
 @pytest.mark.parametrize("said", NOT_FOUND)
 @pytest.mark.parametrize("api", ["glance", *LATER])
 def test_not_found_is_no_proof_while_the_image_is_there(api: str, said: str, stage: Stage, cloud: FakeCloud) -> None:
@@ -85,6 +93,17 @@ def test_not_found_is_no_proof_while_the_image_is_there(api: str, said: str, sta
     outcome = outcome_of(stage, image, status=status, body=body)
     assert (outcome["outcome"], outcome["reason"]) == ("failed", "unavailable")
     assert "still there" in outcome["detail"]
+
+
+@pytest.mark.parametrize("api", ["glance", *LATER])
+def test_what_is_said_of_its_members_is_no_proof_while_the_image_is_there(
+    api: str, invoke: Invoke, cloud: FakeCloud
+) -> None:
+    image = cloud.add_image("ci-1", visibility="shared")
+    cloud.fault("GET", "/members$", status=404, body={"message": f"Image {image} not found."}, times=None)
+    run = invoke(queue({"image_ids": [image]}), REAPER_IMAGE_API=api)
+    assert run.returned == ["m0"]
+    assert (image in cloud.images, cloud.calls_of("DELETE")) == (True, [])
 
 
 @pytest.mark.parametrize("said", NOT_FOUND)

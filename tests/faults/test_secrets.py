@@ -186,6 +186,51 @@ def test_a_secret_that_is_cut_in_two_is_masked(before: int, cloud: FakeCloud, he
     assert heard.leaked() == []
 
 
+@pytest.mark.parametrize("place", ["code", "request"])
+def test_a_secret_in_place_of_a_short_name_is_masked_before_that_is_cut(
+    place: str, cloud: FakeCloud, heard: Heard
+) -> None:
+    heard.reap()
+    for before in range(0, 60, 4):
+        said = "." * before + list(cloud.tokens)[-1]
+        headers = {"x-openstack-request-id": said} if place == "request" else {}
+        cloud.fault(
+            "DELETE", status=403, body={"code": said if place == "code" else "", "message": "no"}, headers=headers
+        )
+        heard.reap()
+    assert "DELETE answered" in heard.text
+    assert heard.leaked() == []
+
+
+ADDRESS = f"https://user:{FOREIGN}{'x' * 60}@store.example/a"
+UNREADABLE = {"tags": [ADDRESS, 1], "visibility": ADDRESS, "name": [ADDRESS], "owner": {"a": ADDRESS}}
+
+
+@pytest.mark.parametrize("path", [IMAGE_PATH, "/v2/images$"])
+@pytest.mark.parametrize("field", [*UNREADABLE, "os_glance_import_task"])
+def test_a_password_in_a_field_that_cannot_be_read_is_masked_before_that_is_cut(
+    field: str, path: str, cloud: FakeCloud, heard: Heard
+) -> None:
+    def spoil(body: Any) -> Any:  # noqa: ANN401 (any JSON)
+        for record in body.get("images", [body]):
+            record[field] = UNREADABLE.get(field, ADDRESS)
+        return body
+
+    cloud.fault("GET", path, status=None, edit=spoil, times=None)
+    heard.reap()
+    heard.run({"sweep": {"select": {"name": "ci-*"}, "limit_percent": 100}}, Context())
+    assert heard.leaked() == []
+
+
+@pytest.mark.parametrize("event", [{"image_ids": [], ADDRESS: 1}, {"Records": [{"eventSource": ADDRESS}]}])
+def test_a_password_in_an_event_that_is_turned_down_is_masked_before_it_is_cut(
+    event: dict[str, Any], heard: Heard
+) -> None:
+    heard.run(event, Context())
+    assert "Error" in heard.text or "Unknown" in heard.text or "Invalid" in heard.text
+    assert heard.leaked() == []
+
+
 @pytest.mark.parametrize("shape", ["json", "odd json", "page"])
 @pytest.mark.parametrize("name", HARD_TO_QUOTE)
 def test_a_password_that_is_hard_to_quote_is_masked(name: str, shape: str, cloud: FakeCloud, heard: Heard) -> None:

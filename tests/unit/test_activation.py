@@ -36,7 +36,7 @@ SHAPES: dict[str, tuple[str, dict[str, Any]]] = {
 }
 TEMPLATE = {"sweep": {"select": {"family": "{family}"}, "keep": {"newest": 3}, "limit_percent": 100}}
 BY_GLOB = {"sweep": {"select": {"name": "{family}-*"}, "keep": {"newest": 3}, "limit_percent": 100}}
-ACTIVATED = Target(ID, (("name", "ci-build-7"), ("status", "active")))
+ACTIVATED = Target(ID, (("name", "ci-build-7"), ("owner", DEMO), ("status", "active")))
 shapes = pytest.mark.parametrize(("kind", "detail"), SHAPES.values(), ids=list(SHAPES))
 
 
@@ -158,6 +158,15 @@ def test_the_name_in_an_event_decides_nothing_unless_the_image_bears_it(
     assert (outcome["image_id"], outcome["outcome"]) == (ID, "refused")
     assert outcome["reason"] in {"changed", "not_owner"}
     assert set(cloud.images) == {*builds, claimed}
+
+
+def test_the_owner_in_an_event_decides_nothing_unless_the_image_has_it(invoke: Invoke, cloud: FakeCloud) -> None:
+    template = {"sweep": {"select": {"tags": ["team={owner}"]}, "limit_percent": 100}}
+    others, claimed = cloud.add_image("ci-1", tags=["team=victim"]), cloud.add_image("ci-build-7", id=ID)
+    event = bus("Image Activated", IMAGE | {"owner": "victim"})
+    run = invoke(event, REAPER_LIFECYCLE_REQUEST=json.dumps(template))
+    assert run.outcomes == {ID: ("refused", "changed")}
+    assert set(cloud.images) == {others, claimed}
 
 
 def test_a_cloud_that_does_not_show_the_activated_image_is_a_failure(invoke: Invoke, cloud: FakeCloud) -> None:

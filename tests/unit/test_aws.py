@@ -156,6 +156,36 @@ def test_without_keys_for_aws_nothing_starts(cloud: FakeCloud, reap: Reap) -> No
     assert not cloud.calls
 
 
+@pytest.mark.parametrize("shape", ["{}", '{{"message": "{} is not valid"}}', "<Token-0>{}</Token-0>"])
+@pytest.mark.parametrize("slash", ["/", "\\/"])
+def test_a_session_token_that_aws_repeats_is_not_shown(
+    cloud: FakeCloud, invoke: Invoke, server: Server, shape: str, slash: str
+) -> None:
+    image, token = cloud.add_image(), f"{TOKEN}/+a=="
+    settings = {**KEYS, "AWS_REGION": REGION, "AWS_ENDPOINT_URL": server.url, "AWS_SESSION_TOKEN": token}
+    cloud.fault("POST", "^/$", status=400, body=shape.format(token.replace("/", slash)), times=None)
+    counted = invoke({"image_ids": [image]}, REAPER_BUDGET="5/1d", REAPER_BUDGET_TABLE="table", **settings)
+    refused = invoke({"image_ids": [image]}, REAPER_CREDENTIALS_SECRET=SECRET_NAME, **settings)
+    assert "dynamodb answered HTTP 400" in counted.printed
+    assert "secretsmanager answered HTTP 400" in str(refused.error)
+    assert TOKEN not in counted.printed + refused.printed + str(refused.error)
+
+
+@pytest.mark.parametrize("end", ["\r", "\n", "\r\n", "\u20ac"], ids=ascii)
+@pytest.mark.parametrize("name", ["AWS_SESSION_TOKEN", "AWS_ACCESS_KEY_ID"])
+def test_a_key_that_no_header_may_hold_is_not_shown(
+    cloud: FakeCloud, invoke: Invoke, server: Server, name: str, end: str
+) -> None:
+    image, key = cloud.add_image(), f"{TOKEN}{end}"
+    settings = {**KEYS, "AWS_REGION": REGION, "AWS_ENDPOINT_URL": server.url, name: key}
+    counted = invoke({"image_ids": [image]}, REAPER_BUDGET="5/1d", REAPER_BUDGET_TABLE="table", **settings)
+    assert counted.outcomes == {image: ("failed", "budget")}
+    refused = invoke({"image_ids": [image]}, REAPER_CREDENTIALS_SECRET=SECRET_NAME, **settings)
+    assert isinstance(refused.error, InvalidSettings)
+    assert TOKEN not in counted.printed + refused.printed + str(refused.error)
+    assert image in cloud.images
+
+
 def test_an_aws_that_cannot_be_reached_refuses_to_start(cloud: FakeCloud, reap: Reap) -> None:
     with closed_port() as port:
         run = reap(AWS_ENDPOINT_URL=f"http://127.0.0.1:{port}")

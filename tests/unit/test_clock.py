@@ -1,5 +1,7 @@
 """The end of a run: what is still begun, how long it may take, and what a halt does."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -107,3 +109,12 @@ def test_a_halt_during_a_pause_is_met_at_its_end() -> None:
     clock.halt_while_asleep = Unavailable("no connection")
     with pytest.raises(Unavailable, match="no connection"):
         clock.deadline.pause(0.5, BUSY)
+
+
+@pytest.mark.skipif(not hasattr(time, "CLOCK_BOOTTIME"), reason="only Linux calls this clock so")
+def test_a_judgement_grows_old_while_the_machine_sleeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Of the clocks that only go forward, this is the one of Linux that counts a suspension.
+    seconds = {time.CLOCK_BOOTTIME: iter([0.0, 10.0, 8 * 3600.0])}
+    monkeypatch.setattr("time.clock_gettime", lambda clock: next(seconds[clock]))
+    deadline = Deadline(lambda: 60.0)
+    assert [deadline.elapsed(), deadline.elapsed()] == [10.0, 8 * 3600.0]

@@ -19,6 +19,7 @@ from handler.rules.marks import MarkTags
 from handler.work import deletion, handling, parallel
 from handler.work.judgement import Judgement
 from handler.work.run import Run
+from handler.work.uses.lists import Expiry
 from tests.conftest import UNKNOWN_ID, Context, Invoke, queue
 from tests.fakecloud import DEMO, OTHER, FakeCloud, Server
 from tests.faults import Clock, new_run, reap
@@ -741,7 +742,7 @@ def test_a_judgement_that_does_not_permit_it_opens_no_way_to_a_delete(
     image = run.cloud.image(image_id)
     assert image is not None
     mark = Mark(state=state, tags=MarkTags(), last_day=None, veto="", removable=False) if state else None
-    judgement = Judgement(image=image, mark=mark, objection=objection, good_until=run.deadline.now())
+    judgement = Judgement(image=image, mark=mark, objection=objection, expiry=Expiry(run.deadline.now(), "it"))
     with pytest.raises(RuntimeError, match="no judgement permits"):
         deletion._send(judgement, Job(Target(image_id), DeletionRequest((Target(image_id),))), run)
     assert nothing_deleted(cloud)
@@ -756,6 +757,15 @@ def test_a_mark_that_was_put_off_before_a_second_delete_needs_no_further_questio
     policy = {"sweep": {"select": {"name": "ci-*"}, "grace": "1d", "limit_percent": 100}}
     assert invoke(policy).outcomes == {image: ("refused", "changed")}
     assert len([call for call in cloud.calls_of("GET") if call.path.endswith("/members")]) == 1
+    assert (image in cloud.images, len(cloud.calls_of("DELETE"))) == (True, 1)
+
+
+def test_a_veto_before_a_second_delete_is_called_one(invoke: Invoke, cloud: FakeCloud) -> None:
+    image = cloud.add_image("ci-1", tags=["reaper-delete-after=2026-01-01"])
+    veto = lambda: cloud.images[image].tags.append("reaper-delete-after=never")  # noqa: E731
+    cloud.fault("DELETE", f"{image}$", status=503, then=veto)
+    policy = {"sweep": {"select": {"name": "ci-*"}, "grace": "1d", "limit_percent": 100}}
+    assert invoke(policy).outcomes == {image: ("refused", "kept")}
     assert (image in cloud.images, len(cloud.calls_of("DELETE"))) == (True, 1)
 
 

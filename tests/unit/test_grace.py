@@ -264,3 +264,25 @@ def test_a_mark_that_its_owner_takes_off_before_it_is_signed_is_no_veto_of_ours(
     is_vetoed = keys(cloud, image) == [SWEEP]
     assert is_vetoed or keys(cloud, image) == [MARK, SWEEP]
     assert told(run(A, day=1)) == {image: ("refused", "kept") if is_vetoed else ("marked", "")}
+
+
+# What is said of an image that somebody changes while it is marked
+
+
+def take_away(cloud: FakeCloud, image: str) -> None:
+    cloud.images.pop(image)
+
+
+def object_to_it(cloud: FakeCloud, image: str) -> None:
+    cloud.images[image].tags.append(f"{MARK}=never")
+
+
+@pytest.mark.parametrize(
+    ("act", "said"), [(take_away, ("already_gone", "")), (object_to_it, ("refused", "kept"))], ids=["gone", "veto"]
+)
+def test_an_image_that_is_not_marked_in_the_end_is_not_called_marked(
+    run: Run, cloud: FakeCloud, act: Callable[[FakeCloud, str], None], said: tuple[str, str]
+) -> None:
+    image = cloud.add_image("ci-1", tags=["temporary"], created_at="2026-06-01T00:00:00Z")
+    cloud.fault(None, f"{image}/tags", status=None, then=lambda: act(cloud, image))
+    assert told(run(A)) == {image: said}

@@ -98,6 +98,19 @@ def test_a_mark_whose_day_cannot_be_read_never_lets_an_image_go(value: str) -> N
 
 
 @pytest.mark.parametrize(
+    "spelling", ["{}:{}", "{} = {}", "{} ={}", " {}={}", "{}: {}", "REAPER-DELETE-AFTER={1}", "Reaper_Delete_After.{1}"]
+)
+@pytest.mark.parametrize("grace", [timedelta(0), 7 * DAY])
+def test_a_later_day_puts_a_deletion_off_in_whatever_spelling(spelling: str, grace: timedelta) -> None:
+    sweep, later = GRACE._replace(grace=grace), spelling.format(MARK, "2027-01-31")
+    for tags in ((later,), (mark(-3), later), (mark(-3), OURS, later)):
+        said = refusal(tagged(*tags), sweep, NOW)
+        assert said is not None
+        assert said.reason == "kept"
+        assert not is_due(tagged(*tags), sweep, NOW)
+
+
+@pytest.mark.parametrize(
     ("moment", "due"),
     [
         (datetime(2026, 6, 14, 23, 59, 59, tzinfo=UTC), False),

@@ -16,6 +16,8 @@ WITH_SECRETS = {
     "an @ in the password": "https://bob:k3y@s3cret@host.example/x",
     "a question mark in the password": "https://bob:k3y?s3cret@host.example/x",
     "a hash in the password": "https://bob:k3y#s3cret@host.example/x",
+    "a blank in the password": "https://bob:k3y s3cret@host.example/x",
+    "blanks and slashes in the password": "swift+https://bob:k3y/k3y \u00a0s3cret@s3cret@host.example/x y",
     "an address in the password": "https://bob:k3y://s3cret@host.example/x",
     "a quote in the password": "https://bob:k3y\"s3cret'x@host.example/x",
     "a number as the password": "https://bob:33/s3cret@host.example/x",

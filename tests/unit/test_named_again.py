@@ -152,6 +152,33 @@ def test_after_its_moment_a_request_deletes_nothing(
     assert (image_id in cloud.dead) == (outcome[0] == "deleted")
 
 
+@pytest.mark.parametrize("request_of", [lambda i: {"image_ids": [i]}, lambda _: SWEEP], ids=["by id", "sweep"])
+@pytest.mark.parametrize("path", [r"/servers/detail$", r"/members$", r"/images$|/servers/detail$"])
+def test_a_moment_that_passes_while_the_run_goes_on_has_passed(
+    invoke: Invoke, cloud: FakeCloud, request_of: Callable[[str], Any], path: str
+) -> None:
+    image_id = cloud.add_image("ci-1", visibility="shared")
+    cloud.fault("GET", path, status=None, delay=0.7)
+    done = invoke(request_of(image_id) | {"not_after": days(0.5 / 86400)})
+    assert done.outcomes == {image_id: ("refused", "expired")}
+    assert set(cloud.images) == {image_id}
+    assert not cloud.calls_of("DELETE")
+
+
+def test_a_moment_that_passes_before_a_mark_is_set_or_taken_off_leaves_the_image_as_it_is(
+    invoke: Invoke, cloud: FakeCloud
+) -> None:
+    policy = {"sweep": SWEEP["sweep"] | {"grace": "7d"}}
+    marked = cloud.add_image("ci-1")
+    invoke(policy)
+    cloud.images[marked].name, other = "web-1", cloud.add_image("ci-2")
+    before = {image_id: list(image.tags) for image_id, image in cloud.images.items()}
+    cloud.fault("GET", r"/servers/detail$", status=None, delay=0.7)
+    done = invoke(policy | {"not_after": days(0.5 / 86400)})
+    assert done.outcomes == dict.fromkeys((marked, other), ("refused", "expired"))
+    assert {image_id: image.tags for image_id, image in cloud.images.items()} == before
+
+
 @pytest.mark.parametrize("tags", [[], ["reaper-delete-after=2020-01-01"]])
 @pytest.mark.parametrize("name", ["ci-1", "web-1"])
 def test_an_expired_sweep_sets_no_mark_and_takes_none_off(

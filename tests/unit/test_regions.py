@@ -2,12 +2,8 @@
 
 import pytest
 
-from handler.clock import Deadline
-from handler.cloud.identity.keystone import KeystoneIdentity, login_with
 from handler.cloud.places.catalogue import Catalogue, Endpoint
 from handler.cloud.places.regions import regions_sharing
-from handler.cloud.places.session import new_session
-from handler.config import Settings
 from handler.errors import Unexpected
 from tests.conftest import Invoke
 from tests.fakecloud import DEMO, FakeCloud, Server
@@ -214,13 +210,6 @@ def test_several_image_services_in_one_region_ask_for_the_address_and_not_for_th
     assert run.outcomes == {image: ("deleted", "")}
 
 
-@pytest.mark.parametrize("interface", ["public", "publicURL"])
-def test_an_interface_may_be_named_as_it_once_was(cloud: FakeCloud, server: Server, interface: str) -> None:
-    login = login_with(Settings.from_env(cloud.env(server.url)).credentials)
-    identity = KeystoneIdentity(login, new_session(1, verify=True), interface=interface)
-    assert identity.catalogue(Deadline(lambda: 60.0)).addresses(("image",), "RegionOne") != []
-
-
 # Volumes, as a catalogue may name them
 
 
@@ -274,6 +263,9 @@ def with_compute(*images: Endpoint, region: str = "R1", interface: str = "public
     [
         ("https://glance", True),
         ("HTTPS://Glance:443/v2/", True),
+        ("https://glance./", True),
+        ("https://glance.:443/v2", True),
+        ("https://user:password@glance/", True),
         ("http://glance:80", True),
         ("https://glance/v2.0", True),
         ("https://glance//v2//", True),

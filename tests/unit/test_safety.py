@@ -330,7 +330,7 @@ FACTS_SEEN = st.builds(
     now=st.just(NOW),
     expect=EXPECTATIONS,
     not_after=st.sampled_from([None, None, NOW, NOW + DAY, NOW - DAY]),
-    moment=st.none(),
+    moment=st.sampled_from([None, NOW + timedelta(minutes=15), NOW + DAY]),
     objection=st.none(),
     shared_with=st.sampled_from([(), (), ("p1",)]),
     used_by=st.sampled_from([(), (), ("server",)]),
@@ -382,7 +382,7 @@ def is_as_expected(seen: Image, facts: Facts) -> bool:
 
 def conditions(seen: Image, facts: Facts, policy: Policy) -> dict[str, bool]:
     return {
-        "in time": facts.not_after is None or facts.not_after >= NOW,
+        "in time": facts.not_after is None or facts.not_after >= (facts.moment or NOW),
         "not public": seen.visibility in {"private", "shared"},
         "ours": seen.owner == OWNER,
         "unprotected": seen.protected is False,

@@ -45,6 +45,8 @@ OF_OTHERS = [
     ),
     *("https://s3.amazonaws.com./a?SECRET", "https://s3.amazonaws.com:8443/a?SECRET", "https://amazonaws.com/a?SECRET"),
     *("https://u:SECRET@s3.amazonaws.com/a", "https://s3.amazonaws.com@evil.example/a?SECRET"),
+    *("https://u:SECRET?x@s3.amazonaws.com/a", "https://u:SECRET#x@evil.example/a"),
+    f"https://u:a/SECRET{'x' * 200}@evil.example/a",
     *("https://evil.example/s3.amazonaws.com/?SECRET", "https://evil.example#s3.amazonaws.com/SECRET"),
     *("https://evil.example\\.amazonaws.com/a?SECRET", "https://s3.amazonaws.com\\@evil.example/a?SECRET"),
     *(
@@ -137,6 +139,21 @@ def test_a_custom_resource_is_carried_out_and_answered_whichever_way_it_comes(
         assert invoke(way(stack_event(kind, url, {"image_ids": [image]}))).error is None
     created = f"image-reaper/BuildImages/{stack_event('Create', url, {})['RequestId']}"
     assert (answers(cloud), set(cloud.dead)) == ([("SUCCESS", created), ("SUCCESS", CREATED)], {image})
+
+
+@pytest.mark.parametrize("way", ["topic", "queue", "topic to queue", "topic to topic"])
+@pytest.mark.parametrize("key", ["ResponseURL", "RequestType"])
+def test_a_custom_resource_whose_keys_are_spelled_in_numbers_is_answered_as_well(
+    invoke: Invoke, cloud: FakeCloud, server: Server, way: str, key: str
+) -> None:
+    image = cloud.add_image()
+    event = WAYS[way](stack_event("Delete", f"{server.url}/sink/cfn?x", {"image_ids": [image]}))
+    (record,) = event["Records"]
+    holder, field = (record, "body") if "body" in record else (record["Sns"], "Message")
+    slashes = "\\" * (2 if "to" in way.split() else 1)
+    holder[field] = holder[field].replace(key, key.replace("e", f"{slashes}u0065"))
+    assert invoke(event).error is None
+    assert (answers(cloud), set(cloud.dead)) == ([("SUCCESS", CREATED)], {image})
 
 
 @ways

@@ -305,7 +305,6 @@ def test_a_refusal_is_an_answer_and_asked_for_once(cloud: FakeCloud, server: Ser
 
 def test_the_latency_of_a_delete_is_measured(cloud: FakeCloud, server: Server, clock: Clock) -> None:
     _, latency = transport_of(cloud, server, clock).delete(address(server, cloud.add_image()), None, lambda: None)
-    assert latency is not None
     assert latency > 0
 
 

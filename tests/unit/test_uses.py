@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Callable
-from datetime import timedelta
-from email.utils import formatdate
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime, formatdate
+from typing import Any
 
 import pytest
 
@@ -87,7 +88,7 @@ def test_servers_are_never_known_for_more_than_five_seconds(watch: Watch, cloud:
     cloud.add_server(image=cloud.add_image())
     for _ in range(min(30, int(800 / pause))):
         watch.clock.pass_by(pause)
-        left = watch.in_use.ask().good_until - watch.run.deadline.now()
+        left = watch.in_use.ask().expiry.at - watch.run.deadline.now()
         assert 1.0 <= left <= 5.0
 
 
@@ -97,7 +98,7 @@ def test_servers_are_as_old_as_the_first_page_of_their_list(watch: Watch, cloud:
         cloud.add_server(image=cloud.add_image())
     asked_at = watch.run.deadline.now()
     cloud.fault("GET", SERVERS, status=None, times=3, then=lambda: watch.clock.pass_by(1.0))
-    assert watch.in_use.ask().good_until == asked_at + 5.0
+    assert watch.in_use.ask().expiry.at == asked_at + 5.0
 
 
 def test_servers_whose_list_was_long_in_coming_are_looked_at_anew(watch: Watch, cloud: FakeCloud) -> None:
@@ -109,13 +110,13 @@ def test_servers_whose_list_was_long_in_coming_are_looked_at_anew(watch: Watch, 
 
     cloud.fault("GET", SERVERS, status=None, then=start)
     assert watch.users(used)
-    assert watch.in_use.ask().good_until == watch.run.deadline.now() + 5.0
+    assert watch.in_use.ask().expiry.at == watch.run.deadline.now() + 5.0
 
 
 def test_a_look_that_was_tried_again_is_as_old_as_its_last_try(watch: Watch, cloud: FakeCloud) -> None:
     cloud.fault("GET", SERVERS, status=503, headers={"Retry-After": "20"})
     cloud.fault("GET", SERVERS, status=None, headers={"Date": ""})
-    assert watch.in_use.ask().good_until == watch.run.deadline.now() + 60.0
+    assert watch.in_use.ask().expiry.at == watch.run.deadline.now() + 60.0
 
 
 # What has changed
@@ -202,9 +203,21 @@ def test_where_changes_are_unknown_servers_are_listed_before_they_are_a_minute_o
     cloud.fault("GET", SERVERS, query="changes-since", status=status, times=None)
     for _ in range(100):
         assert watch.users(image, after=1.0) == ()
-        assert 1.0 <= watch.in_use.ask().good_until - watch.run.deadline.now() <= 60.0
+        assert 1.0 <= watch.in_use.ask().expiry.at - watch.run.deadline.now() <= 60.0
     assert watch.lists().count("changes-since") == 1
     assert watch.lists().count("") == 3
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=3), timedelta(hours=1), timedelta(days=4000)], ids=str)
+def test_a_server_is_seen_even_if_the_clock_of_an_answer_was_ahead(
+    watch: Watch, cloud: FakeCloud, ahead: timedelta
+) -> None:
+    used = cloud.add_image()
+    date = format_datetime(datetime.now(UTC) + ahead, usegmt=True)
+    cloud.fault("GET", SERVERS, status=None, headers={"Date": date}, times=2)
+    assert not watch.users(used)
+    cloud.add_server(image=used)
+    assert watch.users(used, after=10)
 
 
 @pytest.mark.parametrize("date", ["", "yesterday", "Thu, 01 Jan 1970 00:00:00 GMT"])
@@ -229,6 +242,19 @@ def test_a_list_that_takes_more_than_a_minute_fails_by_its_name_and_seconds(
     assert (outcome.outcome, outcome.reason) == ("failed", "unavailable")
     assert f"the list of {service} took 70 seconds" in outcome.detail
     assert image in cloud.images
+
+
+@pytest.mark.parametrize("seconds", [2.6, 4.0, 20.0])
+def test_a_cloud_that_is_slow_to_tell_what_has_changed_fails_by_seconds_and_is_not_asked_for_ever(
+    watch: Watch, cloud: FakeCloud, seconds: float
+) -> None:
+    images = [cloud.add_image() for _ in range(9)]
+    cloud.fault("GET", SERVERS, status=None, times=None, then=lambda: watch.clock.pass_by(seconds))
+    outcomes = reap(watch.run, images)
+    assert {(outcome.outcome, outcome.reason) for outcome in outcomes.values()} == {("failed", "unavailable")}
+    assert f"servers that have changed took {2 * seconds:.0f} seconds" in outcomes[images[0]].detail
+    assert len(watch.lists()) <= 10
+    assert set(cloud.images) == set(images)
 
 
 def test_a_list_that_cannot_be_read_is_no_more_asked_for_within_the_minute(watch: Watch, cloud: FakeCloud) -> None:
@@ -259,7 +285,7 @@ def test_a_cloud_that_slips_once_goes_on_telling_what_has_changed(watch: Watch, 
     for _ in range(6):
         watch.users(image, after=2.1)
     assert watch.lists().count("") == 2
-    assert watch.in_use.ask().good_until - watch.run.deadline.now() <= 5.0
+    assert watch.in_use.ask().expiry.at - watch.run.deadline.now() <= 5.0
 
 
 # Servers that were booted from volumes
@@ -288,6 +314,18 @@ def test_while_a_server_is_built_from_a_volume_to_come_nobody_knows_its_image(wa
         watch.users(image)
     cloud.servers[server].status = "ERROR"
     assert watch.users(image, after=4.5) == ()
+
+
+def test_a_volume_that_is_kept_for_a_server_in_the_making_is_in_use(watch: Watch, cloud: FakeCloud) -> None:
+    image, other = cloud.add_image(), cloud.add_image()
+    cloud.add_volume(image=image, server=cloud.add_server(image=None, status="BUILD"))
+    cloud.add_volume(image=other)
+
+    def reserved(body: dict[str, Any]) -> dict[str, Any]:
+        return {"volumes": [volume | {"status": "reserved", "attachments": []} for volume in body["volumes"]]}
+
+    cloud.fault("GET", VOLUMES, status=None, edit=reserved, times=None)
+    assert (bool(watch.users(image)), watch.users(other)) == (True, ())
 
 
 def test_a_server_in_the_making_that_names_its_volume_is_known(watch: Watch, cloud: FakeCloud) -> None:

@@ -24,7 +24,7 @@ from handler.cloud.identity.token import TokenAuth
 from handler.cloud.meanings import read_answer
 from handler.cloud.places.authorities import checked_with
 from handler.cloud.places.catalogue import Catalogue
-from handler.cloud.places.plaintext import allow, check_unread
+from handler.cloud.places.plaintext import allow, check_confidential
 from handler.errors import CloudError, CredentialsRefused, Throttled, Unavailable, Unexpected, Unreachable
 from handler.model.masking import masked
 
@@ -103,12 +103,12 @@ class KeystoneIdentity:
         """The catalogue of the token."""
         # That of a token that is about to expire is as good: no new token for it.
         services = (self._access or self.access(deadline)).service_catalog.normalize_catalog()
-        return Catalogue.of(services, self._region or "", self._interface.removesuffix("URL"))
+        return Catalogue.of(services, self._region or "", self._interface)
 
     def auth(self, deadline: Deadline) -> AuthBase:
         """The token, put on a request."""
         token = str(self.access(deadline).auth_token)
-        check = allow if self._plaintext else partial(check_unread, lambda: self.catalogue(deadline))
+        check = allow if self._plaintext else partial(check_confidential, lambda: self.catalogue(deadline))
         return TokenAuth(token, lambda refused: str(self.renew(refused, deadline).auth_token), deadline, check)
 
     def scrub(self, text: str) -> str:
@@ -133,7 +133,10 @@ class KeystoneIdentity:
                 # Forgotten before it is replaced: if that fails, nobody must send the refused token again.
                 self._access = None
                 try:
-                    self._access = self._log_in(deadline)
+                    # Whatever fence the thread has: what permits the request that was refused is no permit for this
+                    # one, and a thread that was begun by another one has none.
+                    with deadline.fence.around():
+                        self._access = self._log_in(deadline)
                 except CloudError as error:
                     # Without a token, nothing else in this run will succeed.
                     fatal = error.anew(ends_run=True)

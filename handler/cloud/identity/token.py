@@ -40,9 +40,7 @@ class TokenAuth(AuthBase):
         request = response.request.copy()
         # Without the hook: a new token that is refused as well must end here, and not begin a loop.
         request.hooks = {"response": []}
-        # What permits the request that was refused is no permit for the one that asks for a token.
-        with self._deadline.fence.around():
-            request.headers["X-Auth-Token"] = self._renew(self._token)
+        request.headers["X-Auth-Token"] = self._renew(self._token)
         # A time-out of its own: the new token has taken some of the time that was left.
         options["timeout"] = self._deadline.timeout()
         try:

@@ -95,10 +95,11 @@ class Catalogue(NamedTuple):
 
 
 def _place(url: str) -> str:
-    """What all spellings of one address have in common: scheme, version and a usual port say nothing."""
+    """What all spellings of one address have in common: scheme, user, version and a usual port say nothing."""
     bare = re.sub(r"/+", "/", re.sub(r"^https?://|/+$", "", url.strip().lower()))
     host, slash, path = re.sub(r"/v\d+(\.\d+)?$", "", bare).rstrip("/").partition("/")
-    return re.sub(r":(80|443)$", "", host).rstrip(".") + slash + path
+    # A name may end in a dot, which says that it is whole.
+    return re.sub(r"\.(?=:|$)|:(80|443)$", "", host.rpartition("@")[2]) + slash + path
 
 
 def _joined(names: Iterable[str]) -> str:

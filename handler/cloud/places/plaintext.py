@@ -46,8 +46,10 @@ def is_this_machine(address: str) -> bool:
     try:
         parts = urlsplit(address)
         host = parts.hostname or ""
-        if parts.scheme != "http" or host == "localhost":
-            return parts.scheme == "http"
+        if parts.scheme != "http":
+            return False
+        if host == "localhost":
+            return True
         found = ip_address(host)
     except ValueError:
         return False
@@ -55,7 +57,7 @@ def is_this_machine(address: str) -> bool:
     return (mapped or found).is_loopback
 
 
-def check_unread(catalogue: Callable[[], Catalogue], address: str) -> None:
+def check_confidential(catalogue: Callable[[], Catalogue], address: str) -> None:
     """Check that a token which goes to an address can't be read on its way.
 
     Raises Unexpected, which ends the run: every other image would meet the same address.

@@ -15,7 +15,7 @@ from urllib3.util import Retry
 from handler.connections import FencedAdapter
 from handler.engine.aws.access import AwsAccess
 from handler.errors import AwsFault
-from handler.model.masking import masked
+from handler.model.masking import beginning
 
 TIMEOUT = (2.0, 4.0)
 """Seconds to connect, and to wait."""
@@ -37,6 +37,8 @@ THROTTLED = frozenset(
     {"ProvisionedThroughputExceededException", "RequestLimitExceeded", "RequestThrottled", "ThrottlingException"}
 )
 """AWS's names for asking for fewer requests. They come with an HTTP 400, which the retries above do not see."""
+SIGNED = ("x-amz-security-token", "Authorization")
+"""The headers of a request that are secret."""
 Session = requests.Session
 """Connections that are kept from call to call: over a new one, a call takes 25 times the CPU time."""
 
@@ -91,7 +93,8 @@ def post(
                 timeout=TIMEOUT,
                 allow_redirects=False,
             )
-    except (requests.RequestException, HTTPError) as exc:
+    # A key that no header may hold, as one that ends in a line break, is a ValueError whose text shows it.
+    except (requests.RequestException, HTTPError, ValueError) as exc:
         # Only its kind, and `from None`: the address that hands out keys may be as good as a key.
         message = f"{service} can't be reached: {type(exc).__name__}"
         raise AwsFault(message) from None
@@ -160,6 +163,8 @@ def json_object(text: object) -> dict[str, Any] | None:
 
 def refusal(service: str, response: requests.Response) -> str:
     """What AWS says about a request that it turned down, which shows no secret of ours."""
-    # Masked before it is cut: half a password is not recognised.
-    text = masked(" ".join(response.text.split()))
-    return f"{service} answered HTTP {response.status_code} {text[:LONGEST_MESSAGE]}"
+    text = " ".join(response.text.split())
+    # What we have sent may be repeated, in JSON with slashes that are escaped.
+    for sent in filter(None, map(response.request.headers.get, SIGNED)):
+        text = text.replace(sent, "***").replace(sent.replace("/", "\\/"), "***")
+    return f"{service} answered HTTP {response.status_code} {beginning(text, LONGEST_MESSAGE)}"

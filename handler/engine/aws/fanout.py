@@ -13,6 +13,7 @@ from handler.clock import Deadline
 from handler.engine.aws.access import AwsAccess
 from handler.engine.aws.calls import aws_session, call
 from handler.errors import AwsFault, CloudError
+from handler.model.masking import beginning
 
 SEND = "AmazonSQS.SendMessageBatch"
 MOST = 10
@@ -131,7 +132,7 @@ class _Post:
 def _why_not_sent(body: str, sent: Mapping[str, Any] | None, failed: Mapping[str, Any] | None) -> str:
     """Why a message was not sent; empty only if SQS confirms this very body by its checksum."""
     if failed is not None:
-        return f"sqs answered {failed.get('Code')}: {failed.get('Message')}"[:LONGEST_PROBLEM]
+        return beginning(f"sqs answered {failed.get('Code')}: {failed.get('Message')}", LONGEST_PROBLEM)
     if sent is None:
         return "sqs did not say what became of it"
     own = hashlib.md5(body.encode(), usedforsecurity=False).hexdigest()

@@ -40,7 +40,7 @@ REASONS: Mapping[str, str] = {
     "kept": "it is tagged to be kept, or its mark was taken off",
     "not_allowed": "it lacks the operator's tag, or has a name outside the operator's patterns",
     "too_young": "younger than the operator's minimum age",
-    "shared": "another project has accepted it",
+    "shared": "another project may use it, and has not turned it down",
     "in_use": "something uses it",
     "denied": "the credentials are refused, or may not do it",
     "throttled": "the cloud keeps asking for fewer requests",

@@ -11,7 +11,7 @@ from handler.cloud import payloads
 from handler.cloud.calls import Cloud
 from handler.errors import CloudError, Unavailable
 from handler.model.image import Also, Image
-from handler.work.uses.lists import LIFE, Use
+from handler.work.uses.lists import LIFE, Expiry, Use
 from handler.work.uses.parts import Parts
 
 ROUNDS = 3
@@ -23,11 +23,11 @@ AT_ONCE = 8
 class Uses(NamedTuple):
     """Which images are used, as it was found out at one time.
 
-    It must not be relied on after `good_until`, a moment on the clock of the run. `error` is what kept us from finding
-    out, if anything did.
+    It must not be relied on after its `expiry`, by the clock of the run. `error` is what kept us from finding out, if
+    anything did.
     """
 
-    good_until: float
+    expiry: Expiry
     users: Mapping[str, tuple[str, ...]]
     error: CloudError | None = None
 
@@ -77,7 +77,7 @@ class InUse:
         # read is not asked for once for each of them.
         except CloudError as error:
             self._holds_until = self._deadline.now() + LIFE
-            return Uses(good_until=self._holds_until, users={}, error=error)
+            return Uses(expiry=Expiry(self._holds_until, "an error"), users={}, error=error)
 
     def _put_together(self, parts: Parts) -> Uses:
         uses = self._gathered(parts)
@@ -91,7 +91,7 @@ class InUse:
         unknown = next((server.label for server in parts.unknown()), None)
         message = f"server {unknown} is being built, and does not say yet from which image"
         return Uses(
-            good_until=parts.good_until,
+            expiry=parts.expiry,
             users={key: tuple(found) for key, found in users.items()},
             # Until the next look: by then it may name its image, or the volume that was made of it.
             error=Unavailable(message) if unknown else None,

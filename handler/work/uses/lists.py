@@ -7,12 +7,20 @@ from typing import NamedTuple
 from handler.clock import Deadline
 from handler.cloud import payloads
 from handler.cloud.calls import Cloud, Listing
+from handler.cloud.fields import text
 from handler.errors import Unavailable
 
 LIFE = 60.0
 """Seconds for which a list that tells no changes may be relied on, from when its first page was asked for."""
 SLACK = 5.0
 """Seconds before its end at which a list is read again, so that there is time to read an image and to delete it."""
+
+
+class Expiry(NamedTuple):
+    """The moment after which something that was read must not be relied on, and what that is, with its seconds."""
+
+    at: float
+    of: str
 
 
 class Use(NamedTuple):
@@ -23,7 +31,7 @@ class Use(NamedTuple):
     is_made_of_it: bool = True
 
 
-class Kept:
+class ListedUses:
     """The uses of one list, read again when they are due. Not safe for threads."""
 
     def __init__(self, service: str, read: Callable[[], tuple[float, tuple[Use, ...]]], deadline: Deadline) -> None:
@@ -35,9 +43,10 @@ class Kept:
         self.uses: tuple[Use, ...] = ()
 
     @property
-    def good_until(self) -> float:
-        """The moment from which on they are too old."""
-        return (-math.inf if self._asked_at is None else self._asked_at) + LIFE
+    def expiry(self) -> Expiry:
+        """When they are too old."""
+        asked_at = -math.inf if self._asked_at is None else self._asked_at
+        return Expiry(asked_at + LIFE, f"{self._service} ({LIFE:g} seconds)")
 
     def is_due(self, since: float = -math.inf) -> bool:
         """Whether the list must be read again: it is old, or from before the moment `since`."""
@@ -58,19 +67,19 @@ def is_due(asked_at: float, took: float, now: float) -> bool:
     return now - asked_at > (LIFE if took > LIFE - SLACK else LIFE - SLACK)
 
 
-def young(service: str, asked_at: float, now: float) -> None:
-    """Raise Unavailable if a list is already too old once it was read."""
-    if now - asked_at > LIFE:
-        message = f"the list of {service} took {now - asked_at:.0f} seconds, and must not be older than {LIFE:.0f}"
+def young(service: str, asked_at: float, now: float, life: float = LIFE) -> None:
+    """Raise Unavailable if a list is already older than its life, in seconds, once it was read."""
+    if now - asked_at > life:
+        message = f"the list of {service} took {now - asked_at:.0f} seconds, and must not be older than {life:.0f}"
         raise Unavailable(message)
 
 
 def uses_by_volumes(listing: Listing, held: frozenset[str], *, every: bool) -> Iterator[Use]:
-    """The uses by volumes that are attached to a server, or by every volume; servers name those that are `held`."""
+    """The uses by volumes that are attached to a server or `held` by one, or by every volume."""
     for volume in listing.items:
         user = f"volume {payloads.label(volume)}"
-        # Cinder names no server while one is being built, or is shelved: then only the server names the volume.
-        if volume.get("attachments") or str(volume.get("id")).casefold() in held:
+        # Of a server that is shelved and offloaded, only the server knows: for Cinder, its volumes are reserved.
+        if volume.get("attachments") or text(volume, "id").casefold() in held:
             user = f"the server of {user}"
         elif not every:
             continue

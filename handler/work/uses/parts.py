@@ -10,7 +10,15 @@ from handler.cloud.paging import read_anew
 from handler.cloud.places.regions import Region
 from handler.errors import CloudError
 from handler.model.image import Also
-from handler.work.uses.lists import Kept, Use, bootable, uses_by_images, uses_by_scaling, uses_by_volumes
+from handler.work.uses.lists import (
+    Expiry,
+    ListedUses,
+    Use,
+    bootable,
+    uses_by_images,
+    uses_by_scaling,
+    uses_by_volumes,
+)
 from handler.work.uses.servers import Server, Servers
 
 
@@ -23,8 +31,8 @@ class RegionPart:
         self._servers = [
             Servers(cloud, url, deadline, snapshots="snapshots" in also) for url in region.servers.offered()
         ]
-        self._volumes = Kept("volumes", self._read_volumes, deadline)
-        self._scaling = Kept("scaling configurations", self._read_scaling, deadline)
+        self._volumes = ListedUses("volumes", self._read_volumes, deadline)
+        self._scaling = ListedUses("scaling configurations", self._read_scaling, deadline)
         self._asks_scaling = "scaling" in also
         self._bootable = frozenset[str]()
         """The volumes that a server could boot from, when they were last read."""
@@ -62,12 +70,12 @@ class RegionPart:
             yield from kept.uses
 
     @property
-    def good_until(self) -> float:
-        """The moment from which on one of them is too old."""
-        moments = [servers.good_until for servers in self._servers] + [kept.good_until for kept, _ in self._lists()]
-        return min(moments, default=math.inf)
+    def expiry(self) -> Expiry:
+        """When the first of them is too old."""
+        parts = [servers.expiry for servers in self._servers] + [kept.expiry for kept, _ in self._lists()]
+        return min(parts, default=Expiry(math.inf, ""))
 
-    def _lists(self) -> Iterator[tuple[Kept, float]]:
+    def _lists(self) -> Iterator[tuple[ListedUses, float]]:
         """The lists that are needed, and the moment that each must be younger than."""
         # The image of a server that was booted from a volume is known to the volume only, and to none that was listed
         # before the server was seen.
@@ -107,7 +115,9 @@ class Parts:
             name = region.name if len(cloud.regions) > 1 else ""
             with _naming(name):
                 self._regions.append((name, RegionPart(cloud, region, deadline, also)))
-        images = Kept("images", lambda: read_anew(lambda: (deadline.now(), tuple(uses_by_images(cloud)))), deadline)
+        images = ListedUses(
+            "images", lambda: read_anew(lambda: (deadline.now(), tuple(uses_by_images(cloud)))), deadline
+        )
         self._images = [images] if "images" in also else []
 
     def refresh(self) -> None:
@@ -134,11 +144,11 @@ class Parts:
             yield from images.uses
 
     @property
-    def good_until(self) -> float:
-        """The moment from which on one part is too old."""
-        return min(part.good_until for part in self._all())
+    def expiry(self) -> Expiry:
+        """When the first part is too old."""
+        return min(part.expiry for part in self._all())
 
-    def _all(self) -> Iterator[RegionPart | Kept]:
+    def _all(self) -> Iterator[RegionPart | ListedUses]:
         yield from (region for _, region in self._regions)
         yield from self._images
 

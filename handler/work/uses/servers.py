@@ -10,12 +10,14 @@ from handler.cloud import payloads
 from handler.cloud.calls import Cloud, Listing
 from handler.cloud.fields import Record, text
 from handler.errors import CredentialsRefused, Denied, Unexpected
-from handler.work.uses.lists import LIFE, is_due, young
+from handler.work.uses.lists import LIFE, Expiry, is_due, young
 
 FRESH_FOR = 5.0
 """Seconds for which servers are known where the cloud tells what has changed."""
 PAUSE = 2.0
-"""Seconds between two looks, which take turns: so neither of the two is older than twice as many."""
+"""Seconds between two looks. The two kinds take turns, so that neither gets older than two pauses."""
+MOST_LOOKS = 6
+"""Looks in a row after which a cloud counts as too slow: one of the two is too old each time that the other is done."""
 OVERLAP = timedelta(seconds=120)
 """How far each look for changes goes back behind the one before.
 
@@ -23,7 +25,7 @@ The cloud's time of an answer is that of its end, which may be twenty seconds af
 for the clocks of the machines that write down changes, and for transactions that take long to be seen.
 """
 FAILURES = 3
-"""How often a cloud that has told what has changed may fail to, before it is no more asked for it."""
+"""How often a cloud that has told what has changed may fail to do so before it is no longer asked for it."""
 CHANGES, BUILDING = "changes", "building"
 
 
@@ -82,9 +84,10 @@ class Servers:
         return tuple(self._known.values())
 
     @property
-    def good_until(self) -> float:
-        """The moment from which on they are too old."""
-        return min(self._asked.values()) + (FRESH_FOR if self._date else LIFE)
+    def expiry(self) -> Expiry:
+        """When they are too old."""
+        life = FRESH_FOR if self._date else LIFE
+        return Expiry(min(self._asked.values()) + life, f"servers ({life:g} seconds)")
 
     def is_due(self) -> bool:
         """Whether the cloud must be asked again."""
@@ -120,12 +123,17 @@ class Servers:
         self._asked = dict.fromkeys((CHANGES, BUILDING), listing.asked_at)
 
     def _look(self) -> None:
-        while look := self._due_look():
+        # A cloud that takes too long for each would otherwise be asked until the end of the run.
+        for _ in range(MOST_LOOKS):
+            look = self._due_look()
+            if look is None:
+                return
             listing = self._cloud.servers(self._url, self._wanted(look))
             self._merge(listing)
             if look == CHANGES:
                 self._date, self._has_told = _not_ahead(listing.date) or self._date, True
             self._asked[look] = listing.asked_at
+        young("servers that have changed", min(self._asked.values()), self._deadline.now(), FRESH_FOR)
 
     def _due_look(self) -> str | None:
         """The kind of look that is due: the older of the two, so that they take turns."""
@@ -141,7 +149,9 @@ class Servers:
         # run it takes it up, which may be minutes later: until then it is found only by what it is doing.
         if look == BUILDING or not self._date:
             return {"status": "BUILD"}
-        return {"changes-since": (self._date.astimezone(UTC) - OVERLAP).strftime("%Y-%m-%dT%H:%M:%SZ")}
+        # A gateway whose clock is ahead would have changes left out. With our own time as well, both would have to be.
+        since = min(self._date, datetime.now(UTC)) - OVERLAP
+        return {"changes-since": since.strftime("%Y-%m-%dT%H:%M:%SZ")}
 
     def _merge(self, listing: Listing) -> None:
         for record in listing.items:
