@@ -87,6 +87,11 @@ def _not_ready(image: Image, facts: Facts, _policy: Policy) -> Objection | None:
     return None
 
 
+def is_upload(image: Image, asked_for: str) -> bool:
+    """Whether somebody may still be uploading an image, unless its state is the one that a policy asks for."""
+    return image.status in UNFINISHED and image.status != asked_for
+
+
 def _is_abandoned(image: Image, facts: Facts) -> bool:
     """Whether this is an upload that nobody ends, and that whoever asks knows as one.
 
@@ -95,7 +100,10 @@ def _is_abandoned(image: Image, facts: Facts) -> bool:
     """
     expect = dict(facts.expect)
     is_known = image.status in UNFINISHED and expect.get("status") == image.status and "updated_at" in expect
-    moments = (image.created_at, _moment(expect.get("updated_at")))
+    moments = [image.created_at, _moment(expect.get("updated_at"))]
+    # A mark moves it as well: what bears one had not moved for a day when it was marked.
+    if any(tag.startswith("reaper-") for tag in image.tags):
+        moments.pop()
     return is_known and all(moment is not None and facts.now - moment >= ABANDONED_AFTER for moment in moments)
 
 

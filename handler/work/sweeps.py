@@ -12,7 +12,7 @@ from handler.model.outcome import Decision, Objection, Outcome, Result, Survey
 from handler.model.request import Expected, Job, SweepRequest, Target, earliest
 from handler.rules import selection
 from handler.rules.mark_state import CHANGING, Mark, MarkState, state_of
-from handler.rules.safety import UNFINISHED
+from handler.rules.safety import UNFINISHED, is_upload
 from handler.work.handling import failed
 from handler.work.judgement import refused
 from handler.work.parallel import carry_out, in_time
@@ -142,8 +142,9 @@ def _shares(survey: Survey, request: SweepRequest, run: Run) -> _Shares:
     """Divide the selected images between workers and this run; all of a rehearsal is done here."""
     nobody = [image for image in survey.selected if not image.has_uuid]
     leaves_work = run.enqueue is not None and run.armed and not request.dry_run
-    # One that no message can carry would spoil the message for all others in it.
-    workers = [image for image in survey.for_workers if image.can_be_named] if leaves_work else []
+    # One that no message can carry would spoil the message for all others in it; of an upload, it would say too much.
+    fit = (image for image in survey.for_workers if image.can_be_named and not is_upload(image, request.select.status))
+    workers = list(fit) if leaves_work else []
     elsewhere = {image.id for image in (*nobody, *workers)}
     here = [image for image in survey.selected if image.id not in elsewhere]
     return _Shares(workers=workers, here=here, nobody=nobody)
@@ -200,7 +201,13 @@ def _expected_to_stay(image: Image, request: SweepRequest) -> tuple[tuple[str, E
     """What must be unchanged since the list was read: the groups of the image, and that nobody uploads it."""
     # In another group, it may be among the newest. A group by name depends on the name alone; where it depends on
     # tags or properties, the image must not have changed at all. That a tag moves `updated_at` is not said of IMS.
-    unmoved = (("status", image.status), ("updated_at", image.updated_at), ("tags", image.tags))
+    unmoved: tuple[tuple[str, Expected], ...] = (
+        ("status", image.status),
+        ("updated_at", image.updated_at),
+        ("tags", image.tags),
+    )
+    if is_upload(image, request.select.status):
+        unmoved = unmoved[1:]
     if request.select.status in UNFINISHED or (request.keep and request.keep.group_by != "name"):
         return unmoved
     return (("name", image.name),) if request.keep else ()

@@ -1,6 +1,7 @@
 """What we write, we take back: plans and messages to workers name images so that nothing else is deleted, nor later."""
 
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -250,6 +251,25 @@ def test_an_upload_into_an_old_record_that_began_today_stays(
     image_id = cloud.add_image("ci-1", status=status, created_at=days(-31))
     cloud.images[image_id].updated_at = moved_at  # type: ignore[assignment]  # a cloud may leave it out
     policy = {"select": {"status": status, "older_than": "30d"}, "limit_percent": 100}
+    assert invoke({"sweep": policy}).outcomes == {image_id: ("refused", "not_ready")}
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_an_upload_that_nobody_ends_goes_after_its_grace(invoke: Invoke, cloud: FakeCloud, status: str) -> None:
+    image_id = cloud.add_image("ci-1", status=status, created_at=days(-31))
+    policy = {"select": {"status": status, "older_than": "30d"}, "limit_percent": 100, "grace": "1d"}
+    assert [invoke({"sweep": policy}).outcomes for _ in range(2)] == [{image_id: ("marked", "")}] * 2
+    yesterday = [re.sub(r"\d{4}-\d\d-\d\d", days(-1)[:10], tag) for tag in cloud.images[image_id].tags]
+    cloud.images[image_id].tags = yesterday
+    assert invoke({"sweep": policy}).outcomes == {image_id: ("deleted", "")}
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_an_upload_is_nobody_s_leftover_for_a_policy_that_keeps_the_newest_of_a_property(
+    invoke: Invoke, cloud: FakeCloud, status: str
+) -> None:
+    image_id = cloud.add_image("ci-1", status=status, created_at=days(-31), os="linux")
+    policy = {"select": {"name": "ci-*"}, "keep": {"newest": 1, "group_by": "property:os"}, "limit_percent": 100}
     assert invoke({"sweep": policy}).outcomes == {image_id: ("refused", "not_ready")}
 
 

@@ -181,6 +181,15 @@ def test_what_changes_before_a_worker_comes_to_it_stays(
     assert (done.metric("ImagesRefused_changed"), set(cloud.images)) == (1, {image})
 
 
+@pytest.mark.parametrize("status", ["queued", "saving", "uploading", "importing"])
+def test_an_upload_is_left_to_no_worker(
+    invoke: Invoke, cloud: FakeCloud, workers: Workers, fanned_out: dict[str, str], status: str
+) -> None:
+    image = cloud.add_image("ci-1", status=status)
+    assert invoke(sweep(), **fanned_out).outcomes == {image: ("refused", "not_ready")}
+    assert (workers.work(), set(cloud.images)) == ([], {image})
+
+
 def test_a_rehearsal_leaves_nothing_to_workers(
     invoke: Invoke, cloud: FakeCloud, workers: Workers, fanned_out: dict[str, str]
 ) -> None:
