@@ -1,5 +1,6 @@
 """One request to the cloud: sent with a token, its answer understood, and sent again where that may help."""
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
@@ -28,6 +29,7 @@ from handler.errors import (
     Unexpected,
     Unreachable,
 )
+from handler.model.image import UUID
 
 ERRORS: Mapping[Meaning, type[CloudError]] = {
     Meaning.UNAUTHENTICATED: CredentialsRefused,
@@ -174,6 +176,8 @@ class Transport:
             return response, Answer(Meaning.DONE, response.status_code)
         body = response.content.decode(errors="replace")
         answer = read_answer(response.status_code, body, response.headers, self._identity.scrub)
+        if _is_of_another(answer, url):
+            answer = answer._replace(meaning=Meaning.UNEXPECTED)
         error = self._error_of(answer)
         if error is not None:
             message = f"{method} answered {answer}"
@@ -197,6 +201,12 @@ class Transport:
             ours = Unreachable
         url = error.request.url if isinstance(error, wire.SSLError) and error.request is not None else None
         return ours(self._identity.scrub(f"{type(error).__name__}: {error}{checked_with(self._session, url)}"))
+
+
+def _is_of_another(answer: Answer, url: str) -> bool:
+    """Whether an answer says of another image than the one that was asked for that it does not exist."""
+    named = re.findall(UUID, answer.message) if answer.meaning is Meaning.GONE else []
+    return bool(named) and not any(image_id.casefold() in url.casefold() for image_id in named)
 
 
 def _retry_after(response: requests.Response) -> float | None:

@@ -95,6 +95,20 @@ def test_not_found_is_no_proof_while_the_image_is_there(api: str, said: str, sta
     assert "still there" in outcome["detail"]
 
 
+@pytest.mark.parametrize(
+    "said", ["No image found with ID {}", "Failed to find image {} to delete", "Image {} not found."]
+)
+@pytest.mark.parametrize("status", [400, 404])
+@pytest.mark.parametrize("api", ["glance", *LATER])
+def test_what_is_said_of_another_image_is_no_proof(
+    api: str, status: int, said: str, invoke: Invoke, cloud: FakeCloud
+) -> None:
+    image = cloud.add_image("ci-1")
+    cloud.fault("GET", f"/images/{image}$", status=status, body={"message": said.format(UNKNOWN_ID)}, times=None)
+    run = invoke(queue({"image_ids": [image]}), REAPER_IMAGE_API=api)
+    assert (run.returned, set(cloud.images), cloud.calls_of("DELETE")) == (["m0"], {image}, [])
+
+
 @pytest.mark.parametrize("api", ["glance", *LATER])
 def test_what_is_said_of_its_members_is_no_proof_while_the_image_is_there(
     api: str, invoke: Invoke, cloud: FakeCloud
