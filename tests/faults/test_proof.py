@@ -18,7 +18,7 @@ NOT_FOUND: dict[str, tuple[int, Any]] = {
     "IMG.0121": (400, {"error": {"code": "IMG.0121", "message": "The object cannot be found."}}),
     "IMG.0144": (404, {"error": {"code": "IMG.0144", "message": "The image does not exist."}}),
     "Ecs.0031": (404, {"error": {"code": "Ecs.0031", "message": "The image does not exist."}}),
-    "Glance": (404, f"Failed to find image {UNKNOWN_ID} to delete"),
+    "Glance": (404, "Failed to find image {image} to delete"),
     "Nova": (404, {"itemNotFound": {"code": 404, "message": "Image not found."}}),
 }
 
@@ -90,6 +90,7 @@ def test_not_found_is_no_proof_while_the_image_is_there(api: str, said: str, sta
     stage.set_up(REAPER_IMAGE_API=api)
     image = cloud.add_image()
     status, body = NOT_FOUND[said]
+    body = body.format(image=image) if isinstance(body, str) else body
     outcome = outcome_of(stage, image, status=status, body=body)
     assert (outcome["outcome"], outcome["reason"]) == ("failed", "unavailable")
     assert "still there" in outcome["detail"]
@@ -125,6 +126,7 @@ def test_what_is_said_of_its_members_is_no_proof_while_the_image_is_there(
 def test_not_found_is_believed_once_a_get_agrees(api: str, said: str, invoke: Invoke, cloud: FakeCloud) -> None:
     image = cloud.add_image("ci-1")
     status, body = NOT_FOUND[said]
+    body = body.format(image=image) if isinstance(body, str) else body
     cloud.fault("DELETE", f"{image}$", status=status, body=body, then=lambda: cloud.kill(image))
     run = invoke({"image_ids": [image]}, REAPER_IMAGE_API=api)
     assert run.outcomes == {image: ("already_gone", "")}
