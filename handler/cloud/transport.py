@@ -158,10 +158,8 @@ class Transport:
         **options: Any,  # noqa: ANN401 (those of requests)
     ) -> tuple[requests.Response, Answer]:
         """Send one request; raises the error that its answer means, if it means one."""
-        # First, since a new token takes some of the time from which the time-outs below are made. Fenced here as well:
-        # whoever asks may do so in a thread of his own.
-        with self.deadline.fence.around():
-            auth = self._identity.auth(self.deadline)
+        # First, since a new token takes some of the time from which the time-outs below are made.
+        auth = self._identity.auth(self.deadline)
         try:
             # Redirects are not followed: they would carry the token to another host.
             with self.deadline.fence.around(permit):
