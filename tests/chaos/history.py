@@ -47,8 +47,8 @@ class Image(NamedTuple):
 class Use(NamedTuple):
     """Something that uses an image, from a moment on: what a server or a volume was made of at that time.
 
-    `kind` is `server` or `volume`, `id` that of the server or volume; `image` None from the moment on which it uses none.
-    `taken_up` is false for a server that is being built and that no host has taken up yet.
+    `kind` is `server` or `volume`, `id` that of the server or volume; `image` None from the moment on which it uses
+    none. `taken_up` is false for a server that is being built and that no host has taken up yet.
     """
 
     kind: str
@@ -63,8 +63,8 @@ class Request(NamedTuple):
 
     `status` is what the service itself answered, 0 if it was never asked; `told` what the client was told, 0 if nothing
     whole. `whole` says whether the client was told just what the service answered. `invocation` is the one under way in
-    the environment that sent it, None between two of them. `begun` is when it came in, `answered` when the client had the
-    answer. `printed` is how much the invocation had printed when the request came in, in characters.
+    the environment that sent it, None between two of them. `begun` is when it came in, `answered` when the client had
+    the answer. `printed` is how much the invocation had printed when the request came in, in characters.
     """
 
     number: int
@@ -110,7 +110,7 @@ class Invocation:
 
 @dataclass
 class Message:
-    """A message of a queue. `deliveries` names the invocations that had it, and what each said: done, returned or died."""
+    """A message of a queue. `deliveries` names the invocations that had it, and what became: done, returned or died."""
 
     id: str
     body: str
