@@ -1,0 +1,170 @@
+"""Where the requests of one environment come in: each is written down, runs into its fault, and is answered."""
+
+import hashlib
+import json
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from tests.chaos import faulty
+from tests.chaos.environment import Environment
+from tests.chaos.history import History, Invocation, Moment
+from tests.chaos.history import Request as Seen
+from tests.chaos.inside import SLOW, Clock
+from tests.chaos.land import Land
+from tests.fakecloud.api import Reply, Request
+
+Fault = Mapping[str, Any]
+Do = Callable[[Sequence[Mapping[str, Any]]], None]
+TABLE, SECRET = "chaos-budget", "chaos/credentials"
+WORKERS = "https://sqs.eu-central-1.amazonaws.com/123456789012/workers"
+
+
+@dataclass
+class Aws:
+    """What of AWS a function uses: a table, a secret, a queue of workers."""
+
+    secret: dict[str, str]
+    send: Callable[[str], None]
+    table: Callable[[Request], Reply]
+
+    def answer(self, kind: str, request: Request) -> Reply:
+        """Carry out a request."""
+        if kind == "budget":
+            return self.table(request)
+        asked = json.loads(request.body)
+        if kind == "secret":
+            text = json.dumps(self.secret).replace("http://cloud", request.base)
+            return _json({"Name": SECRET, "SecretString": text})
+        sent = [(entry["Id"], entry["MessageBody"]) for entry in asked["Entries"]]
+        for _, body in sent:
+            self.send(body)
+        digests = [(one, hashlib.md5(body.encode(), usedforsecurity=False).hexdigest()) for one, body in sent]
+        entries = [{"Id": one, "MessageId": f"sent-{one}", "MD5OfMessageBody": digest} for one, digest in digests]
+        return _json({"Successful": entries, "Failed": []})
+
+
+def _json(payload: object) -> Reply:
+    return Reply(200, {"Content-Type": "application/x-amz-json-1.0"}, json.dumps(payload).encode())
+
+
+@dataclass
+class Door:
+    """Stands before the cloud and AWS. `script` are the faults of the invocation under way."""
+
+    environment: Environment
+    land: Land
+    aws: Aws
+    history: History
+    clock: Clock
+    tick: Callable[[], Moment]
+    do: Do
+    changed: Callable[[], None]
+    tell: Callable[[str], None]
+    script: list[Fault] = field(default_factory=list)
+    invocation: Invocation | None = None
+    held: threading.Event = field(default_factory=threading.Event)
+    _passed: Counter[str] = field(default_factory=Counter)
+
+    def begin(self, invocation: Invocation, script: Sequence[Fault]) -> None:
+        """Let an invocation begin; whoever was held is let go."""
+        self.held.set()
+        self.held = threading.Event()
+        self.script, self.invocation, self._passed = list(script), invocation, Counter()
+
+    def end(self) -> None:
+        """Let it be over."""
+        self.invocation, self.script = None, []
+
+    def handle(self, request: Request) -> Reply:
+        """Answer a request."""
+        invocation = self.invocation
+        printed = len(self.environment.printed()) if request.method in {"DELETE", "PUT", "PATCH"} else 0
+        kind = faulty.kind_of(request)
+        number, self._passed[kind] = self._passed[kind], self._passed[kind] + 1
+        met = [one for one in self.script if one["at"] == kind and one["nth"] == number]
+        for one in met:
+            self._before(one)
+        begun = self.tick()
+        spoils = [one for one in met if one["what"] in faulty.SPOILERS]
+        true = self._answer(kind, request) if all(map(faulty.reaches, spoils)) else Reply(0)
+        told = true
+        for one in spoils:
+            told = faulty.spoilt(one, told)
+        for one in met:
+            self._after(one)
+        self._write(_Exchange(request, true, told), invocation, begun, printed)
+        self.tell(_line(invocation, f"{kind}[{number}]", request, true, told))
+        return told
+
+    def _answer(self, kind: str, request: Request) -> Reply:
+        if request.path.startswith(faulty.AWS):
+            return self.aws.answer(kind, request)
+        reply = self.land.answer(request)
+        if request.method != "GET":
+            self.changed()
+        return reply
+
+    def _before(self, fault: Fault) -> None:
+        if fault["what"] == "kill":
+            self.environment.kill()
+        if fault["what"] == "freeze":
+            self.environment.freeze()
+            self.clock.value += fault["amount"]
+        if fault["what"] == "revoke":
+            self.land.revoke()
+        if fault["what"] in {"before", "freeze"}:
+            self.do(fault.get("do", ()))
+        if fault["what"] == "freeze":
+            self._frozen(fault["amount"])
+            self.environment.thaw()
+
+    def _after(self, fault: Fault) -> None:
+        if fault["what"] == "after":
+            self.do(fault.get("do", ()))
+        if fault["what"] == "kill-after":
+            self.environment.kill()
+        if fault["what"] == "hold" and self.invocation is not None:
+            over = self.invocation.begun.at + self.invocation.seconds
+            self.clock.value = max(self.clock.value, over)
+            self.held.wait(30)
+
+    def _frozen(self, seconds: float) -> None:
+        if self.invocation is not None:
+            self.invocation.frozen += seconds
+
+    def _write(self, one: "_Exchange", invocation: Invocation | None, begun: Moment, printed: int) -> None:
+        request, told = one.request, one.told
+        seen = Seen(
+            number=len(self.history.requests),
+            begun=begun,
+            answered=self.history.moment(self.clock.value + float(told.headers.get(SLOW, 0))),
+            invocation=invocation.number if invocation else None,
+            environment=self.environment.number,
+            method=request.method,
+            path=request.path,
+            query=request.query,
+            body=request.body,
+            status=one.true.status,
+            told=0 if told.cut or told.length is not None else told.status,
+            whole=(told.status, told.body, told.cut, told.length) == (one.true.status, one.true.body, False, None),
+            printed=printed,
+        )
+        self.history.requests.append(seen)
+
+
+class _Exchange(NamedTuple):
+    """A request, what the service answered, and what was told."""
+
+    request: Request
+    true: Reply
+    told: Reply
+
+
+def _line(invocation: Invocation | None, place: str, request: Request, true: Reply, told: Reply) -> str:
+    who = invocation.number if invocation else "-"
+    fate = "cut" if told.cut else f"{told.status}"
+    slow = f" after {told.headers[SLOW]} s" if SLOW in told.headers else ""
+    return f"  {who} {place} {request.method} {request.path}?{request.query} {true.status}>{fate}{slow}"

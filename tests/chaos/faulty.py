@@ -1,0 +1,99 @@
+"""What goes wrong with a request on its way: the faults of a schedule, and what each does to an answer."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from tests.chaos.inside import SLOW
+from tests.fakecloud.api import Reply, Request
+
+KINDS = (
+    ("token", "POST", r"/auth/tokens$"),
+    ("delete", "DELETE", r"/images/[^/]+$"),
+    ("tag", "PUT|DELETE|POST", r"/tags(/|$)"),
+    ("action", "POST", r"/actions/"),
+    ("change", "PATCH", r"/images/[^/]+$"),
+    ("read", "GET", r"/images/[^/]+$"),
+    ("members", "GET", r"/members$"),
+    ("list", "GET", r"/images$|/cloudimages$"),
+    ("servers", "GET", r"/servers(/detail)?$"),
+    ("volumes", "GET", r"/volumes(/detail)?$"),
+)
+"""What is asked: the method, and how the path ends."""
+AWS = "/aws"
+HTML = "<html><body><h1>{status}</h1>the gateway has a headache</body></html>"
+
+
+def kind_of(request: Request) -> str:
+    """What a request asks for."""
+    if request.path.startswith(AWS):
+        return {"DynamoDB_20120810": "budget", "secretsmanager": "secret", "AmazonSQS": "send"}.get(
+            request.headers.get("X-Amz-Target", "").partition(".")[0], "aws"
+        )
+    for kind, method, path in KINDS:
+        if re.fullmatch(method, request.method) and re.search(path, request.path):
+            return kind
+    return "other"
+
+
+def reaches(fault: Mapping[str, Any]) -> bool:
+    """Whether the service is asked at all."""
+    return fault["what"] not in {"cut", "status", "html", "throttle"}
+
+
+def spoilt(fault: Mapping[str, Any], reply: Reply) -> Reply:
+    """The answer that comes instead of the true one."""
+    return SPOILERS[fault["what"]](fault, reply)
+
+
+def _status(fault: Mapping[str, Any], _: Reply) -> Reply:
+    status = int(fault["amount"])
+    body = json.dumps({"message": "no", "code": status, "__type": "InternalServerError"}).encode()
+    return Reply(status, {"Content-Type": "application/json"}, body)
+
+
+def _html(fault: Mapping[str, Any], _: Reply) -> Reply:
+    status = int(fault["amount"])
+    return Reply(status, {"Content-Type": "text/html"}, HTML.format(status=status).encode())
+
+
+def _throttle(fault: Mapping[str, Any], _: Reply) -> Reply:
+    body = b'{"__type": "ProvisionedThroughputExceededException", "message": "slow down"}'
+    return Reply(429, {"Content-Type": "application/json", "Retry-After": str(int(fault["amount"]))}, body)
+
+
+def _slow(fault: Mapping[str, Any], reply: Reply) -> Reply:
+    return replace(reply, headers={**reply.headers, SLOW: str(fault["amount"])})
+
+
+def _length(_: Mapping[str, Any], reply: Reply) -> Reply:
+    return replace(reply, length=len(reply.body) + 100)
+
+
+def _repeat(_: Mapping[str, Any], reply: Reply) -> Reply:
+    """A page in which the first entry comes once more."""
+    try:
+        page = json.loads(reply.body)
+    except ValueError:
+        return reply
+    for entries in page.values() if isinstance(page, dict) else ():
+        if isinstance(entries, list) and entries:
+            entries.append(entries[0])
+    return replace(reply, body=json.dumps(page).encode())
+
+
+SPOILERS: Mapping[str, Any] = {
+    "cut": lambda _, reply: replace(reply, cut=True),
+    "cut-after": lambda _, reply: replace(reply, cut=True),
+    "half": lambda _, reply: replace(reply, cut="half"),
+    "status": _status,
+    "status-after": _status,
+    "html": _html,
+    "html-after": _html,
+    "throttle": _throttle,
+    "slow": _slow,
+    "length": _length,
+    "repeat": _repeat,
+}

@@ -1,0 +1,278 @@
+"""What runs in the process of an execution environment: the real handler, on the clock of the world.
+
+The clock passes only when somebody waits: in a pause, for a slow answer, in a freeze. So a day takes no time, and the
+same seed gives the same run. All that the handler does between two waits takes no time at all.
+"""
+
+import http.client
+import os
+import random
+import socket
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from datetime import datetime, tzinfo
+from multiprocessing.connection import Connection
+from types import ModuleType
+from typing import Any, NamedTuple, Protocol
+
+import urllib3.connection
+import urllib3.util.retry
+
+from handler import app, connections
+from tests.chaos.history import EPOCH
+
+POLL = 0.02
+"""Real seconds after which one who waits looks at the world's clock."""
+SLOW = "X-Chaos-Slow"
+"""In an answer: the seconds of the world's clock that it takes."""
+HANGING = 6.0
+"""Seconds for which a name server is silent: longer than any connection may take."""
+
+
+class Clock(Protocol):
+    """Seconds of the world's clock, in memory that all processes share."""
+
+    value: float
+
+
+class Order(NamedTuple):
+    """What to do: an event, the variables, the seconds that are granted, and where to stop on the way.
+
+    A stop is a place and how many times it is passed before. `skew` is how many seconds the function's own clock is
+    ahead.
+    """
+
+    number: int
+    event: Any
+    variables: Mapping[str, str]
+    seconds: float
+    stops: tuple[tuple[str, int], ...] = ()
+    skew: float = 0.0
+
+
+class Said(NamedTuple):
+    """What the environment says: `answer`, `error`, or `stop` at a place, after which it waits to be told to go on."""
+
+    kind: str
+    what: Any
+
+
+class _Time(ModuleType):
+    """The module `time`, on the world's clock."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__("time")
+        self.clock, self.skew = clock, 0.0
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 (whatever the real module has)
+        return getattr(time, name)
+
+    def monotonic(self) -> float:
+        return self.clock.value
+
+    def clock_gettime(self, _which: int) -> float:
+        return self.clock.value
+
+    def time(self) -> float:
+        return EPOCH.timestamp() + self.clock.value + self.skew
+
+    def sleep(self, seconds: float) -> None:
+        self.pass_until(self.clock.value + max(seconds, 0.0))
+
+    def pass_until(self, moment: float) -> None:
+        """Let it be that late, unless it is later."""
+        self.clock.value = max(self.clock.value, moment)
+
+
+class Environment:
+    """One environment, from its cold start to its death."""
+
+    def __init__(self, clock: Clock, said: Connection) -> None:
+        self._time = _Time(clock)
+        self._said = said
+        self._stops: set[tuple[str, int]] = set()
+        self._passed: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def live(self) -> None:
+        """Carry out one order after the other."""
+        self._enter()
+        while (order := self._said.recv()) is not None:
+            self._said.send(self._carry_out(order))
+
+    def _carry_out(self, order: Order) -> Said:
+        for name in [name for name in os.environ if name.startswith(("OS_", "REAPER_", "POWERTOOLS_", "AWS_"))]:
+            del os.environ[name]
+        os.environ.update(order.variables)
+        self._time.skew = order.skew
+        self._stops, self._passed = set(order.stops), Counter()
+        random.seed(order.number)
+        try:
+            return Said("answer", app.lambda_handler(order.event, _Context(self._time, order)))
+        except Exception as exc:  # noqa: BLE001 (the runtime catches everything)
+            return Said("error", f"{type(exc).__name__}: {exc}")
+        finally:
+            sys.stdout.flush()
+
+    def pass_by(self, place: str) -> None:
+        """Stop here if that was asked for."""
+        with self._lock:
+            here = (place, self._passed[place])
+            self._passed[place] += 1
+            if here in self._stops:
+                self._said.send(Said("stop", here))
+                self._said.recv()
+
+    def _enter(self) -> None:
+        """Put the handler on the world's clock, and before the world's network."""
+        for name, module in list(sys.modules.items()):
+            if name.startswith("handler"):
+                self._put_on_clock(vars(module))
+        vars(urllib3.util.retry)["time"] = self._time
+        _wrap(threading.Condition, "wait", self._wait)
+        _wrap(urllib3.connection.HTTPConnection, "getresponse", self._get_response)
+        _wrap(socket.socket, "connect", self._connect)
+        _wrap(socket, "getaddrinfo", self._resolve)
+        _wrap(http.client.HTTPConnection, "putrequest", self._put_request)
+        sys.stdout = _Watched(self)
+        vars(connections)["SimpleQueue"] = _Queue
+
+    def _put_on_clock(self, names: dict[str, Any]) -> None:
+        if names.get("time") is time:
+            names["time"] = self._time
+        if names.get("datetime") is datetime:
+            names["datetime"] = _datetime_on(self._time)
+        if names.get("Event") is threading.Event:
+            names["Event"] = _event_on(self._time)
+
+    def _wait(self, real: Callable[..., Any], condition: threading.Condition, timeout: float | None = None) -> bool:
+        """Wait for another thread, until the world's clock says that it is enough."""
+        if timeout is None or timeout <= 0:
+            return bool(real(condition, timeout))
+        end = self._time.clock.value + timeout
+        while self._time.clock.value < end:
+            if real(condition, POLL):
+                return True
+        return bool(real(condition, 0))
+
+    def _get_response(self, real: Callable[..., Any], connection: Any) -> Any:  # noqa: ANN401 (urllib3's)
+        patience, begun = connection.timeout, self._time.clock.value
+        response = real(connection)
+        slow = float(response.headers.get(SLOW, 0))
+        if isinstance(patience, int | float) and slow >= patience:
+            self._time.pass_until(begun + patience)
+            connection.close()
+            message = "timed out"
+            raise TimeoutError(message)
+        self._time.pass_until(begun + slow)
+        self.pass_by("response")
+        return response
+
+    def _connect(self, real: Callable[..., Any], connection: socket.socket, address: Any) -> None:  # noqa: ANN401
+        self.pass_by("connect")
+        real(connection, address)
+
+    def _resolve(self, real: Callable[..., Any], *args: Any, **options: Any) -> Any:  # noqa: ANN401
+        with self._lock:
+            hangs = ("name", self._passed["name"]) in self._stops
+            self._passed["name"] += 1
+        if hangs:
+            self._time.sleep(HANGING)
+            threading.Event().wait()
+        return real(*args, **options)
+
+    def _put_request(self, real: Callable[..., Any], *args: Any, **options: Any) -> None:
+        self.pass_by("request")
+        real(*args, **options)
+
+
+class _Context:
+    """Lambda's context."""
+
+    def __init__(self, clock: _Time, order: Order) -> None:
+        self._clock, self._end = clock, clock.monotonic() + order.seconds
+        self.aws_request_id = f"00000000-0000-4000-8000-{order.number:012d}"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return max(0, int((self._end - self._clock.monotonic()) * 1000))
+
+
+class _Watched:
+    """Standard output, which stops after the journal's lines where that is asked for."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment, self._real = environment, sys.stdout
+
+    def write(self, text: str) -> int:
+        written = self._real.write(text)
+        self._real.flush()
+        if '"image.deleting"' in text:
+            self._environment.pass_by("journal")
+        return written
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 (whatever the real one has)
+        return getattr(self._real, name)
+
+
+class _Queue:
+    """As much of a SimpleQueue as is needed, waiting on the world's clock."""
+
+    def __class_getitem__(cls, _kind: object) -> type["_Queue"]:
+        return cls
+
+    def __init__(self) -> None:
+        from queue import Queue  # noqa: PLC0415 (built on Condition, which a SimpleQueue is not)
+
+        self._queue: Any = Queue()
+
+    def put(self, item: object) -> None:
+        self._queue.put(item)
+
+    def get(self, timeout: float | None = None) -> object:
+        end = None if timeout is None else timeout
+        return self._queue.get(timeout=end)
+
+
+def _event_on(clock: _Time) -> type[threading.Event]:
+    class Pause(threading.Event):
+        """A pause: it is over at once, and the clock has passed on."""
+
+        def wait(self, timeout: float | None = None) -> bool:
+            if timeout is None:
+                return super().wait()
+            if not self.is_set():
+                clock.sleep(timeout)
+            return self.is_set()
+
+    return Pause
+
+
+def _datetime_on(clock: _Time) -> type[datetime]:
+    class Datetime(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override] # a plain one is enough
+            return datetime.fromtimestamp(clock.time(), tz)
+
+    return Datetime
+
+
+def _wrap(owner: Any, name: str, around: Callable[..., Any]) -> None:  # noqa: ANN401 (a class or a module)
+    real = getattr(owner, name)
+
+    def wrapped(*args: Any, **options: Any) -> Any:  # noqa: ANN401 (those of the real one)
+        return around(real, *args, **options)
+
+    setattr(owner, name, wrapped)
+
+
+def live(clock: Clock, said: Connection, output: str) -> None:
+    """The life of an environment, which prints into a file."""
+    file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for stream in (1, 2):
+        os.dup2(file, stream)
+    sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False)
+    Environment(clock, said).live()

@@ -1,0 +1,269 @@
+"""The schedule of a seed: a cast, and one step after the other. Drawn from the seed alone, never from what happens."""
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from tests.chaos.door import SECRET, TABLE, WORKERS
+
+Step = dict[str, Any]
+NAMES = ("ci", "web", "web-gpu", "db", "nightly")
+EXPECTED = ("name", "owner", "status", "updated_at", "size", "tags", "protected", "visibility", "checksum")
+POLICIES: tuple[Step, ...] = (
+    {"select": {"name": "ci-*"}, "keep": {"newest": 2}},
+    {"select": {"name": "*", "older_than": "2d"}, "keep": {"newest": 1}, "grace": "1d"},
+    {"select": {"name": "web-*"}, "grace": "2d", "deactivate": True},
+    {"select": {"family": "web"}, "grace": "12h"},
+    {"select": {"tags": ["tmp"]}, "grace": "0d"},
+    {"select": {"tags": ["tmp"]}, "grace": "36h"},
+    {"select": {"properties": {"os": "linux"}}, "keep": {"newest": 1, "group_by": "property:os"}},
+    {"select": {"size_over": 2000, "older_than": "1d"}},
+    {"select": {"status": "queued", "older_than": "1d"}},
+    {"select": {"name": "*"}, "keep": {"newest": 3, "group_by": "name"}, "limit": 100, "limit_percent": 100},
+)
+LIMITS = (
+    {},
+    {},
+    {"limit": 3},
+    {"limit": 8, "limit_percent": 100},
+    {"limit_percent": 20},
+    {"limit": 50, "limit_percent": 90},
+)
+
+
+def cast(seed: int, concurrency: int = 1) -> Step:
+    """What kind of world it is, and how the function is set up in it."""
+    rng = random.Random(f"cast {seed}")
+    api = rng.choice(("glance", "glance", "glance", "ims", "ecs-v2.1", "ecs-v2"))
+    settings = {
+        "REAPER_MODE": "delete",
+        "REAPER_IMAGE_API": api,
+        "REAPER_CONCURRENCY": str(concurrency),
+        "REAPER_MAX_IMAGES": rng.choice(("100", "100", "5", "20")),
+        "REAPER_MIN_AGE": rng.choice(("", "", "6h")),
+        "REAPER_ALLOW_NAMES": rng.choice(("", "", "ci-*,web-*,nightly-*")),
+        "REAPER_REQUIRE_TAG": rng.choice(("", "", "", "tmp")),
+        "REAPER_ALLOW_SHARED": rng.choice(("", "", "true")),
+        "REAPER_IN_USE_ALSO": rng.choice(("", "volumes")),
+        "REAPER_KEEP_TAG": rng.choice(("", "", "hold")),
+        "REAPER_CREDENTIALS_SECRET": rng.choice(("", SECRET)),
+        "REAPER_FANOUT_QUEUE_URL": rng.choice(("", "", WORKERS)),
+    }
+    if rng.random() < 0.4:
+        settings |= {"REAPER_BUDGET": rng.choice(("30/1h", "60/1d", "10/1h")), "REAPER_BUDGET_TABLE": TABLE}
+    return {
+        "api": api,
+        "flavour": "openstack" if api == "glance" and rng.random() < 0.8 else "otc",
+        "page_size": rng.choice((1000, 7, 3)),
+        "fifo": rng.random() < 0.3,
+        "receives": rng.choice((3, 4, 5)),
+        "skew": rng.choice((0, 0, 240, -240)),
+        "cloud_skew": rng.choice((0, 0, 180, -180)),
+        "policies": [_policy(rng) for _ in range(4)],
+        "settings": settings,
+    }
+
+
+def steps(seed: int) -> Iterator[Step]:
+    """The steps, for ever."""
+    rng = random.Random(f"steps {seed}")
+    yield {"do": "make", "count": 12, "fields": _fields(rng)}
+    while True:
+        (draw,) = rng.choices([one for one, _ in _DRAWS], [weight for _, weight in _DRAWS])
+        yield draw(rng)
+
+
+def _policy(rng: random.Random) -> Step:
+    return {**rng.choice(POLICIES), **rng.choice(LIMITS)}
+
+
+def _fields(rng: random.Random) -> Step:
+    fields: Step = {
+        "name": f"{rng.choice(NAMES)}-{rng.randrange(9)}",
+        "size": rng.choice((1024, 1024, 4096, 2**31)),
+        "age": rng.choice((0, 1, 12, 30, 60, 24 * 40)),
+        "tags": rng.choice(([], [], ["tmp"], ["tmp", "team=a"])),
+        "properties": rng.choice(({}, {}, {"os": "linux"}, {"os": "windows"})),
+    }
+    oddity = rng.choice(
+        (*([{}] * 9), {"protected": True}, {"visibility": "public"}, {"foreign": True}, {"status": "queued"})
+    )
+    return fields | oddity
+
+
+def _make(rng: random.Random) -> Step:
+    return {"do": "make", "count": rng.choice((1, 2, 4, 8)), "fields": _fields(rng), "seconds": rng.choice((0, 1, 60))}
+
+
+ACTS: tuple[tuple[str, tuple[Any, ...]], ...] = (
+    ("protect", ("",)),
+    ("unprotect", ("",)),
+    ("unprotect", ("",)),
+    ("tag", ("keep", "tmp", "hold", "keep=x")),
+    ("untag", ("keep", "hold", "tmp", "keep=x")),
+    ("keep-until", (0, 1, 3)),
+    ("rename", tuple(f"{name}-{number}" for name in NAMES for number in (1, 5))),
+    ("share", ("accepted", "pending", "rejected")),
+    ("hide", ("",)),
+    ("publish", ("",)),
+    ("unmark", ("",)),
+    ("unmark", ("",)),
+    ("later", (2, 5)),
+    ("deactivate", ("",)),
+    ("activate", ("",)),
+    ("delete", ("",)),
+    ("property", ("os=linux", "os=windows")),
+)
+
+
+def _own(rng: random.Random) -> Step:
+    what, details = rng.choice(ACTS)
+    marked = what in {"unmark", "later", "activate"} or rng.random() < 0.2
+    return {"do": "own", "what": what, "detail": rng.choice(details), "image": rng.randrange(50), "marked": marked}
+
+
+def _serve(rng: random.Random) -> Step:
+    what = rng.choice(("start", "start", "build", "stop", "stop", "stop", "rebuild", "volume"))
+    return {"do": "serve", "what": what, "image": rng.randrange(50), "which": rng.randrange(20)}
+
+
+def _act(rng: random.Random) -> Step:
+    return _serve(rng) if rng.random() < 0.4 else _own(rng)
+
+
+def _operate(rng: random.Random) -> Step:
+    what = rng.choice(("set", "set", "policy", "rotate", "publish", "revoke", "retire"))
+    step: Step = {"do": "operate", "what": what}
+    if what == "set":
+        step["settings"] = {"REAPER_MODE": rng.choice(("delete", "delete", "delete", "dry-run", "paused"))}
+    elif what == "policy":
+        step |= {"which": rng.randrange(4), "policy": _policy(rng)}
+    elif what == "rotate":
+        step |= {"password": f"rotated-{rng.getrandbits(64):x}", "publish": rng.random() < 0.7}
+    return step
+
+
+def _wait(rng: random.Random) -> Step:
+    return {"do": "wait", "hours": rng.choice((0.1, 1, 6, 13, 25, 25, 49, 24 * 33))}
+
+
+def _asked(rng: random.Random) -> Step:
+    """The request of a deletion."""
+    count = rng.choice((1, 1, 2, 3, 5, 10, 20))
+    step: Step = {"images": [rng.choice((rng.randrange(30), rng.randrange(400))) for _ in range(count)]}
+    if rng.random() < 0.3:
+        step["expect"] = rng.sample(EXPECTED, rng.randrange(1, 5))
+        if rng.random() < 0.3:
+            step["spoilt"] = {"name": "other", "size": 7, "protected": True, "tags": ["x"], "owner": "me"}
+    for key, value, share in _EXTRAS:
+        if rng.random() < share:
+            step[key] = value
+    if rng.random() < 0.1:
+        step["not_after"] = rng.choice((-1, 1, 30))
+    return step
+
+
+_EXTRAS = (
+    ("dry_run", True, 0.06),
+    ("unknown", 2, 0.1),
+    ("project", "ours", 0.1),
+    ("project", "other", 0.03),
+    ("reason", "yes", 0.3),
+    ("upper", True, 0.04),
+)
+
+
+def _send(rng: random.Random) -> Step:
+    step: Step = {"do": "send", "group": rng.randrange(3), "seconds": 0.1}
+    if rng.random() < 0.05:
+        return step | {"bad": rng.randrange(20)}
+    if rng.random() < 0.06:
+        return step | {"policy": rng.randrange(4)}
+    envelope = rng.choice((None, None, None, "sns", "bus"))
+    return step | _asked(rng) | ({"envelope": envelope} if envelope else {})
+
+
+def _poll(rng: random.Random) -> Step:
+    step: Step = {"do": "poll", "most": rng.choice((1, 3, 10)), "granted": rng.choice((60.0, 60.0, 60.0, 8.0))}
+    step |= {"workers": True} if rng.random() < 0.25 else {}
+    step |= {"duplicate": True} if rng.random() < 0.1 else {}
+    return step | {"seconds": rng.choice((1.0, 130.0))} | _trouble(rng)
+
+
+def _call(rng: random.Random) -> Step:
+    source = rng.choice(("schedule", "schedule", "schedule", "direct", "topic", "lifecycle"))
+    step: Step = {"do": "call", "source": source, "granted": rng.choice((60.0, 60.0, 10.0))}
+    if source == "schedule" or rng.random() < 0.4:
+        step |= {"policy": rng.randrange(4)} | ({"dry_run": True} if rng.random() < 0.1 else {})
+        step |= {"scheduler": True} if rng.random() < 0.3 else {}
+    else:
+        step |= _asked(rng)
+    return step | _trouble(rng)
+
+
+AT = ("delete", "delete", "delete", "read", "read", "list", "servers", "members", "tag", "action", "token", "volumes")
+KINDS: tuple[tuple[str, tuple[Any, ...], int], ...] = (
+    ("cut", (None,), 4),
+    ("cut-after", (None,), 4),
+    ("half", (None,), 2),
+    ("length", (None,), 1),
+    ("status", (401, 403, 409, 429, 500, 502, 503, 504), 5),
+    ("status-after", (500, 502, 504), 3),
+    ("html", (200, 404, 503), 2),
+    ("html-after", (200, 502), 1),
+    ("throttle", (0, 1, 5), 3),
+    ("slow", (0.3, 0.9, 1.5, 3.0, 7.0, 20.0, 50.0), 6),
+    ("repeat", (None,), 1),
+    ("revoke", (None,), 2),
+    ("freeze", (0.5, 2.0, 30.0, 7200.0), 2),
+    ("kill", (None,), 1),
+    ("kill-after", (None,), 1),
+    ("hold", (None,), 1),
+    ("before", (None,), 10),
+    ("after", (None,), 10),
+)
+STOPS = ("response", "connect", "request", "journal")
+
+
+def _trouble(rng: random.Random) -> Step:
+    """What goes wrong with an invocation, if anything."""
+    if rng.random() < 0.4:
+        return {}
+    return {"faults": [_fault(rng) for _ in range(rng.choice((1, 1, 2, 3, 6)))]}
+
+
+def _fault(rng: random.Random) -> Step:
+    if rng.random() < 0.2:
+        return _standstill(rng)
+    (kind,) = rng.choices(KINDS, [weight for *_, weight in KINDS])
+    what, amounts, _ = kind
+    at = rng.choice(("budget", "secret", "send", *AT)) if what not in {"before", "after"} else rng.choice(AT)
+    fault: Step = {"at": at, "nth": rng.choice((0, 0, 1, 2, 4, 9)), "what": what}
+    amount = rng.choice(amounts)
+    fault |= {"amount": amount} if amount is not None else {}
+    return fault | ({"do": _meanwhile(rng)} if what in {"before", "after", "freeze"} else {})
+
+
+def _standstill(rng: random.Random) -> Step:
+    """The environment is frozen somewhere, or its name server is silent."""
+    if rng.random() < 0.1:
+        return {"at": "name", "nth": rng.randrange(3), "what": "hang"}
+    at, nth = rng.choice(STOPS), rng.choice((0, 1, 2, 3, 5, 8, 13, 21))
+    if rng.random() < 0.15:
+        return {"at": at, "nth": nth, "what": "kill"}
+    return {"at": at, "nth": nth, "what": "freeze", "amount": rng.choice((0.3, 2.0, 30.0)), "do": _meanwhile(rng)}
+
+
+def _meanwhile(rng: random.Random) -> Sequence[Mapping[str, Any]]:
+    """What others do while an invocation is under way: another one, at times."""
+    if rng.random() < 0.2:
+        quiet = {"seconds": 0.0}
+        return [{"do": "poll", "most": 3, **quiet} if rng.random() < 0.6 else _quiet_call(rng)]
+    return [_act(rng) for _ in range(rng.choice((1, 1, 2)))]
+
+
+def _quiet_call(rng: random.Random) -> Step:
+    return {"do": "call", "source": "direct", "policy": rng.randrange(4)}
+
+
+_DRAWS = ((_make, 10), (_own, 8), (_serve, 4), (_operate, 1), (_wait, 5), (_send, 22), (_poll, 18), (_call, 9))

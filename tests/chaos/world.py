@@ -1,0 +1,335 @@
+"""A world: carries out the schedule of a seed, one step after the other, and writes down what happens."""
+
+import json
+import random
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+from uuid import UUID
+
+from werkzeug.test import Client
+
+from tests.aws import REGION, OneAtATime
+from tests.chaos import events
+from tests.chaos.deliveries import Queue
+from tests.chaos.door import TABLE, Aws, Door
+from tests.chaos.environment import Environment, new_clock
+from tests.chaos.faulty import AWS
+from tests.chaos.history import EPOCH, Act, History, Invocation, Message, Moment
+from tests.chaos.inside import Order
+from tests.chaos.land import FakeLand, Land
+from tests.chaos.observer.judging import Violation, judge, judge_world
+from tests.chaos.people import People
+from tests.fakecloud import Server
+from tests.fakecloud.api import Reply, Request
+
+Step = Mapping[str, Any]
+KEYS = {
+    "AWS_ACCESS_KEY_ID": "AKIDCHAOSEXAMPLE",
+    "AWS_SECRET_ACCESS_KEY": "chaos/secret+access/key/0123456789abcdef",
+    "AWS_SESSION_TOKEN": "chaos-session-token-0123456789abcdef",
+    "AWS_REGION": REGION,
+}
+TRIES = 3
+"""How often an engine invokes a function with an event that nobody waits for."""
+PLACES = ("response", "connect", "request", "journal", "name")
+
+
+class Place(NamedTuple):
+    """An environment, the port at which it finds everything, and the function that it belongs to."""
+
+    environment: Environment
+    server: Server
+    door: Door
+    function: str
+    settings: Mapping[str, str]
+
+
+class World:
+    """Carries out steps. At concurrency 1, the same steps give the same story to the letter.
+
+    `told` is the story, a line for everything that happened; `violations` is what was wrong about it.
+    """
+
+    def __init__(self, cast: Mapping[str, Any], seed: int, land: Land | None = None) -> None:
+        self.cast = cast
+        self.clock = new_clock()
+        self.land = land or FakeLand(cast["flavour"], cast["page_size"])
+        self.history = History(self.land.project, flavour=cast["flavour"], dialect=cast["api"])
+        self.people = People(self.land, self.history, self.clock, cast["skew"])
+        self.queue = Queue(self.history, "requests", fifo=cast["fifo"], most=cast["receives"])
+        self.workers = Queue(self.history, "workers", most=cast["receives"])
+        self.policies: list[Any] = [dict(policy) for policy in cast["policies"]]
+        self.settings: dict[str, str] = dict(cast["settings"])
+        self.told: list[str] = []
+        self.violations: list[Violation] = []
+        self.operations = 0
+        self._ids = random.Random(seed)
+        self._idle: list[Place] = []
+        self._all: list[Place] = []
+        self._depth = self._made = 0
+        self._table: Client | None = None
+        self._variables = self.land.variables("http://cloud")
+        self.aws = Aws(dict(self._variables), lambda body: self.workers.send(body, self.clock.value), self._count)
+        self.history.secrets |= {value for name, value in KEYS.items() if name != "AWS_REGION"}
+        self.tick()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
+        for place in self._all:
+            place.door.held.set()
+            place.environment.close()
+            place.server.stop()
+
+    def tick(self) -> Moment:
+        """Let the cloud's clock follow the world's; the moment it is."""
+        self.land.set_time(EPOCH + timedelta(seconds=self.clock.value + self.cast["cloud_skew"]))
+        return self.history.moment(self.clock.value)
+
+    @property
+    def now(self) -> datetime:
+        """The time by the clock of the function."""
+        return EPOCH + timedelta(seconds=self.clock.value + self.cast["skew"])
+
+    def new_id(self) -> str:
+        """An id, the same one in every run."""
+        return str(UUID(int=self._ids.getrandbits(128), version=4))
+
+    def carry_out(self, steps: Sequence[Step]) -> None:
+        """Do one step after the other."""
+        for step in steps:
+            self.tell(json.dumps(step))
+            self.tick()
+            _STEPS[step["do"]](self, step)
+            self.clock.value += step.get("seconds", 1.0)
+
+    def tell(self, line: str) -> None:
+        """Write a line of the story."""
+        self.told.append("  " * self._depth + line)
+
+    def end(self) -> None:
+        """Judge the whole of it."""
+        self.violations += judge_world(self.history)
+
+    # What happens
+
+    def make(self, step: Step) -> None:
+        """Make images, as long as there is room."""
+        for _ in range(step.get("count", 1)):
+            self.people.make(self.new_id(), step)
+
+    def operate(self, step: Step) -> None:
+        """Do as an operator."""
+        what = step["what"]
+        self.history.acts.append(Act(self.tick(), "operator", what, detail=str(step.get("detail", ""))))
+        if what == "set":
+            self.settings |= step["settings"]
+        elif what == "policy":
+            self.policies[step["which"] % len(self.policies)] = dict(step["policy"])
+        elif what == "rotate":
+            self.land.rotate(step["password"])
+            if step["publish"]:
+                self.aws.secret["OS_PASSWORD"] = step["password"]
+        elif what == "publish":
+            self.aws.secret["OS_PASSWORD"] = self.land.variables("")["OS_PASSWORD"]
+        elif what == "revoke":
+            self.land.revoke()
+        elif what == "retire":
+            self._retire()
+
+    def send(self, step: Step) -> None:
+        """Put a message into the queue."""
+        body = events.body(step, self)
+        self.queue.send(body, self.clock.value, f"g{step.get('group', 0)}")
+
+    def poll(self, step: Step) -> None:
+        """Deliver what the queue holds."""
+        queue = self.workers if step.get("workers") else self.queue
+        messages = queue.receive(self.clock.value, step.get("most", 10))
+        if not messages:
+            return
+        if step.get("duplicate"):
+            queue.again(messages)
+        done = self.invoke("worker", queue.event(messages), step, messages)
+        returned: set[str] | None = None
+        if isinstance(done.answer, dict) and "batchItemFailures" in done.answer:
+            returned = {failure["itemIdentifier"] for failure in done.answer["batchItemFailures"]}
+        queue.settle(done.number, messages, returned, self.clock.value)
+
+    def call(self, step: Step) -> None:
+        """Send an event of another source; if nobody waits for its answer, it is sent again when it fails."""
+        event, function = events.event(step, self)
+        done = self.invoke(function, event, step)
+        for _ in range(TRIES - 1):
+            if step["source"] not in events.REPEATED or done.answer is not None:
+                break
+            self.clock.value += 60
+            done = self.invoke(function, event, {"do": "again"})
+
+    def invoke(self, function: str, event: Any, step: Step, messages: Sequence[Message] = ()) -> Invocation:  # noqa: ANN401
+        """Invoke a function in an environment that is free, or in a new one."""
+        place = self._place(function)
+        variables = self._environment_of(place)
+        invocation = Invocation(
+            number=len(self.history.invocations),
+            environment=place.environment.number,
+            begun=self.tick(),
+            event=event,
+            settings=variables,
+            messages=tuple(message.id for message in messages),
+            seconds=step.get("granted", 60.0),
+        )
+        self.history.invocations.append(invocation)
+        faults = step.get("faults", ())
+        stops = {(fault["at"], fault["nth"]): fault for fault in faults if fault["at"] in PLACES}
+        place.door.begin(invocation, [fault for fault in faults if fault["at"] not in PLACES])
+        passed: dict[str, list[Mapping[str, Any]]] = {}
+        for (at, _), fault in sorted(stops.items(), key=lambda item: item[0][1]):
+            passed.setdefault(at, []).append(fault)
+        said = place.environment.carry_out(
+            Order(invocation.number, event, variables, invocation.seconds, tuple(stops), self.cast["skew"]),
+            lambda at: self._stop(place, passed[at].pop(0)),
+        )
+        invocation.ended = self.tick()
+        place.door.end()
+        invocation.printed = place.environment.take()
+        invocation.died = said is None
+        if said is not None and said.kind == "answer":
+            invocation.answer = said.what
+        elif said is not None:
+            invocation.error = said.what
+        self._after(place, invocation)
+        return invocation
+
+    def _after(self, place: Place, invocation: Invocation) -> None:
+        """Judge it, and let its environment sleep."""
+        self.history.secrets |= self.land.secrets()
+        self.operations += events.outcomes(invocation)
+        self.tell(f"= {invocation.number} {events.ending(invocation)}")
+        self.violations += judge(self.history, invocation)
+        if place.environment.alive:
+            place.environment.freeze()
+        self._idle.append(place)
+
+    def _stop(self, place: Place, fault: Mapping[str, Any]) -> None:
+        """The environment stands still at some place: what happens meanwhile."""
+        if fault["what"] == "kill":
+            place.environment.kill()
+            return
+        place.environment.freeze()
+        self.clock.value += fault.get("amount", 0.0)
+        self.do(fault.get("do", ()))
+        place.environment.thaw()
+        if place.door.invocation is not None:
+            place.door.invocation.frozen += fault.get("amount", 0.0)
+
+    def do(self, steps: Sequence[Step]) -> None:
+        """Do something while an invocation is under way."""
+        self._depth += 1
+        try:
+            for step in steps:
+                self.tell(json.dumps(step))
+                self.tick()
+                _STEPS[step["do"]](self, step)
+        finally:
+            self._depth -= 1
+
+    def wait(self, step: Step) -> None:
+        """Let time pass."""
+        self.clock.value += step["hours"] * 3600.0
+
+    def own(self, step: Step) -> None:
+        """An owner acts."""
+        self.people.own(step)
+
+    def serve(self, step: Step) -> None:
+        """A server starts or stops."""
+        self.people.serve(self.new_id(), step)
+
+    # Environments
+
+    def _place(self, function: str) -> Place:
+        # Another configuration needs another environment.
+        for place in [place for place in self._idle if place.settings != self.settings or not place.environment.alive]:
+            self._close(place)
+        for place in self._idle:
+            if place.function == function:
+                self._idle.remove(place)
+                return place
+        environment = Environment(self.clock, self._made)
+        self._made += 1
+        door = Door(
+            environment=environment,
+            land=self.land,
+            aws=self.aws,
+            history=self.history,
+            clock=self.clock,
+            tick=self.tick,
+            do=self.do,
+            changed=self.people.notice,
+            tell=self.tell,
+        )
+        place = Place(environment, Server(door).start(), door, function, dict(self.settings))
+        self._all.append(place)
+        return place
+
+    def _environment_of(self, place: Place) -> dict[str, str]:
+        url = place.server.url
+        cloud = {k: v.replace("http://cloud", url) for k, v in self._variables.items()}
+        ours = {name: value for name, value in self.settings.items() if value}
+        if place.function != "sweeper":
+            ours.pop("REAPER_FANOUT_QUEUE_URL", None)
+        if "REAPER_CREDENTIALS_SECRET" in ours:
+            cloud = {}
+        return {**cloud, **KEYS, "AWS_ENDPOINT_URL": f"{url}{AWS}", "AWS_LAMBDA_FUNCTION_NAME": place.function, **ours}
+
+    def _retire(self) -> None:
+        for place in list(self._idle):
+            self._close(place)
+
+    def _close(self, place: Place) -> None:
+        self._idle.remove(place)
+        self._all.remove(place)
+        place.door.held.set()
+        place.environment.close()
+        place.server.stop()
+
+    def _count(self, request: Request) -> Reply:
+        """The state table, which is moto's."""
+        if self._table is None:
+            self._table = _table()
+        headers = {"X-Amz-Target": request.headers["X-Amz-Target"], "Content-Type": "application/x-amz-json-1.0"}
+        done = self._table.post("/", data=request.body, headers=headers | {"Host": f"dynamodb.{REGION}.amazonaws.com"})
+        return Reply(done.status_code, {"Content-Type": "application/x-amz-json-1.0"}, done.data)
+
+
+def _table() -> Client:
+    made = Client(OneAtATime())
+    made.post(
+        "/",
+        data=json.dumps(
+            {
+                "TableName": TABLE,
+                "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+                "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+                "BillingMode": "PAY_PER_REQUEST",
+            }
+        ),
+        headers={"X-Amz-Target": "DynamoDB_20120810.CreateTable", "Host": f"dynamodb.{REGION}.amazonaws.com"},
+    )
+    return made
+
+
+_STEPS: Mapping[str, Callable[[World, Step], None]] = {
+    "make": World.make,
+    "own": World.own,
+    "serve": World.serve,
+    "operate": World.operate,
+    "wait": World.wait,
+    "send": World.send,
+    "poll": World.poll,
+    "call": World.call,
+}
