@@ -106,6 +106,7 @@ class Invocation:
     seconds: float = 60.0
     frozen: float = 0.0
     """Seconds for which it was frozen on its way."""
+    skew: float = 0.0
 
 
 @dataclass

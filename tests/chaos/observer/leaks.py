@@ -1,0 +1,49 @@
+"""Secrets: none of them stands in anything that was printed, answered or raised."""
+
+import json
+import re
+from urllib.parse import quote
+
+from tests.chaos.observer.case import Case
+
+LEAST = 12
+PLAIN = re.compile(r"[A-Za-z0-9_-]{12,}", re.ASCII)
+"""A secret of only such signs stands in a word of only such signs, which is looked up: there may be thousands."""
+
+
+class Secrets:
+    """All secrets of a world, ready to be looked for."""
+
+    def __init__(self) -> None:
+        self.known: set[str] = set()
+        self.plain: dict[str, set[str]] = {}
+        self.odd: dict[str, set[str]] = {}
+
+    def learn(self, secrets: set[str]) -> None:
+        """Take in those that are new."""
+        for secret in secrets - self.known - {""}:
+            self.known.add(secret)
+            if PLAIN.fullmatch(secret):
+                self.plain.setdefault(secret[:LEAST], set()).add(secret)
+            else:
+                self.odd[secret] = {secret, json.dumps(secret)[1:-1], quote(secret, safe="")}
+
+    def found_in(self, text: str) -> set[str]:
+        """Those that stand in a text."""
+        found = {secret for secret, spellings in self.odd.items() if any(one in text for one in spellings)}
+        for word in set(PLAIN.findall(text)):
+            for start in range(len(word) - LEAST + 1):
+                likely = self.plain.get(word[start : start + LEAST], ())
+                found |= {secret for secret in likely if word.startswith(secret, start)}
+        return found
+
+
+def check_secrets(case: Case) -> None:
+    """Look for every secret in everything that an invocation said."""
+    secrets: Secrets = vars(case.index).setdefault("secrets", Secrets())
+    secrets.learn(case.index.history.secrets)
+    invocation = case.invocation
+    answer = json.dumps(invocation.answer, default=str, ensure_ascii=False)
+    for place, text in (("log", invocation.printed), ("answer", answer), ("error", invocation.error)):
+        for secret in secrets.found_in(text):
+            case.say("secret", f"{secret[:3]}... of {len(secret)} signs stands in the {place}")

@@ -1,0 +1,62 @@
+"""The settings of a function, as its environment variables say them."""
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import NamedTuple
+
+UNITS = {"h": 3600, "d": 86_400, "w": 604_800}
+REST = frozenset({"active", "deactivated", "killed"})
+UPLOADS = frozenset({"queued", "saving", "uploading", "importing"})
+
+
+class Settings(NamedTuple):
+    """What of them decides about deletions."""
+
+    project: str
+    mode: str
+    api: str
+    keep_tag: str
+    require_tag: str
+    allow_names: tuple[str, ...]
+    allow_shared: bool
+    min_age: timedelta
+    max_images: int
+    checks_use: bool
+    also: frozenset[str]
+    budget: tuple[int, int] | None
+    fanout: bool
+    scheduled: str
+    lifecycle: str
+
+
+def settings_of(variables: Mapping[str, str], project: str) -> Settings:
+    """Read them; an empty variable counts as not set."""
+    given = {name.removeprefix("REAPER_"): value for name, value in variables.items() if value}
+    names = [name.strip() for name in given.get("ALLOW_NAMES", "").split(",")]
+    number, _, window = given.get("BUDGET", "").partition("/")
+    return Settings(
+        project=project,
+        mode=given.get("MODE", "dry-run"),
+        api=given.get("IMAGE_API", "glance"),
+        keep_tag=given.get("KEEP_TAG", "keep"),
+        require_tag=given.get("REQUIRE_TAG", ""),
+        allow_names=tuple(name for name in names if name),
+        allow_shared=given.get("ALLOW_SHARED") == "true",
+        min_age=timedelta(seconds=seconds(given.get("MIN_AGE", "0d"))),
+        max_images=int(given.get("MAX_IMAGES", "100")),
+        checks_use=given.get("IN_USE_CHECK", "on") == "on",
+        also=frozenset(word.strip() for word in given.get("IN_USE_ALSO", "").split(",") if word.strip()),
+        budget=(int(number), seconds(window)) if window else None,
+        fanout="FANOUT_QUEUE_URL" in given,
+        scheduled=given.get("SCHEDULED_REQUEST", ""),
+        lifecycle=given.get("LIFECYCLE_REQUEST", ""),
+    )
+
+
+def seconds(age: str) -> int:
+    """An age such as `12h` in seconds; ValueError if it is none."""
+    if not re.fullmatch(r"[0-9]{1,5}[hdw]", age):
+        message = f"{age!r} is no age"
+        raise ValueError(message)
+    return int(age[:-1]) * UNITS[age[-1]]

@@ -1,0 +1,224 @@
+"""What an invocation told: one outcome for each image, each of them true, and the metrics and the report agree."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from tests.chaos.observer.asked import Asked
+from tests.chaos.observer.case import OUTCOMES, Case, was_done
+from tests.chaos.observer.reading import Json
+from tests.chaos.observer.truth import is_gone, may_go, reasons, was_gone, was_marked
+
+NOTHING_BEGUN = ("InvalidRequest", "UnknownEvent", "InvalidSettings")
+NAMED = (*NOTHING_BEGUN, "ImagesFailed", "AnswerNotDelivered")
+OF_A_STACK = ("Denied", "CredentialsRefused", "Throttled", "Unavailable", "Unreachable", "Unanswered", "Paused",
+              "DeadlineReached", "Unexpected", "TurnedDown", "AnswerLost")  # fmt: skip
+"""The errors by which a function says what was wrong; the last ones where a stack is created without images."""
+METRICS = {name: "Images" + name.title().replace("_", "") for name in OUTCOMES}
+LAST_SECONDS = 12.0
+Outcome = Mapping[str, Json]
+
+
+def check_telling(case: Case) -> None:
+    """Check everything that an invocation told."""
+    error = error_of(case)
+    if error and error not in NAMED and (error not in OF_A_STACK or case.event.source != "stack"):
+        case.say("bug", f"it raised {case.invocation.error[:300]}")
+    if '"run.fault"' in case.invocation.printed or "Traceback (most recent call last)" in case.invocation.printed:
+        case.say("bug", "the log holds a traceback")
+    for outcome in case.outcomes:
+        _check_outcome(case, outcome)
+    if case.was_answered and error not in NOTHING_BEGUN:
+        _check_number(case)
+        _check_deleted(case)
+        _check_metrics(case)
+        _check_report(case, error)
+    elif error == "InvalidRequest" and case.event.asked and not any(one.problem for one in case.event.asked):
+        case.say("turned down", f"nothing is wrong with the request, and it raised {case.invocation.error[:300]}")
+
+
+def error_of(case: Case) -> str:
+    """The class of the error that was raised."""
+    found = re.match(r"[\w.]+", case.invocation.error)
+    return found[0].rpartition(".")[2] if found else ""
+
+
+# One outcome
+
+
+def _check_outcome(case: Case, told: Outcome) -> None:
+    name, image_id = told["message"].removeprefix("image."), str(told["image_id"])
+    asked = [one for one in _asked_by(case, told) if image_id in one.targets or one.sweep or _is_claim(one, image_id)]
+    if not asked:
+        case.say("outcome", f"{name}, and no request is about it", image_id)
+    elif image_id and not any(TRUE[name](case, one, image_id, told) for one in asked):
+        case.say("outcome", f"{name} {told.get('reason') or ''} was never true: {told.get('detail')}", image_id)
+
+
+def _is_claim(asked: Asked, image_id: str) -> bool:
+    return asked.activated is not None and asked.activated["image_id"] == image_id
+
+
+def _asked_by(case: Case, told: Outcome) -> list[Asked]:
+    return [one for one in case.event.asked if not one.problem and one.message == str(told.get("message_id") or "")]
+
+
+def _is_deleted(case: Case, _asked: Asked, image_id: str, _told: Outcome) -> bool:
+    sent = case.deletes.get(image_id, ())
+    return is_gone(case, image_id) and any(was_done(one) or not one.whole for one in sent)
+
+
+def _is_already_gone(case: Case, _asked: Asked, image_id: str, _told: Outcome) -> bool:
+    return was_gone(case, image_id)
+
+
+def _is_marked(case: Case, asked: Asked, image_id: str, _told: Outcome) -> bool:
+    return asked.sweep is not None and was_marked(case, image_id)
+
+
+def _would_go(case: Case, asked: Asked, image_id: str, _told: Outcome) -> bool:
+    is_left = asked.sweep is not None and case.settings.fanout
+    return is_left or (case.rehearses(asked) and may_go(case, asked, image_id))
+
+
+def _is_refused(case: Case, asked: Asked, image_id: str, told: Outcome) -> bool:
+    return told.get("reason") in reasons(case, asked, image_id)
+
+
+def _has_failed(case: Case, asked: Asked, _image_id: str, told: Outcome) -> bool:
+    reason = told.get("reason")
+    if reason in {"budget", "paused"}:
+        return case.settings.budget is not None if reason == "budget" else case.settings.mode == "paused"
+    return reason != "backup_left" or asked.sweep is not None or case.settings.api == "ims"
+
+
+TRUE = {
+    "deleted": _is_deleted,
+    "already_gone": _is_already_gone,
+    "marked": _is_marked,
+    "would_delete": _would_go,
+    "refused": _is_refused,
+    "failed": _has_failed,
+}
+
+
+# Their number
+
+
+def _check_number(case: Case) -> None:
+    told = Counter((str(one.get("message_id") or ""), str(one["image_id"])) for one in case.outcomes)
+    held = {line.said.get("message_id") for line in case.lines if line.said.get("message") == "message.held"}
+    wanted: Counter[tuple[str, str]] = Counter()
+    for asked in case.event.asked:
+        if not asked.problem and asked.message not in held and not _is_turned_away(asked, told):
+            wanted.update((asked.message, image_id) for image_id in _must_tell(case, asked, told))
+    most = Counter(one.message for one in case.event.asked if not one.problem)
+    for key in wanted.keys() | told.keys():
+        if told[key] < wanted[key] or told[key] > max(wanted[key], most[key[0]] if key not in wanted else 0):
+            case.say("telling", f"{told[key]} outcomes in place of {wanted[key]} for message {key[0]!r}", key[1])
+
+
+def _is_turned_away(asked: Asked, told: Counter[tuple[str, str]]) -> bool:
+    """Whether no image has become active as the event says: then that is all there is to tell."""
+    return asked.activated is not None and (asked.message, asked.activated["image_id"]) in told
+
+
+def _must_tell(case: Case, asked: Asked, told: Counter[tuple[str, str]]) -> Iterator[str]:
+    yield from asked.targets
+    # A sweep that knows no images has one outcome without an id.
+    survey = None if (asked.message, "") in told else case.survey(asked)
+    selected = survey.selected if survey else set()
+    yield from selected if len(selected) <= 1000 and case.settings.mode != "paused" else ()
+
+
+def _check_deleted(case: Case) -> None:
+    """An image whose DELETE was carried out, and told so, is told as deleted."""
+    told = {str(one["image_id"]): one for one in case.outcomes if one["message"] != "image.already_gone"}
+    names = {(str(one["image_id"]), one["message"]) for one in case.outcomes}
+    for image_id, sent in case.deletes.items():
+        done = [one for one in sent if was_done(one) and one.whole]
+        if (
+            done
+            and (image_id, "image.deleted") not in names
+            and not _is_excused(case, told.get(image_id), done[-1].answered.at)
+        ):
+            case.say("telling", "its DELETE was carried out and told, and it is not told as deleted", image_id)
+
+
+def _is_excused(case: Case, told: Outcome | None, answered: float) -> bool:
+    if told is None or told["message"] != "image.failed":
+        return False
+    invocation = case.invocation
+    is_late = answered + LAST_SECONDS > invocation.begun.at + invocation.seconds or invocation.frozen > 0
+    # IMS and ECS say only later that an image is gone.
+    is_unsure = case.settings.api != "glance" and not all(one.whole for one in case.requests)
+    return is_late or is_unsure or told.get("reason") == "backup_left"
+
+
+# Metrics and report
+
+
+def _check_metrics(case: Case) -> None:
+    ends = [line.said for line in case.lines if line.said.get("message") == "run.finished"]
+    if not ends:
+        if case.event.source != "stack" and case.event.asked:
+            case.say("telling", "the log does not say how the run ended")
+        return
+    counts = Counter(one["message"].removeprefix("image.") for one in case.outcomes)
+    if ends[-1].get("counts") != dict(counts):
+        case.say("telling", f"run.finished counts {ends[-1].get('counts')}, and there were {dict(counts)}")
+    wanted = Counter({METRICS[name]: counts[name] for name in OUTCOMES})
+    for one in case.outcomes:
+        if one.get("reason"):
+            wanted[f"{METRICS[one['message'].removeprefix('image.')]}_{one['reason']}"] += 1
+    wanted["BytesReclaimed"] = sum(_size(case, one) for one in case.outcomes if one["message"] == "image.deleted")
+    wanted["RequestsRejected"] = sum(line.said.get("message") == "request.rejected" for line in case.lines)
+    _compare(case, wanted, _metrics(case))
+
+
+def _compare(case: Case, wanted: Counter[str], told: Counter[str]) -> None:
+    ours = {name for name in told if name.startswith(("Images", "Bytes", "Requests"))}
+    for name in sorted(wanted.keys() | ours):
+        if told[name] != wanted[name]:
+            case.say("metrics", f"{name} is {told[name]}, and should be {wanted[name]}")
+
+
+def _metrics(case: Case) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for said in (line.said for line in case.lines if "_aws" in line.said):
+        for metric in (one for group in said["_aws"]["CloudWatchMetrics"] for one in group["Metrics"]):
+            value = said.get(metric["Name"], 0)
+            found[metric["Name"]] += int(sum(value) if isinstance(value, list) else value)
+    return found
+
+
+def _size(case: Case, told: Outcome) -> int:
+    versions = [image for image in case.versions(str(told["image_id"])) if image]
+    return (versions[-1].size or 0) if versions else 0
+
+
+def _check_report(case: Case, error: str) -> None:
+    rejected = any(line.said.get("message") == "request.rejected" for line in case.lines)
+    failed = rejected or any(one["message"] == "image.failed" for one in case.outcomes)
+    answer = case.invocation.answer
+    if error == "ImagesFailed" and not failed:
+        case.say("report", "it raised ImagesFailed, and nothing failed")
+    if isinstance(answer, dict) and "outcomes" in answer:
+        _check_answer(case, answer, failed=failed)
+
+
+def _check_answer(case: Case, answer: Mapping[str, Json], *, failed: bool) -> None:
+    if answer.get("ok") is failed:
+        case.say("report", f"ok is {answer.get('ok')}, and failed is {failed}")
+    if failed and case.event.source in {"topic", "schedule", "lifecycle"}:
+        case.say("report", "something failed, and it has not raised")
+    told = Counter(_short(one, one["outcome"]) for one in answer["outcomes"])
+    logged = Counter(_short(one, one["message"].removeprefix("image.")) for one in case.outcomes)
+    if told - logged or (logged - told and "outcomes_in_log" not in answer):
+        case.say("report", f"the report and the log differ: {dict((told - logged) + (logged - told))}")
+    if answer.get("counts") != dict(Counter(name for _, name, _ in logged.elements())):
+        case.say("report", f"its counts are {answer.get('counts')}")
+
+
+def _short(told: Outcome, name: str) -> tuple[str, str, str]:
+    return str(told["image_id"]), name, str(told.get("reason") or "")

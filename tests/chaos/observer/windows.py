@@ -1,0 +1,29 @@
+"""The budget: in each window of time, all invocations together delete no more than it allows."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from tests.chaos.history import History
+from tests.chaos.observer.case import Violation, image_in, was_done
+from tests.chaos.observer.index import index_of
+from tests.chaos.observer.settings import settings_of
+
+Window = tuple[int, int]
+
+
+def check_budget(history: History) -> Iterator[Violation]:
+    """Count the deletions of each window, by the clock of the function when an invocation began."""
+    index, spent, most = index_of(history), defaultdict[Window, int](int), defaultdict[Window, int](int)
+    for invocation in history.invocations:
+        budget = settings_of(invocation.settings, history.project).budget
+        if budget is None:
+            continue
+        limit, length = budget
+        now = int(invocation.begun.time.timestamp() + invocation.skew)
+        window = (length, now // length)
+        gone = {image_in(one) for one in index.requests[invocation.number] if one.method == "DELETE" and was_done(one)}
+        spent[window] += len(gone - {""})
+        most[window] = max(most[window], limit)
+        if spent[window] > most[window] and gone - {""}:
+            text = f"{spent[window]} deletions in a window of {length} seconds, and {most[window]} are allowed"
+            yield Violation("budget", invocation.number, "", text)
