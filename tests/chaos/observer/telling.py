@@ -60,7 +60,10 @@ def _is_claim(asked: Asked, image_id: str) -> bool:
 
 
 def _asked_by(case: Case, told: Outcome) -> list[Asked]:
-    return [one for one in case.event.asked if not one.problem and one.message == str(told.get("message_id") or "")]
+    message, is_failed = str(told.get("message_id") or ""), told["message"] == "image.failed"
+    return [
+        one for one in case.event.asked if one.message == message and (not one.problem or (one.elsewhere and is_failed))
+    ]
 
 
 def _is_deleted(case: Case, _asked: Asked, image_id: str, _told: Outcome) -> bool:
@@ -107,15 +110,22 @@ TRUE = {
 
 def _check_number(case: Case) -> None:
     told = Counter((str(one.get("message_id") or ""), str(one["image_id"])) for one in case.outcomes)
-    held = {line.said.get("message_id") for line in case.lines if line.said.get("message") == "message.held"}
+    held = {name for _, name in _told_of(case, "message.held")}
     wanted: Counter[tuple[str, str]] = Counter()
     for asked in case.event.asked:
         if not asked.problem and asked.message not in held and not _is_turned_away(asked, told):
             wanted.update((asked.message, image_id) for image_id in _must_tell(case, asked, told))
-    most = Counter(one.message for one in case.event.asked if not one.problem)
+    most = Counter(one.message for one in case.event.asked if not one.problem or one.elsewhere)
     for key in wanted.keys() | told.keys():
         if told[key] < wanted[key] or told[key] > max(wanted[key], most[key[0]] if key not in wanted else 0):
             case.say("telling", f"{told[key]} outcomes in place of {wanted[key]} for message {key[0]!r}", key[1])
+
+
+def _told_of(case: Case, message: str) -> set[tuple[int, str]]:
+    """The messages that lines of one kind are about; each line counts where there is no queue."""
+    lines = [line for line in case.lines if line.said.get("message") == message]
+    names = [str(line.said.get("message_id") or "") for line in lines]
+    return {(0 if name else line.end, name) for line, name in zip(lines, names, strict=True)}
 
 
 def _is_turned_away(asked: Asked, told: Counter[tuple[str, str]]) -> bool:
@@ -172,7 +182,7 @@ def _check_metrics(case: Case) -> None:
         if one.get("reason"):
             wanted[f"{METRICS[one['message'].removeprefix('image.')]}_{one['reason']}"] += 1
     wanted["BytesReclaimed"] = sum(_size(case, one) for one in case.outcomes if one["message"] == "image.deleted")
-    wanted["RequestsRejected"] = sum(line.said.get("message") == "request.rejected" for line in case.lines)
+    wanted["RequestsRejected"] = len(_told_of(case, "request.rejected") - _told_of(case, "message.held"))
     _compare(case, wanted, _metrics(case))
 
 
