@@ -181,7 +181,7 @@ class _Invocation(NamedTuple):
             policy=settings.policy,
             now=now,
             armed=settings.mode == "delete",
-            in_use=InUse(self.cloud, self.deadline, settings.in_use_also) if settings.in_use_check == "on" else None,
+            in_use=self._in_use(),
             concurrency=settings.concurrency,
             spend=_spend(settings, project_id, now),
             journal=partial(self.reporter.deleting, self.request_id, source),
@@ -191,6 +191,12 @@ class _Invocation(NamedTuple):
             enqueue=_enqueue(settings, self.deadline),
             plan_life=settings.plan_life,
         )
+
+    def _in_use(self) -> InUse | None:
+        settings = self.settings
+        if settings.in_use_check == "off":
+            return None
+        return InUse(self.cloud, self.deadline, settings.concurrency, settings.in_use_also)
 
 
 def _cloud(settings: Settings, deadline: Deadline) -> Cloud:

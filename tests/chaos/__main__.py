@@ -26,5 +26,7 @@ def run(seed, operations, story=False):
     return world
 
 
+import faulthandler, signal
+faulthandler.register(signal.SIGUSR1)
 if __name__ == "__main__":
     run(int(sys.argv[1]), int(sys.argv[2]), len(sys.argv) > 3)

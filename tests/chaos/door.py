@@ -66,20 +66,45 @@ class Door:
     script: list[Fault] = field(default_factory=list)
     invocation: Invocation | None = None
     held: threading.Event = field(default_factory=threading.Event)
+    _quiet: threading.Condition = field(default_factory=threading.Condition)
+    _under_way: int = 0
     _passed: Counter[str] = field(default_factory=Counter)
 
     def begin(self, invocation: Invocation, script: Sequence[Fault]) -> None:
         """Let an invocation begin; whoever was held is let go."""
         self.held.set()
         self.held = threading.Event()
+        self.wait_until_quiet()
         self.script, self.invocation, self._passed = list(script), invocation, Counter()
 
     def end(self) -> None:
         """Let it be over."""
+        self.wait_until_quiet()
         self.invocation, self.script = None, []
+
+    def wait_until_quiet(self) -> None:
+        """Wait until no request is under way, but for those that are held."""
+        with self._quiet:
+            self._quiet.wait_for(lambda: not self._under_way, 30)
 
     def handle(self, request: Request) -> Reply:
         """Answer a request."""
+        held, invocation = self.held, self.invocation
+        with self._quiet:
+            self._under_way += 1
+        try:
+            reply, is_held = self._handle(request)
+        finally:
+            with self._quiet:
+                self._under_way -= 1
+                self._quiet.notify_all()
+        if is_held and invocation is not None:
+            # Nobody else can let the time pass by which the invocation must end without this answer.
+            self.clock.value = max(self.clock.value, invocation.begun.at + invocation.seconds)
+            held.wait(30)
+        return reply
+
+    def _handle(self, request: Request) -> tuple[Reply, bool]:
         invocation = self.invocation
         printed = len(self.environment.printed()) if request.method in {"DELETE", "PUT", "PATCH"} else 0
         kind = faulty.kind_of(request)
@@ -97,7 +122,7 @@ class Door:
             self._after(one)
         self._write(_Exchange(request, true, told), invocation, begun, printed)
         self.tell(_line(invocation, f"{kind}[{number}]", request, true, told))
-        return told
+        return told, any(one["what"] == "hold" for one in met)
 
     def _answer(self, kind: str, request: Request) -> Reply:
         if request.path.startswith(faulty.AWS):
@@ -126,10 +151,6 @@ class Door:
             self.do(fault.get("do", ()))
         if fault["what"] == "kill-after":
             self.environment.kill()
-        if fault["what"] == "hold" and self.invocation is not None:
-            over = self.invocation.begun.at + self.invocation.seconds
-            self.clock.value = max(self.clock.value, over)
-            self.held.wait(30)
 
     def _frozen(self, seconds: float) -> None:
         if self.invocation is not None:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from tests.chaos.inside import Clock, Order, Said, live
 
+# Sets have one order in all environments, and so do the requests that are made in it.
+os.environ["PYTHONHASHSEED"] = "0"
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["tests.chaos.inside"])
 

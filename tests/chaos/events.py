@@ -146,7 +146,7 @@ def ending(invocation: Invocation) -> str:
     lines = " ".join(f"{one['message'][6:]}:{one.get('reason', '')}:{str(one.get('image_id'))[:4]}" for one in told)
     answer = invocation.answer or {}
     returned = [failure["itemIdentifier"] for failure in answer.get("batchItemFailures", ())]
-    error = re.sub(r"127\.0\.0\.1:\d+", "cloud", invocation.error)
+    error = re.sub(r"127\.0\.0\.1:\d+", "cloud", re.sub(r"req-[0-9a-f-]{36}", "req", invocation.error))
     return f"{lines} returned {returned} {json.dumps(answer.get('counts', {}), sort_keys=True)} {error}"
 
 

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import datetime, tzinfo
 from multiprocessing.connection import Connection
+from queue import Empty, SimpleQueue
 from types import ModuleType
 from typing import Any, NamedTuple, Protocol
 
@@ -28,8 +29,6 @@ POLL = 0.02
 """Real seconds after which one who waits looks at the world's clock."""
 SLOW = "X-Chaos-Slow"
 """In an answer: the seconds of the world's clock that it takes."""
-HANGING = 6.0
-"""Seconds for which a name server is silent: longer than any connection may take."""
 
 
 class Clock(Protocol):
@@ -96,6 +95,8 @@ class Environment:
         self._stops: set[tuple[str, int]] = set()
         self._passed: Counter[str] = Counter()
         self._lock = threading.Lock()
+        self._silent = threading.Event()
+        """Whether a name server is silent."""
 
     def live(self) -> None:
         """Carry out one order after the other."""
@@ -138,7 +139,7 @@ class Environment:
         _wrap(socket, "getaddrinfo", self._resolve)
         _wrap(http.client.HTTPConnection, "putrequest", self._put_request)
         sys.stdout = _Watched(self)
-        vars(connections)["SimpleQueue"] = _Queue
+        vars(connections)["SimpleQueue"] = _queue_on(self._time, self._silent)
 
     def _put_on_clock(self, names: dict[str, Any]) -> None:
         if names.get("time") is time:
@@ -148,15 +149,24 @@ class Environment:
         if names.get("Event") is threading.Event:
             names["Event"] = _event_on(self._time)
 
-    def _wait(self, real: Callable[..., Any], condition: threading.Condition, timeout: float | None = None) -> bool:
+    def _wait(self, real: Callable[..., Any], condition: Any, timeout: float | None = None) -> bool:  # noqa: ANN401
         """Wait for another thread, until the world's clock says that it is enough."""
         if timeout is None or timeout <= 0:
             return bool(real(condition, timeout))
-        end = self._time.clock.value + timeout
-        while self._time.clock.value < end:
-            if real(condition, POLL):
-                return True
-        return bool(real(condition, 0))
+        end, turn, notified = self._time.clock.value + timeout, threading.Lock(), False
+        turn.acquire()
+        condition._waiters.append(turn)
+        held = condition._release_save()
+        try:
+            while not notified and self._time.clock.value < end:
+                notified = turn.acquire(timeout=POLL)
+        finally:
+            condition._acquire_restore(held)
+        # It may have been told at the last moment.
+        notified = notified or turn not in condition._waiters
+        if not notified:
+            condition._waiters.remove(turn)
+        return notified
 
     def _get_response(self, real: Callable[..., Any], connection: Any) -> Any:  # noqa: ANN401 (urllib3's)
         patience, begun = connection.timeout, self._time.clock.value
@@ -180,7 +190,7 @@ class Environment:
             hangs = ("name", self._passed["name"]) in self._stops
             self._passed["name"] += 1
         if hangs:
-            self._time.sleep(HANGING)
+            self._silent.set()
             threading.Event().wait()
         return real(*args, **options)
 
@@ -217,23 +227,31 @@ class _Watched:
         return getattr(self._real, name)
 
 
-class _Queue:
-    """As much of a SimpleQueue as is needed, waiting on the world's clock."""
+def _queue_on(clock: _Time, silent: threading.Event) -> type[Any]:
+    class Queue:
+        """As much of a SimpleQueue as is needed for one item, for whom the clock passes while a name server is silent."""
 
-    def __class_getitem__(cls, _kind: object) -> type["_Queue"]:
-        return cls
+        def __class_getitem__(cls, _kind: object) -> type["Queue"]:
+            return cls
 
-    def __init__(self) -> None:
-        from queue import Queue  # noqa: PLC0415 (built on Condition, which a SimpleQueue is not)
+        def __init__(self) -> None:
+            self._items: SimpleQueue[object] = SimpleQueue()
 
-        self._queue: Any = Queue()
+        def put(self, item: object) -> None:
+            self._items.put(item)
 
-    def put(self, item: object) -> None:
-        self._queue.put(item)
+        def get(self, timeout: float | None = None) -> object:
+            while True:
+                try:
+                    return self._items.get(timeout=POLL)
+                except Empty:
+                    if silent.is_set() and timeout is not None:
+                        break
+            silent.clear()
+            clock.sleep(timeout)
+            raise Empty
 
-    def get(self, timeout: float | None = None) -> object:
-        end = None if timeout is None else timeout
-        return self._queue.get(timeout=end)
+    return Queue
 
 
 def _event_on(clock: _Time) -> type[threading.Event]:

@@ -80,9 +80,7 @@ class World:
 
     def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
         for place in self._all:
-            place.door.held.set()
-            place.environment.close()
-            place.server.stop()
+            self._end(place)
 
     def tick(self) -> Moment:
         """Let the cloud's clock follow the world's; the moment it is."""
@@ -193,8 +191,8 @@ class World:
             Order(invocation.number, event, variables, invocation.seconds, tuple(stops), self.cast["skew"]),
             lambda at: self._stop(place, passed[at].pop(0)),
         )
-        invocation.ended = self.tick()
         place.door.end()
+        invocation.ended = self.tick()
         invocation.printed = place.environment.take()
         invocation.died = said is None
         if said is not None and said.kind == "answer":
@@ -293,8 +291,12 @@ class World:
     def _close(self, place: Place) -> None:
         self._idle.remove(place)
         self._all.remove(place)
-        place.door.held.set()
+        self._end(place)
+
+    def _end(self, place: Place) -> None:
         place.environment.close()
+        place.door.held.set()
+        place.door.wait_until_quiet()
         place.server.stop()
 
     def _count(self, request: Request) -> Reply:

@@ -109,7 +109,7 @@ def new_run(cloud: FakeCloud, server: Server, clock: Clock, **settings: str) -> 
         policy=chosen.policy,
         now=datetime.now(UTC),
         armed=True,
-        in_use=InUse(cloud_seen, transport.deadline) if chosen.in_use_check == "on" else None,
+        in_use=InUse(cloud_seen, transport.deadline, chosen.concurrency) if chosen.in_use_check == "on" else None,
         concurrency=chosen.concurrency,
         progress=Progress(chosen.max_images),
         journal=lambda *_: None,

@@ -16,8 +16,6 @@ from handler.work.uses.parts import Parts
 
 ROUNDS = 3
 """How often servers are looked at anew because reading something else took too long."""
-AT_ONCE = 8
-"""Images in use that are read side by side."""
 
 
 class Uses(NamedTuple):
@@ -41,11 +39,17 @@ class Uses(NamedTuple):
 
 
 class InUse:
-    """Asks which images are used, and asks again for what is too old, or will be very soon. Safe for threads."""
+    """Asks which images are used, and asks again for what is too old, or will be very soon. Safe for threads.
 
-    def __init__(self, cloud: Cloud, deadline: Deadline, also: frozenset[Also] = frozenset()) -> None:
+    It has at most `concurrency` requests in flight.
+    """
+
+    def __init__(
+        self, cloud: Cloud, deadline: Deadline, concurrency: int, also: frozenset[Also] = frozenset()
+    ) -> None:
         self._cloud = cloud
         self._deadline = deadline
+        self._concurrency = concurrency
         self._also = also
         self._lock = Lock()
         self._parts: Parts | None = None
@@ -107,7 +111,7 @@ class InUse:
         made_of = {use.image_id.casefold(): use.image_id for use in uses if use.is_made_of_it}
         missing = [image_id for key, image_id in made_of.items() if key not in self._boots]
         if missing:
-            with ThreadPoolExecutor(min(AT_ONCE, len(missing)), thread_name_prefix="image") as pool:
+            with ThreadPoolExecutor(min(self._concurrency, len(missing)), thread_name_prefix="image") as pool:
                 found = pool.map(self._boot_images, missing)
                 self._boots |= {image_id.casefold(): boots for image_id, boots in zip(missing, found, strict=True)}
         return [
