@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from tests.chaos.history import History, Invocation
 from tests.chaos.observer.case import Case, Violation, case_of, changes_cloud
-from tests.chaos.observer.changes import check_changes, learn_signers
+from tests.chaos.observer.changes import check_caps, check_changes, learn_signers
 from tests.chaos.observer.deletions import check_deletions
 from tests.chaos.observer.index import index_of
 from tests.chaos.observer.leaks import check_secrets
@@ -18,6 +18,7 @@ CHECKS: tuple[Callable[[Case], None], ...] = (
     learn_signers,
     check_deletions,
     check_changes,
+    check_caps,
     check_messages,
     check_telling,
     check_secrets,

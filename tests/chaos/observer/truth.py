@@ -107,6 +107,8 @@ def was_marked(case: Case, image_id: str) -> bool:
 
 def is_settled(case: Case, asked: Asked, image_id: str) -> bool:
     """Whether a request may count as done as far as this image goes."""
+    if case.settings.mode == "paused":
+        return False
     if case.rehearses(asked) or was_gone(case, image_id):
         return True
     if asked.sweep and (case.settings.fanout or was_marked(case, image_id)):
