@@ -204,6 +204,14 @@ def later(seconds: float) -> Step:
     return step
 
 
+def test_a_deletion_that_the_cloud_has_turned_down_was_wrong_all_the_same() -> None:
+    turned_down: Mapping[str, Step] = {
+        "delete": asking("DELETE", f"{IMAGES}/{ID}", 403),
+        "told": telling("refused", "not_owner"),
+    }
+    assert told(**having(owner=THEIRS, visibility="public"), **turned_down).promises() == {"not_owner", "public"}
+
+
 def test_a_second_deletion_without_a_second_reading_is_found() -> None:
     lost = asking("DELETE", f"{IMAGES}/{ID}", 503)
     assert told(before_delete=lost).promises() == {"read late"}
@@ -418,9 +426,12 @@ def test_a_veto_that_the_program_has_made_is_found() -> None:
 
 
 def test_what_leaves_after_the_end_is_found() -> None:
-    tale = told()
+    tale, late = told(), told()
     tale.ask("GET", IMAGES)
     assert tale.promises() == {"after the end"}
+    assert late.judge() == []
+    late.ask("GET", IMAGES, invocation=0)
+    assert [violation.promise for violation in judge_world(late.history)] == ["after the end"]
 
 
 # Messages
