@@ -1,3 +1,0 @@
-"""stub"""
-def knock(events: int, seed: int) -> tuple[int, list[str]]:
-    return events, []
