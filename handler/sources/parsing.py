@@ -13,6 +13,7 @@ from handler.model.message import Message, Rejected
 from handler.model.request import Request
 
 _MOST_PROBLEMS = 10
+_LONGEST_NAME = 10_000
 DEEPEST = 100
 """Levels of nested JSON that are read. A request has eight, in whatever it is wrapped."""
 LARGEST = 50_000
@@ -71,6 +72,12 @@ def valid(model: type[M], payload: Mapping[str, Any]) -> M:
         raise InvalidRequest("; ".join(problems + more)) from None
 
 
+def shown(name: str) -> str:
+    """What may be shown of a name that stands in an event: its beginning, masked; nothing of one that is no name."""
+    # To mask it whole, as must be done before it is cut, takes seconds where it is an event of its own.
+    return beginning(ascii(name)[1:-1]) if len(name) <= _LONGEST_NAME else f"({len(name)} characters)"
+
+
 def _check_extent(payload: Mapping[str, Any], where: str = "") -> None:
     """Raise InvalidRequest for what is nested too deeply, or holds too many values."""
     # Here, and not where Python's stack ends: that is elsewhere for each caller, and what one of them has read another
@@ -93,9 +100,7 @@ def _values_in(value: Any) -> Iterable[Any]:  # noqa: ANN401 (any JSON)
 
 def _wrong_field(error: Mapping[str, Any]) -> str:
     """One line about one field: `image_ids[3]: must be ...`."""
-    where = "".join(
-        f"[{part}]" if isinstance(part, int) else f".{beginning(ascii(part)[1:-1])}" for part in error["loc"]
-    )
+    where = "".join(f"[{part}]" if isinstance(part, int) else f".{shown(part)}" for part in error["loc"])
     what = error["msg"].removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
         what = "unknown field"

@@ -12,11 +12,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from handler.errors import InvalidRequest, UnknownEvent
-from handler.model.masking import beginning
 from handler.model.message import Message, Rejected, StackCall
 from handler.model.request import Request
 from handler.sources import bus, stack
-from handler.sources.parsing import message_of, read_json, valid
+from handler.sources.parsing import message_of, read_json, shown, valid
 from handler.sources.schema import REQUEST_FIELDS, read_request
 
 TESTS = ("autoscaling:TEST_NOTIFICATION", "s3:TestEvent")
@@ -120,7 +119,7 @@ def problem_of(event: Mapping[str, Any]) -> str:
     if not records:
         return "Records: must be a list of at least one record"
     named = {_text(record.get("eventSource") or record.get("EventSource")) for record in records}
-    sources = sorted(ascii(beginning(source))[1:-1] or "nowhere" for source in sorted(named)[:_MOST_SOURCES])
+    sources = [shown(source) or "nowhere" for source in sorted(named)[:_MOST_SOURCES]]
     more = f" and {len(named) - _MOST_SOURCES} more" if len(named) > _MOST_SOURCES else ""
     return f"Records: from {', '.join(sources)}{more}, not from aws:sqs or aws:sns"
 
@@ -132,7 +131,7 @@ def _records(event: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _text(value: object) -> str:
-    """A text, and an empty one for anything else: to write down what is nested deeply may take too much of the stack."""
+    """A text; an empty one for anything else, which may be nested too deeply to be written down."""
     return value if isinstance(value, str) else ""
 
 

@@ -1,6 +1,7 @@
 """The request as JSON: what is taken, and that everything else is refused by the name of its field."""
 
 import json
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -491,3 +492,10 @@ def test_a_request_has_room_for_everything_that_it_may_hold() -> None:
 def test_what_is_larger_than_any_request_is_turned_down_before_it_is_parsed(large: dict[str, Any]) -> None:
     assert problem(large) == "larger than any request: it has more than 50000 values"
     assert problem_of_text(json.dumps(large)).startswith("body: larger than any request")
+
+
+def test_a_name_that_is_as_long_as_an_event_is_not_shown() -> None:
+    begun = time.process_time()
+    name = json.dumps(["?=", ["@"] * 10**6])
+    assert problem({"image_ids": [ID], name: 1}) == f"({len(name)} characters): unknown field"
+    assert time.process_time() - begun < 1
