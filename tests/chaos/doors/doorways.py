@@ -8,10 +8,12 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from tests.chaos.doors.world import ANSWERS, Knock
+from tests.chaos.doors.world import ANSWERS, IMAGES, Knock
 from tests.conftest import EVENTS
+from tests.fakecloud import DEMO
 
 Json = Any
+_FIRST = next(iter(IMAGES))
 RECORDED: Mapping[str, Json] = {path.stem: json.loads(path.read_text()) for path in sorted(EVENTS.glob("*.json"))}
 """Every event file, with an address for CloudFormation's answers that is in this world."""
 for _event in RECORDED.values():
@@ -123,6 +125,16 @@ WRAPPED: Mapping[str, Callable[[str], str]] = {
     "direct": str,
 }
 """Every way in which a request may come to Lambda."""
+RIGHT: tuple[Json, ...] = (
+    {"image_ids": [_FIRST], "reason": "superseded", "dry_run": False},
+    {"images": [{"id": _FIRST, "expect": {"name": "ci-build-101", "size": 1024, "tags": ["ci"]}}]},
+    {"images": [{"id": _FIRST, "expect": {"name": "another"}}], "not_after": "2099-01-31"},
+    {"image_ids": [_FIRST], "dry_run": True},
+    {"sweep": {"select": {"tags": ["temporary"], "older_than": "1d"}, "limit": 25, "limit_percent": 50}},
+    {"sweep": {"select": {"name": "ci-build-10*"}, "keep": {"newest": 1, "group_by": "name"}, "limit": 2}},
+    {"sweep": {"select": {"family": "nightly"}, "grace": "7d"}, "project_id": DEMO},
+)
+"""Requests that are right, or nearly so: what one change makes of them tells most."""
 CLOSED = ("paused", "dry-run")
 """The modes in which no door lets anything through."""
 STANDING = {

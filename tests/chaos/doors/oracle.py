@@ -13,8 +13,8 @@ from tests.chaos.doors.world import ANSWERS, LIFECYCLE, SCHEDULED, UNTOUCHABLE, 
 
 Json = Any
 TESTS = ("autoscaling:TEST_NOTIFICATION", "s3:TestEvent")
-SECONDS, SECONDS_PER_MEGABYTE, SECONDS_PER_IMAGE = 0.5, 1.5, 0.02
-"""CPU time that an event may take: some seconds more than its reading would be too many."""
+SECONDS, SECONDS_PER_MEGABYTE, SECONDS_PER_IMAGE, SECONDS_PER_RECORD = 0.5, 1.5, 0.02, 0.001
+"""CPU time that an event may take: some seconds more than its reading are too many. A record has a line in the log."""
 MEGABYTES, MEGABYTES_PER_MEGABYTE = 48, 40
 """Memory that an event may take, beyond itself: as JSON, an empty list of two letters has already sixty bytes."""
 
@@ -188,7 +188,9 @@ def _unanswered(knock: Knock, seen: Seen, world: World) -> None:
 def seconds_for(text: str) -> float:
     """The CPU time that an event may take."""
     images = min(len(UUID.findall(text)), 10_000)
-    return SECONDS + SECONDS_PER_MEGABYTE * len(text) / 1e6 + SECONDS_PER_IMAGE * images
+    records = text.count('"eventSource"') + text.count('"EventSource"')
+    own = SECONDS_PER_IMAGE * images + SECONDS_PER_RECORD * records
+    return SECONDS + SECONDS_PER_MEGABYTE * len(text) / 1e6 + own
 
 
 def _slow(knock: Knock, seen: Seen, world: World) -> None:
