@@ -36,10 +36,20 @@ class People:
             if was.alive and now != was:
                 versions.append((moment, now or was._replace(alive=False)))
 
+    def make_room(self) -> None:
+        """Let the oldest images be deleted by whoever owns them, if there are too many."""
+        living = self.living()
+        for image in living[: len(living) // 3] if len(living) >= MOST_IMAGES else ():
+            self.delete(image)
+
+    def delete(self, image: Image) -> None:
+        """Delete an image, as its owner does."""
+        self._note(image, "delete", "")
+        self.land.change(image.id, "delete", "")
+        self.notice()
+
     def make(self, image_id: str, step: Step) -> None:
         """Make an image."""
-        if len(self.living()) >= MOST_IMAGES:
-            return
         fields = dict(step["fields"])
         if fields.pop("foreign", False):
             fields["owner"] = self.land.other

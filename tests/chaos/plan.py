@@ -13,6 +13,7 @@ POLICIES: tuple[Step, ...] = (
     {"select": {"name": "ci-*"}, "keep": {"newest": 2}},
     {"select": {"name": "*", "older_than": "2d"}, "keep": {"newest": 1}, "grace": "1d"},
     {"select": {"name": "web-*"}, "grace": "2d", "deactivate": True},
+    {"select": {"name": "*"}, "grace": "1d"},
     {"select": {"family": "web"}, "grace": "12h"},
     {"select": {"tags": ["tmp"]}, "grace": "0d"},
     {"select": {"tags": ["tmp"]}, "grace": "36h"},
@@ -22,13 +23,16 @@ POLICIES: tuple[Step, ...] = (
     {"select": {"name": "*"}, "keep": {"newest": 3, "group_by": "name"}, "limit": 100, "limit_percent": 100},
 )
 LIMITS = (
-    {},
-    {},
+    {"limit": 60, "limit_percent": 90},
     {"limit": 3},
     {"limit": 8, "limit_percent": 100},
     {"limit_percent": 20},
-    {"limit": 50, "limit_percent": 90},
+    *([{"limit": 100, "limit_percent": 100}] * 12),
 )
+
+
+ODDITIES = ({"protected": True}, {"visibility": "public"}, {"foreign": True}, {"status": "queued"})
+"""What keeps an image from being deleted from its first day on."""
 
 
 def cast(seed: int, concurrency: int = 1) -> Step:
@@ -39,10 +43,10 @@ def cast(seed: int, concurrency: int = 1) -> Step:
         "REAPER_MODE": "delete",
         "REAPER_IMAGE_API": api,
         "REAPER_CONCURRENCY": str(concurrency),
-        "REAPER_MAX_IMAGES": rng.choice(("100", "100", "5", "20")),
+        "REAPER_MAX_IMAGES": rng.choice((*["100"] * 7, "20", "5")),
         "REAPER_MIN_AGE": rng.choice(("", "", "6h")),
-        "REAPER_ALLOW_NAMES": rng.choice(("", "", "ci-*,web-*,nightly-*")),
-        "REAPER_REQUIRE_TAG": rng.choice(("", "", "", "tmp")),
+        "REAPER_ALLOW_NAMES": rng.choice(("", "", "", "ci-*,web-*,nightly-*")),
+        "REAPER_REQUIRE_TAG": rng.choice(("", "", "", "", "tmp")),
         "REAPER_ALLOW_SHARED": rng.choice(("", "", "true")),
         "REAPER_IN_USE_ALSO": rng.choice(("", "volumes")),
         "REAPER_KEEP_TAG": rng.choice(("", "", "hold")),
@@ -50,7 +54,7 @@ def cast(seed: int, concurrency: int = 1) -> Step:
         "REAPER_FANOUT_QUEUE_URL": rng.choice(("", "", WORKERS)),
     }
     if rng.random() < 0.4:
-        settings |= {"REAPER_BUDGET": rng.choice(("30/1h", "60/1d", "10/1h")), "REAPER_BUDGET_TABLE": TABLE}
+        settings |= {"REAPER_BUDGET": rng.choice(("60/1h", "200/1d", "20/1h")), "REAPER_BUDGET_TABLE": TABLE}
     return {
         "api": api,
         "flavour": "openstack" if api == "glance" and rng.random() < 0.8 else "otc",
@@ -70,7 +74,17 @@ def steps(seed: int) -> Iterator[Step]:
     yield {"do": "make", "count": 12, "fields": _fields(rng)}
     while True:
         (draw,) = rng.choices([one for one, _ in _DRAWS], [weight for _, weight in _DRAWS])
-        yield draw(rng)
+        step = draw(rng)
+        yield step
+        if step["do"] == "operate" and step["what"] in CURES:
+            yield from _for_a_while(rng)
+            yield {"do": "operate", **CURES[step["what"]]}
+
+
+def _for_a_while(rng: random.Random) -> Iterator[Step]:
+    """A few steps with which something goes on that an operator will have to end."""
+    for _ in range(rng.randrange(1, 6)):
+        yield rng.choice((_send, _poll, _call, _own))(rng)
 
 
 def _policy(rng: random.Random) -> Step:
@@ -85,9 +99,7 @@ def _fields(rng: random.Random) -> Step:
         "tags": rng.choice(([], [], ["tmp"], ["tmp", "team=a"])),
         "properties": rng.choice(({}, {}, {"os": "linux"}, {"os": "windows"})),
     }
-    oddity = rng.choice(
-        (*([{}] * 9), {"protected": True}, {"visibility": "public"}, {"foreign": True}, {"status": "queued"})
-    )
+    oddity = rng.choice(ODDITIES) if rng.random() < 0.15 else {}
     return fields | oddity
 
 
@@ -131,11 +143,18 @@ def _act(rng: random.Random) -> Step:
     return _serve(rng) if rng.random() < 0.4 else _own(rng)
 
 
+CURES: Mapping[str, Step] = {
+    "set": {"what": "set", "settings": {"REAPER_MODE": "delete"}},
+    "rotate": {"what": "publish"},
+}
+"""What an operator does a while after something that keeps the function from its work."""
+
+
 def _operate(rng: random.Random) -> Step:
     what = rng.choice(("set", "set", "policy", "rotate", "publish", "revoke", "retire"))
     step: Step = {"do": "operate", "what": what}
     if what == "set":
-        step["settings"] = {"REAPER_MODE": rng.choice(("delete", "delete", "delete", "dry-run", "paused"))}
+        step["settings"] = {"REAPER_MODE": rng.choice(("dry-run", "paused"))}
     elif what == "policy":
         step |= {"which": rng.randrange(4), "policy": _policy(rng)}
     elif what == "rotate":
@@ -266,4 +285,4 @@ def _quiet_call(rng: random.Random) -> Step:
     return {"do": "call", "source": "direct", "policy": rng.randrange(4)}
 
 
-_DRAWS = ((_make, 10), (_own, 8), (_serve, 4), (_operate, 1), (_wait, 5), (_send, 22), (_poll, 18), (_call, 9))
+_DRAWS = ((_make, 14), (_own, 10), (_serve, 5), (_operate, 1), (_wait, 6), (_send, 16), (_poll, 18), (_call, 14))
