@@ -395,6 +395,8 @@ def test_changes_that_no_event_allows_are_found() -> None:
     assert changed("PATCH", "") == {"change"}
     assert changed("PUT", "/tags/reaper-sweep=1", SWEEP) == {"change"}
     assert changed("PUT", "/tags/reaper-delete-after=2031-05-17") == {"grace"}
+    assert changed("PUT", "/tags/reaper-draft-1=2031-05-17-2031-05-17") == {"grace"}
+    assert changed("PUT", "/tags/reaper-draft-1=0000-00-00-2031-05-17") == set()
 
 
 def test_a_mark_over_a_cap_is_found() -> None:
