@@ -113,12 +113,12 @@ def _check_mark(case: Case, change: Change) -> None:
         return
     if change.sets:
         _check_day(case, change, before)
-        return
-    if change.tag.startswith(marks.DRAFT):
-        return
-    # The veto of somebody who has activated the image may be written down as what is left of its mark.
-    if marks.is_vetoed(before):
-        return
+    elif change.tag.startswith(marks.MARK) and not marks.is_vetoed(before):
+        # The veto of somebody who has activated the image may be written down as what is left of its mark.
+        _check_removal(case, change, before)
+
+
+def _check_removal(case: Case, change: Change, before: Image) -> None:
     after = case.index.versions(change.image, change.sent.begun, change.sent.answered)[1:2]
     if after and after[0] and marks.is_signed(after[0]) and not marks.days_of(after[0]):
         case.say("made a veto", f"took {change.tag} off beside {sorted(after[0].tags)}", change.image)
