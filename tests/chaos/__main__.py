@@ -1,32 +1,57 @@
-"""`python -m tests.chaos`: tries worlds, one a seed."""
+"""`python -m tests.chaos` tries worlds, one a seed, and every door; the last line says what came of it."""
 
-import argparse, sys, time
-from tests.chaos import plan
-from tests.chaos.world import World
+import argparse
+import multiprocessing
+import sys
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
 
+from tests.chaos.plan import cast
+from tests.chaos.rounds import play, read_script, try_doors, try_seed
 
-def run(seed, operations, story=False):
-    begun = time.time()
-    with World(plan.cast(seed), seed) as world:
-        for step in plan.steps(seed):
-            world.carry_out([step])
-            if world.operations >= operations or world.violations:
-                break
-        world.end()
-        if story:
-            print("\n".join(world.told))
-        print(
-            seed,
-            world.operations,
-            len(world.history.invocations),
-            len(world.history.requests),
-            world.violations[:3],
-            round(time.time() - begun, 1),
-        )
-    return world
+FOLDER = Path("build/chaos")
 
 
-import faulthandler, signal
-faulthandler.register(signal.SIGUSR1)
+def main() -> int:
+    """Try as many seeds as was asked for; 1 if anything went wrong."""
+    options = _options()
+    if options.script:
+        return _play(options.script)
+    seeds = range(options.seed, options.seed + options.rounds)
+    spawn = multiprocessing.get_context("spawn")
+    rounds = []
+    with ProcessPoolExecutor(min(2, options.rounds), mp_context=spawn) as pool:
+        for seed in seeds:
+            print(f"seed {seed}: {cast(seed, options.concurrency)}", flush=True)
+        tried = [pool.submit(try_seed, seed, options.operations, options.concurrency, FOLDER) for seed in seeds]
+        tried += [pool.submit(try_doors, seed, options.operations) for seed in seeds]
+        for done in as_completed(tried):
+            rounds.append(done.result())
+            print(rounds[-1].told, flush=True)
+    operations, violations = sum(one.operations for one in rounds), sum(one.violations for one in rounds)
+    print(f"{operations} operations, {violations} violations")
+    return 1 if violations else 0
+
+
+def _play(path: Path) -> int:
+    """Tell the story of a script."""
+    world = play(read_script(path))
+    print("\n".join(world.told))
+    for violation in world.violations:
+        print(f"VIOLATION: {violation}")
+    print(f"{world.operations} operations, {len(world.violations)} violations")
+    return 1 if world.violations else 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--operations", type=int, default=10_000, help="image operations of each round")
+    parser.add_argument("--seed", type=int, default=1, help="the seed of the first round")
+    parser.add_argument("--rounds", type=int, default=1, help="how many seeds are tried, one after the other")
+    parser.add_argument("--concurrency", type=int, default=1, help="REAPER_CONCURRENCY; a story repeats only at 1")
+    parser.add_argument("--script", type=Path, help="play a script, and tell its story")
+    return parser.parse_args()
+
+
 if __name__ == "__main__":
-    run(int(sys.argv[1]), int(sys.argv[2]), len(sys.argv) > 3)
+    sys.exit(main())

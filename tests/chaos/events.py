@@ -55,15 +55,15 @@ def request(step: Step, images: Sequence[Sequence[Any]], world: "World") -> Json
 
 
 def _chosen(step: Step, images: Sequence[Sequence[Any]]) -> Iterator[Any]:
-    """Images by how long ago they were made, each once."""
-    if not images:
-        return
+    """Images by their numbers, each once: most of those that are there, and some of those that were."""
+    living = [versions for versions in images if versions[-1][1].alive] or images
     seen = set()
-    for number in step.get("images", ()):
-        place = -1 - number % len(images)
-        if place not in seen:
-            seen.add(place)
-            yield images[place]
+    for number in step.get("images", ()) if images else ():
+        among = images if number % 5 == 0 else living
+        image = among[-1 - number % len(among)]
+        if image[-1][1].id not in seen:
+            seen.add(image[-1][1].id)
+            yield image
 
 
 def _spelled(image_id: str, step: Step) -> str:
