@@ -118,7 +118,7 @@ class Survey(NamedTuple):
         if not keep:
             return True
         groups, created = groups_of(image, keep), moment_of(image.created_at)
-        # One that can't be used is not among the newest that stay, whatever its age.
+        # Only what is active stays as one of the newest.
         if image.status != "active":
             return bool(groups)
         newer = [sum(one > (created, image.id) for one in counted.get(group, ())) for group in groups]
