@@ -36,27 +36,25 @@ class People:
             if was.alive and now != was:
                 versions.append((moment, now or was._replace(alive=False)))
 
-    def make_room(self) -> None:
-        """Let the oldest images be deleted by whoever owns them, if there are too many."""
-        living = self.living()
-        for image in living[: len(living) // 3] if len(living) >= MOST_IMAGES else ():
-            self.delete(image)
-
-    def delete(self, image: Image) -> None:
-        """Delete an image, as its owner does."""
-        self._note(image, "delete", "")
-        self.land.change(image.id, "delete", "")
-        self.notice()
-
     def make(self, image_id: str, step: Step) -> None:
-        """Make an image."""
+        """Make an image; where there is no room, another cleaner makes some first."""
+        living = self.living()
+        if len(living) >= MOST_IMAGES:
+            self._remove(living[0])
         fields = dict(step["fields"])
         if fields.pop("foreign", False):
             fields["owner"] = self.land.other
+        if fields.pop("shared", False):
+            fields |= {"visibility": "shared", "members": {self.land.project: "accepted"}}
         made = self.land.add_image(image_id, fields)
         image = self.land.image(made)
         assert image is not None
         self.history.images[made] = [(self.history.moment(self.clock.value), image)]
+
+    def _remove(self, image: Image) -> None:
+        self.history.acts.append(Act(self.history.moment(self.clock.value), "cleaner", "delete", image.id))
+        self.land.change(image.id, "delete", "")
+        self.notice()
 
     def own(self, step: Step) -> None:
         """Do as an owner, or as another cleaner."""
@@ -110,7 +108,8 @@ class People:
 
 
 def _chosen(living: list[Image], step: Step) -> Image:
-    """An image by its number; with `marked`, those that bear a mark come first."""
+    """An image by its number: of those with the ids `among`, if any of them lives; with `marked`, marked ones first."""
+    living = [image for image in living if image.id in step.get("among", ())] or living
     if step.get("marked"):
         living = sorted(living, key=lambda image: not any(tag.startswith(MARK) for tag in image.tags))
     return living[step["image"] % len(living)]

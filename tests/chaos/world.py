@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -33,6 +34,7 @@ KEYS = {
 }
 TRIES = 3
 """How often an engine invokes a function with an event that nobody waits for."""
+UUID_LIKE = r"[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}"
 PLACES = ("response", "connect", "request", "journal", "name")
 
 
@@ -115,8 +117,7 @@ class World:
     # What happens
 
     def make(self, step: Step) -> None:
-        """Make images; where there is no more room, old ones go first."""
-        self.people.make_room()
+        """Make images."""
         for _ in range(step.get("count", 1)):
             self.people.make(self.new_id(), step)
 
@@ -227,15 +228,20 @@ class World:
         place.door.freeze(fault)
 
     def do(self, steps: Sequence[Step]) -> None:
-        """Do something while an invocation is under way."""
+        """Do something while an invocation is under way; what is `aimed` is done with an image that it may come to."""
         self._depth += 1
         try:
             for step in steps:
                 self.tell(json.dumps(step))
                 self.tick()
-                _STEPS[step["do"]](self, step)
+                _STEPS[step["do"]](self, step | {"among": self._under_way()} if step.get("aimed") else step)
         finally:
             self._depth -= 1
+
+    def _under_way(self) -> set[str]:
+        """The images that the events name whose invocations have not ended."""
+        events = [one.event for one in self.history.invocations[-4:] if one.ended is None]
+        return {found.lower() for event in events for found in re.findall(UUID_LIKE, json.dumps(event))}
 
     def wait(self, step: Step) -> None:
         """Let time pass."""
@@ -285,6 +291,13 @@ class World:
         if "REAPER_CREDENTIALS_SECRET" in ours:
             cloud = {}
         return {**cloud, **KEYS, "AWS_ENDPOINT_URL": f"{url}{AWS}", "AWS_LAMBDA_FUNCTION_NAME": place.function, **ours}
+
+    def _publish(self) -> None:
+        """Give the function the password that holds now; where it stands in a variable, environments are made anew."""
+        password = self.land.variables("")["OS_PASSWORD"]
+        if self._variables["OS_PASSWORD"] != password:
+            self._retire()
+        self.aws.secret["OS_PASSWORD"] = self._variables["OS_PASSWORD"] = password
 
     def _retire(self) -> None:
         for place in list(self._idle):
