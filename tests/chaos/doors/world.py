@@ -122,6 +122,8 @@ class World:
             begun = time.monotonic()
             try:
                 seen.answer = act()
+            except KeyboardInterrupt:
+                raise
             except BaseException as exc:  # noqa: BLE001 (the oracle looks at it)
                 seen.error = exc
             seen.seconds = time.monotonic() - begun
