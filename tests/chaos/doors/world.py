@@ -71,6 +71,7 @@ class Seen:
     answers: list[bytes] = field(default_factory=list)
     deleted: set[str] = field(default_factory=set)
     deletes: int = 0
+    changes: int = 0
     seconds: float = 0.0
 
 
@@ -130,7 +131,10 @@ class World:
         printed.seek(0)
         seen.printed = printed.read()
         seen.answers = self.cloud.sink.pop("stack", [])
-        seen.deleted, seen.deletes = set(self.cloud.dead), len(self.cloud.calls_of("DELETE"))
+        seen.deleted = set(self.cloud.dead)
+        # A DELETE of a tag takes a mark off, and no image.
+        seen.deletes = sum("/tags/" not in call.path for call in self.cloud.calls_of("DELETE"))
+        seen.changes = sum(call.method != "GET" and call.path.startswith("/image/") for call in self.cloud.calls)
         return seen
 
     def _refill(self) -> None:
