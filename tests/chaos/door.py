@@ -110,9 +110,12 @@ class Door:
         kind = faulty.kind_of(request)
         number, self._passed[kind] = self._passed[kind], self._passed[kind] + 1
         met = [one for one in self.script if one["at"] == kind and one["nth"] == number]
+        arrived = self.tick()
         for one in met:
             self._before(one)
-        begun = self.tick()
+        # What is read is as it is now. But a DELETE had left when it arrived, however long it then is under way.
+        begun = arrived if kind == "delete" else self.tick()
+        self.tick()
         spoils = [one for one in met if one["what"] in faulty.SPOILERS]
         true = self._answer(kind, request) if all(map(faulty.reaches, spoils)) else Reply(0)
         told = true
