@@ -110,12 +110,9 @@ class Door:
         kind = faulty.kind_of(request)
         number, self._passed[kind] = self._passed[kind], self._passed[kind] + 1
         met = [one for one in self.script if one["at"] == kind and one["nth"] == number]
-        arrived = self.tick()
         for one in met:
             self._before(one)
-        # What is read is as it is now. But a DELETE had left when it arrived, however long it then is under way.
-        begun = arrived if kind == "delete" else self.tick()
-        self.tick()
+        begun = self.tick()
         spoils = [one for one in met if one["what"] in faulty.SPOILERS]
         true = self._answer(kind, request) if all(map(faulty.reaches, spoils)) else Reply(0)
         told = true
@@ -138,26 +135,27 @@ class Door:
     def _before(self, fault: Fault) -> None:
         if fault["what"] == "kill":
             self.environment.kill()
-        if fault["what"] == "freeze":
-            self.environment.freeze()
-            self.clock.value += fault["amount"]
         if fault["what"] == "revoke":
             self.land.revoke()
-        if fault["what"] in {"before", "freeze"}:
+        if fault["what"] == "before":
             self.do(fault.get("do", ()))
-        if fault["what"] == "freeze":
-            self._frozen(fault["amount"])
-            self.environment.thaw()
 
     def _after(self, fault: Fault) -> None:
         if fault["what"] == "after":
             self.do(fault.get("do", ()))
         if fault["what"] == "kill-after":
             self.environment.kill()
+        if fault["what"] == "freeze":
+            self.freeze(fault)
 
-    def _frozen(self, seconds: float) -> None:
+    def freeze(self, fault: Fault) -> None:
+        """Freeze the environment for a while: what happens meanwhile. An answer waits for it."""
+        self.environment.freeze()
+        self.clock.value += fault.get("amount", 0.0)
+        self.do(fault.get("do", ()))
+        self.environment.thaw()
         if self.invocation is not None:
-            self.invocation.frozen += seconds
+            self.invocation.frozen += fault.get("amount", 0.0)
 
     def _write(self, one: "_Exchange", invocation: Invocation | None, begun: Moment, printed: int) -> None:
         request, told = one.request, one.told

@@ -27,7 +27,7 @@ LIMITS = (
     {"limit": 3},
     {"limit": 8, "limit_percent": 100},
     {"limit_percent": 20},
-    *([{"limit": 50, "limit_percent": 100}] * 4),
+    *([{"limit": 100, "limit_percent": 100}] * 8),
 )
 SETTINGS: tuple[Step, ...] = (
     {"REAPER_MAX_IMAGES": "100"},
@@ -66,7 +66,7 @@ def cast(seed: int, concurrency: int = 1) -> Step:
         "REAPER_MODE": ARMED,
         "REAPER_IMAGE_API": api,
         "REAPER_CONCURRENCY": str(concurrency),
-        "REAPER_MAX_IMAGES": rng.choice(("100", "100", "5", "20")),
+        "REAPER_MAX_IMAGES": rng.choice((*["100"] * 5, "20", "5")),
         "REAPER_MIN_AGE": rng.choice(("", "", "6h")),
         "REAPER_ALLOW_NAMES": rng.choice(("", "", "ci-*,web-*,nightly-*")),
         "REAPER_REQUIRE_TAG": rng.choice(("", "", "", "tmp")),
@@ -102,6 +102,9 @@ def steps(seed: int) -> Iterator[Step]:
             # For a while: what is only rehearsed, or put off, is little work for the observer.
             yield from (rng.choice((_poll, _call, _own))(rng) for _ in range(rng.randrange(2, 7)))
             yield {"do": "operate", "what": "set", "settings": {"REAPER_MODE": ARMED}}
+        if not step.get("publish", True):
+            yield from (rng.choice((_poll, _call, _send))(rng) for _ in range(rng.randrange(2, 5)))
+            yield {"do": "operate", "what": "publish"}
 
 
 def _policy(rng: random.Random) -> Step:
@@ -304,4 +307,4 @@ def _quiet_call(rng: random.Random) -> Step:
     return {"do": "call", "source": "direct", "policy": rng.randrange(4)}
 
 
-_DRAWS = ((_make, 12), (_own, 9), (_serve, 5), (_operate, 4), (_wait, 5), (_send, 22), (_poll, 20), (_call, 7))
+_DRAWS = ((_make, 12), (_own, 9), (_serve, 5), (_operate, 4), (_wait, 5), (_send, 22), (_poll, 18), (_call, 9))
