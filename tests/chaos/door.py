@@ -5,7 +5,7 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from tests.chaos import faulty
@@ -120,9 +120,11 @@ class Door:
             told = faulty.spoilt(one, told)
         for one in met:
             self._after(one)
-        self._write(_Exchange(request, true, told), invocation, begun, printed)
+        is_held = any(one["what"] == "hold" for one in met)
+        # Whoever waits for it never has an answer that is held.
+        self._write(_Exchange(request, true, replace(told, cut=is_held or told.cut)), invocation, begun, printed)
         self.tell(_line(invocation, f"{kind}[{number}]", request, true, told))
-        return told, any(one["what"] == "hold" for one in met)
+        return told, is_held
 
     def _answer(self, kind: str, request: Request) -> Reply:
         if request.path.startswith(faulty.AWS):

@@ -307,4 +307,4 @@ def _quiet_call(rng: random.Random) -> Step:
     return {"do": "call", "source": "direct", "policy": rng.randrange(4)}
 
 
-_DRAWS = ((_make, 10), (_own, 8), (_serve, 4), (_operate, 4), (_wait, 5), (_send, 22), (_poll, 18), (_call, 9))
+_DRAWS = ((_make, 12), (_own, 9), (_serve, 5), (_operate, 4), (_wait, 5), (_send, 22), (_poll, 18), (_call, 9))
