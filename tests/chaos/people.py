@@ -27,14 +27,15 @@ class People:
         found = self.history.images
         return [versions[-1][1] for versions in found.values() if versions[-1][1].alive]
 
-    def notice(self) -> None:
-        """Write down what has changed."""
-        moment = self.history.moment(self.clock.value)
-        for image_id, versions in self.history.images.items():
-            was = versions[-1][1]
-            now = self.land.image(image_id) if was.alive else None
-            if was.alive and now != was:
-                versions.append((moment, now or was._replace(alive=False)))
+    def notice(self, image_id: str) -> None:
+        """Write down how an image has changed."""
+        versions = self.history.images.get(image_id, [])
+        was = versions[-1][1] if versions else None
+        if was is None or not was.alive:
+            return
+        now = self.land.image(image_id)
+        if now != was:
+            versions.append((self.history.moment(self.clock.value), now or was._replace(alive=False)))
 
     def make(self, image_id: str, step: Step) -> None:
         """Make an image."""
@@ -64,7 +65,7 @@ class People:
             what, detail = "tag", f"keep-until={detail}"
         self._note(image, what, detail)
         self.land.change(image.id, what, detail)
-        self.notice()
+        self.notice(image.id)
 
     def serve(self, thing_id: str, step: Step) -> None:
         """Start, stop or rebuild a server, or make and remove a volume."""
