@@ -6,6 +6,11 @@ PYTHON_VERSION ?= 3.13
 ARCH ?= arm64
 LAMBDA_PYTHON ?= python$(PYTHON_VERSION)
 
+# Of `make chaos`: the image operations of a round, the seed of the first round, and how many rounds there are.
+OPERATIONS ?= 10000
+SEED ?= 1
+ROUNDS ?= 10
+
 VENV := .venv/bin/python
 READY := .venv/ready
 SAM := .venv-sam/bin/sam
@@ -34,7 +39,7 @@ OPENSTACK := 'keystone>=30,<31' 'glance>=33,<34' 'nova>=34,<35' 'gunicorn>=27,<2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test-fast test test-openstack test-lambda test-page check bench build stage stage-here format clean lock
+.PHONY: help setup demo test-fast test chaos test-openstack test-lambda test-page check bench build stage stage-here format clean lock
 
 # Durations: on two cores, without the installations that come first.
 help:
@@ -43,6 +48,7 @@ help:
 	@echo 'make test-fast       run the quick tests: the inner loop (40 s)'
 	@echo 'make test            run the tests, and measure what they cover (4 min)'
 	@echo 'make test-artifact   run the core of the unit tests on the artifact (40 s)'
+	@echo 'make chaos           break everything, by seed, and look for a broken promise (15 min)'
 	@echo 'make test-openstack  test the fake cloud against Keystone, Glance and Nova'
 	@echo 'make test-lambda     test the built artifact under the Lambda runtime'
 	@echo 'make test-page       test the page of a run in a headless Chromium'
@@ -56,7 +62,8 @@ help:
 	@echo
 	@echo 'Each target first makes what it needs. PYTHON=... chooses the interpreter, 3.11'
 	@echo 'or later. build takes ARCH=$(ARCH) and PYTHON_VERSION=$(PYTHON_VERSION); test-lambda and bench'
-	@echo 'run the function under that Python, if this machine has it.'
+	@echo 'run the function under that Python, if this machine has it. chaos takes OPERATIONS=$(OPERATIONS)'
+	@echo '(of each round), SEED=$(SEED) (of the first one) and ROUNDS=$(ROUNDS).'
 
 setup: $(READY)
 
@@ -78,6 +85,9 @@ test-lambda: $(READY) $(SAM_READY) stage-here
 test-page: $(READY)
 	@$(call chromium_or_why)
 	$(VENV) -m pytest tests/page
+
+chaos: $(READY)
+	$(VENV) -m tests.chaos --operations $(OPERATIONS) --seed $(SEED) --rounds $(ROUNDS)
 
 check: $(READY) $(SAM_READY) $(CHECKOV_READY)
 	$(VENV) -m ruff format --check

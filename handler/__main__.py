@@ -24,7 +24,7 @@ from pathlib import Path
 
 from handler.compose.invocation import process
 from handler.compose.warm import load_settings
-from handler.errors import InvalidRequest, InvalidSettings, UnknownEvent
+from handler.errors import ReaperError
 from handler.model.masking import mask_loggers, masked
 from handler.model.outcome import Decision
 from handler.report.page.page import page
@@ -64,14 +64,15 @@ def table(report: Report, *, colour: bool) -> str:
         if colour:
             cells[0] = f"\033[{COLOURS[row[0]]}m{cells[0]}\033[0m"
         lines.append("  ".join(cells).rstrip())
-    problems = [f"rejected  {result.message_id}  {result.problem}" for result in report.results if result.problem]
+    rejected = [f"rejected  {result.message_id}  {result.problem}" for result in report.results if result.problem]
     counts = ", ".join(f"{count} {name}" for name, count in report.counts.items()) or "no image"
-    return "\n".join([*lines, *problems, f"{report.mode}: {counts}"])
+    return "\n".join([*lines, *map(printable, rejected), f"{report.mode}: {counts}"])
 
 
 def printable(text: str) -> str:
     """The text with a question mark for each character that can't be printed."""
-    # Names come from the cloud: one could move the cursor, or change the colours, and so forge a line.
+    # Names come from the cloud, and what was wrong from the event: either could move the cursor, or change the colours,
+    # and so forge a line.
     return "".join(character if character.isprintable() else "?" for character in masked(text))
 
 
@@ -91,8 +92,9 @@ def main(arguments: list[str] | None = None) -> int:
         with redirect_stdout(sys.stderr), writable(options.html):
             observe = decisions.append if options.html else None
             report = process(event, ShellContext(), load_settings(variables()), now, observe)
-    except (OSError, UnicodeDecodeError, InvalidSettings, UnknownEvent, InvalidRequest) as exc:
-        print(f"{type(exc).__name__}: {exc}", file=sys.stderr)
+    # Every error of ours: what fails once a run has begun is an outcome, and no exception.
+    except (OSError, UnicodeDecodeError, ReaperError) as exc:
+        print(printable(f"{type(exc).__name__}: {exc}"), file=sys.stderr)
         return 2
     say(json.dumps(report.answer(), indent=2) if options.json else table(report, colour=sys.stdout.isatty()))
     written = not options.html or write(options.html, page(report, decisions, now))

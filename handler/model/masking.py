@@ -11,13 +11,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 # Not compiled here: a cold start needs none of them, and few texts do.
+# None repeats a group of letters that it might have to go back into: that takes a hundred bytes for each letter, and a
+# text of others may have millions.
+_NEXT = r"""[,;|"'<>()\[\]{}=][a-z][a-z0-9+.-]{0,30}:\\?/\\?/"""
 _ADDRESS = (
     # All that has no blank, up to the next address: a password may hold whatever somebody typed.
-    r"""(?i)(\\?/\\?/)((?:(?![,;|"'<>()\[\]{}=][a-z][a-z0-9+.-]{0,30}:\\?/\\?/)\S)+)"""
+    rf"(?i)(\\?/\\?/)(?!{_NEXT})(\S+?)(?={_NEXT}|\s|\Z)"
 )
 _WHOLE_ADDRESS = r"(?i)[a-z][a-z0-9+.-]{0,30}://[^/\s@:]*:[^@]*@"
 """The beginning of a text that is an address as a whole, whatever stands in its password."""
-_ENCODED = r"(?i)(%3a%2f%2f)(?:(?!%3a%2f%2f)\S)*%40|(%3f)(?:(?!%3f)\S)*%3d\S*"
+_ENCODED = r"(?i)(%3a%2f%2f)(?:(?:(?!%3a%2f%2f|%40)\S)*+%40)+|(%3f)(?:(?!%3f|%3d)\S)*+%3d\S*"
 """The same two in an address that is a part of another."""
 _PARAMETER = (
     r"""(?i)((?:^|[?&;,\s"'])(?:x-[a-z]+-[a-z0-9-]+|temp_url_[a-z]+|[a-z]*accesskeyid"""

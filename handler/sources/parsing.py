@@ -1,7 +1,7 @@
 """Strict reading of JSON and of models: anything wrong becomes an InvalidRequest that names each field."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from aws_lambda_powertools.utilities.parser import ValidationError, parse
@@ -13,6 +13,11 @@ from handler.model.message import Message, Rejected
 from handler.model.request import Request
 
 _MOST_PROBLEMS = 10
+_LONGEST_NAME = 10_000
+DEEPEST = 100
+"""Levels of nested JSON that are read. A request has eight, in whatever it is wrapped."""
+LARGEST = 50_000
+"""Values that are read: the largest request, a plan of 200 KB, holds fewer."""
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -51,24 +56,51 @@ def read_json(text: object, what: str) -> dict[str, Any]:
     if not isinstance(payload, dict):
         message = f"{what}: must be a JSON object"
         raise InvalidRequest(message)
+    _check_extent(payload, f"{what}: ")
     return payload
 
 
 def valid(model: type[M], payload: Mapping[str, Any]) -> M:
     """Parse with Powertools' parser; raises InvalidRequest, naming each field that is wrong."""
+    _check_extent(payload)
     try:
         return parse(event=dict(payload), model=model)
     except ValidationError as exc:
-        problems = [_wrong_field(error) for error in exc.errors(include_url=False, include_input=False)]
-        more = [f"and {len(problems) - _MOST_PROBLEMS} more"] if len(problems) > _MOST_PROBLEMS else []
-        raise InvalidRequest("; ".join(problems[:_MOST_PROBLEMS] + more)) from None
+        errors = exc.errors(include_url=False, include_input=False)
+        problems = [_wrong_field(error) for error in errors[:_MOST_PROBLEMS]]
+        more = [f"and {len(errors) - _MOST_PROBLEMS} more"] if len(errors) > _MOST_PROBLEMS else []
+        raise InvalidRequest("; ".join(problems + more)) from None
+
+
+def shown(name: str) -> str:
+    """What may be shown of a name that stands in an event: its beginning, masked; nothing of one that is no name."""
+    # To mask it whole, as must be done before it is cut, takes seconds where it is an event of its own.
+    return beginning(ascii(name)[1:-1]) if len(name) <= _LONGEST_NAME else f"({len(name)} characters)"
+
+
+def _check_extent(payload: Mapping[str, Any], where: str = "") -> None:
+    """Raise InvalidRequest for what is nested too deeply, or holds too many values."""
+    # Here, and not where Python's stack ends: that is elsewhere for each caller, and what one of them has read another
+    # could not. And before the parser sees it, which makes an error of a thousand bytes for every value that is wrong.
+    level, values = [payload], 0
+    for _ in range(DEEPEST):
+        level = [value for holder in level for value in _values_in(holder)]
+        values += len(level)
+        if not level or values > LARGEST:
+            break
+    if level:
+        limit = f"has more than {LARGEST} values" if values > LARGEST else f"is nested deeper than {DEEPEST} levels"
+        message = f"{where}larger than any request: it {limit}"
+        raise InvalidRequest(message)
+
+
+def _values_in(value: Any) -> Iterable[Any]:  # noqa: ANN401 (any JSON)
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
 def _wrong_field(error: Mapping[str, Any]) -> str:
     """One line about one field: `image_ids[3]: must be ...`."""
-    where = "".join(
-        f"[{part}]" if isinstance(part, int) else f".{beginning(ascii(part)[1:-1])}" for part in error["loc"]
-    )
+    where = "".join(f"[{part}]" if isinstance(part, int) else f".{shown(part)}" for part in error["loc"])
     what = error["msg"].removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
         what = "unknown field"

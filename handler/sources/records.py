@@ -12,15 +12,15 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from handler.errors import InvalidRequest, UnknownEvent
-from handler.model.masking import beginning
 from handler.model.message import Message, Rejected, StackCall
 from handler.model.request import Request
 from handler.sources import bus, stack
-from handler.sources.parsing import message_of, read_json, valid
+from handler.sources.parsing import message_of, read_json, shown, valid
 from handler.sources.schema import REQUEST_FIELDS, read_request
 
 TESTS = ("autoscaling:TEST_NOTIFICATION", "s3:TestEvent")
 """The events that AWS sends once to try a new destination."""
+_MOST_SOURCES = 3
 
 
 class _Envelope(BaseModel):
@@ -83,9 +83,11 @@ def stack_calls(event: object, given: bus.Surroundings) -> dict[str, StackCall]:
         return {}
     if holds_stack_event(event):
         return {"": stack.read_stack_call(_through_topic(event), answers_here=given.answers_here)}
+    if not are_of_queue(event):
+        return {}
     # Nearly no message is one: the others are not read twice.
     likely = [record for record in _records(event) if _may_name("ResponseURL", record.get("body"))]
-    messages = [_queue_message(record, given, is_fifo=False) for record in likely if are_of_queue(event)]
+    messages = [_queue_message(record, given, is_fifo=False) for record in likely]
     return {message.id: message.call for message in messages if message and message.call}
 
 
@@ -98,7 +100,7 @@ def read_queue(event: Mapping[str, Any], given: bus.Surroundings) -> tuple[Messa
     """Read the message of each record."""
     records = _records(event)
     # By the name of the queue, not by the group: in a standard queue, a group makes delivery fair but sets no order.
-    is_fifo = any(str(record.get("eventSourceARN")).endswith(".fifo") for record in records)
+    is_fifo = any(_text(record.get("eventSourceARN")).endswith(".fifo") for record in records)
     messages = (_queue_message(record, given, is_fifo=is_fifo) for record in records)
     return tuple(message for message in messages if message)
 
@@ -116,8 +118,10 @@ def problem_of(event: Mapping[str, Any]) -> str:
     records = _records(event)
     if not records:
         return "Records: must be a list of at least one record"
-    sources = {beginning(record.get("eventSource") or record.get("EventSource")) for record in records}
-    return f"Records: from {', '.join(sorted(sources))}, not from aws:sqs or aws:sns"
+    named = {_text(record.get("eventSource") or record.get("EventSource")) for record in records}
+    sources = [shown(source) or "nowhere" for source in sorted(named)[:_MOST_SOURCES]]
+    more = f" and {len(named) - _MOST_SOURCES} more" if len(named) > _MOST_SOURCES else ""
+    return f"Records: from {', '.join(sources)}{more}, not from aws:sqs or aws:sns"
 
 
 def _records(event: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -126,9 +130,15 @@ def _records(event: Mapping[str, Any]) -> list[dict[str, Any]]:
     return records if isinstance(records, list) and all(isinstance(record, dict) for record in records) else []
 
 
+def _text(value: object) -> str:
+    """A text; an empty one for anything else, which may be nested too deeply to be written down."""
+    return value if isinstance(value, str) else ""
+
+
 def _may_name(key: str, value: object) -> bool:
     """Whether there may be this key in JSON, which may spell any letter as its number in Unicode."""
-    return key in str(value) or "\\u" in str(value)
+    text = _text(value)
+    return key in text or "\\u" in text
 
 
 def _queue_message(record: Mapping[str, Any], given: bus.Surroundings, *, is_fifo: bool) -> Message | None:
@@ -140,7 +150,7 @@ def _queue_message(record: Mapping[str, Any], given: bus.Surroundings, *, is_fif
         raise UnknownEvent(problem)
     # Read even if the body can't be: a bad message holds up the rest of its group like any other that failed. Messages
     # of a FIFO queue without a group share the empty one, and so keep their order.
-    group = str(attributes.get("MessageGroupId", "")) if isinstance(attributes, dict) else ""
+    group = _text(attributes.get("MessageGroupId")) if isinstance(attributes, dict) else ""
     message = _message_in(lambda: read_json(valid(QueueRecord, record).body, "body"), given)
     return message._replace(id=message_id, group=group if is_fifo else None) if message else None
 
@@ -172,11 +182,17 @@ def _stack_message(payload: Mapping[str, Any], given: bus.Surroundings) -> Messa
     return stack.read_stack(payload, call)._replace(call=call)
 
 
+def _message_of(record: Mapping[str, Any]) -> object:
+    """What the notification in a record says, as it stands there."""
+    notification = record.get("Sns")
+    return notification.get("Message") if isinstance(notification, dict) else None
+
+
 def _through_topic(event: Mapping[str, Any]) -> Mapping[str, Any]:
     """The call of CloudFormation that a topic delivers, or the event itself if it is anything else."""
     # SNS delivers one notification at a time to Lambda.
     records = _records(event)
-    if len(records) != 1 or not are_of_topic(event) or not _may_name("RequestType", records[0].get("Sns")):
+    if len(records) != 1 or not are_of_topic(event) or not _may_name("RequestType", _message_of(records[0])):
         return event
     try:
         payload = _unwrapped(_topic_payload(records[0]))

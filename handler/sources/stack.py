@@ -93,9 +93,11 @@ def _text(event: Mapping[str, Any], key: str) -> str:
 
 def _public_part(address: str) -> str:
     """What may be shown of an address: neither a name and password nor the query, which holds the signature."""
-    # Up to the last @: a password may hold whatever begins a path or a query.
-    without_user = re.sub(r"//.*@", "//", address, flags=re.DOTALL)
-    return ascii(re.split(r"[?#]", without_user)[0])[1:-1][:200]
+    # Up to the last @: a password may hold whatever begins a path or a query. Not by a regular expression, which would
+    # begin anew at each slash of an address that is nothing but slashes.
+    scheme, slashes, rest = address.partition("//")
+    without_user = scheme + slashes + rest.rpartition("@")[2]
+    return ascii(re.split(r"[?#]", without_user, maxsplit=1)[0][:200])[1:-1][:200]
 
 
 def _without_images(request: Request) -> DeletionRequest:

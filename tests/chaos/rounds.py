@@ -1,6 +1,7 @@
 """One round: a world of one seed, tried until it has done enough or something was wrong."""
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +14,10 @@ from tests.chaos.world import Step, World
 
 TAIL = 60
 """Lines of the story that are told of a world that went wrong."""
+
+
+PATIENCE = 90.0
+"""Seconds that may be spent on making a script shorter."""
 
 
 class Round(NamedTuple):
@@ -80,8 +85,12 @@ def try_doors(seed: int, events: int) -> Round:
 
 def _failure(world: World, script: Script, folder: Path) -> str:
     """What went wrong, how it came to that, and the shortest script that shows it."""
-    promise = world.violations[0].promise
-    short = script._replace(promise=promise, steps=shrunk(script.steps, lambda steps: breaks(promise, script, steps)))
+    promise, end = world.violations[0].promise, time.monotonic() + PATIENCE
+
+    def still_breaks(steps: Sequence[Step]) -> bool:
+        return time.monotonic() < end and breaks(promise, script, steps)
+
+    short = script._replace(promise=promise, steps=shrunk(script.steps, still_breaks))
     path = folder / f"seed-{script.seed}.json"
     path.write_text(short.text())
     story = "\n".join([*map(_line, world.violations), "The end of the story:", *world.told[-TAIL:]])

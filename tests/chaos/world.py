@@ -179,6 +179,7 @@ class World:
             settings=variables,
             messages=tuple(message.id for message in messages),
             seconds=step.get("granted", 60.0),
+            skew=self.cast["skew"],
         )
         self.history.invocations.append(invocation)
         faults = step.get("faults", ())

@@ -2,8 +2,7 @@
 
 import copy
 import json
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handler.errors import ReaperError
+from tests.chaos.doors.asked import EXPECT, FIELDS, asked_for
 from tests.conftest import Invocation, Invoke, load_event
 from tests.fakecloud import DEMO, OTHER, FakeCloud, Server
 from tests.fakecloud.wire import glance_image, member, server
@@ -19,15 +19,7 @@ from tests.properties import REPEATABLE, tried
 
 Json = Any
 VICTIM = "6cad483b-e281-4985-a345-7afef1f3c500"
-UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-FIELDS = {"image_ids", "images", "project_id", "delete_backup", "dry_run", "reason", "not_after"}
 ENDED, ENDLESS = "2020-01-31", "9999-12-31T00:00:00Z"
-EXPECT = {
-    **dict.fromkeys(["name", "owner", "checksum", "status", "updated_at", "visibility"], str),
-    "size": int,
-    "tags": list,
-    "protected": bool,
-}
 NAMES = (
     "sweep select id expect Records body messageId eventSource aws:sqs EventSource aws:sns Sns Message Type "
     "Notification detail detail-type NotificationMetadata RequestType Delete ResponseURL ResourceProperties"
@@ -91,53 +83,6 @@ def mutated(draw: st.DataObject, value: Json) -> Json:
     else:
         holder[draw.draw(words | st.text(max_size=4))] = draw.draw(values)
     return value
-
-
-def is_valid(request: Json) -> bool:
-    """Whether this is a deletion request to the letter, for this project, and no rehearsal."""
-    if not isinstance(request, dict) or request.keys() - FIELDS or ("image_ids" in request) == ("images" in request):
-        return False
-    return (
-        all(_is_image(image) for image in _listed(request))
-        and type(request.get("reason", "")) is str
-        and request.get("dry_run", False) is False
-        and request.get("delete_backup", False) is False
-        and request.get("project_id", "") in ("", DEMO)
-        and request.get("not_after", ENDLESS) == ENDLESS
-    )
-
-
-def _listed(request: Mapping[str, Json]) -> list[Json]:
-    listed = request.get("image_ids", request.get("images"))
-    if isinstance(listed, list) and listed:
-        return [{"id": item} for item in listed] if "image_ids" in request else listed
-    return [None]
-
-
-def _is_image(image: Json) -> bool:
-    if not isinstance(image, dict) or image.keys() - {"id", "expect"}:
-        return False
-    expect = image.get("expect", {})
-    return (
-        isinstance(image.get("id"), str)
-        and UUID.fullmatch(image["id"]) is not None
-        and isinstance(expect, dict)
-        and all(key in EXPECT and (item is None or type(item) is EXPECT[key]) for key, item in expect.items())
-        and all(isinstance(tag, str) for tag in expect.get("tags") or ())
-    )
-
-
-def asked_for(value: Json) -> set[str]:
-    """The images of every valid request that stands anywhere in an event, also as JSON in a string."""
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            return set()
-        return asked_for(value) if isinstance(value, dict | list) else set()
-    found = {str(image["id"]) for image in _listed(value)} if is_valid(value) else set()
-    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return found.union(*map(asked_for, inside))
 
 
 def revive(cloud: FakeCloud) -> None:

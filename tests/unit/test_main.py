@@ -294,3 +294,20 @@ def test_a_strange_name_takes_one_line_of_the_table(run: Run, cloud: FakeCloud, 
     assert (ended.returncode, set(cloud.dead)) == (0, {image})
     assert len(ended.stdout.splitlines()) == 2
     assert "\x1b" not in ended.stdout
+
+
+def test_an_error_of_ours_is_told_in_a_line_wherever_it_arises(run: Run) -> None:
+    ended = run(load_event("stack-create"), REAPER_MODE="paused")
+    assert (ended.returncode, ended.stderr) == (2, "Paused: REAPER_MODE is paused\n")
+
+
+def test_an_event_forges_no_line_of_the_table(run: Run) -> None:
+    event = queue("no request")
+    event["Records"][0]["messageId"] = "m0\x1b[2J\ndelete: 1 deleted"
+    ended = run(event)
+    assert ended.stdout.splitlines()[0].startswith("rejected  m0?[2J?delete: 1 deleted  body: ")
+
+
+def test_an_event_forges_no_line_of_an_error(run: Run) -> None:
+    ended = run({"Records": [{"eventSource": "\x1b[31m\nall well"}]})
+    assert (ended.returncode, ended.stderr.count("\n"), "\x1b" in ended.stderr) == (2, 1, False)

@@ -3,6 +3,7 @@
 import json
 import logging
 import time
+import tracemalloc
 from collections.abc import Iterator
 
 import pytest
@@ -163,3 +164,28 @@ def test_other_loggers_are_left_alone(printed: list[str]) -> None:
     logging.getLogger("urllib3x").warning("as %s", "it is")
     logging.makeLogRecord({"msg": "without a name"})
     assert printed == ["as it is"]
+
+
+@pytest.mark.parametrize("text", ["/" * 10**6 + "?", "%3a%2f%2f" + "a" * 10**6, "%3f" + "a" * 10**6, "a://b?" * 10**5])
+def test_a_long_text_takes_no_more_memory_than_it_has(text: str) -> None:
+    masked(text)  # what is compiled stays
+    tracemalloc.start()
+    masked(text)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * len(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a%3a%2f%2fu%40b%40c%3a%2f%2fd", "a%3a%2f%2f***c%3a%2f%2fd"),
+        ("%3a%2f%2fu%3fp%3d1%40c", "%3a%2f%2f***c"),
+        ("%3fa%3fb%3dc %3fd", "%3fa%3f*** %3fd"),
+        ("%3fa%3a%2f%2fx%3dy%40z", "%3f***"),
+        ('a://b:c@d,"e://f:g@h', 'a://***@d,"e://***@h'),
+        ("a://,b://c?d", "a://,b://c?***"),
+    ],
+)
+def test_where_one_address_ends_and_the_next_begins(text: str, shown: str) -> None:
+    assert masked(text) == shown

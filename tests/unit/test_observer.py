@@ -204,6 +204,14 @@ def later(seconds: float) -> Step:
     return step
 
 
+def test_a_deletion_that_the_cloud_has_turned_down_was_wrong_all_the_same() -> None:
+    turned_down: Mapping[str, Step] = {
+        "delete": asking("DELETE", f"{IMAGES}/{ID}", 403),
+        "told": telling("refused", "not_owner"),
+    }
+    assert told(**having(owner=THEIRS, visibility="public"), **turned_down).promises() == {"not_owner", "public"}
+
+
 def test_a_second_deletion_without_a_second_reading_is_found() -> None:
     lost = asking("DELETE", f"{IMAGES}/{ID}", 503)
     assert told(before_delete=lost).promises() == {"read late"}
@@ -389,11 +397,19 @@ def test_changes_that_no_event_allows_are_found() -> None:
     assert changed("PUT", "/tags/reaper-delete-after=2031-05-17") == {"grace"}
 
 
+def test_a_mark_over_a_cap_is_found() -> None:
+    begins = asking("PUT", f"{IMAGES}/{ID}/tags/reaper-draft-1=2031-05-18-2031-05-17", 204)
+    policy = {"sweep": MARKED["sweep"] | {"limit": 0}}
+    rest: Mapping[str, Step] = {**dict.fromkeys(("journal", "delete"), void), "told": telling("marked")}
+    assert "limit" in swept(policy, **rest, before_told=begins).promises()
+    assert "limit" not in swept(MARKED, **rest, before_told=begins).promises()
+
+
 def test_a_change_of_an_image_of_another_project_is_found() -> None:
     tag = asking("PUT", f"{IMAGES}/{OTHER}/tags/reaper-draft-1=2031-05-18-2031-05-17", 204)
     theirs = imaging(id=OTHER, owner=THEIRS)
     steps = having(tags=(YESTERDAY,)) | {"before_begin": theirs, "before_servers": tag}
-    assert swept(MARKED, **steps).promises() == {"others"}
+    assert "others" in swept(MARKED, **steps).promises()
 
 
 def test_a_veto_that_the_program_has_made_is_found() -> None:
@@ -410,9 +426,12 @@ def test_a_veto_that_the_program_has_made_is_found() -> None:
 
 
 def test_what_leaves_after_the_end_is_found() -> None:
-    tale = told()
+    tale, late = told(), told()
     tale.ask("GET", IMAGES)
     assert tale.promises() == {"after the end"}
+    assert late.judge() == []
+    late.ask("GET", IMAGES, invocation=0)
+    assert [violation.promise for violation in judge_world(late.history)] == ["after the end"]
 
 
 # Messages
@@ -422,7 +441,7 @@ def test_a_message_that_is_done_too_early_is_found() -> None:
     stays: Mapping[str, Step] = dict.fromkeys(("journal", "delete", "told"), void)
     event = queue({"image_ids": [ID]})
     assert told(event, **stays, finish=answered()).promises() == {"acknowledged early", "telling"}
-    failed: Mapping[str, Step] = {**stays, "told": telling("failed", "denied", message="m0")}
+    failed: Mapping[str, Step] = {**stays, "told": telling("failed", "over_limit", message="m0")}
     assert told(event, **failed, finish=answered("m0")).promises() == set()
     assert told(event, **failed, finish=answered()).promises() == {"acknowledged early"}
 
@@ -472,6 +491,24 @@ def test_an_image_without_an_outcome_or_with_two_is_found() -> None:
 
     assert "telling" in told(told=void).promises()
     assert "telling" in told(told=twice).promises()
+
+
+def test_a_failure_without_any_trouble_is_found() -> None:
+    steps: Mapping[str, Step] = {**dict.fromkeys(("journal", "delete"), void), "told": telling("failed", "unavailable")}
+    assert told(**steps).promises() == {"outcome"}
+    assert told(**steps, before_read=later(1)).promises() == set()
+
+
+def test_a_plan_that_is_not_true_is_found() -> None:
+    def planning(**expect: Json) -> set[str]:
+        plan = {"images": [{"id": ID, "expect": expect}]}
+        steps: Mapping[str, Step] = {**dict.fromkeys(("journal", "delete"), void), "told": telling("would_delete")}
+        report = {"ok": True, "counts": {"would_delete": 1}, "plan": plan}
+        report |= {"outcomes": [{"image_id": ID, "outcome": "would_delete", "reason": ""}]}
+        return told(settings={"REAPER_MODE": ""}, **steps, finish=lambda tale: tale.finish(report)).promises()
+
+    assert planning(name="ci-1", tags=["a"]) == set()
+    assert planning(name="ci-2") == {"plan"}
 
 
 def test_metrics_and_reports_that_count_otherwise_are_found() -> None:

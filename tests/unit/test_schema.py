@@ -1,6 +1,7 @@
 """The request as JSON: what is taken, and that everything else is refused by the name of its field."""
 
 import json
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -458,3 +459,43 @@ def test_every_condition_that_may_be_asked_for_arrives(field: str) -> None:
     assert isinstance(request, SweepRequest)
     differing = [name for name in Select._fields if getattr(request.select, name) != getattr(Select(), name)]
     assert differing == [field]
+
+
+def nested(levels: int) -> str:
+    return '{"a": ' * levels + "1" + "}" * levels
+
+
+@pytest.mark.parametrize("levels", [101, 400, 900, 985, 995, 20_000])
+def test_how_deep_json_may_be_does_not_hang_on_who_reads_it(levels: int) -> None:
+    def from_further_down(steps: int) -> str:
+        return from_further_down(steps - 1) if steps else problem_of_text(nested(levels))
+
+    assert "nested deeper than 100 levels" in problem_of_text(nested(levels)) or levels > 900
+    assert from_further_down(300).startswith("body: ")
+
+
+def test_a_request_has_room_for_everything_that_it_may_hold() -> None:
+    full = [{"id": image_id, "expect": EXPECT | {"tags": ["a"] * 25}} for image_id in ids(1000)]
+    assert len(deletion(read_json(json.dumps({"images": full}), "body")).targets) == 1000
+
+
+@pytest.mark.parametrize(
+    "large",
+    [
+        {"sweep": {"select": {"tags": [1] * 60_000}}},
+        {"image_ids": [ID]} | dict.fromkeys(map(str, range(60_000)), 1),
+        {"sweep": {"select": {"properties": dict.fromkeys(map(str, range(60_000)), 1)}}},
+        {"images": [{"id": ID, "expect": {"tags": [1] * 600}}] * 100},
+    ],
+    ids=["tags", "unknown fields", "properties", "expectations"],
+)
+def test_what_is_larger_than_any_request_is_turned_down_before_it_is_parsed(large: dict[str, Any]) -> None:
+    assert problem(large) == "larger than any request: it has more than 50000 values"
+    assert problem_of_text(json.dumps(large)).startswith("body: larger than any request")
+
+
+def test_a_name_that_is_as_long_as_an_event_is_not_shown() -> None:
+    begun = time.process_time()
+    name = json.dumps(["?=", ["@"] * 10**6])
+    assert problem({"image_ids": [ID], name: 1}) == f"({len(name)} characters): unknown field"
+    assert time.process_time() - begun < 1

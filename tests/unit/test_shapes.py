@@ -1,7 +1,9 @@
 """Every wire format that a request arrives in, and what is no event of ours."""
 
 import json
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -12,6 +14,8 @@ from hypothesis import strategies as st
 from handler.errors import UnknownEvent
 from handler.model.message import Message, Received, Rejected, StackCall, Waiting
 from handler.model.request import DeletionRequest, SweepRequest, Target
+from handler.sources.bus import Surroundings
+from handler.sources.records import stack_calls
 from handler.sources.shapes import read_event
 from handler.sources.stack import NEVER_CREATED, is_stack_event, physical_id, read_stack_call
 from tests.conftest import EVENTS, load_event, queue
@@ -551,3 +555,45 @@ def test_whatever_arrives_is_read_or_unknown_and_names_no_image_but_proper_ones(
     except UnknownEvent:
         return
     assert {target.image_id for request in found for target in request.targets} <= {ID, OTHER}
+
+
+DEEP_PLACES: dict[str, Callable[[Any], dict[str, Any]]] = {
+    "source": lambda deep: {"eventSource": deep},
+    "queue": lambda deep: queue(REQUEST)["Records"][0] | {"eventSourceARN": deep},
+    "group": lambda deep: queue(REQUEST, fifo_groups=["a"])["Records"][0] | {"attributes": {"MessageGroupId": deep}},
+    "body": lambda deep: queue(REQUEST)["Records"][0] | {"body": deep},
+    "notification": lambda deep: {"EventSource": "aws:sns", "Sns": deep},
+    "message": lambda deep: {"EventSource": "aws:sns", "Sns": {"Type": "Notification", "Message": deep}},
+}
+
+
+@pytest.mark.parametrize("place", DEEP_PLACES)
+def test_a_record_is_read_however_deep_that_is_which_it_holds_in_place_of_a_text(place: str) -> None:
+    # Up to the deepest that is JSON from up here: what is called from here has less of the stack.
+    with suppress(RecursionError):
+        for levels in range(900, 1000):
+            deep = json.loads("[" * levels + "]" * levels)
+            problem = outcome_of_reading({"Records": [DEEP_PLACES[place](deep)]})
+            assert not isinstance(problem, RecursionError), levels
+
+
+def outcome_of_reading(event: object) -> Exception | None:
+    try:
+        read_event(event)
+    except (RecursionError, UnknownEvent) as exc:
+        return exc
+    return None
+
+
+def test_the_sources_of_odd_records_are_named_but_not_all_of_them() -> None:
+    with pytest.raises(UnknownEvent) as caught:
+        read_event({"Records": [{"eventSource": f"\x1b[{number:03}"} for number in range(1000)]})
+    named = r"\x1b[000, \x1b[001, \x1b[002"
+    assert str(caught.value) == f"Records: from {named} and 997 more, not from aws:sqs or aws:sns"
+
+
+def test_a_batch_as_large_as_a_queue_has_is_looked_through_once() -> None:
+    odd = [{"eventSource": "", "body": "ResponseURL", "messageId": f"m{number}"} for number in range(10_000)]
+    begun = time.process_time()
+    assert stack_calls({"Records": [*odd, *queue(REQUEST)["Records"]]}, Surroundings()) == {}
+    assert time.process_time() - begun < 1

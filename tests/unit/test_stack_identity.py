@@ -1,6 +1,7 @@
 """A custom resource: only what we have created is deleted, and only AWS is answered, whichever way it comes."""
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -250,3 +251,11 @@ def test_a_test_notification_hides_no_request(invoke: Invoke, cloud: FakeCloud) 
     request = S3 | {"image_ids": [cloud.add_image()]}
     assert invoke(queue(request)).returned == ["m0"]
     assert "unknown field" in str(invoke(request).error)
+
+
+@pytest.mark.parametrize("address", ["/" * 250_000, "//a" * 80_000, "https://" + "a." * 100_000, "//" + "@" * 200_000])
+def test_an_address_of_any_length_is_turned_down_at_once(address: str) -> None:
+    begun = time.process_time()
+    with pytest.raises(UnknownEvent):
+        read_stack_call({"ResponseURL": address}, answers_here=True)
+    assert time.process_time() - begun < 1

@@ -38,6 +38,8 @@ class Asked(NamedTuple):
     problem: str = ""
     activated: Mapping[str, str] | None = None
     stack: bool = False
+    elsewhere: bool = False
+    """Whether its only problem is another project: where ours can't be found out, its images fail."""
 
     @property
     def grace(self) -> int:
@@ -250,10 +252,13 @@ def _request(payload: Json, settings: Settings) -> Asked:
         message = "is no object"
         raise ValueError(message)  # noqa: TRY004 (one kind of error for all that can't be read)
     problems = [*_problems(payload, settings)]
+    elsewhere = payload.get("project_id", "") not in {"", settings.project}
     if problems:
         return Asked(problem="; ".join(problems))
     end = payload.get("not_after")
     return Asked(
+        problem=f"project_id: is {payload['project_id']}" if elsewhere else "",
+        elsewhere=elsewhere,
         targets=_targets(payload),
         sweep=payload.get("sweep"),
         dry_run=payload.get("dry_run", False),
@@ -281,12 +286,8 @@ def _problems(payload: Json, settings: Settings) -> Iterator[str]:
 
 
 def _common_problems(payload: Json, settings: Settings) -> Iterator[str]:
-    project = payload.get("project_id", "")
-    if (
-        not isinstance(project, str)
-        or project not in {"", settings.project}
-        or (project == "" and "project_id" in payload)
-    ):
+    project = payload.get("project_id", "x")
+    if not isinstance(project, str) or not re.fullmatch("[A-Za-z0-9_-]{1,64}", project):
         yield "project_id"
     yield from (key for key in ("dry_run", "delete_backup") if not isinstance(payload.get(key, False), bool))
     if payload.get("delete_backup") is True and settings.api != "ims":

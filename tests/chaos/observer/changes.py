@@ -56,10 +56,32 @@ def check_changes(case: Case) -> None:
     """Check every request that asks for a change."""
     ended = case.invocation.ended
     for request in case.requests:
-        if ended and request.begun.order > ended.order:
+        # What a process that died had already sent may come in later.
+        if ended and request.begun.order > ended.order and not case.invocation.died:
             case.say("after the end", f"{request.method} {request.path} came in after the answer", image_in(request))
         if changes_cloud(request):
             _check(case, request)
+
+
+def check_caps(case: Case) -> None:
+    """A sweep that is alone in its event deletes and marks no more than its own caps allow."""
+    policies = [one for one in case.event.asked if one.sweep and not one.problem]
+    survey = case.survey(policies[0]) if len(policies) == len(case.event.asked) == 1 else None
+    if survey is None:
+        return
+    marked = {change.image for change in map(tag_change, case.requests) if change and _begins_mark(case, change)}
+    acted, most = marked | case.deletes.keys(), survey.most()
+    limit, percent = survey.sweep.get("limit", 25), survey.sweep.get("limit_percent", 50)
+    if len(acted) > limit or len(acted) * 100 > percent * most:
+        case.say("limit", f"{len(acted)} of {most} images, and the caps are {limit} and {percent} %")
+    elif acted and survey.is_surely_over(policies[0].grace):
+        case.say("limit", f"a cap must have held, and {len(acted)} images were deleted or marked")
+
+
+def _begins_mark(case: Case, change: Change) -> bool:
+    before = case.index.image_at(change.image, _just_before(change.sent.begun))
+    is_new = before is not None and not marks.is_touched(before)
+    return change.sets and is_new and change.tag.startswith(OURS)
 
 
 def _check(case: Case, request: Request) -> None:
@@ -90,6 +112,9 @@ def _check_mark(case: Case, change: Change) -> None:
         return
     if change.sets:
         _check_day(case, change, before)
+        return
+    # The veto of somebody who has activated the image may be written down as what is left of its mark.
+    if marks.is_vetoed(before):
         return
     after = case.index.versions(change.image, change.sent.begun, change.sent.answered)[1:2]
     if after and after[0] and marks.is_signed(after[0]) and not marks.days_of(after[0]):

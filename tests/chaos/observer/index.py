@@ -36,6 +36,8 @@ class Index:
         self.history = history
         self.requests: dict[int | None, list[Request]] = defaultdict(list)
         self.acts: dict[str, list[Act]] = defaultdict(list)
+        self.judged: dict[int, int] = {}
+        """How many requests of an invocation there were when it was judged."""
         self.signers: dict[str, set[str]] = {}
         """Which policies, as text, may have made a signature: learned from the requests that set it."""
         self._seen_requests = self._seen_acts = self._seen_images = 0

@@ -1,10 +1,10 @@
 """The door of the observer: an invocation that has ended, or a whole world, goes in; what was wrong comes out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from tests.chaos.history import History, Invocation
-from tests.chaos.observer.case import Case, Violation, case_of, changes_cloud
-from tests.chaos.observer.changes import check_changes, learn_signers
+from tests.chaos.history import History, Invocation, Request
+from tests.chaos.observer.case import Case, Violation, case_of, changes_cloud, image_in
+from tests.chaos.observer.changes import check_caps, check_changes, learn_signers
 from tests.chaos.observer.deletions import check_deletions
 from tests.chaos.observer.index import index_of
 from tests.chaos.observer.leaks import check_secrets
@@ -18,6 +18,7 @@ CHECKS: tuple[Callable[[Case], None], ...] = (
     learn_signers,
     check_deletions,
     check_changes,
+    check_caps,
     check_messages,
     check_telling,
     check_secrets,
@@ -29,14 +30,27 @@ def judge(history: History, invocation: Invocation) -> list[Violation]:
     case = case_of(history, invocation)
     for check in CHECKS:
         check(case)
+    case.index.judged[invocation.number] = len(case.requests)
     return case.violations
 
 
 def judge_world(history: History) -> list[Violation]:
     """What was wrong about a whole world, beside what was wrong about its invocations."""
-    found = [*check_all_messages(history), *check_budget(history)]
-    for request in index_of(history).requests[None]:
-        kind = "changes" if changes_cloud(request) else "asks"
-        text = f"environment {request.environment} {kind} after the end: {request.method} {request.path}"
-        found.append(Violation("after the end", None, "", text))
-    return found
+    late = (_too_late(request) for request in _late_requests(history))
+    return [*check_all_messages(history), *check_budget(history), *late]
+
+
+def _late_requests(history: History) -> Iterator[Request]:
+    """What came in between two invocations of an environment, or of one after it had been judged."""
+    index = index_of(history)
+    yield from index.requests[None]
+    for invocation in history.invocations:
+        if not invocation.died:
+            requests = index.requests[invocation.number]
+            yield from requests[index.judged.get(invocation.number, len(requests)) :]
+
+
+def _too_late(request: Request) -> Violation:
+    kind = "changes" if changes_cloud(request) else "asks"
+    text = f"environment {request.environment} {kind} something: {request.method} {request.path}"
+    return Violation("after the end", request.invocation, image_in(request), text)

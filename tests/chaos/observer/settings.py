@@ -43,15 +43,24 @@ def settings_of(variables: Mapping[str, str], project: str) -> Settings:
         require_tag=given.get("REQUIRE_TAG", ""),
         allow_names=tuple(name for name in names if name),
         allow_shared=given.get("ALLOW_SHARED") == "true",
-        min_age=timedelta(seconds=seconds(given.get("MIN_AGE", "0d"))),
-        max_images=int(given.get("MAX_IMAGES", "100")),
+        min_age=timedelta(seconds=_seconds(given.get("MIN_AGE", "0d"))),
+        max_images=_number(given.get("MAX_IMAGES", "100")),
         checks_use=given.get("IN_USE_CHECK", "on") == "on",
         also=frozenset(word.strip() for word in given.get("IN_USE_ALSO", "").split(",") if word.strip()),
-        budget=(int(number), seconds(window)) if window else None,
+        budget=(_number(number), _seconds(window) or 1) if window else None,
         fanout="FANOUT_QUEUE_URL" in given,
         scheduled=given.get("SCHEDULED_REQUEST", ""),
         lifecycle=given.get("LIFECYCLE_REQUEST", ""),
     )
+
+
+def _number(text: str) -> int:
+    # A function that can't use a setting refuses to start, and deletes nothing.
+    return int(text) if text.isdecimal() else 0
+
+
+def _seconds(age: str) -> int:
+    return seconds(age) if re.fullmatch(r"[0-9]{1,5}[hdw]", age) else 0
 
 
 def seconds(age: str) -> int:

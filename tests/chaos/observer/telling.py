@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from tests.chaos.observer.asked import Asked
 from tests.chaos.observer.case import OUTCOMES, Case, was_done
 from tests.chaos.observer.reading import Json
-from tests.chaos.observer.truth import is_gone, may_go, reasons, was_gone, was_marked
+from tests.chaos.observer.rules import differs
+from tests.chaos.observer.truth import is_gone, may_go, reasons, seen, was_gone, was_marked
 
 NOTHING_BEGUN = ("InvalidRequest", "UnknownEvent", "InvalidSettings")
 NAMED = (*NOTHING_BEGUN, "ImagesFailed", "AnswerNotDelivered")
@@ -15,7 +16,11 @@ OF_A_STACK = ("Denied", "CredentialsRefused", "Throttled", "Unavailable", "Unrea
               "DeadlineReached", "Unexpected", "TurnedDown", "AnswerLost")  # fmt: skip
 """The errors by which a function says what was wrong; the last ones where a stack is created without images."""
 METRICS = {name: "Images" + name.title().replace("_", "") for name in OUTCOMES}
+ASYNCHRONOUS = frozenset({"topic", "schedule", "lifecycle"})
+"""The sources that read no answer."""
 LAST_SECONDS = 12.0
+OF_FAULTS = frozenset({"denied", "throttled", "unavailable", "deadline", "unexpected"})
+"""The reasons for which nothing can fail while nothing is out of order."""
 Outcome = Mapping[str, Json]
 
 
@@ -60,7 +65,10 @@ def _is_claim(asked: Asked, image_id: str) -> bool:
 
 
 def _asked_by(case: Case, told: Outcome) -> list[Asked]:
-    return [one for one in case.event.asked if not one.problem and one.message == str(told.get("message_id") or "")]
+    message, is_failed = str(told.get("message_id") or ""), told["message"] == "image.failed"
+    return [
+        one for one in case.event.asked if one.message == message and (not one.problem or (one.elsewhere and is_failed))
+    ]
 
 
 def _is_deleted(case: Case, _asked: Asked, image_id: str, _told: Outcome) -> bool:
@@ -85,11 +93,20 @@ def _is_refused(case: Case, asked: Asked, image_id: str, told: Outcome) -> bool:
     return told.get("reason") in reasons(case, asked, image_id)
 
 
-def _has_failed(case: Case, asked: Asked, _image_id: str, told: Outcome) -> bool:
+def _has_failed(case: Case, _asked: Asked, _image_id: str, told: Outcome) -> bool:
     reason = told.get("reason")
     if reason in {"budget", "paused"}:
         return case.settings.budget is not None if reason == "budget" else case.settings.mode == "paused"
-    return reason != "backup_left" or asked.sweep is not None or case.settings.api == "ims"
+    if reason == "backup_left":
+        return case.settings.api == "ims"
+    return reason not in OF_FAULTS or _was_troubled(case)
+
+
+def _was_troubled(case: Case) -> bool:
+    """Whether anything was out of order: time that passed, an answer that was not whole, a service that says no."""
+    if case.ended.at > case.begun.at or case.invocation.frozen:
+        return True
+    return any(not one.whole or (one.status >= 400 and one.status != 404) for one in case.requests)
 
 
 TRUE = {
@@ -107,15 +124,22 @@ TRUE = {
 
 def _check_number(case: Case) -> None:
     told = Counter((str(one.get("message_id") or ""), str(one["image_id"])) for one in case.outcomes)
-    held = {line.said.get("message_id") for line in case.lines if line.said.get("message") == "message.held"}
+    held = {name for _, name in _told_of(case, "message.held")}
     wanted: Counter[tuple[str, str]] = Counter()
     for asked in case.event.asked:
         if not asked.problem and asked.message not in held and not _is_turned_away(asked, told):
             wanted.update((asked.message, image_id) for image_id in _must_tell(case, asked, told))
-    most = Counter(one.message for one in case.event.asked if not one.problem)
+    most = Counter(one.message for one in case.event.asked if not one.problem or one.elsewhere)
     for key in wanted.keys() | told.keys():
         if told[key] < wanted[key] or told[key] > max(wanted[key], most[key[0]] if key not in wanted else 0):
             case.say("telling", f"{told[key]} outcomes in place of {wanted[key]} for message {key[0]!r}", key[1])
+
+
+def _told_of(case: Case, message: str) -> set[tuple[int, str]]:
+    """The messages that lines of one kind are about; each line counts where there is no queue."""
+    lines = [line for line in case.lines if line.said.get("message") == message]
+    names = [str(line.said.get("message_id") or "") for line in lines]
+    return {(0 if name else line.end, name) for line, name in zip(lines, names, strict=True)}
 
 
 def _is_turned_away(asked: Asked, told: Counter[tuple[str, str]]) -> bool:
@@ -172,7 +196,7 @@ def _check_metrics(case: Case) -> None:
         if one.get("reason"):
             wanted[f"{METRICS[one['message'].removeprefix('image.')]}_{one['reason']}"] += 1
     wanted["BytesReclaimed"] = sum(_size(case, one) for one in case.outcomes if one["message"] == "image.deleted")
-    wanted["RequestsRejected"] = sum(line.said.get("message") == "request.rejected" for line in case.lines)
+    wanted["RequestsRejected"] = len(_told_of(case, "request.rejected") - _told_of(case, "message.held"))
     _compare(case, wanted, _metrics(case))
 
 
@@ -201,8 +225,8 @@ def _check_report(case: Case, error: str) -> None:
     rejected = any(line.said.get("message") == "request.rejected" for line in case.lines)
     failed = rejected or any(one["message"] == "image.failed" for one in case.outcomes)
     answer = case.invocation.answer
-    if error == "ImagesFailed" and not failed:
-        case.say("report", "it raised ImagesFailed, and nothing failed")
+    if error == "ImagesFailed" and (not failed or case.event.source not in ASYNCHRONOUS):
+        case.say("report", f"it raised ImagesFailed, failed is {failed}, and its source {case.event.source}")
     if isinstance(answer, dict) and "outcomes" in answer:
         _check_answer(case, answer, failed=failed)
 
@@ -210,14 +234,28 @@ def _check_report(case: Case, error: str) -> None:
 def _check_answer(case: Case, answer: Mapping[str, Json], *, failed: bool) -> None:
     if answer.get("ok") is failed:
         case.say("report", f"ok is {answer.get('ok')}, and failed is {failed}")
-    if failed and case.event.source in {"topic", "schedule", "lifecycle"}:
+    if failed and case.event.source in ASYNCHRONOUS:
         case.say("report", "something failed, and it has not raised")
+    _check_plan(case, answer.get("plan"))
     told = Counter(_short(one, one["outcome"]) for one in answer["outcomes"])
     logged = Counter(_short(one, one["message"].removeprefix("image.")) for one in case.outcomes)
     if told - logged or (logged - told and "outcomes_in_log" not in answer):
         case.say("report", f"the report and the log differ: {dict((told - logged) + (logged - told))}")
     if answer.get("counts") != dict(Counter(name for _, name, _ in logged.elements())):
         case.say("report", f"its counts are {answer.get('counts')}")
+
+
+def _check_plan(case: Case, plan: Json) -> None:
+    """A plan names what would be deleted, as it was at some moment, and only a rehearsal has one."""
+    if plan is None:
+        return
+    if all(not case.rehearses(one) for one in case.event.asked):
+        case.say("plan", "a run that was no rehearsal has one")
+    would_go = {str(one["image_id"]) for one in case.outcomes if one["message"] == "image.would_delete"}
+    for one in plan["images"]:
+        is_true = any(not differs(image, one["expect"]) for image in seen(case, one["id"]))
+        if one["id"] not in would_go or not (is_true or "***" in str(one)):
+            case.say("plan", f"it expects {one['expect']}", one["id"])
 
 
 def _short(told: Outcome, name: str) -> tuple[str, str, str]:

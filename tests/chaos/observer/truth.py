@@ -59,6 +59,8 @@ def _others(case: Case, asked: Asked, image_id: str) -> Iterator[tuple[str, bool
     yield "in_use", bool(case.settings.also & {*SEEN_BY_OTHERS}) or _was_turned_down(case, image_id, 409)
     yield "shared", any(_invites(image) for image in images)
     yield "not_ready", any(image.status in UPLOADS for image in images)
+    # IMS tells a size that nobody knows as 0, which is not what was expected.
+    yield "changed", "size" in asked.targets.get(image_id, {}) and any(not image.size for image in images)
     yield "protected", _was_turned_down(case, image_id, 403)
     if asked.sweep:
         yield "kept", any(map(marks.is_vetoed, images))
@@ -107,6 +109,8 @@ def was_marked(case: Case, image_id: str) -> bool:
 
 def is_settled(case: Case, asked: Asked, image_id: str) -> bool:
     """Whether a request may count as done as far as this image goes."""
+    if case.settings.mode == "paused":
+        return False
     if case.rehearses(asked) or was_gone(case, image_id):
         return True
     if asked.sweep and (case.settings.fanout or was_marked(case, image_id)):
