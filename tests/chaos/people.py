@@ -21,6 +21,8 @@ class People:
     history: History
     clock: Clock
     skew: float
+    volumes: bool = True
+    """Whether the cloud has volumes."""
 
     def living(self) -> list[Image]:
         """The images that are there, in the order in which they were made."""
@@ -73,7 +75,7 @@ class People:
         what, chosen = step["what"], _chosen(living, step).id if living else ""
         if what in {"start", "build"} and chosen:
             self.land.add_server(thing_id, chosen, taken_up=what == "start")
-        elif what == "volume" and chosen:
+        elif what == "volume" and chosen and self.volumes:
             self.land.add_volume(thing_id, chosen)
         elif uses and what == "stop":
             use = uses[step["which"] % len(uses)]

@@ -223,4 +223,4 @@ def real_cast(seed: int, concurrency: int = 1) -> plan.Step:
     """The cast of a seed on a real cloud: Glance's API, and no volumes."""
     cast = plan.cast(seed, concurrency)
     settings = cast["settings"] | {"REAPER_IMAGE_API": "glance", "REAPER_IN_USE_ALSO": ""}
-    return cast | {"api": "glance", "flavour": "openstack", "settings": settings}
+    return cast | {"api": "glance", "flavour": "openstack", "volumes": False, "settings": settings}

@@ -347,6 +347,15 @@ def test_a_newer_image_lets_the_older_one_go() -> None:
     assert swept(kept, image=newer).promises() == set()
 
 
+def test_what_cannot_be_used_may_go_however_new_it_is() -> None:
+    def older(tale: Tale) -> None:
+        tale.image(status="deactivated")
+        tale.image(id=OTHER, name="ci-2", created_at="2030-02-01T00:00:00Z")
+
+    kept = {"sweep": {"select": {"name": "ci-1"}, "keep": {"newest": 1}}}
+    assert swept(kept, image=older).promises() == set()
+
+
 def test_a_day_that_has_not_passed_holds_back_every_sweep() -> None:
     for policy in (SWEEP, MARKED):
         assert "grace" in swept(policy, **having(tags=(YESTERDAY, TOMORROW))).promises()
