@@ -174,6 +174,7 @@ class _Invocation(NamedTuple):
     def build_run(self, project_id: str, now: datetime, observe: Observe | None) -> Run:
         """Build the run, complete."""
         settings, source = self.settings, self.received.source
+        asks = settings.in_use_check == "on"
         return Run(
             cloud=self.cloud,
             deadline=self.deadline,
@@ -181,7 +182,7 @@ class _Invocation(NamedTuple):
             policy=settings.policy,
             now=now,
             armed=settings.mode == "delete",
-            in_use=self._in_use(),
+            in_use=InUse(self.cloud, self.deadline, settings.concurrency, settings.in_use_also) if asks else None,
             concurrency=settings.concurrency,
             spend=_spend(settings, project_id, now),
             journal=partial(self.reporter.deleting, self.request_id, source),
@@ -191,12 +192,6 @@ class _Invocation(NamedTuple):
             enqueue=_enqueue(settings, self.deadline),
             plan_life=settings.plan_life,
         )
-
-    def _in_use(self) -> InUse | None:
-        settings = self.settings
-        if settings.in_use_check == "off":
-            return None
-        return InUse(self.cloud, self.deadline, settings.concurrency, settings.in_use_also)
 
 
 def _cloud(settings: Settings, deadline: Deadline) -> Cloud:

@@ -138,26 +138,27 @@ class Door:
     def _before(self, fault: Fault) -> None:
         if fault["what"] == "kill":
             self.environment.kill()
-        if fault["what"] == "freeze":
-            self.environment.freeze()
-            self.clock.value += fault["amount"]
         if fault["what"] == "revoke":
             self.land.revoke()
-        if fault["what"] in {"before", "freeze"}:
+        if fault["what"] == "before":
             self.do(fault.get("do", ()))
-        if fault["what"] == "freeze":
-            self._frozen(fault["amount"])
-            self.environment.thaw()
 
     def _after(self, fault: Fault) -> None:
         if fault["what"] == "after":
             self.do(fault.get("do", ()))
         if fault["what"] == "kill-after":
             self.environment.kill()
+        if fault["what"] == "freeze":
+            self.freeze(fault)
 
-    def _frozen(self, seconds: float) -> None:
+    def freeze(self, fault: Fault) -> None:
+        """Freeze the environment for a while: what happens meanwhile. An answer waits for it."""
+        self.environment.freeze()
+        self.clock.value += fault.get("amount", 0.0)
+        self.do(fault.get("do", ()))
+        self.environment.thaw()
         if self.invocation is not None:
-            self.invocation.frozen += seconds
+            self.invocation.frozen += fault.get("amount", 0.0)
 
     def _write(self, one: "_Exchange", invocation: Invocation | None, begun: Moment, printed: int) -> None:
         request, told = one.request, one.told

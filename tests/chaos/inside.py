@@ -4,7 +4,6 @@ The clock passes only when somebody waits: in a pause, for a slow answer, in a f
 same seed gives the same run. All that the handler does between two waits takes no time at all.
 """
 
-import http.client
 import os
 import random
 import socket
@@ -137,7 +136,8 @@ class Environment:
         _wrap(urllib3.connection.HTTPConnection, "getresponse", self._get_response)
         _wrap(socket.socket, "connect", self._connect)
         _wrap(socket, "getaddrinfo", self._resolve)
-        _wrap(http.client.HTTPConnection, "putrequest", self._put_request)
+        # Not later: no program can hold back what it has begun to send.
+        _wrap(connections._Fenced, "request", self._request)
         sys.stdout = _Watched(self)
         vars(connections)["SimpleQueue"] = _queue_on(self._time, self._silent)
 
@@ -194,7 +194,7 @@ class Environment:
             threading.Event().wait()
         return real(*args, **options)
 
-    def _put_request(self, real: Callable[..., Any], *args: Any, **options: Any) -> None:
+    def _request(self, real: Callable[..., Any], *args: Any, **options: Any) -> None:
         self.pass_by("request")
         real(*args, **options)
 

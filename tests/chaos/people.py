@@ -40,16 +40,24 @@ class People:
             versions.append((self.history.moment(self.clock.value), now or was._replace(alive=False)))
 
     def make(self, image_id: str, step: Step) -> None:
-        """Make an image."""
-        if len(self.living()) >= MOST_IMAGES:
-            return
+        """Make an image; where there is no room, another cleaner makes some first."""
+        living = self.living()
+        if len(living) >= MOST_IMAGES:
+            self._remove(living[0])
         fields = dict(step["fields"])
         if fields.pop("foreign", False):
             fields["owner"] = self.land.other
+        if fields.pop("shared", False):
+            fields |= {"visibility": "shared", "members": {self.land.project: "accepted"}}
         made = self.land.add_image(image_id, fields)
         image = self.land.image(made)
         assert image is not None
         self.history.images[made] = [(self.history.moment(self.clock.value), image)]
+
+    def _remove(self, image: Image) -> None:
+        self.history.acts.append(Act(self.history.moment(self.clock.value), "cleaner", "delete", image.id))
+        self.land.change(image.id, "delete", "")
+        self.notice(image.id)
 
     def own(self, step: Step) -> None:
         """Do as an owner, or as another cleaner."""
@@ -103,7 +111,8 @@ class People:
 
 
 def _chosen(living: list[Image], step: Step) -> Image:
-    """An image by its number; with `marked`, those that bear a mark come first."""
+    """An image by its number: of those with the ids `among`, if any of them lives; with `marked`, marked ones first."""
+    living = [image for image in living if image.id in step.get("among", ())] or living
     if step.get("marked"):
         living = sorted(living, key=lambda image: not any(tag.startswith(MARK) for tag in image.tags))
     return living[step["image"] % len(living)]

@@ -2,13 +2,14 @@
 
 import json
 import random
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 from uuid import UUID
 
-from werkzeug.test import Client
+from werkzeug.test import Client, TestResponse
 
 from tests.aws import REGION, OneAtATime
 from tests.chaos import events
@@ -33,6 +34,7 @@ KEYS = {
 }
 TRIES = 3
 """How often an engine invokes a function with an event that nobody waits for."""
+UUID_LIKE = r"[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}"
 PLACES = ("response", "connect", "request", "journal", "name")
 
 
@@ -115,7 +117,7 @@ class World:
     # What happens
 
     def make(self, step: Step) -> None:
-        """Make images, as long as there is room."""
+        """Make images."""
         for _ in range(step.get("count", 1)):
             self.people.make(self.new_id(), step)
 
@@ -130,13 +132,18 @@ class World:
         elif what == "rotate":
             self.land.rotate(step["password"])
             if step["publish"]:
-                self.aws.secret["OS_PASSWORD"] = step["password"]
+                self._publish()
         elif what == "publish":
-            self.aws.secret["OS_PASSWORD"] = self.land.variables("")["OS_PASSWORD"]
+            self._publish()
         elif what == "revoke":
             self.land.revoke()
         elif what == "retire":
             self._retire()
+
+    def _publish(self) -> None:
+        """Write the password that is good now to where the function finds it."""
+        password = self.land.variables("")["OS_PASSWORD"]
+        self.aws.secret["OS_PASSWORD"] = self._variables["OS_PASSWORD"] = password
 
     def send(self, step: Step) -> None:
         """Put a message into the queue."""
@@ -218,23 +225,23 @@ class World:
         if fault["what"] == "kill":
             place.environment.kill()
             return
-        place.environment.freeze()
-        self.clock.value += fault.get("amount", 0.0)
-        self.do(fault.get("do", ()))
-        place.environment.thaw()
-        if place.door.invocation is not None:
-            place.door.invocation.frozen += fault.get("amount", 0.0)
+        place.door.freeze(fault)
 
     def do(self, steps: Sequence[Step]) -> None:
-        """Do something while an invocation is under way."""
+        """Do something while an invocation is under way; what is `aimed` is done with an image that it may come to."""
         self._depth += 1
         try:
             for step in steps:
                 self.tell(json.dumps(step))
                 self.tick()
-                _STEPS[step["do"]](self, step)
+                _STEPS[step["do"]](self, step | {"among": self._under_way()} if step.get("aimed") else step)
         finally:
             self._depth -= 1
+
+    def _under_way(self) -> set[str]:
+        """The images that the events name whose invocations have not ended."""
+        events = [one.event for one in self.history.invocations[-4:] if one.ended is None]
+        return {found.lower() for event in events for found in re.findall(UUID_LIKE, json.dumps(event))}
 
     def wait(self, step: Step) -> None:
         """Let time pass."""
@@ -285,6 +292,13 @@ class World:
             cloud = {}
         return {**cloud, **KEYS, "AWS_ENDPOINT_URL": f"{url}{AWS}", "AWS_LAMBDA_FUNCTION_NAME": place.function, **ours}
 
+    def _publish(self) -> None:
+        """Give the function the password that holds now; where it stands in a variable, environments are made anew."""
+        password = self.land.variables("")["OS_PASSWORD"]
+        if self._variables["OS_PASSWORD"] != password:
+            self._retire()
+        self.aws.secret["OS_PASSWORD"] = self._variables["OS_PASSWORD"] = password
+
     def _retire(self) -> None:
         for place in list(self._idle):
             self._close(place)
@@ -303,27 +317,25 @@ class World:
     def _count(self, request: Request) -> Reply:
         """The state table, which is moto's."""
         if self._table is None:
-            self._table = _table()
-        headers = {"X-Amz-Target": request.headers["X-Amz-Target"], "Content-Type": "application/x-amz-json-1.0"}
-        done = self._table.post("/", data=request.body, headers=headers | {"Host": f"dynamodb.{REGION}.amazonaws.com"})
+            self._table = Client(OneAtATime())
+            _ask_table(self._table, "DynamoDB_20120810.CreateTable", json.dumps(_TABLE).encode())
+        done = _ask_table(self._table, request.headers["X-Amz-Target"], request.body)
         return Reply(done.status_code, {"Content-Type": "application/x-amz-json-1.0"}, done.data)
 
 
-def _table() -> Client:
-    made = Client(OneAtATime())
-    made.post(
-        "/",
-        data=json.dumps(
-            {
-                "TableName": TABLE,
-                "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
-                "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
-                "BillingMode": "PAY_PER_REQUEST",
-            }
-        ),
-        headers={"X-Amz-Target": "DynamoDB_20120810.CreateTable", "Host": f"dynamodb.{REGION}.amazonaws.com"},
-    )
-    return made
+_TABLE = {
+    "TableName": TABLE,
+    "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+    "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+    "BillingMode": "PAY_PER_REQUEST",
+}
+
+
+def _ask_table(table: Client, target: str, body: bytes) -> TestResponse:
+    # It is by the signature that moto knows whom a request is for.
+    scope = f"Credential=x/20310517/{REGION}/dynamodb/aws4_request, SignedHeaders=host, Signature=x"
+    headers = {"X-Amz-Target": target, "Authorization": f"AWS4-HMAC-SHA256 {scope}"}
+    return table.post("/", data=body, headers=headers, content_type="application/x-amz-json-1.0")
 
 
 _STEPS: Mapping[str, Callable[[World, Step], None]] = {

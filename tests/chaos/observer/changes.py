@@ -14,6 +14,7 @@ from tests.chaos.observer.reading import day_of
 
 ACTION = re.compile(r".*/images/([^/]+)/actions/(de|re)activate")
 OURS = "reaper-"
+NO_DAY = "0000-00-00"
 
 
 class Change(NamedTuple):
@@ -108,14 +109,16 @@ def _check_owner(case: Case, image_id: str, request: Request) -> None:
 
 def _check_mark(case: Case, change: Change) -> None:
     before = case.index.image_at(change.image, _just_before(change.sent.begun))
-    if before is None or not change.tag.startswith(marks.MARK):
+    if before is None or not change.tag.startswith((marks.MARK, marks.DRAFT)):
         return
     if change.sets:
         _check_day(case, change, before)
-        return
-    # The veto of somebody who has activated the image may be written down as what is left of its mark.
-    if marks.is_vetoed(before):
-        return
+    elif change.tag.startswith(marks.MARK) and not marks.is_vetoed(before):
+        # The veto of somebody who has activated the image may be written down as what is left of its mark.
+        _check_removal(case, change, before)
+
+
+def _check_removal(case: Case, change: Change, before: Image) -> None:
     after = case.index.versions(change.image, change.sent.begun, change.sent.answered)[1:2]
     if after and after[0] and marks.is_signed(after[0]) and not marks.days_of(after[0]):
         case.say("made a veto", f"took {change.tag} off beside {sorted(after[0].tags)}", change.image)
@@ -125,7 +128,10 @@ def _check_mark(case: Case, change: Change) -> None:
 
 def _check_day(case: Case, change: Change, before: Image) -> None:
     """A mark is for a day that lies as far ahead as the grace says, unless a run of before has promised it."""
-    day = change.tag[len(marks.MARK) + 1 :]
+    # The draft says it first, or that it is about no day.
+    day = change.tag.partition("=")[2][:10]
+    if day == NO_DAY:
+        return
     graces = [one.grace for one in case.event.asked if one.sweep and one.grace]
     least = (case.clock(case.begun) + timedelta(seconds=min(graces))).date()
     told = day_of(day)

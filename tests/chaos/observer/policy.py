@@ -118,8 +118,9 @@ class Survey(NamedTuple):
         if not keep:
             return True
         groups, created = groups_of(image, keep), moment_of(image.created_at)
+        # Only what is active stays as one of the newest.
         if image.status != "active":
-            return bool(groups)  # what can't be used is none of the newest, however new it is
+            return bool(groups)
         newer = [sum(one > (created, image.id) for one in counted.get(group, ())) for group in groups]
         return bool(groups) and min(newer) >= keep["newest"]
 

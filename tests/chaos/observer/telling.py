@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from tests.chaos.observer.asked import Asked
-from tests.chaos.observer.case import OUTCOMES, Case, was_done
+from tests.chaos.observer.case import OUTCOMES, Case, image_in, was_done
 from tests.chaos.observer.reading import Json
 from tests.chaos.observer.rules import differs
 from tests.chaos.observer.truth import is_gone, may_go, reasons, seen, was_gone, was_marked
@@ -106,7 +106,9 @@ def _was_troubled(case: Case) -> bool:
     """Whether anything was out of order: time that passed, an answer that was not whole, a service that says no."""
     if case.ended.at > case.begun.at or case.invocation.frozen:
         return True
-    return any(not one.whole or (one.status >= 400 and one.status != 404) for one in case.requests)
+    return any(
+        not one.whole or (one.status >= 400 and not (one.status == 404 and image_in(one))) for one in case.requests
+    )
 
 
 TRUE = {
