@@ -29,7 +29,7 @@ class Aws:
     """What of AWS a function uses: a table, a secret, a queue of workers."""
 
     secret: dict[str, str]
-    send: Callable[[str], None]
+    send: Callable[[str], object]
     table: Callable[[Request], Reply]
 
     def answer(self, kind: str, request: Request) -> Reply:

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 from tests.chaos.history import EPOCH, Image, Invocation
 
 if TYPE_CHECKING:
-    import random
-
     from tests.chaos.world import World
 
 Step = Mapping[str, Any]
@@ -32,19 +30,12 @@ BAD = (
 
 def request(step: Step, images: Sequence[Sequence[Any]], world: "World") -> Json:
     """A request: images by their ids, images with expectations, or a sweep."""
-    asked: Json = {"reason": "chaos"} if step.get("reason") else {}
     if "policy" in step:
-        asked["sweep"] = world.policies[step["policy"] % len(world.policies)]
+        asked: Json = {"sweep": world.policies[step["policy"] % len(world.policies)]}
     else:
-        named = [versions[-1][1] for versions in _chosen(step, images)]
-        strangers = [world.new_id() for _ in range(step.get("unknown", 0))]
-        if step.get("expect"):
-            asked["images"] = [{"id": image.id, "expect": _expected(image, step)} for image in named]
-            asked["images"] += [{"id": stranger} for stranger in strangers]
-        else:
-            asked["image_ids"] = [_spelled(image.id, step) for image in named] + strangers
-        if not named and not strangers:
-            asked = {"image_ids": [world.new_id()]}
+        asked = _named(step, images, world)
+    if step.get("reason"):
+        asked["reason"] = "chaos"
     if step.get("dry_run"):
         asked["dry_run"] = True
     if "not_after" in step:
@@ -52,6 +43,17 @@ def request(step: Step, images: Sequence[Sequence[Any]], world: "World") -> Json
     if step.get("project"):
         asked["project_id"] = world.land.project if step["project"] == "ours" else world.land.other
     return asked
+
+
+def _named(step: Step, images: Sequence[Sequence[Any]], world: "World") -> Json:
+    named = [versions[-1][1] for versions in _chosen(step, images)]
+    strangers = [world.new_id() for _ in range(step.get("unknown", 0))]
+    if not named and not strangers:
+        return {"image_ids": [world.new_id()]}
+    if not step.get("expect"):
+        return {"image_ids": [_spelled(image.id, step) for image in named] + strangers}
+    expecting = [{"id": image.id, "expect": _expected(image, step)} for image in named]
+    return {"images": [*expecting, *({"id": stranger} for stranger in strangers)]}
 
 
 def _chosen(step: Step, images: Sequence[Sequence[Any]]) -> Iterator[Any]:

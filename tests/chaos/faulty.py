@@ -45,7 +45,8 @@ def reaches(fault: Mapping[str, Any]) -> bool:
 
 def spoilt(fault: Mapping[str, Any], reply: Reply) -> Reply:
     """The answer that comes instead of the true one."""
-    return SPOILERS[fault["what"]](fault, reply)
+    done: Reply = SPOILERS[fault["what"]](fault, reply)
+    return done
 
 
 def _status(fault: Mapping[str, Any], _: Reply) -> Reply:

@@ -4,6 +4,7 @@ The clock passes only when somebody waits: in a pause, for a slow answer, in a f
 same seed gives the same run. All that the handler does between two waits takes no time at all.
 """
 
+import math
 import os
 import random
 import socket
@@ -12,11 +13,12 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime, tzinfo
 from multiprocessing.connection import Connection
 from queue import Empty, SimpleQueue
 from types import ModuleType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import urllib3.connection
 import urllib3.util.retry
@@ -139,7 +141,7 @@ class Environment:
         # Not later: no program can hold back what it has begun to send.
         _wrap(connections._Fenced, "request", self._request)
         sys.stdout = _Watched(self)
-        vars(connections)["SimpleQueue"] = _queue_on(self._time, self._silent)
+        vars(connections)["SimpleQueue"] = type("Answer", (_Answer,), {"clock": self._time, "silent": self._silent})
 
     def _put_on_clock(self, names: dict[str, Any]) -> None:
         if names.get("time") is time:
@@ -194,7 +196,7 @@ class Environment:
             threading.Event().wait()
         return real(*args, **options)
 
-    def _request(self, real: Callable[..., Any], *args: Any, **options: Any) -> None:
+    def _request(self, real: Callable[..., Any], *args: Any, **options: Any) -> None:  # noqa: ANN401
         self.pass_by("request")
         real(*args, **options)
 
@@ -227,31 +229,29 @@ class _Watched:
         return getattr(self._real, name)
 
 
-def _queue_on(clock: _Time, silent: threading.Event) -> type[Any]:
-    class Queue:
-        """As much of a SimpleQueue as is needed for one item, for whom the clock passes while a name server is silent."""
+class _Answer:
+    """The queue in which one answer of a name server comes. While that is silent, the clock passes."""
 
-        def __class_getitem__(cls, _kind: object) -> type["Queue"]:
-            return cls
+    clock: ClassVar[_Time]
+    silent: ClassVar[threading.Event]
 
-        def __init__(self) -> None:
-            self._items: SimpleQueue[object] = SimpleQueue()
+    def __class_getitem__(cls, _kind: object) -> "type[_Answer]":
+        return cls
 
-        def put(self, item: object) -> None:
-            self._items.put(item)
+    def __init__(self) -> None:
+        self._items = SimpleQueue[object]()
 
-        def get(self, timeout: float | None = None) -> object:
-            while True:
-                try:
-                    return self._items.get(timeout=POLL)
-                except Empty:
-                    if silent.is_set() and timeout is not None:
-                        break
-            silent.clear()
-            clock.sleep(timeout)
-            raise Empty
+    def put(self, item: object) -> None:
+        self._items.put(item)
 
-    return Queue
+    def get(self, timeout: float = math.inf) -> object:
+        while True:
+            with suppress(Empty):
+                return self._items.get(timeout=POLL)
+            if self.silent.is_set():
+                self.silent.clear()
+                self.clock.sleep(timeout)
+                raise Empty
 
 
 def _event_on(clock: _Time) -> type[threading.Event]:

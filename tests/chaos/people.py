@@ -115,4 +115,5 @@ def _chosen(living: list[Image], step: Step) -> Image:
     living = [image for image in living if image.id in step.get("among", ())] or living
     if step.get("marked"):
         living = sorted(living, key=lambda image: not any(tag.startswith(MARK) for tag in image.tags))
-    return living[step["image"] % len(living)]
+    number: int = step["image"] % len(living)
+    return living[number]

@@ -123,27 +123,16 @@ class World:
 
     def operate(self, step: Step) -> None:
         """Do as an operator."""
-        what = step["what"]
-        self.history.acts.append(Act(self.tick(), "operator", what, detail=str(step.get("detail", ""))))
-        if what == "set":
-            self.settings |= step["settings"]
-        elif what == "policy":
-            self.policies[step["which"] % len(self.policies)] = dict(step["policy"])
-        elif what == "rotate":
-            self.land.rotate(step["password"])
-            if step["publish"]:
-                self._publish()
-        elif what == "publish":
-            self._publish()
-        elif what == "revoke":
-            self.land.revoke()
-        elif what == "retire":
-            self._retire()
+        self.history.acts.append(Act(self.tick(), "operator", step["what"]))
+        _OPERATIONS[step["what"]](self, step)
 
-    def _publish(self) -> None:
-        """Write the password that is good now to where the function finds it."""
-        password = self.land.variables("")["OS_PASSWORD"]
-        self.aws.secret["OS_PASSWORD"] = self._variables["OS_PASSWORD"] = password
+    def _change_policy(self, step: Step) -> None:
+        self.policies[step["which"] % len(self.policies)] = dict(step["policy"])
+
+    def _rotate(self, step: Step) -> None:
+        self.land.rotate(step["password"])
+        if step["publish"]:
+            self._publish()
 
     def send(self, step: Step) -> None:
         """Put a message into the queue."""
@@ -234,7 +223,7 @@ class World:
             for step in steps:
                 self.tell(json.dumps(step))
                 self.tick()
-                _STEPS[step["do"]](self, step | {"among": self._under_way()} if step.get("aimed") else step)
+                _STEPS[step["do"]](self, {**step, "among": self._under_way()} if step.get("aimed") else step)
         finally:
             self._depth -= 1
 
@@ -338,6 +327,14 @@ def _ask_table(table: Client, target: str, body: bytes) -> TestResponse:
     return table.post("/", data=body, headers=headers, content_type="application/x-amz-json-1.0")
 
 
+_OPERATIONS: Mapping[str, Callable[[World, Step], object]] = {
+    "set": lambda world, step: world.settings.update(step["settings"]),
+    "policy": World._change_policy,
+    "rotate": World._rotate,
+    "publish": lambda world, _: world._publish(),
+    "revoke": lambda world, _: world.land.revoke(),
+    "retire": lambda world, _: world._retire(),
+}
 _STEPS: Mapping[str, Callable[[World, Step], None]] = {
     "make": World.make,
     "own": World.own,

@@ -1,5 +1,6 @@
 """A small share of the simulated worlds that `make chaos` tries by the hundred thousand, and what it rests on."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,7 @@ def test_a_script_is_read_as_it_was_written(tmp_path: Path) -> None:
 def test_a_schedule_is_shrunk_to_what_its_failure_needs() -> None:
     steps: list[Step] = [{"do": str(number), "images": [1, 2, 3], "faults": [{"at": "a"}]} for number in range(64)]
 
-    def fails(left: list[Step]) -> bool:
+    def fails(left: Sequence[Step]) -> bool:
         named = {step["do"]: step for step in left}
         return {"11", "50"} <= named.keys() and 2 in named["50"]["images"] and bool(named["11"]["faults"])
 
