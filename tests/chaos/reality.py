@@ -15,7 +15,7 @@ fake cloud. Volumes do not exist.
 import random
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -31,7 +31,7 @@ from tests.contract.cloud import Cloud
 from tests.fakecloud.api import Headers, Reply, Request
 from tests.fakecloud.records import time_text
 from tests.openstack import Lab
-from tests.openstack.images import Images, written
+from tests.openstack.images import Belongings, Images, written
 
 SERVICES = ("identity", "image", "compute")
 """The services behind the door, each under its name."""
@@ -43,13 +43,12 @@ SPOILT = "revoked"
 class RealLand:
     """A lab, as a cloud of a world."""
 
-    def __init__(self, lab: Lab, images: Images, page_size: int) -> None:
+    def __init__(self, lab: Lab, images: Images, wires: Wires, page_size: int) -> None:
         self.project, self.other = lab.projects["demo"], lab.projects["other"]
         self.images: list[str] = []
         self.page_size = page_size
-        self._lab, self._images = lab, images
-        self._urls = {service: lab.services[service].url for service in SERVICES}
-        self._wires = Wires(self._urls)
+        self._lab, self._images, self._wires = lab, images, wires
+        self._urls = urls_of(lab)
         self._now = EPOCH
         self._password = lab.accounts.passwords["reaper"]
         self._passwords = {self._password}
@@ -88,8 +87,8 @@ class RealLand:
     def add_image(self, image_id: str, fields: Mapping[str, Any]) -> str:
         given = {"visibility": "private", "owner": self.project, "status": "active", "protected": False, **fields}
         made = written(self._now - timedelta(hours=given.pop("age", 0)))
-        tags, properties = given.pop("tags", ()), given.pop("properties", {})
-        self._images.add(image_id, {**given, "created_at": made, "updated_at": made}, tags, properties)
+        belongings = Belongings(*(given.pop(name, none) for name, none in Belongings()._asdict().items()))
+        self._images.add(image_id, {**given, "created_at": made, "updated_at": made}, belongings)
         self.images.append(image_id)
         return image_id
 
@@ -207,16 +206,21 @@ def _shown(text: str) -> str:
     return time_text(datetime.fromisoformat(text).replace(tzinfo=UTC))
 
 
+def urls_of(lab: Lab) -> dict[str, str]:
+    """The addresses of the services behind the door."""
+    return {service: lab.services[service].url for service in SERVICES}
+
+
 @contextmanager
 def real_land(page_size: int = 1000) -> Iterator[RealLand]:
-    """A real cloud that nobody has used yet. Two workers for Glance, which does most of the work."""
+    """A real cloud that nobody has used yet."""
     with Lab() as lab:
-        pattern = Cloud(Real(lab)).add_image(user="neighbour", tags=["pattern"], visibility="private", pattern="yes")
-        images = lab.open_images(pattern)
-        try:
-            yield RealLand(lab, images, page_size)
-        finally:
-            images.close()
+        cloud = Cloud(Real(lab))
+        pattern = cloud.add_image(user="neighbour", tags=["pattern"], visibility="shared", pattern="yes")
+        cloud.share(pattern, accept=False)
+        with closing(lab.open_images(pattern)) as images, closing(Wires(urls_of(lab))) as wires:
+            cloud.clear()
+            yield RealLand(lab, images, wires, page_size)
 
 
 def real_cast(seed: int, concurrency: int = 1) -> plan.Step:

@@ -18,6 +18,12 @@ class Wires:
     def __init__(self, urls: Mapping[str, str]) -> None:
         self._hosts = {service: urlsplit(url).netloc for service, url in urls.items()}
         self._kept = threading.local()
+        self._all: list[HTTPConnection] = []
+
+    def close(self) -> None:
+        """Close all connections."""
+        for wire in self._all:
+            wire.close()
 
     def send(self, service: str, method: str, target: str, headers: Mapping[str, str], body: bytes = b"") -> Reply:
         """Ask a service."""
@@ -29,6 +35,7 @@ class Wires:
                 return _asked(kept[service], method, target, sent, body)
             kept.pop(service).close()
         kept[service] = HTTPConnection(self._hosts[service], timeout=SECONDS)
+        self._all.append(kept[service])
         return _asked(kept[service], method, target, sent, body)
 
 

@@ -9,19 +9,27 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 Row = dict[str, Any]
-TABLES = {"images": "id", "image_locations": "image_id", "image_tags": "image_id", "image_properties": "image_id"}
-"""The tables that hold an image, and where they name it."""
+TABLES = ("images", "image_locations", "image_tags", "image_properties", "image_members")
+"""The tables that hold an image; all but the first name it as `image_id`."""
 WITHOUT_DATA = dict.fromkeys(("size", "virtual_size", "checksum", "os_hash_algo", "os_hash_value"))
+
+
+class Belongings(NamedTuple):
+    """What belongs to an image, and is not in its own row. `members` are projects and what they have answered."""
+
+    tags: Sequence[str] = ()
+    properties: Mapping[str, str] = {}
+    members: Mapping[str, str] = {}
 
 
 class Images:
     """Glance's database, which must be SQLite's. Safe for threads."""
 
     def __init__(self, database: Path, store: Path, pattern: str) -> None:
-        """Learn what an image looks like from one with data, a tag and a property."""
+        """Learn what an image looks like from one with data, a tag, a property and a member."""
         self._opened = sqlite3.connect(database, timeout=60, isolation_level=None, check_same_thread=False)
         self._opened.row_factory = sqlite3.Row
         # Nobody will want to read it after a power cut.
@@ -35,7 +43,7 @@ class Images:
     def close(self) -> None:
         self._opened.close()
 
-    def add(self, image_id: str, fields: Mapping[str, Any], tags: Sequence[str], properties: Mapping[str, str]) -> None:
+    def add(self, image_id: str, fields: Mapping[str, Any], belongings: Belongings) -> None:
         """Put in an image. `fields` are columns; one that is `queued` has no data."""
         has_data = fields.get("status") != "queued"
         times = {"created_at": fields["created_at"], "updated_at": fields["updated_at"]}
@@ -47,10 +55,12 @@ class Images:
             if has_data:
                 address = self._rows["image_locations"]["value"].replace(self._pattern, image_id)
                 self._insert("image_locations", {**whose, "value": address})
-            for tag in tags:
+            for tag in belongings.tags:
                 self._insert("image_tags", {**whose, "value": tag})
-            for name, value in properties.items():
+            for name, value in belongings.properties.items():
                 self._insert("image_properties", {**whose, "name": name, "value": value})
+            for member, status in belongings.members.items():
+                self._insert("image_members", {**whose, "member": member, "status": status})
 
     def get(self, image_id: str) -> Row | None:
         """The columns of an image, and in `tags`, `properties` and `members` what belongs to it; None if it is gone."""
@@ -76,7 +86,7 @@ class Images:
             self._opened.execute("UPDATE images SET updated_at = ? WHERE id = ?", (written(moment), image_id))
 
     def _of(self, table: str, image_id: str) -> list[Row]:
-        key = TABLES.get(table, "image_id")
+        key = "id" if table == "images" else "image_id"
         query = f"SELECT * FROM {table} WHERE {key} = ? AND deleted = 0"  # noqa: S608 (all names are ours)
         return [dict(row) for row in self._opened.execute(query, (image_id,))]
 

@@ -155,7 +155,7 @@ class Lab:
         return standing_servers(self._settings)
 
     def open_images(self, pattern: str) -> Images:
-        """Open Glance's database, to copy an image with data, a tag and a property there."""
+        """Open Glance's database, to copy an image with data, a tag, a property and a member there."""
         return Images(self._settings.database("glance"), self.store, pattern)
 
     def remove_servers(self) -> None:
