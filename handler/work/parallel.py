@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from threading import Lock
 from typing import TypeVar
 
 from handler.clock import Deadline
@@ -20,12 +21,15 @@ def carry_out(jobs: Sequence[Job], run: Run) -> list[Outcome]:
     Jobs for one image are done one after the other, so that it is deleted once; all others are done side by side.
     """
     done: dict[int, Outcome] = {}
+    telling = Lock()
 
     def settle(number: int, outcome: Outcome) -> None:
         # The first outcome stays: a thread may come to its own after the deadline, when the image was reported as
-        # failed. setdefault is atomic, so that just one of the two is reported.
-        if done.setdefault(number, outcome) is outcome:
-            run.report(outcome, jobs[number])
+        # failed. Reported under the lock as well: who finds an outcome of a thread must find it told, since what is
+        # told after the answer comes with another invocation, or never.
+        with telling:
+            if done.setdefault(number, outcome) is outcome:
+                run.report(outcome, jobs[number])
 
     def work(numbers: Sequence[int]) -> None:
         with run.deadline.fence.around():

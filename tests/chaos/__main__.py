@@ -7,6 +7,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 from tests.chaos.plan import cast
+from tests.chaos.reality import real_cast
 from tests.chaos.rounds import play, read_script, try_doors, try_seed
 
 FOLDER = Path("build/chaos")
@@ -17,14 +18,15 @@ def main() -> int:
     options = _options()
     if options.script:
         return _play(options.script)
-    seeds = range(options.seed, options.seed + options.rounds)
+    seeds, real = range(options.seed, options.seed + options.rounds), options.openstack
     spawn = multiprocessing.get_context("spawn")
     rounds = []
     with ProcessPoolExecutor(min(2, options.rounds), mp_context=spawn) as pool:
         for seed in seeds:
-            print(f"seed {seed}: {cast(seed, options.concurrency)}", flush=True)
-        tried = [pool.submit(try_seed, seed, options.operations, options.concurrency, FOLDER) for seed in seeds]
-        tried += [pool.submit(try_doors, seed, options.operations) for seed in seeds]
+            print(f"seed {seed}: {(real_cast if real else cast)(seed, options.concurrency)}", flush=True)
+        asked = (options.operations, options.concurrency, FOLDER)
+        tried = [pool.submit(try_seed, seed, *asked, real=real) for seed in seeds]
+        tried += [pool.submit(try_doors, seed, options.operations) for seed in seeds if not real]
         for done in as_completed(tried):
             rounds.append(done.result())
             print(rounds[-1].told, flush=True)
@@ -49,6 +51,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="the seed of the first round")
     parser.add_argument("--rounds", type=int, default=1, help="how many seeds are tried, one after the other")
     parser.add_argument("--concurrency", type=int, default=1, help="REAPER_CONCURRENCY; a story repeats only at 1")
+    parser.add_argument("--openstack", action="store_true", help="before real Keystone, Glance and Nova, without doors")
     parser.add_argument("--script", type=Path, help="play a script, and tell its story")
     return parser.parse_args()
 

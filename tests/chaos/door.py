@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +20,7 @@ from tests.fakecloud.api import Reply, Request
 Fault = Mapping[str, Any]
 Do = Callable[[Sequence[Mapping[str, Any]]], None]
 TABLE, SECRET = "chaos-budget", "chaos/credentials"
+IMAGE = re.compile(r"/images/([^/]+)")
 WORKERS = "https://sqs.eu-central-1.amazonaws.com/123456789012/workers"
 
 
@@ -61,7 +63,8 @@ class Door:
     clock: Clock
     tick: Callable[[], Moment]
     do: Do
-    changed: Callable[[], None]
+    changed: Callable[[str], None]
+    """Is told of each image that a request may have changed."""
     tell: Callable[[str], None]
     script: list[Fault] = field(default_factory=list)
     invocation: Invocation | None = None
@@ -130,8 +133,8 @@ class Door:
         if request.path.startswith(faulty.AWS):
             return self.aws.answer(kind, request)
         reply = self.land.answer(request)
-        if request.method != "GET":
-            self.changed()
+        if request.method != "GET" and (named := IMAGE.search(request.path)):
+            self.changed(named[1])
         return reply
 
     def _before(self, fault: Fault) -> None:

@@ -1,6 +1,7 @@
 """The cloud of a world: what its people do there, and what it truly holds."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -99,8 +100,11 @@ class FakeLand:
         if what == "delete":
             self.cloud.kill(image_id)
         else:
+            before = _kept_in_one(image)
             _CHANGES[what](image, detail)
-            image.updated_at = f"{self.cloud.now:%Y-%m-%dT%H:%M:%SZ}"
+            # Glance does not write down when nothing was changed, and keeps whom an image is shared with apart.
+            if _kept_in_one(image) != before:
+                image.updated_at = f"{self.cloud.now:%Y-%m-%dT%H:%M:%SZ}"
 
     def uses(self) -> dict[tuple[str, str], Use]:
         changes = self.cloud.server_changes.updated_at
@@ -142,6 +146,11 @@ class FakeLand:
         return self._passwords | self.cloud.tokens.keys()
 
 
+def _kept_in_one(image: ImageRecord) -> Mapping[str, Any]:
+    """What Glance keeps of an image in its own row."""
+    return deepcopy({key: value for key, value in image.described().items() if key != "members"})
+
+
 def _seen(image: ImageRecord) -> Image:
     return Image(
         id=image.id,
@@ -170,7 +179,7 @@ def _untag(image: ImageRecord, tag: str) -> None:
 
 
 def _share(image: ImageRecord, status: str) -> None:
-    image.visibility, image.members = "shared", {OTHER: status}
+    image.visibility, image.members = "shared", {OTHER if image.owner == DEMO else DEMO: status}
 
 
 def _unmark(image: ImageRecord, _: str) -> None:

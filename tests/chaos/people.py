@@ -21,20 +21,23 @@ class People:
     history: History
     clock: Clock
     skew: float
+    volumes: bool = True
+    """Whether the cloud has volumes."""
 
     def living(self) -> list[Image]:
         """The images that are there, in the order in which they were made."""
         found = self.history.images
         return [versions[-1][1] for versions in found.values() if versions[-1][1].alive]
 
-    def notice(self) -> None:
-        """Write down what has changed."""
-        moment = self.history.moment(self.clock.value)
-        for image_id, versions in self.history.images.items():
-            was = versions[-1][1]
-            now = self.land.image(image_id) if was.alive else None
-            if was.alive and now != was:
-                versions.append((moment, now or was._replace(alive=False)))
+    def notice(self, image_id: str) -> None:
+        """Write down how an image has changed."""
+        versions = self.history.images.get(image_id, [])
+        was = versions[-1][1] if versions else None
+        if was is None or not was.alive:
+            return
+        now = self.land.image(image_id)
+        if now != was:
+            versions.append((self.history.moment(self.clock.value), now or was._replace(alive=False)))
 
     def make(self, image_id: str, step: Step) -> None:
         """Make an image; where there is no room, another cleaner makes some first."""
@@ -54,7 +57,7 @@ class People:
     def _remove(self, image: Image) -> None:
         self.history.acts.append(Act(self.history.moment(self.clock.value), "cleaner", "delete", image.id))
         self.land.change(image.id, "delete", "")
-        self.notice()
+        self.notice(image.id)
 
     def own(self, step: Step) -> None:
         """Do as an owner, or as another cleaner."""
@@ -72,7 +75,7 @@ class People:
             what, detail = "tag", f"keep-until={detail}"
         self._note(image, what, detail)
         self.land.change(image.id, what, detail)
-        self.notice()
+        self.notice(image.id)
 
     def serve(self, thing_id: str, step: Step) -> None:
         """Start, stop or rebuild a server, or make and remove a volume."""
@@ -80,7 +83,7 @@ class People:
         what, chosen = step["what"], _chosen(living, step).id if living else ""
         if what in {"start", "build"} and chosen:
             self.land.add_server(thing_id, chosen, taken_up=what == "start")
-        elif what == "volume" and chosen:
+        elif what == "volume" and chosen and self.volumes:
             self.land.add_volume(thing_id, chosen)
         elif uses and what == "stop":
             use = uses[step["which"] % len(uses)]

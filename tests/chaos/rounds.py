@@ -3,12 +3,14 @@
 import json
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.chaos import plan
 from tests.chaos.doors import knock
 from tests.chaos.observer.judging import Violation
+from tests.chaos.reality import real_cast, real_land
 from tests.chaos.shrink import shrunk
 from tests.chaos.world import Step, World
 
@@ -59,11 +61,18 @@ def play(script: Script) -> World:
     return world
 
 
-def try_seed(seed: int, operations: int, concurrency: int, folder: Path) -> Round:
-    """Try the world of a seed; the schedule lies in the folder as soon as it is carried out."""
-    cast, steps = plan.cast(seed, concurrency), []
+def try_seed(seed: int, operations: int, concurrency: int, folder: Path, *, real: bool = False) -> Round:
+    """Try the world of a seed; the schedule lies in the folder as soon as it is carried out.
+
+    One that failed on a `real` cloud is made shorter on the fake one, if it fails there as well.
+    """
+    cast, steps = (real_cast if real else plan.cast)(seed, concurrency), []
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f"seed-{seed}.schedule").open("w", buffering=1) as schedule, World(cast, seed) as world:
+    with (
+        (folder / f"seed-{seed}.schedule").open("w", buffering=1) as schedule,
+        real_land(cast["page_size"]) if real else nullcontext() as land,
+        World(cast, seed, land) as world,
+    ):
         schedule.write(json.dumps(cast) + "\n")
         for step in plan.steps(seed):
             schedule.write(json.dumps(step) + "\n")

@@ -59,7 +59,7 @@ class World:
         self.clock = new_clock()
         self.land = land or FakeLand(cast["flavour"], cast["page_size"])
         self.history = History(self.land.project, flavour=cast["flavour"], dialect=cast["api"])
-        self.people = People(self.land, self.history, self.clock, cast["skew"])
+        self.people = People(self.land, self.history, self.clock, cast["skew"], cast.get("volumes", True))
         self.queue = Queue(self.history, "requests", fifo=cast["fifo"], most=cast["receives"])
         self.workers = Queue(self.history, "workers", most=cast["receives"])
         self.policies: list[Any] = [dict(policy) for policy in cast["policies"]]

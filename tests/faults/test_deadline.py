@@ -1,10 +1,12 @@
 import json
+import time
 
 import pytest
 
 from handler.clock import RESERVE, SHORTEST_REQUEST
 from handler.cloud.identity.life import Life
 from handler.errors import Unavailable
+from handler.model.outcome import Outcome
 from handler.model.request import DeletionRequest, Job, Target
 from handler.work.parallel import carry_out
 from tests.conftest import Context, Invoke, queue
@@ -171,6 +173,21 @@ def test_what_is_left_of_an_invocation_tells_nothing_any_more(
 ) -> None:
     leave_work_behind(cloud, stage)
     assert capsys.readouterr().out.count('"message":"image.') == 1
+
+
+def test_what_an_outcome_is_told_with_is_out_before_the_run_ends(cloud: FakeCloud, server: Server) -> None:
+    run = new_run(cloud, server, Clock(RESERVE + SHORTEST_REQUEST + 0.5))
+    told = []
+
+    def report(outcome: Outcome, _: Job) -> None:
+        # The deadline comes between an outcome and its line in the log.
+        while not run.progress.is_late:
+            time.sleep(0.01)
+        time.sleep(0.2)
+        told.append(outcome)
+
+    outcomes = reap(run._replace(report=report), [cloud.add_image()])
+    assert told == list(outcomes.values())
 
 
 def test_an_invocation_after_one_that_ran_out_of_time_does_the_rest(cloud: FakeCloud, invoke: Invoke) -> None:

@@ -4,15 +4,24 @@ import shutil
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Literal, Self
 
 from tests.openstack import config
 from tests.openstack.config import REGION, Settings
+from tests.openstack.images import Images
 from tests.openstack.postgres import Postgres
 from tests.openstack.process import Port, Service
 from tests.openstack.seed import kept_seed, make_image_database, plant
-from tests.openstack.servers import add_server, delete_server, rebuild_server, remove_servers
+from tests.openstack.servers import (
+    Standing,
+    add_server,
+    delete_server,
+    rebuild_server,
+    remove_servers,
+    standing_servers,
+)
 
 APPLICATIONS = {
     "network": "no_network",
@@ -116,19 +125,38 @@ class Lab:
             "OS_PROJECT_DOMAIN_NAME": "Default",
         }
 
-    def add_server(
-        self, name: str = "web-1", *, image: str | None = None, project: str = "demo", taken_up: bool = True
+    def add_server(  # noqa: PLR0913 (a server has that many fields)
+        self,
+        name: str = "web-1",
+        *,
+        image: str | None = None,
+        project: str = "demo",
+        taken_up: bool = True,
+        server_id: str | None = None,
+        now: datetime | None = None,
     ) -> str:
-        """Put a server into Nova's databases; without an image it was booted from a volume."""
-        return add_server(self._settings, name, image or "", self.projects[project], taken_up=taken_up)
+        """Put a server into Nova's databases; without an image it was booted from a volume.
 
-    def rebuild_server(self, server_id: str, image: str) -> None:
+        `now` is the time that it, and what happens to it, is written down with, if it is not that of the clock.
+        """
+        whose, new = self.projects[project], (server_id, now)
+        return add_server(self._settings, name, image or "", whose, *new, taken_up=taken_up)
+
+    def rebuild_server(self, server_id: str, image: str, now: datetime | None = None) -> None:
         """Let a server be made of another image."""
-        rebuild_server(self._settings, server_id, image)
+        rebuild_server(self._settings, server_id, image, now)
 
-    def delete_server(self, server_id: str) -> None:
+    def delete_server(self, server_id: str, now: datetime | None = None) -> None:
         """Let a server be deleted."""
-        delete_server(self._settings, server_id)
+        delete_server(self._settings, server_id, now)
+
+    def standing_servers(self) -> list[Standing]:
+        """The servers that Nova's database has."""
+        return standing_servers(self._settings)
+
+    def open_images(self, pattern: str) -> Images:
+        """Open Glance's database, to copy an image with data, a tag, a property and a member there."""
+        return Images(self._settings.database("glance"), self.store, pattern)
 
     def remove_servers(self) -> None:
         """Let there be no servers."""

@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 from uuid import uuid4
 
 from tests.openstack.config import Settings
+from tests.openstack.images import written
 
 PATTERN = "pattern"
 IN_CELL = {
@@ -19,16 +21,35 @@ IN_CELL = {
 """The tables of a cell that hold a server, and where they name it."""
 
 
-def add_server(settings: Settings, name: str, image: str, project: str, *, taken_up: bool) -> str:
+class Standing(NamedTuple):
+    """A server that is there, and whether a machine has taken it up."""
+
+    id: str
+    project: str
+    image: str
+    taken_up: bool
+
+
+def add_server(  # noqa: PLR0913 (a server has that many fields)
+    settings: Settings,
+    name: str,
+    image: str,
+    project: str,
+    server_id: str | None = None,
+    now: datetime | None = None,
+    *,
+    taken_up: bool,
+) -> str:
     """Copy the pattern; the new server's id.
 
     One that no machine has taken up yet was never updated, as conductor writes it.
     """
-    server_id = str(uuid4())
+    server_id = server_id or str(uuid4())
     whose = {"project_id": project, "user_id": project}
-    shown: dict[str, str | None] = {"image_ref": image, "display_name": name, "hostname": name, "created_at": _now()}
+    made = {"display_name": name, "hostname": name, "created_at": _written(now)}
+    shown: dict[str, str | None] = {"image_ref": image, **made}
     state = (
-        {"updated_at": _now()} if taken_up else {"updated_at": None, "vm_state": "building", "task_state": "scheduling"}
+        {"updated_at": _written(now)} if taken_up else {"updated_at": None, "vm_state": "building", "task_state": "scheduling"}
     )
     tables: dict[str, dict[str, str | None]] = {table: {named: server_id} for table, named in IN_CELL.items()}
     tables["instances"] |= {**whose, **shown, **state}
@@ -40,26 +61,37 @@ def add_server(settings: Settings, name: str, image: str, project: str, *, taken
     return server_id
 
 
-def rebuild_server(settings: Settings, server_id: str, image: str) -> None:
-    """Let a server be made of another image, as Nova writes it."""
-    _update(settings, server_id, "image_ref = ?", image)
+def rebuild_server(settings: Settings, server_id: str, image: str, now: datetime | None = None) -> None:
+    """Let a server be made of another image, as Nova writes it once that is done."""
+    _update(settings, server_id, "image_ref = ?, vm_state = 'active', task_state = NULL", image, now)
 
 
-def delete_server(settings: Settings, server_id: str) -> None:
+def delete_server(settings: Settings, server_id: str, now: datetime | None = None) -> None:
     """Let a server be deleted, as Nova writes it: its row stays."""
-    _update(settings, server_id, "deleted = id, vm_state = 'deleted', deleted_at = ?", _now())
+    _update(settings, server_id, "deleted = id, vm_state = 'deleted', deleted_at = ?", _written(now), now)
 
 
-def _update(settings: Settings, server_id: str, change: str, value: str) -> None:
+def standing_servers(settings: Settings) -> list[Standing]:
+    """The servers of all projects, as Nova's database has them."""
+    with closing(sqlite3.connect(settings.database("nova_cell1"), timeout=60)) as opened:
+        found = opened.execute(
+            "SELECT uuid, project_id, image_ref, vm_state != 'building' FROM instances "
+            "WHERE deleted = 0 AND project_id != ? ORDER BY id",
+            (PATTERN,),
+        )
+        return [Standing(*row[:3], taken_up=bool(row[3])) for row in found]
+
+
+def _update(settings: Settings, server_id: str, change: str, value: str, now: datetime | None) -> None:
     with closing(sqlite3.connect(settings.database("nova_cell1"), timeout=60)) as opened, opened:
         opened.execute(
             f"UPDATE instances SET {change}, updated_at = ? WHERE uuid = ?",  # noqa: S608 (the change is ours)
-            (value, _now(), server_id),
+            (value, _written(now), server_id),
         )
 
 
-def _now() -> str:
-    return datetime.now(UTC).replace(tzinfo=None).isoformat(" ")
+def _written(moment: datetime | None) -> str:
+    return written(moment or datetime.now(UTC))
 
 
 def _pattern_id(cell: Path) -> str:

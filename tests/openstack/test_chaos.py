@@ -1,0 +1,31 @@
+"""A small share of `make chaos-openstack`: worlds in which everything goes wrong, before the real services."""
+
+import re
+from collections.abc import Sequence
+from itertools import islice
+
+from tests.chaos.land import Land
+from tests.chaos.observer.judging import Violation
+from tests.chaos.plan import steps
+from tests.chaos.reality import real_cast, real_land
+from tests.chaos.world import World
+
+SEED, STEPS = 7, 90
+CAST = real_cast(SEED)
+
+
+def live(land: Land | None) -> tuple[Sequence[str], Sequence[Violation]]:
+    """What happens in the world, without what is the cloud's own to choose: the ids of its projects."""
+    with World(CAST, SEED, land) as world:
+        world.carry_out(list(islice(steps(SEED), STEPS)))
+        world.end()
+    assert world.operations >= 150
+    return [re.sub(r"\b[0-9a-f]{32}\b", "PROJECT", line) for line in world.told], world.violations
+
+
+def test_a_world_of_real_services_breaks_no_promise_and_is_the_world_of_the_fake_cloud() -> None:
+    """Not only the answers are the same, one by one: so is all that comes of them."""
+    with real_land(CAST["page_size"]) as land:
+        story, violations = live(land)
+    assert violations == []
+    assert (story, violations) == live(None)
