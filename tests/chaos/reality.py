@@ -147,7 +147,9 @@ class RealLand:
         limit = re.search(r"(?:^|(?<=&))limit=(\d+)", request.query)
         if limit is None:
             return "&".join([*filter(None, [request.query]), f"limit={min(25, self.page_size)}"])
-        return f"{request.query[: limit.start()]}limit={min(int(limit[1]), self.page_size)}{request.query[limit.end() :]}"
+        return (
+            f"{request.query[: limit.start()]}limit={min(int(limit[1]), self.page_size)}{request.query[limit.end() :]}"
+        )
 
     def _told(self, reply: Reply, request: Request) -> Reply:
         """The answer as it comes back: at the world's time, and with addresses that lead through the door."""

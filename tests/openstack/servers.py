@@ -49,7 +49,9 @@ def add_server(  # noqa: PLR0913 (a server has that many fields)
     made = {"display_name": name, "hostname": name, "created_at": _written(now)}
     shown: dict[str, str | None] = {"image_ref": image, **made}
     state = (
-        {"updated_at": _written(now)} if taken_up else {"updated_at": None, "vm_state": "building", "task_state": "scheduling"}
+        {"updated_at": _written(now)}
+        if taken_up
+        else {"updated_at": None, "vm_state": "building", "task_state": "scheduling"}
     )
     tables: dict[str, dict[str, str | None]] = {table: {named: server_id} for table, named in IN_CELL.items()}
     tables["instances"] |= {**whose, **shown, **state}
