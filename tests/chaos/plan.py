@@ -4,7 +4,8 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tests.chaos.door import SECRET, TABLE, WORKERS
+from tests.chaos.door import SECRET, WORKERS
+from tests.chaos.table import TABLE
 
 Step = dict[str, Any]
 NAMES = ("ci", "web", "web-gpu", "db", "nightly")
