@@ -78,7 +78,9 @@ class Functions:
             ours.pop("REAPER_FANOUT_QUEUE_URL", None)
         cloud = {} if "REAPER_CREDENTIALS_SECRET" in ours else self._credentials
         there = {name: value.replace(CLOUD, url) for name, value in cloud.items()}
-        return {**there, **KEYS, "AWS_ENDPOINT_URL": f"{url}{AWS}", "AWS_LAMBDA_FUNCTION_NAME": place.function, **ours}
+        # Outside Lambda, so that the address at which CloudFormation waits may be one of this machine.
+        name = {} if place.function == "stack" else {"AWS_LAMBDA_FUNCTION_NAME": place.function}
+        return {**there, **KEYS, **name, "AWS_ENDPOINT_URL": f"{url}{AWS}", **ours}
 
     def publish(self, password: str) -> None:
         """Give the functions a password; where it stands in a variable, environments are made anew."""

@@ -49,7 +49,7 @@ class World:
         self._ids = random.Random(seed)
         self._depth = 0
         credentials = self.land.variables(CLOUD)
-        self.history.secrets |= {value for name, value in KEYS.items() if name != "AWS_REGION"}
+        self.history.secrets |= {events.SIGNED} | {value for name, value in KEYS.items() if name != "AWS_REGION"}
         aws = Aws(dict(credentials), lambda body: self.workers.send(body, self.clock.value), Table().answer)
         self.functions = Functions(dict(cast["settings"]), credentials, aws, self.clock, self._door)
         self.tick()
@@ -159,6 +159,7 @@ class World:
         """Invoke a function in an environment that is free, or in a new one."""
         place = self.functions.take(function)
         variables = self.functions.variables(place)
+        event = json.loads(json.dumps(event).replace(CLOUD, place.server.url))
         invocation = Invocation(
             number=len(self.history.invocations),
             environment=place.environment.number,
