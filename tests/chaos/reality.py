@@ -3,13 +3,13 @@
 The services live by the clock of the machine, and the world by its own, which stands still while nobody waits and jumps
 where somebody does. Three things bring the two together. What the services keep is written at the world's time: images
 and servers are put into their databases, and where Glance has written down when it changed an image, that is moved to
-the world's time as soon as Glance has answered. The header `Date` says the world's time. And Nova compares the time from
-which on a client wants to know of changes with what it has kept. Tokens live by the clock of the machine, as they do on
-the fake cloud: the function takes from them only how long they last.
+the world's time as soon as Glance has answered. The header `Date` says the world's time. And Nova compares the moment
+since which a client asks for changes with what it has kept. Tokens live by the clock of the machine, as they do on the
+fake cloud: the function takes from them only how long they last.
 
-The services are asked for pages as small as the world wants them. They keep for five minutes in mind that a token was
-good; here, tokens that were revoked are spoilt on their way, so that every service turns them down at once, as on the
-fake cloud. Volumes do not exist.
+No page of a list is larger than the world wants it. Glance and Nova keep in mind for five minutes that a token was
+good: those that were revoked are spoilt on their way, so that every service turns them down at once, as on the fake
+cloud. There are no volumes.
 """
 
 import random
@@ -147,7 +147,9 @@ class RealLand:
         limit = re.search(r"(?:^|(?<=&))limit=(\d+)", request.query)
         if limit is None:
             return "&".join([*filter(None, [request.query]), f"limit={min(25, self.page_size)}"])
-        return f"{request.query[: limit.start()]}limit={min(int(limit[1]), self.page_size)}{request.query[limit.end() :]}"
+        return (
+            f"{request.query[: limit.start()]}limit={min(int(limit[1]), self.page_size)}{request.query[limit.end() :]}"
+        )
 
     def _told(self, reply: Reply, request: Request) -> Reply:
         """The answer as it comes back: at the world's time, and with addresses that lead through the door."""

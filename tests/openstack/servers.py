@@ -35,10 +35,10 @@ def add_server(  # noqa: PLR0913 (a server has that many fields)
     name: str,
     image: str,
     project: str,
-    server_id: str | None = None,
-    now: datetime | None = None,
     *,
     taken_up: bool,
+    server_id: str | None = None,
+    now: datetime | None = None,
 ) -> str:
     """Copy the pattern; the new server's id.
 
@@ -49,7 +49,9 @@ def add_server(  # noqa: PLR0913 (a server has that many fields)
     made = {"display_name": name, "hostname": name, "created_at": _written(now)}
     shown: dict[str, str | None] = {"image_ref": image, **made}
     state = (
-        {"updated_at": _written(now)} if taken_up else {"updated_at": None, "vm_state": "building", "task_state": "scheduling"}
+        {"updated_at": _written(now)}
+        if taken_up
+        else {"updated_at": None, "vm_state": "building", "task_state": "scheduling"}
     )
     tables: dict[str, dict[str, str | None]] = {table: {named: server_id} for table, named in IN_CELL.items()}
     tables["instances"] |= {**whose, **shown, **state}
@@ -79,7 +81,7 @@ def standing_servers(settings: Settings) -> list[Standing]:
             "WHERE deleted = 0 AND project_id != ? ORDER BY id",
             (PATTERN,),
         )
-        return [Standing(*row[:3], taken_up=bool(row[3])) for row in found]
+        return [Standing(server_id, project, image, bool(taken_up)) for server_id, project, image, taken_up in found]
 
 
 def _update(settings: Settings, server_id: str, change: str, value: str, now: datetime | None) -> None:
