@@ -14,6 +14,7 @@ cloud. There are no volumes.
 
 import random
 import re
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -123,13 +124,18 @@ class RealLand:
         self._revoked |= self._tokens
 
     def rotate(self, password: str) -> None:
-        """Give the function's user another password; Keystone ends its tokens itself."""
+        """Give the function's user another password; Keystone ends its tokens itself.
+
+        It counts them by seconds: a token that is made in the same second, with the new password, ends as well. So that
+        second is waited for.
+        """
         found = self._admin.ask("GET", "/v3/users?name=reaper", service="identity")
         user = _json(found)["users"][0]["id"]
         self._admin.ask("PATCH", f"/v3/users/{user}", {"user": {"password": password}}, service="identity")
         self._password = password
         self._passwords.add(password)
         self.revoke()
+        time.sleep(1.0 - time.time() % 1.0)
 
     def secrets(self) -> set[str]:
         return self._passwords | self._tokens
