@@ -39,7 +39,7 @@ OPENSTACK := 'keystone>=30,<31' 'glance>=33,<34' 'nova>=34,<35' 'gunicorn>=27,<2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test-fast test chaos chaos-openstack test-openstack test-lambda test-page check bench build stage stage-here format clean lock
+.PHONY: help setup demo test-fast test chaos chaos-openstack chaos-planted test-openstack test-lambda test-page check bench build stage stage-here format clean lock
 
 # Durations: on two cores, without the installations that come first.
 help:
@@ -50,6 +50,7 @@ help:
 	@echo 'make test-artifact   run the core of the unit tests on the artifact (40 s)'
 	@echo 'make chaos           break everything, by seed, and look for a broken promise (15 min)'
 	@echo 'make chaos-openstack the same before Keystone, Glance and Nova (10 min)'
+	@echo 'make chaos-planted   plant faults in copies of the handler, and look for each (20 min)'
 	@echo 'make test-openstack  test the fake cloud against Keystone, Glance and Nova'
 	@echo 'make test-lambda     test the built artifact under the Lambda runtime'
 	@echo 'make test-page       test the page of a run in a headless Chromium'
@@ -89,6 +90,10 @@ test-page: $(READY)
 
 chaos: $(READY)
 	$(VENV) -m tests.chaos --operations $(OPERATIONS) --seed $(SEED) --rounds $(ROUNDS)
+
+# Each fault of tests/chaos/planted must be found within three seeds.
+chaos-planted: $(READY)
+	$(VENV) -m tests.chaos.planted
 
 # Two labs side by side: what one round does, it does one after the other.
 chaos-openstack: OPERATIONS := 2500

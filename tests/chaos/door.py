@@ -6,7 +6,7 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from tests.chaos import faulty
@@ -19,7 +19,9 @@ from tests.fakecloud.api import Reply, Request
 
 Fault = Mapping[str, Any]
 Do = Callable[[Sequence[Mapping[str, Any]]], None]
-TABLE, SECRET = "chaos-budget", "chaos/credentials"
+CLOUD = "http://cloud"
+"""Stands in credentials for the address at which an environment finds the cloud."""
+SECRET = "chaos/credentials"
 IMAGE = re.compile(r"/images/([^/]+)")
 WORKERS = "https://sqs.eu-central-1.amazonaws.com/123456789012/workers"
 
@@ -38,7 +40,7 @@ class Aws:
             return self.table(request)
         asked = json.loads(request.body)
         if kind == "secret":
-            text = json.dumps(self.secret).replace("http://cloud", request.base)
+            text = json.dumps(self.secret).replace(CLOUD, request.base)
             return _json({"Name": SECRET, "SecretString": text})
         sent = [(entry["Id"], entry["MessageBody"]) for entry in asked["Entries"]]
         for _, body in sent:
@@ -123,9 +125,11 @@ class Door:
             told = faulty.spoilt(one, told)
         for one in met:
             self._after(one)
-        self._write(_Exchange(request, true, told), invocation, begun, printed)
+        is_held = any(one["what"] == "hold" for one in met)
+        # Whoever waits for it never has an answer that is held.
+        self._write(_Exchange(request, true, replace(told, cut=is_held or told.cut)), invocation, begun, printed)
         self.tell(_line(invocation, f"{kind}[{number}]", request, true, told))
-        return told, any(one["what"] == "hold" for one in met)
+        return told, is_held
 
     def _answer(self, kind: str, request: Request) -> Reply:
         if request.path.startswith(faulty.AWS):

@@ -4,7 +4,8 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tests.chaos.door import SECRET, TABLE, WORKERS
+from tests.chaos.door import SECRET, WORKERS
+from tests.chaos.table import TABLE
 
 Step = dict[str, Any]
 NAMES = ("ci", "web", "web-gpu", "db", "nightly")
@@ -307,4 +308,4 @@ def _quiet_call(rng: random.Random) -> Step:
     return {"do": "call", "source": "direct", "policy": rng.randrange(4)}
 
 
-_DRAWS = ((_make, 10), (_own, 8), (_serve, 4), (_operate, 4), (_wait, 5), (_send, 22), (_poll, 18), (_call, 9))
+_DRAWS = ((_make, 12), (_own, 9), (_serve, 5), (_operate, 4), (_wait, 5), (_send, 22), (_poll, 18), (_call, 9))

@@ -16,7 +16,7 @@ from handler.sources import parsing, records, schema
 from handler.sources.parsing import Strict
 from handler.sources.schema import Deletion, SweepOrder
 from tests.chaos.doors import knock
-from tests.chaos.doors.doorways import RECORDED, STANDING, WRAPPED, knocks_of, knocks_with
+from tests.chaos.doors.doorways import RECORDED, RIGHT, STANDING, WRAPPED, knocks_of, knocks_with
 from tests.chaos.doors.heavy import KINDS, QUEUE, knock_of, weigh
 from tests.chaos.doors.oracle import Garbled, Greedy, Slow, judge
 from tests.chaos.doors.schemas import drawn, orders
@@ -29,7 +29,7 @@ FIRST = next(iter(IMAGES))
 pytestmark = pytest.mark.slow("hundreds of events")
 
 
-def broken(events: int = 600, seed: int = 1) -> str:
+def broken(events: int = 300, seed: int = 1) -> str:
     """The promises that were broken."""
     return "\n".join(knock(events, seed)[1])
 
@@ -38,14 +38,14 @@ def broken(events: int = 600, seed: int = 1) -> str:
 
 
 def test_every_event_is_tried_and_no_promise_is_broken() -> None:
-    assert knock(700, 1) == (700, [])
+    assert knock(400, 1) == (400, [])
 
 
 def test_the_same_seed_gives_the_same_events_and_another_one_others() -> None:
     first, again, other = (list[Knock]() for _ in range(3))
     for seed, seen in ((1, first), (1, again), (2, other)):
-        knock(300, seed, seen.append)
-    assert len(first) == 300
+        knock(150, seed, seen.append)
+    assert len(first) == 150
     assert first == again
     assert first != other
 
@@ -58,11 +58,12 @@ def test_a_right_request_gets_in_at_every_door_that_is_not_closed() -> None:
     assert {*WRAPPED, *STANDING} <= seen.keys()
 
 
-def test_every_recorded_event_is_right_as_it_is() -> None:
+def test_what_is_right_breaks_no_promise_at_any_door() -> None:
+    recorded = [found for event in RECORDED.values() for found in knocks_with(event)]
+    right = [found for request in RIGHT for found in knocks_of(json.dumps(request))]
     with opened() as world:
-        for event in RECORDED.values():
-            for found in knocks_with(event):
-                judge(found, world.deliver(found), world)
+        for found in (*recorded, *right):
+            judge(found, world.deliver(found), world)
 
 
 class _Tomorrow(Strict):
@@ -115,13 +116,13 @@ def test_a_field_that_is_taken_although_nobody_knows_it_is_found(monkeypatch: Pa
         return parsing.valid(model, {key: value for key, value in payload.items() if key in known})
 
     monkeypatch.setattr(schema, "valid", without_unknown)
-    assert "an image is deleted only if a valid request asks for it" in broken(2000)
+    assert "an image is deleted only if a valid request asks for it" in broken(1500)
 
 
 def test_a_rehearsal_that_deletes_is_found(monkeypatch: Patch) -> None:
     read = schema.read_deletion
     monkeypatch.setattr(schema, "read_deletion", lambda payload: read(payload)._replace(dry_run=False))
-    assert "an image is deleted only if a valid request asks for it" in broken(2000)
+    assert "an image is deleted only if a valid request asks for it" in broken(1500)
 
 
 def test_an_answer_that_cloudformation_never_gets_is_found(monkeypatch: Patch) -> None:
@@ -166,9 +167,9 @@ def test_a_reader_that_looks_at_every_record_for_every_record_is_found(monkeypat
 
 def test_a_reader_that_keeps_what_it_need_not_is_found(monkeypatch: Patch) -> None:
     monkeypatch.setattr(parsing, "LARGEST", 10**9)
-    found = knock_of("tags that are none", "direct", 4 * QUEUE)
+    found = knock_of("tags that are none", "direct", 2 * QUEUE)
     assert found
-    with opened() as world, pytest.raises(Greedy):
+    with opened() as world, pytest.raises((Greedy, Slow)):
         weigh(found, world)
 
 

@@ -30,7 +30,7 @@ class Tale:
     """A world that is told step by step: what is asked of the cloud, and what is printed."""
 
     event: Json = field(default_factory=lambda: {"image_ids": [ID]})
-    settings: dict[str, str] = field(default_factory=lambda: {"REAPER_MODE": "delete"})
+    settings: dict[str, str] = field(default_factory=lambda: {"REAPER_MODE": "delete", "REAPER_CONCURRENCY": "1"})
     history: History = field(default_factory=lambda: History(OURS))
     now: float = 100.0
     printed: list[str] = field(default_factory=list)

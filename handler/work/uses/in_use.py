@@ -44,9 +44,7 @@ class InUse:
     It has at most `concurrency` requests in flight.
     """
 
-    def __init__(
-        self, cloud: Cloud, deadline: Deadline, concurrency: int, also: frozenset[Also] = frozenset()
-    ) -> None:
+    def __init__(self, cloud: Cloud, deadline: Deadline, concurrency: int, also: frozenset[Also] = frozenset()) -> None:
         self._cloud = cloud
         self._deadline = deadline
         self._concurrency = concurrency

@@ -45,7 +45,7 @@ class _Round:
     def __init__(self, world: World, events: int, number: int, watch: Watch | None) -> None:
         self.world, self.tried, self.broken = world, 0, list[str]()
         self._events, self._seed, self._watch = events, number, watch
-        self._until, self._failing = 0, False
+        self._until, self._failing = 0, ""
 
     def large(self) -> None:
         """Events as large as may be."""
@@ -55,7 +55,7 @@ class _Round:
             if found := knock_of(kind, door, size):
                 self._try(found, weigh)
 
-        self._run("large", given(st.sampled_from(KINDS), st.sampled_from(sorted(WRAPPED)), sizes)(try_one))
+        self._run("large", try_one, st.sampled_from(KINDS), st.sampled_from(sorted(WRAPPED)), sizes)
 
     def events(self) -> None:
         """The recorded events, spoilt in up to three places."""
@@ -66,7 +66,7 @@ class _Round:
                 for found in knocks_with(spoilt(RECORDED[name], changes)):
                     self._try(found)
 
-        self._run("events", given(st.sampled_from(sorted(RECORDED)), _SPOILT)(try_one))
+        self._run("events", try_one, st.sampled_from(sorted(RECORDED)), _SPOILT)
 
     def requests(self) -> None:
         """Requests of the schema, spoilt or not, at every door."""
@@ -79,10 +79,11 @@ class _Round:
                     self._try(found)
 
         manners = st.sampled_from(["", "", "", *IN_TEXT])
-        self._run("requests", given(drawn, _SPOILT | st.just([]), manners)(try_one))
+        self._run("requests", try_one, drawn, _SPOILT | st.just([]), manners)
 
     def _try(self, found: Knock, judged: Callable[[Knock, World], None] | None = None) -> None:
-        if self.tried >= self._until and not self._failing:
+        # Where one door fails, the others need not be knocked at to make the event smaller.
+        if found.door != self._failing if self._failing else self.tried >= self._until:
             return
         if not self._failing:
             self.tried += 1
@@ -94,18 +95,18 @@ class _Round:
             else:
                 judge(found, self.world.deliver(found), self.world)
         except Broken:
-            self._failing = True
+            self._failing = found.door
             raise
 
-    def _run(self, part: str, test: Callable[[], None]) -> None:
+    def _run(self, part: str, test: Callable[..., None], *drawn: st.SearchStrategy[Any]) -> None:
         share = max(round(self._events * SHARES[part]), 1)
         # The last part makes up for what the others could not try.
         self._until = self._events if part == "requests" else min(self.tried + share, self._events)
         for number in count(self._seed * 1000):
             if self.tried >= self._until or self._failing:
                 break
-            self._draw(test, number, (self._until - self.tried) // DOORS[part] + 1)
-        self._failing = False
+            self._draw(given(*drawn)(test), number, (self._until - self.tried) // DOORS[part] + 1)
+        self._failing = ""
 
     def _draw(self, test: Callable[[], None], number: int, examples: int) -> None:
         """Draw so many examples, and shrink what breaks a promise."""

@@ -106,7 +106,8 @@ def _activated(knock: Knock, events: list[dict[str, Json]], world: World) -> set
 
 def _deleted(knock: Knock, seen: Seen, world: World) -> None:
     wrong = seen.deleted - permitted(knock, seen, world) if seen.deletes else set()
-    if wrong or seen.deletes > len(seen.deleted):
+    is_closed = knock.settings.get("REAPER_MODE", "delete") != "delete"
+    if wrong or seen.deletes > len(seen.deleted) or (seen.changes and is_closed):
         raise Deleted(knock, f"{sorted(wrong)} by {seen.deletes} DELETEs")
 
 
@@ -195,9 +196,9 @@ def seconds_for(text: str) -> float:
 
 def _slow(knock: Knock, seen: Seen, world: World) -> None:
     most = seconds_for(knock.text)
-    # Looked at once more: a machine that is busy with something else is no fault of ours.
-    if seen.seconds > most and (again := world.deliver(knock).seconds) > most:
-        raise Slow(knock, f"{again:.1f} s for {len(knock.text)} characters")
+    # The wall's clock is cheap to ask, but it also counts what a busy machine does for others.
+    if seen.seconds > most and (used := world.cpu_time(knock)) > most:
+        raise Slow(knock, f"{used:.1f} s for {len(knock.text)} characters")
 
 
 def judge_memory(knock: Knock, peak: int) -> None:

@@ -28,6 +28,7 @@ class Settings(NamedTuple):
     fanout: bool
     scheduled: str
     lifecycle: str
+    side_by_side: bool
 
 
 def settings_of(variables: Mapping[str, str], project: str) -> Settings:
@@ -51,6 +52,7 @@ def settings_of(variables: Mapping[str, str], project: str) -> Settings:
         fanout="FANOUT_QUEUE_URL" in given,
         scheduled=given.get("SCHEDULED_REQUEST", ""),
         lifecycle=given.get("LIFECYCLE_REQUEST", ""),
+        side_by_side=given.get("CONCURRENCY", "16") != "1",
     )
 
 
