@@ -13,6 +13,7 @@ SAM_READY := .venv-sam/ready
 OPENSTACK_READY := .venv-openstack/ready
 LAMBDA_READY := .venv-lambda/ready-$(PYTHON_VERSION)
 BENCH_READY := .venv-bench/ready
+MUTANTS_READY := .venv-mutants/ready
 CFN_LINT := .venv-sam/bin/cfn-lint
 CHECKOV := .venv-template/bin/checkov
 CHECKOV_READY := .venv-template/ready
@@ -34,7 +35,7 @@ OPENSTACK := 'keystone>=30,<31' 'glance>=33,<34' 'nova>=34,<35' 'gunicorn>=27,<2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test-fast test test-openstack test-lambda test-page check bench build stage stage-here format clean lock
+.PHONY: help setup demo test-fast test test-openstack test-lambda test-page mutants check bench build stage stage-here format clean lock
 
 # Durations: on two cores, without the installations that come first.
 help:
@@ -46,6 +47,7 @@ help:
 	@echo 'make test-openstack  test the fake cloud against Keystone, Glance and Nova'
 	@echo 'make test-lambda     test the built artifact under the Lambda runtime'
 	@echo 'make test-page       test the page of a run in a headless Chromium'
+	@echo 'make mutants         try the tests on code with a fault in it (SEED, SAMPLE)'
 	@echo 'make check           check format, lint, types, imports and template'
 	@echo 'make bench           run the benchmarks'
 	@echo 'make bench-against   compare with another revision (OLD=...)'
@@ -79,6 +81,9 @@ test-page: $(READY)
 	@$(call chromium_or_why)
 	$(VENV) -m pytest tests/page
 
+mutants: $(READY) $(MUTANTS_READY)
+	$(VENV) -m tests.mutants $(if $(SEED),--seed '$(SEED)') $(if $(SAMPLE),--sample '$(SAMPLE)')
+
 check: $(READY) $(SAM_READY) $(CHECKOV_READY)
 	$(VENV) -m ruff format --check
 	$(VENV) -m ruff check
@@ -100,7 +105,7 @@ format: $(READY)
 	$(VENV) -m ruff check --fix
 
 clean:
-	rm -rf .venv .venv-bench .venv-lambda .venv-openstack .venv-sam .venv-template .aws-sam build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
+	rm -rf .venv .venv-bench .venv-lambda .venv-mutants .venv-openstack .venv-sam .venv-template .aws-sam build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 lock: build/lock/bin/uv
@@ -108,6 +113,7 @@ lock: build/lock/bin/uv
 	$(LOCK) -c requirements.lock --group dev --extra clouds -o tests/requirements.lock pyproject.toml
 	echo 'aws-sam-cli>=1.170,<2' | $(LOCK) -o tests/sam-requirements.lock -
 	echo 'python-openstackclient>=10,<11' | $(LOCK) -o tests/bench-requirements.lock -
+	echo 'mutmut>=3.8,<4' | $(LOCK) -o tests/mutants-requirements.lock -
 	echo 'awslambdaric>=4,<5' | $(LOCK) -o tests/lambda-requirements.lock -
 	printf '%s\n' $(OPENSTACK) | $(LOCK) -o tests/openstack-requirements.lock -
 	echo 'checkov>=3.3,<4' | $(LOCK) -o tests/template-requirements.lock -
@@ -123,6 +129,10 @@ $(SAM_READY): tests/sam-requirements.lock
 # What a user would pick instead of this function, under the Python that the function runs under.
 $(BENCH_READY): tests/bench-requirements.lock $(LAMBDA_READY)
 	$(call venv,.venv-bench,$<,.venv-lambda/bin/python)
+
+# It makes the mutants; the tests that are tried on them need nothing of it.
+$(MUTANTS_READY): tests/mutants-requirements.lock
+	$(call venv,.venv-mutants,$<)
 
 $(OPENSTACK_READY): tests/openstack-requirements.lock
 	$(call venv,.venv-openstack,$<)
