@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import Queue
@@ -34,8 +34,7 @@ def main(argv: Sequence[str]) -> int:
     (WORK / "verdicts.txt").unlink(missing_ok=True)
     trees = [trial.Tree(WORK / f"tree-{number}", ROOT) for number in range(arguments.jobs)]
     covering = _covering(trees[0], targets, arguments.jobs)
-    verdicts = [_shown(verdict) for verdict in _tried(chosen, trees, covering)]
-    return _report(verdicts, every)
+    return _report(_tried(chosen, trees, covering), every)
 
 
 def _arguments(argv: Sequence[str]) -> argparse.Namespace:
@@ -71,7 +70,8 @@ def _covering(tree: trial.Tree, targets: list[str], jobs: int) -> Covering:
     return Covering(tree.place / ".coverage", tree.place, targets)
 
 
-def _tried(chosen: Sequence[Mutant], trees: Sequence[trial.Tree], covering: Covering) -> Iterator[trial.Verdict]:
+def _tried(chosen: Sequence[Mutant], trees: Sequence[trial.Tree], covering: Covering) -> list[trial.Verdict]:
+    """Try each in a tree that is free; what became of it is written down at once, for who waits."""
     free: Queue[trial.Tree] = Queue()
     for tree in trees:
         free.put(tree)
@@ -79,19 +79,15 @@ def _tried(chosen: Sequence[Mutant], trees: Sequence[trial.Tree], covering: Cove
     def try_one(mutant: Mutant) -> trial.Verdict:
         tree = free.get()
         try:
-            return tree.try_one(mutant, covering.order_for(mutant))
+            verdict = tree.try_one(mutant, covering.order_for(mutant))
         finally:
             free.put(tree)
+        with (WORK / "verdicts.txt").open("a", encoding="utf-8") as verdicts:
+            verdicts.write(f"{mutant.name}\n= {verdict.by or 'survived'}, {verdict.seconds:.0f} s\n\n")
+        return verdict
 
     with ThreadPoolExecutor(len(trees)) as pool:
-        yield from pool.map(try_one, chosen)
-
-
-def _shown(verdict: trial.Verdict) -> trial.Verdict:
-    """Write down what became of a mutant: who waits may look at it."""
-    with (WORK / "verdicts.txt").open("a", encoding="utf-8") as verdicts:
-        print(f"{verdict.mutant.name}\n= {verdict.by or 'survived'}, {verdict.seconds:.0f} s\n", file=verdicts)
-    return verdict
+        return list(pool.map(try_one, chosen))
 
 
 def _report(verdicts: Sequence[trial.Verdict], every: Sequence[Mutant]) -> int:

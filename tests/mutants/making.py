@@ -41,12 +41,22 @@ def mutations(node: cst.CSTNode, place: Place) -> Iterator[tuple[Place, cst.CSTN
 
 
 def _is_left_alone(node: cst.CSTNode) -> bool:
-    """As mutmut has it: annotations, decorators, what merely fails on import, and questions about types."""
+    """As mutmut has it: annotations, decorators, what merely fails on import, and questions about types.
+
+    And what can make no other program: the values of an enumeration, which nobody sees, and names of types.
+    """
     if isinstance(node, cst.Param):
         return node.default is not None and not isinstance(node.default, (cst.Name, cst.BaseNumber, cst.BaseString))
     if isinstance(node, cst.Call):
-        return isinstance(node.func, cst.Name) and node.func.value in {"len", "isinstance"}
+        return _name(node.func) in {"len", "isinstance"}
+    if isinstance(node, cst.Assign):
+        what = node.value.func if isinstance(node.value, cst.Call) else getattr(node.value, "value", None)
+        return _name(what) in {"auto", "TypeVar", "Callable"}
     return isinstance(node, (cst.Annotation, cst.Decorator, cst.ImportFrom))
+
+
+def _name(node: object) -> str:
+    return str(node.value) if isinstance(node, cst.Name) else ""
 
 
 def _place_of(node: cst.CSTNode, place: Place) -> Place:

@@ -1,10 +1,11 @@
 """What the cloud's bodies hold; what can't be read is Unexpected, never a guess."""
 
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -319,6 +320,76 @@ def test_disks_of_a_scaling_configuration_that_cannot_be_read_are_unexpected(dis
 def test_a_scaling_configuration_without_image_and_server_is_unexpected(configuration: dict[str, Any]) -> None:
     with pytest.raises(Unexpected, match="no readable imageRef"):
         list(payloads.images_of_scaling_configuration(configuration))
+
+
+def servers_of(server: dict[str, Any]) -> list[str]:
+    return list(payloads.images_of_server({"image": None} | server))
+
+
+def disks_of(template: dict[str, Any]) -> list[str]:
+    return list(payloads.images_of_scaling_configuration({"instance_config": template}))
+
+
+NAMED: list[tuple[Callable[[Any], object], dict[str, Any], str]] = [
+    (payloads.read_members, {"members": [{"member_id": 7}]}, "readable member_id: '7'"),
+    (payloads.read_members, {"members": [{"member_id": "a", "status": 7}]}, "readable status: '7'"),
+    (payloads.read_members, {"members": 7}, "list of members"),
+    (lambda page: payloads.read_page(page, "servers"), {"servers": [], "servers_links": 7}, "list of servers_links"),
+    (lambda page: payloads.read_numbered_page(page, "x"), {"total_number": "7"}, "readable total_number: '7'"),
+    (lambda page: payloads.read_numbered_page(page, "x"), {"total_number": 7}, "list of x"),
+    (servers_of, {"image": {"id": 7}}, "readable id: '7'"),
+    (servers_of, {"image": "i"}, "readable image: 'i'"),
+    (servers_of, {"metadata": "m"}, "readable metadata: 'm'"),
+    (servers_of, {"metadata": {"metering.image_id": 7}}, "readable metering.image_id: '7'"),
+    (lambda server: list(payloads.own_images_of_server(server, every=True)), {"id": 7}, "readable id: '7'"),
+    (
+        lambda server: list(payloads.volumes_of_server(server)),
+        {"os-extended-volumes:volumes_attached": 7},
+        "list of os-extended-volumes:volumes_attached",
+    ),
+    (payloads.image_of_volume, {"volume_image_metadata": 7}, "readable volume_image_metadata: '7'"),
+    (payloads.image_of_volume, {"volume_image_metadata": {"image_id": 7}}, "readable image_id: '7'"),
+    (lambda each: list(payloads.boot_images_of_volume(each)), {"volume_image_metadata": 7}, "metadata: '7'"),
+    (lambda each: list(payloads.boot_images(each, "a:")), {"a:kernel_id": 7}, "readable a:kernel_id: '7'"),
+    (lambda each: list(payloads.boot_images(each)), {"ramdisk_id": 7}, "readable ramdisk_id: '7'"),
+    (payloads.images_of_scaling_configuration, {"instance_config": 7}, "readable instance_config: '7'"),
+    (disks_of, {"imageRef": 7}, "readable imageRef: '7'"),
+    (disks_of, {"imageRef": False}, "readable imageRef: 'False'"),
+    (disks_of, {"imageRef": "i", "disk": 7}, "list of disk"),
+    (disks_of, {"imageRef": "i", "disk": [{"data_disk_image_id": 7}]}, "readable data_disk_image_id: '7'"),
+]
+
+
+@pytest.mark.parametrize(("reader", "record", "named"), NAMED, ids=range(len(NAMED)))
+def test_the_field_that_cannot_be_read_is_named_with_its_value(
+    reader: Callable[[Any], object], record: dict[str, Any], named: str
+) -> None:
+    with pytest.raises(Unexpected, match=rf"^the cloud's answer has no .*{re.escape(named)}$"):
+        list(cast("Iterable[object]", reader(record)))
+
+
+@pytest.mark.parametrize("key", ["status", "visibility", "protected", "tags", "owner", "name", "checksum"])
+def test_the_field_of_an_image_that_cannot_be_read_is_named_with_its_value(key: str) -> None:
+    with pytest.raises(Unexpected, match=rf"^the cloud's answer has no readable {key}: '7'$"):
+        read(**{key: 7})
+
+
+def test_a_visibility_that_nobody_knows_is_named() -> None:
+    with pytest.raises(Unexpected, match=r"^the cloud's answer has no readable visibility: 'secret'$"):
+        read(visibility="secret")
+
+
+def test_the_image_that_was_answered_instead_is_named() -> None:
+    with pytest.raises(Unexpected, match=r"^the cloud answered with image 'x'$"):
+        read(id="x")
+    with pytest.raises(Unexpected, match=r"^the cloud does not say from which image server web \(s1\) comes$"):
+        list(payloads.images_of_server({"name": "web", "id": "s1"}))
+
+
+def test_an_owner_that_a_listed_image_does_not_tell_is_named() -> None:
+    image = payloads.read_listed_image(without("owner"), ID)
+    assert image is not None
+    assert (image.unread, image.owner) == (("owner",), None)
 
 
 def test_a_server_is_told_by_name_and_id() -> None:
