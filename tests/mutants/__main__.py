@@ -65,7 +65,7 @@ def _covering(tree: trial.Tree, targets: list[str], jobs: int) -> Covering:
         "--cov-report=",
         "--cov-fail-under=0",
     )
-    if tree.run(*measure, *trial.TESTS):
+    if tree.measure(*measure):
         sys.exit(f"{tree.printed}\nThe tests must pass before there is a mutant.")
     return Covering(tree.place / ".coverage", tree.place, targets)
 

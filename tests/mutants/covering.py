@@ -2,6 +2,7 @@
 
 from collections import Counter
 from pathlib import Path
+from statistics import fmean
 
 from coverage import CoverageData
 
@@ -20,12 +21,18 @@ class Covering:
         )
 
     def order_for(self, mutant: Mutant) -> list[str]:
-        """The tests that run the function of a mutant, or its module if it is in none; the narrowest first."""
+        """The tests that run the function of a mutant, or its module if it is in none.
+
+        The modules of tests that are about little else come first: they most likely hold what it breaks.
+        """
         lines = self._tests[mutant.path].items()
         found = {
             test for line, tests in lines if not mutant.first or mutant.first <= line <= mutant.last for test in tests
         }
-        return sorted(found, key=lambda test: (self._lines[test], test))
+        widths: dict[str, list[int]] = {}
+        for test in found:
+            widths.setdefault(test.partition("::")[0], []).append(self._lines[test])
+        return sorted(found, key=lambda test: (fmean(widths[test.partition("::")[0]]), self._lines[test], test))
 
 
 def _tests_of(data: CoverageData, path: Path) -> dict[int, set[str]]:

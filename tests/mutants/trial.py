@@ -1,5 +1,6 @@
 """The trial of a mutant: the tests, on a copy of the tree that has it."""
 
+import json
 import os
 import shutil
 import signal
@@ -7,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,11 +23,11 @@ TESTS = (
     "tests/faults/test_sweep_properties.py",
 )
 # Nothing may differ from one run to the next: neither what Hypothesis makes up, nor the order of sets.
-PYTEST = (sys.executable, "-m", "pytest", "-m", "not slow", "--hypothesis-profile=quick", "--hypothesis-seed=0")
-ORDERED = ("-p", "tests.mutants.order", "--exitfirst")
-FIRST = 120
+PYTEST = ("-m", "not slow", "--hypothesis-profile=quick", "--hypothesis-seed=0")
+# It need not look into its own assertions, which are loaded already.
+ORDERED = ("-p", "tests.mutants.order", "--exitfirst", "-W", "ignore::pytest.PytestAssertRewriteWarning")
+FIRST = 300
 """How many tests are tried before all: those that run the place of the mutant, and little else."""
-MOST_SECONDS = 900
 PASSED, NOTHING_RUN = 0, 5
 
 
@@ -53,22 +53,54 @@ class Tree:
         self.place = place
         self._order = place.with_suffix(".order")
         self._printed = place.with_suffix(".txt")
+        self._environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+        self._environment |= {"PYTHONHASHSEED": "0"}
+        self._warm: subprocess.Popen[str] | None = None
 
-    def run(self, *arguments: str, order: Iterable[str] = (), only: bool = False) -> int:
-        """Run pytest, with these tests first; its exit code, or the number of a signal below zero."""
-        self._order.write_text("\n".join(order), encoding="utf-8")
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
-        environment |= {"PYTHONHASHSEED": "0", "ORDER": str(self._order), "ONLY": "1" if only else ""}
+    def measure(self, *arguments: str) -> int:
+        """Run all tests without a mutant, in a process that has loaded nothing."""
+        command = [sys.executable, "-m", "pytest", *PYTEST, *arguments, *TESTS]
         with self._printed.open("w") as printed:
-            process = subprocess.Popen(  # noqa: S603 (pytest, on what is ours)
-                [*PYTEST, *arguments], cwd=self.place, env=environment, stdout=printed, stderr=printed, process_group=0
+            done = subprocess.run(  # noqa: S603 (pytest, on what is ours)
+                command, cwd=self.place, env=self._environment, stdout=printed, stderr=printed, check=False
             )
-            try:
-                return process.wait(MOST_SECONDS)
-            except subprocess.TimeoutExpired:
-                return -signal.SIGALRM
-            finally:
-                _end(process)
+        return done.returncode
+
+    def warm_up(self) -> None:
+        """Start the process that forks for each trial."""
+        self._warm = subprocess.Popen(  # noqa: S603 (the same)
+            [sys.executable, "tests/mutants/warm.py", *PYTEST, *TESTS],
+            cwd=self.place,
+            env=self._environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        if self._answer() != "ready":
+            raise RuntimeError(self.printed)
+
+    def close(self) -> None:
+        """End that process."""
+        if self._warm:
+            self._warm.communicate()
+
+    def run(self, *tests: str, order: Iterable[str] = (), only: bool = False) -> int:
+        """Run tests, these first; pytest's exit code, or the number of a signal below zero."""
+        self._order.write_text("\n".join(order), encoding="utf-8")
+        asked = {
+            "arguments": [*PYTEST, *ORDERED, *tests],
+            "environment": {"ORDER": str(self._order), "ONLY": "1" if only else "", "PYTHONDONTWRITEBYTECODE": "1"},
+            "printed": str(self._printed),
+        }
+        assert self._warm
+        assert self._warm.stdin
+        print(json.dumps(asked), file=self._warm.stdin, flush=True)
+        return int(self._answer())
+
+    def _answer(self) -> str:
+        assert self._warm
+        assert self._warm.stdout
+        return self._warm.stdout.readline().strip()
 
     @property
     def printed(self) -> str:
@@ -91,7 +123,7 @@ class Tree:
     def _killed_by(self, order: Sequence[str], *, every: bool) -> str:
         code = self._run_only(order[:FIRST]) if order else PASSED
         if code == PASSED and every:
-            code = self.run(*ORDERED, *TESTS, order=order[FIRST:])
+            code = self.run(*TESTS, order=order[FIRST:])
         elif code == PASSED and len(order) > FIRST:
             code = self._run_only(order[FIRST:])
         if code == NOTHING_RUN:
@@ -100,17 +132,10 @@ class Tree:
 
     def _run_only(self, tests: Sequence[str]) -> int:
         files = dict.fromkeys(test.partition("::")[0] for test in tests)
-        return self.run(*ORDERED, *files, order=tests, only=True)
+        return self.run(*files, order=tests, only=True)
 
     def _reason(self, code: int) -> str:
         if code == -signal.SIGALRM:
             return "time-out"
-        failed = [line for line in self.printed.splitlines() if line.startswith(("FAILED ", "ERROR "))]
+        failed = [line for line in self.printed.splitlines() if line.startswith(("FAILED tests", "ERROR tests"))]
         return failed[0].split(" - ")[0] if failed else f"exit {code}"
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Leave nothing running of what a trial has started."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()

@@ -197,6 +197,9 @@ def glance_forms(status: int, message: str) -> Iterator[bytes]:
 GLANCE = [
     (404, f"Failed to find image {ID} to delete", Meaning.GONE),
     (404, f"No image found with ID {ID}", Meaning.GONE),
+    (400, f"Failed to find image {ID} to delete", Meaning.GONE),
+    (400, f"No image found with ID {ID}", Meaning.GONE),
+    (400, f"Image {ID} could not be found.", Meaning.UNEXPECTED),
     (404, f"Image {ID} could not be found.", Meaning.GONE),
     (404, "The resource could not be found.", Meaning.UNEXPECTED),
     (403, f"Image {ID} is protected and cannot be deleted.", Meaning.PROTECTED),
@@ -328,6 +331,43 @@ def test_every_fault_of_nova_has_a_meaning(status: int, name: str, meaning: Mean
 )
 def test_a_vendor_code_says_more_than_its_status(status: int, code: str, meaning: Meaning) -> None:
     assert meaning_of(read_answer(status, vendor(code, "Image not found."))) is meaning
+
+
+ALONE = dict(STATUSES) | {203: Meaning.UNEXPECTED, 412: Meaning.UNEXPECTED, 494: Meaning.UNEXPECTED}
+"""What a status means by itself; the first of these has no row."""
+CODES = {
+    **dict(IMS),
+    **{code: meaning for _, code, meaning in ECS},
+    **{f"APIGW.{number}": meaning for _, number, meaning in GATEWAY_CODES if number != "0201"},
+    "IAM.0012": Meaning.THROTTLED,
+}
+
+
+@pytest.mark.parametrize("status", ALONE)
+def test_every_vendor_code_means_the_same_with_every_status_unless_it_says_gone(status: int) -> None:
+    meant = {code: read_answer(status, vendor(code)).meaning for code in CODES}
+    is_gone = status in {400, 404}
+    assert {code for code, meaning in meant.items() if meaning is Meaning.GONE} == (GONE_CODES if is_gone else set())
+    assert {code: meant[code] for code in CODES.keys() - GONE_CODES} == {
+        code: meaning for code, meaning in CODES.items() if meaning is not Meaning.GONE
+    }
+
+
+@pytest.mark.parametrize("status", [401, 405, 412, 429, 494, 503])
+def test_words_decide_only_with_a_status_that_they_fit(status: int) -> None:
+    for _, message, _ in GLANCE:
+        for body in (message.encode(), json.dumps({"message": message}).encode(), vendor("IMG.9999", message)):
+            assert read_answer(status, body).meaning is ALONE[status], message
+
+
+def test_words_decide_only_with_a_code_that_they_fit() -> None:
+    for status, message, _ in GLANCE:
+        assert read_answer(status, vendor("XYZ.0001", message)).meaning is ALONE[status], message
+
+
+def test_words_count_in_whatever_case_they_are_written() -> None:
+    for status, message, meaning in GLANCE:
+        assert read_answer(status, message.upper().encode()).meaning is meaning, message
 
 
 @pytest.mark.parametrize("status", [200, 401, 403, 409, 429, 500, 503])

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -386,14 +387,103 @@ def test_the_image_that_was_answered_instead_is_named() -> None:
         list(payloads.images_of_server({"name": "web", "id": "s1"}))
 
 
-def test_an_owner_that_a_listed_image_does_not_tell_is_named() -> None:
+KEPT_BY: dict[str, object] = {
+    **dict.fromkeys(("owner", "name", "updated_at", "checksum")),
+    "status": "unknown",
+    "visibility": "public",
+    "protected": True,
+    "tags": frozenset(),
+}
+
+
+@pytest.mark.parametrize("key", KEPT_BY)
+def test_a_field_of_a_listed_image_that_cannot_be_read_holds_what_keeps_the_image(key: str) -> None:
+    record = GLANCE | {key: 7}
+    image = payloads.read_listed_image(record, ID)
+    assert image is not None
+    assert (image.unread, getattr(image, key), image.record) == ((key,), KEPT_BY[key], record)
+    assert replace(image, record=GLANCE, unread=(), **{key: getattr(read(), key)}) == read()
+
+
+def test_all_fields_of_a_listed_image_that_cannot_be_read_are_named_in_one_order() -> None:
+    image = payloads.read_listed_image(GLANCE | dict.fromkeys(KEPT_BY, 7), ID)
+    assert image is not None
+    assert image.unread == ("owner", "name", "status", "visibility", "protected", "tags", "updated_at", "checksum")
+
+
+def test_an_owner_that_a_listed_image_does_not_tell_is_unread() -> None:
     image = payloads.read_listed_image(without("owner"), ID)
     assert image is not None
     assert (image.unread, image.owner) == (("owner",), None)
+    assert payloads.read_listed_image(GLANCE | {"owner": None}, ID) == read(owner=None)
+
+
+def test_a_listed_image_is_absent_if_it_is_deleted_whatever_else_cannot_be_read() -> None:
+    assert payloads.read_listed_image(GLANCE | {"status": "deleted", "name": 7}, ID) is None
+
+
+@pytest.mark.parametrize("visibility", ["private", "shared", "public", "community"])
+def test_every_visibility_of_glance_can_be_read(visibility: str) -> None:
+    image = read(visibility=visibility)
+    assert image is not None
+    assert image.visibility == visibility
+
+
+@pytest.mark.parametrize("total", [None, "7", 7.0, True, -1], ids=repr)
+def test_a_list_that_does_not_count_its_items_is_unexpected(total: object) -> None:
+    with pytest.raises(Unexpected, match="total_number"):
+        payloads.read_numbered_page({"total_number": total, "x": []}, "x")
+
+
+@pytest.mark.parametrize("total", [0, 1, 70])
+def test_a_list_tells_how_many_items_there_are(total: int) -> None:
+    assert payloads.read_numbered_page({"total_number": total, "x": [{"a": 1}]}, "x") == ([{"a": 1}], total)
+
+
+@pytest.mark.parametrize(
+    ("server", "own"),
+    [
+        ({"status": "SHELVED"}, ["s"]),
+        ({"status": "shelved_offloaded"}, ["s"]),
+        ({"status": "SHELVED_OFFLOADED"}, ["s"]),
+        ({"status": "ACTIVE", "OS-EXT-STS:task_state": "shelving_image_uploading"}, ["s"]),
+        ({"status": "ACTIVE", "OS-EXT-STS:task_state": "unshelving"}, ["s"]),
+        ({"status": "ACTIVE", "OS-EXT-STS:task_state": None}, []),
+        ({"status": "ACTIVE", "OS-EXT-STS:task_state": "rebooting"}, []),
+        ({}, []),
+    ],
+    ids=str,
+)
+def test_a_shelved_server_needs_the_image_that_was_made_of_it(server: dict[str, Any], own: list[str]) -> None:
+    assert list(payloads.own_images_of_server({"id": "s"} | server, every=False)) == own
+    assert list(payloads.own_images_of_server({"id": "s"} | server, every=True)) == ["s"]
+
+
+def test_a_server_names_its_volumes() -> None:
+    key = "os-extended-volumes:volumes_attached"
+    assert list(payloads.volumes_of_server({key: [{"id": "v"}, {"id": "w"}]})) == ["v", "w"]
+    assert list(payloads.volumes_of_server({key: None})) == list(payloads.volumes_of_server({})) == []
+
+
+def test_kernel_and_ramdisk_are_named_by_servers_images_and_volumes() -> None:
+    boots = {"kernel_id": "k", "ramdisk_id": "r"}
+    assert list(payloads.boot_images(boots)) == ["k", "r"]
+    assert list(payloads.boot_images({"x:ramdisk_id": "r", "x:kernel_id": "", "kernel_id": "k"}, "x:")) == ["r"]
+    assert list(payloads.boot_images_of_volume({"volume_image_metadata": boots})) == ["k", "r"]
+    assert list(payloads.boot_images_of_volume({})) == []
+
+
+def test_an_image_names_all_that_it_was_made_from() -> None:
+    image = read(
+        kernel_id="k", __data_origin="image,eu-de,o", __originalimagename="p", base_image_ref="b", ramdisk_id=None
+    )
+    assert image is not None
+    assert set(payloads.parents_of_image(image)) == {"k", "eu-de", "o", "p", "b"}
 
 
 def test_a_server_is_told_by_name_and_id() -> None:
     assert payloads.label({"name": "web", "id": "s1"}) == "web (s1)"
+    assert payloads.label({"x_name": "web", "x_id": "s1", "name": "no", "id": "no"}, "x_") == "web (s1)"
     assert payloads.label({"name": "", "id": "s1"}) == "unnamed (s1)"
 
 
