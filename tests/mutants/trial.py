@@ -26,7 +26,7 @@ TESTS = (
 PYTEST = ("-m", "not slow", "--hypothesis-profile=quick", "--hypothesis-seed=0")
 # It need not look into its own assertions, which are loaded already.
 ORDERED = ("-p", "tests.mutants.order", "--exitfirst", "-W", "ignore::pytest.PytestAssertRewriteWarning")
-FIRST = 300
+FIRST = 600
 """How many tests are tried before all: those that run the place of the mutant, and little else."""
 PASSED, NOTHING_RUN = 0, 5
 

@@ -53,9 +53,7 @@ RULES: list[tuple[str, Image, Facts, Policy, str]] = [
 
 
 @pytest.mark.parametrize(("reason", "found", "facts", "policy", "detail"), RULES, ids=range(len(RULES)))
-def test_a_refusal_says_what_it_rests_on(
-    reason: str, found: Image, facts: Facts, policy: Policy, detail: str
-) -> None:
+def test_a_refusal_says_what_it_rests_on(reason: str, found: Image, facts: Facts, policy: Policy, detail: str) -> None:
     words = detail.format(before=(NOW - SECOND).isoformat(), now=NOW.isoformat())
     assert judge(found, facts, policy) == Objection(reason, words)
 
