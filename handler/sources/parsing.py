@@ -59,7 +59,7 @@ def valid(model: type[M], payload: Mapping[str, Any]) -> M:
     try:
         return parse(event=dict(payload), model=model)
     except ValidationError as exc:
-        problems = [_wrong_field(error) for error in exc.errors(include_url=False, include_input=False)]
+        problems = [_wrong_field(error) for error in exc.errors()]
         more = [f"and {len(problems) - _MOST_PROBLEMS} more"] if len(problems) > _MOST_PROBLEMS else []
         raise InvalidRequest("; ".join(problems[:_MOST_PROBLEMS] + more)) from None
 

@@ -189,11 +189,12 @@ def of_bus(detail: object, detail_type: object = "x") -> dict[str, Any]:
 NO_EVENT = "not an SQS, SNS, EventBridge or CloudFormation event, nor a request with image_ids, images or sweep"
 NO_RECORDS = "Records: must be a list of at least one record"
 NO_ID = "Records: a record without messageId could not be returned to the queue by itself"
+NO_LISTS: list[object] = [[], 7, [7], {}]
 UNKNOWN: list[tuple[object, str]] = [
     (7, "an event is a JSON object, not int"),
     ([], "an event is a JSON object, not list"),
     ({}, NO_EVENT),
-    *(({"Records": records}, NO_RECORDS) for records in ([], 7, [7], {})),
+    *(({"Records": records}, NO_RECORDS) for records in NO_LISTS),
     ({"Records": [{}]}, "Records: from None, not from aws:sqs or aws:sns"),
     (
         {"Records": [{"eventSource": "aws:s3"}, {"EventSource": "a"}]},
