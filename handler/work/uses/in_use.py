@@ -107,7 +107,7 @@ class InUse:
         made_of = {use.image_id.casefold(): use.image_id for use in uses if use.is_made_of_it}
         missing = [image_id for key, image_id in made_of.items() if key not in self._boots]
         if missing:
-            with ThreadPoolExecutor(min(AT_ONCE, len(missing)), thread_name_prefix="image") as pool:
+            with ThreadPoolExecutor(min(AT_ONCE, len(missing))) as pool:
                 self._boots |= dict(pool.map(self._boot_images, missing))
         return [
             Use(boot, f"image {image_id}, which is in use", is_made_of_it=False)
