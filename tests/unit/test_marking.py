@@ -9,7 +9,7 @@ Then the state that they make, and the steps by which the image is marked, relea
 """
 
 import itertools
-import random
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -107,21 +107,45 @@ def line(tags: list[str], status: str, sweep_name: str, before_name: str) -> str
     return f"{situation} | {shortened(result, tags)}"
 
 
-def lines() -> Iterator[str]:
-    """Each kind of tag alone, and a choice of all that may stand together."""
-    kinds = [(each, "", "", "") for each in MARKS]
-    kinds += [("", each, "", "") for each in SIGNS[1:]] + [("", "", each, "") for each in HOLDS[1:]]
-    chosen = random.Random(7).sample(list(itertools.product(MARKS, SIGNS, HOLDS, SWITCHES)), 280)
-    for number, parts in enumerate([*kinds, *chosen]):
-        tags = [tag for part in parts for tag in part.split(", ") if tag]
-        status = "deactivated" if number % 3 == 1 else "active"
-        sweep = "deactivates" if number % 4 == 2 else "without grace" if number % 7 == 3 else ""
-        yield line(tags, status, sweep, [*BEFORE][number % 3 if number % 2 else 0])
+def situations() -> Iterator[tuple[list[str], str, str, str]]:
+    """Each kind of tag alone, and all that may stand together."""
+    alone = [*((each, "", "", "") for each in MARKS), *(("", each, "", "") for each in SIGNS[1:])]
+    alone += [*(("", "", each, "") for each in HOLDS[1:]), *(("", "", "", each) for each in SWITCHES[1:])]
+    together = [*alone, *itertools.product(MARKS, SIGNS, HOLDS, SWITCHES)]
+    for sweep, before, status, parts in itertools.product(SWEEPS, BEFORE, ("active", "deactivated"), together):
+        yield [tag for part in parts for tag in part.split(", ") if tag], status, sweep, before
+
+
+def chosen() -> Iterator[str]:
+    """A line for each that differs from all before it in more than its tags and days, and for each tag alone."""
+    seen: set[str] = set()
+    for tags, status, sweep, before in situations():
+        found = line(tags, status, sweep, before)
+        result = re.sub(r"[+-]\d+|none|soon|, mark", "", found.partition(" | ")[2])
+        if result not in seen or (len(tags) < 2 and (status, sweep, before) == ("active", "", "")):
+            yield found
+        seen.add(result)
+
+
+def parsed(situation: str) -> tuple[list[str], str, str, str]:
+    """The tags, the status of the image, the sweep, and the plan before, as a line begins with them."""
+    tags, status, *more = situation.split("; ")
+    sweep = next((each for each in more if each in SWEEPS), "")
+    return (
+        [] if tags == "nothing" else tags.split(", "),
+        status,
+        sweep,
+        next((each for each in more if each in BEFORE), ""),
+    )
+
+
+LINES = TABLE.read_text(encoding="utf-8").splitlines()
 
 
 def test_what_is_planned_in_each_situation_stands_in_the_table() -> None:
-    assert "".join(f"{each}\n" for each in lines()) == TABLE.read_text(encoding="utf-8")
+    assert len(LINES) > 300
+    assert [line(*parsed(each.partition(" | ")[0])) for each in LINES] == LINES
 
 
 if __name__ == "__main__":
-    TABLE.write_text("".join(f"{each}\n" for each in lines()), encoding="utf-8")
+    TABLE.write_text("".join(f"{each}\n" for each in dict.fromkeys(chosen())), encoding="utf-8")

@@ -420,6 +420,7 @@ def test_an_owner_that_a_listed_image_does_not_tell_is_unread() -> None:
 
 def test_a_listed_image_is_absent_if_it_is_deleted_whatever_else_cannot_be_read() -> None:
     assert payloads.read_listed_image(GLANCE | {"status": "deleted", "name": 7}, ID) is None
+    assert payloads.read_listed_image(without("owner") | {"status": "deleted"}, ID) is None
 
 
 @pytest.mark.parametrize("visibility", ["private", "shared", "public", "community"])

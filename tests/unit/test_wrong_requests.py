@@ -34,6 +34,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"images": [{"id": "x"}]}, f"images[0].id: {NO_UUID}"),
     ({"image_ids": [ID], "dryrun": True}, "dryrun: unknown field"),
     ({"image_ids": [ID], "x" * 100: True}, f"{'x' * 60}: unknown field"),
+    ({"image_ids": [ID], "Xx": True}, "Xx: unknown field"),
     ({"image_ids": [ID], ".é": True}, "\\xe9: unknown field"),
     ({"images": [{"id": ID, "expect": {"nam": "x"}}]}, "images[0].expect.nam: unknown field"),
     ({"image_ids": ["x"], "not_after": "soon"}, f"not_after: {MOMENT}; image_ids[0]: {NO_UUID}"),
