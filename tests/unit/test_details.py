@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from handler.cloud.meanings import Meaning
-from handler.errors import Outdated, OverLimit, Unavailable, Unexpected
+from handler.errors import AnswerLost, Denied, Outdated, OverLimit, Unanswered, Unavailable, Unexpected
 from handler.model.outcome import Outcome
 from handler.model.request import DeletionRequest, Job, Select, SweepRequest, Target
 from handler.rules.mark_state import state_of
@@ -19,7 +19,8 @@ from handler.work.uses import lists
 from handler.work.uses.lists import Expiry
 from tests.conftest import UNKNOWN_ID, Invocation, Invoke
 from tests.examples import DAY, IMAGE, NOW, tagged
-from tests.fakecloud import DEMO, OTHER, FakeCloud
+from tests.fakecloud import DEMO, OTHER, FakeCloud, Server
+from tests.faults import Clock, new_run
 
 GRACE = SweepRequest(Select(name="ci-*"), grace=7 * DAY)
 
@@ -162,6 +163,38 @@ def test_a_server_that_does_not_tell_its_image_yet_is_named(invoke: Invoke, clou
     server = cloud.add_server("db-1", image=None, status="BUILD", taken_up=False)
     detail = f"server db-1 ({server}) is being built, and does not say yet from which image"
     assert details(invoke({"image_ids": [image]})) == [("failed", "unavailable", detail)]
+
+
+def test_three_images_in_a_row_without_an_answer_end_the_run(cloud: FakeCloud, server: Server) -> None:
+    silent, other = Unanswered("x"), AnswerLost("x")
+    progress = Progress(1)
+    noted = [progress.note(each) for each in (silent, silent, other, silent, None, silent, silent, silent, silent)]
+    assert noted == [False] * 7 + [True] * 2
+    run = new_run(cloud, server, Clock())
+    for error in (silent, silent, other):
+        run.note(error)
+    run.deadline.check()
+    for error in (silent, silent, silent):
+        run.note(error)
+    with pytest.raises(Unanswered):
+        run.deadline.check()
+
+
+def test_an_error_that_everything_else_would_meet_ends_the_run(cloud: FakeCloud, server: Server) -> None:
+    run = new_run(cloud, server, Clock())
+    run.note(None)
+    run.note(Denied("x"))
+    run.deadline.check()
+    run.note(Denied("x", ends_run=True))
+    with pytest.raises(Denied):
+        run.deadline.check()
+
+
+def test_volumes_are_listed_once_for_all_images(invoke: Invoke, cloud: FakeCloud) -> None:
+    images = [cloud.add_image() for _ in range(4)]
+    run = invoke({"image_ids": images}, REAPER_IN_USE_ALSO="volumes", REAPER_CONCURRENCY="1")
+    assert run.outcomes == dict.fromkeys(images, ("deleted", ""))
+    assert len([call for call in cloud.calls_of("GET") if call.path.endswith("/volumes/detail")]) == 1
 
 
 # What only a part of the work can say
