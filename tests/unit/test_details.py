@@ -9,9 +9,9 @@ import pytest
 
 from handler.cloud.meanings import Meaning
 from handler.errors import AnswerLost, Denied, Outdated, OverLimit, Unanswered, Unavailable, Unexpected
-from handler.model.outcome import Outcome
+from handler.model.outcome import Outcome, Survey
 from handler.model.request import DeletionRequest, Job, Select, SweepRequest, Target
-from handler.rules.mark_state import state_of
+from handler.rules.mark_state import MarkState, state_of
 from handler.work import deletion, grace, sweeps
 from handler.work.judgement import Judgement
 from handler.work.run import Progress
@@ -111,11 +111,13 @@ def test_a_mark_that_is_taken_off_is_told(invoke: Invoke, cloud: FakeCloud) -> N
     assert cloud.images[image].tags == []
 
 
-def test_an_image_that_is_changed_all_the_time_is_told() -> None:
-    changes = SimpleNamespace(add_tag=lambda *_: None, remove_tag=lambda *_: None)
+def test_an_image_that_is_changed_all_the_time_is_told_after_twelve_plans() -> None:
+    added: list[str] = []
+    changes = SimpleNamespace(add_tag=lambda _, tag: added.append(tag))
     run: Any = SimpleNamespace(now=NOW, cloud=SimpleNamespace(image=lambda _: IMAGE, changes=changes))
     with pytest.raises(Unexpected, match=r"^somebody else changes its tags all the time$"):
         grace.mark(IMAGE, state_of(IMAGE, GRACE, NOW), GRACE, run)
+    assert len(added) == 12
 
 
 def test_an_image_that_goes_while_it_is_marked_is_gone() -> None:
@@ -218,6 +220,26 @@ def test_a_list_is_read_again_before_it_is_too_old_unless_it_takes_too_long_for_
     took: float, age: float, *, due: bool
 ) -> None:
     assert lists.is_due(100.0, took, 100.0 + age) is due
+
+
+@pytest.mark.parametrize(
+    ("days", "state", "is_left"),
+    [(-3, "DUE", True), (-4, "DUE", False), (None, "DUE", True), (-3, "WAITING", False), (0, "DUE", True)],
+)
+def test_an_image_is_left_to_workers_for_three_days_after_its_last(
+    days: int | None, state: str, *, is_left: bool
+) -> None:
+    last_day = None if days is None else (NOW + days * DAY).date()
+    mark = state_of(IMAGE, GRACE, NOW)._replace(state=MarkState[state], last_day=last_day)
+    assert sweeps._is_for_workers(mark, NOW.date()) is is_left
+
+
+def test_a_thousand_images_of_a_sweep_that_is_not_carried_out_are_named() -> None:
+    named = sweeps._expired(Survey(selected=(IMAGE,) * 1001), NOW)
+    assert len(named) == 1000
+    assert {(told.reason, told.detail) for told in named} == {
+        ("expired", f"the request was good until {NOW.isoformat()}")
+    }
 
 
 def test_what_is_left_to_a_worker_says_so() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handler.cloud import meanings
+from handler.cloud import fields, meanings
 from handler.cloud.meanings import Answer, Meaning, Row
 from tests.properties import tried
 
@@ -430,6 +430,44 @@ def test_the_sentence_for_a_person_is_one_short_line_without_markup() -> None:
     assert str(answer).startswith("HTTP 502 502 Bad a&b long long")
     assert len(answer.message) == 300
     assert "\n" not in str(answer)
+
+
+def test_what_an_answer_says_is_cut_where_it_gets_too_long() -> None:
+    last = f"Image {ID} not found"
+    assert read_answer(404, last.rjust(20_000).encode()).meaning is Meaning.GONE
+    assert read_answer(404, last.rjust(20_001).encode()).meaning is Meaning.UNEXPECTED
+    answer = meanings.read_answer(400, vendor("x" * 100, "y" * 301).decode(), {"x-request-id": "z" * 61})
+    assert answer == Answer(Meaning.UNEXPECTED, 400, f"({'x' * 59}", "y" * 300, "z" * 60)
+
+
+@pytest.mark.parametrize("name", ["x-openstack-request-id", "x-request-id", "x-compute-request-id"])
+def test_the_cloud_has_three_names_for_its_name_of_a_request(name: str) -> None:
+    headers = {"x-request-id": "", "x-compute-request-id": ""} | {name: "req-1", "date": "x"}
+    assert meanings.read_answer(500, "", headers).request_id == "req-1"
+    assert meanings.request_id_of(headers, str.upper) == "REQ-1"
+
+
+REFUSALS: list[tuple[object, tuple[object, str] | None]] = [
+    *(({key: "IMG.1"}, ("IMG.1", "")) for key in ("error_code", "errorCode", "code")),
+    *(({key: "text"}, (None, "text")) for key in ("error_msg", "errorMsg", "message")),
+    ({"code": "c", "errorCode": "b", "error_code": "a"}, ("a", "")),
+    ({"message": "c", "errorMsg": "b", "error_msg": "a"}, (None, "a")),
+    ({"error": {"code": 404, "message": "text"}}, (404, "text")),
+    ({"x": 1, "y": [], "itemNotFound": {"message": "text"}}, (None, "text")),
+    ({"code": "a", "error": {"code": "b", "message": "text"}}, ("a", "")),
+    ({"code": None, "message": ["x"]}, None),
+    ({"a": {"b": {"code": "a"}}}, None),
+    ({"message": ""}, (None, "")),
+    ({"message": 7}, (None, "7")),
+    ([{"code": "a"}], None),
+    ("x", None),
+]
+
+
+@pytest.mark.parametrize(("body", "read"), REFUSALS, ids=range(len(REFUSALS)))
+def test_a_refusal_is_read_in_the_spelling_of_each_service(body: object, read: tuple[object, str] | None) -> None:
+    assert fields.read_refusal(json.dumps(body)) == read
+    assert fields.read_refusal("{") is None
 
 
 def test_an_answer_is_told_with_status_code_and_message() -> None:

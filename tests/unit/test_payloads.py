@@ -183,6 +183,26 @@ def test_every_time_that_is_read_knows_its_zone(text: str) -> None:
     assert time is None or time.tzinfo is not None
 
 
+@pytest.mark.parametrize(
+    ("header", "date"),
+    [
+        ("Mon, 23 Nov 2026 09:51:55 GMT", NINE),
+        ("Mon, 23 Nov 2026 10:51:55 +0100", NINE),
+        ("Mon, 23 Nov 2026 09:51:55", NINE),
+        ("Mon, 23 Nov 2026 09:51:55 -0000", NINE),
+        ("Fri, 01 Jan 1971 00:00:00 GMT", datetime(1971, 1, 1, tzinfo=UTC)),
+        ("Thu, 31 Dec 1970 23:59:59 GMT", None),
+        ("Fri, 31 Dec 9999 23:59:59 -1400", None),
+        ("soon", None),
+        ("", None),
+    ],
+)
+def test_a_time_in_a_header_is_in_utc_and_of_a_clock_that_was_set(header: str, date: datetime | None) -> None:
+    read = fields.read_date(header)
+    assert read == date
+    assert read is None or read.tzinfo is UTC
+
+
 def members(*pairs: tuple[str, str | None]) -> dict[str, Any]:
     return {"members": [{"member_id": name, "status": status} for name, status in pairs]}
 
