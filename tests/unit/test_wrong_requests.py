@@ -196,7 +196,7 @@ UNKNOWN: list[tuple[object, str]] = [
     ([], "an event is a JSON object, not list"),
     ({}, NO_EVENT),
     *(({"Records": records}, NO_RECORDS) for records in NO_LISTS),
-    ({"Records": [{}]}, "Records: from None, not from aws:sqs or aws:sns"),
+    ({"Records": [{}]}, "Records: from nowhere, not from aws:sqs or aws:sns"),
     (
         {"Records": [{"eventSource": "aws:s3"}, {"EventSource": "a"}]},
         "Records: from a, aws:s3, not from aws:sqs or aws:sns",
