@@ -19,7 +19,9 @@ from tests.fakecloud.api import Reply, Request
 
 Fault = Mapping[str, Any]
 Do = Callable[[Sequence[Mapping[str, Any]]], None]
-TABLE, SECRET = "chaos-budget", "chaos/credentials"
+CLOUD = "http://cloud"
+"""Stands in credentials for the address at which an environment finds the cloud."""
+SECRET = "chaos/credentials"
 IMAGE = re.compile(r"/images/([^/]+)")
 WORKERS = "https://sqs.eu-central-1.amazonaws.com/123456789012/workers"
 
@@ -38,7 +40,7 @@ class Aws:
             return self.table(request)
         asked = json.loads(request.body)
         if kind == "secret":
-            text = json.dumps(self.secret).replace("http://cloud", request.base)
+            text = json.dumps(self.secret).replace(CLOUD, request.base)
             return _json({"Name": SECRET, "SecretString": text})
         sent = [(entry["Id"], entry["MessageBody"]) for entry in asked["Entries"]]
         for _, body in sent:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from tests.chaos.door import CLOUD
 from tests.chaos.history import EPOCH, Image, Invocation
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ Step = Mapping[str, Any]
 Json = dict[str, Any]
 REPEATED = frozenset({"schedule", "topic", "lifecycle"})
 """The sources whose engine sends an event again."""
-FUNCTIONS = {"schedule": "sweeper", "direct": "sweeper", "topic": "hook", "lifecycle": "hook", "stack": "hook"}
+FUNCTIONS = {"schedule": "sweeper", "direct": "sweeper", "topic": "hook", "lifecycle": "hook", "stack": "stack"}
 BAD = (
     "",
     "{",
@@ -33,7 +34,8 @@ def request(step: Step, images: Sequence[Sequence[Any]], world: "World") -> Json
     if "policy" in step:
         asked: Json = {"sweep": world.policies[step["policy"] % len(world.policies)]}
     else:
-        asked = _named(step, images, world)
+        # CloudFormation writes every value as a string, and so no size.
+        asked = _named({**step, "expect": ()} if step.get("source") == "stack" else step, images, world)
     if step.get("reason"):
         asked["reason"] = "chaos"
     if step.get("dry_run"):
@@ -118,6 +120,26 @@ def _bus(kind: str, detail: object) -> Json:
     }
 
 
+SIGNED = "signature-of-cloudformation-0123456789"
+"""Stands in the address at which CloudFormation waits, and is a secret."""
+
+
+def _stack(asked: Json, number: int) -> Json:
+    """A call of CloudFormation: all its values are strings."""
+    properties = {key: str(value).lower() if isinstance(value, bool) else value for key, value in asked.items()}
+    return {
+        "RequestType": "Delete",
+        "ServiceToken": "arn:aws:lambda:eu-central-1:123456789012:function:hook",
+        "ResponseURL": f"{CLOUD}/sink/stack-{number}?X-Amz-Signature={SIGNED}",
+        "StackId": "arn:aws:cloudformation:eu-central-1:123456789012:stack/farm/5ef1c5a0",
+        "RequestId": f"call-{number}",
+        "LogicalResourceId": "Images",
+        "PhysicalResourceId": "image-reaper/Images/of-the-farm",
+        "ResourceType": "Custom::Images",
+        "ResourceProperties": {"ServiceToken": "arn", **properties},
+    }
+
+
 def event(step: Step, world: "World") -> tuple[Any, str]:
     """An event that is no queue's, and the function that it is for."""
     source = step["source"]
@@ -125,6 +147,8 @@ def event(step: Step, world: "World") -> tuple[Any, str]:
     made: Any = asked
     if source == "schedule":
         made = _bus("Scheduled Event", json.dumps(asked) if step.get("scheduler") else asked)
+    elif source == "stack":
+        made = _stack(asked, len(world.history.invocations))
     elif source == "lifecycle":
         made = _bus("Reaper Request", asked)
     elif source == "topic":

@@ -22,7 +22,7 @@ KINDS = (
     ("volumes", "GET", r"/volumes(/detail)?$"),
 )
 """What is asked: the method, and how the path ends."""
-AWS = "/aws"
+AWS, SINK = "/aws", "/sink"
 HTML = "<html><body><h1>{status}</h1>the gateway has a headache</body></html>"
 
 
@@ -32,6 +32,8 @@ def kind_of(request: Request) -> str:
         return {"DynamoDB_20120810": "budget", "secretsmanager": "secret", "AmazonSQS": "send"}.get(
             request.headers.get("X-Amz-Target", "").partition(".")[0], "aws"
         )
+    if request.path.startswith(SINK):
+        return "sink"
     for kind, method, path in KINDS:
         if re.fullmatch(method, request.method) and re.search(path, request.path):
             return kind

@@ -4,7 +4,8 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tests.chaos.door import SECRET, TABLE, WORKERS
+from tests.chaos.door import SECRET, WORKERS
+from tests.chaos.table import TABLE
 
 Step = dict[str, Any]
 NAMES = ("ci", "web", "web-gpu", "db", "nightly")
@@ -237,9 +238,11 @@ def _poll(rng: random.Random) -> Step:
 
 
 def _call(rng: random.Random) -> Step:
-    source = rng.choice(("schedule", "schedule", "schedule", "direct", "topic", "lifecycle"))
-    step: Step = {"do": "call", "source": source, "granted": rng.choice((60.0, 60.0, 10.0))}
-    if source == "schedule" or rng.random() < 0.4:
+    source = rng.choice(("schedule", "schedule", "schedule", "direct", "topic", "lifecycle", "stack"))
+    # CloudFormation is answered in the last ten seconds.
+    granted = 60.0 if source == "stack" else rng.choice((60.0, 60.0, 10.0))
+    step: Step = {"do": "call", "source": source, "granted": granted}
+    if source == "schedule" or (source != "stack" and rng.random() < 0.4):
         step |= {"policy": rng.randrange(4)} | ({"dry_run": True} if rng.random() < 0.1 else {})
         step |= {"scheduler": True} if rng.random() < 0.3 else {}
     else:
@@ -283,7 +286,7 @@ def _fault(rng: random.Random) -> Step:
         return _standstill(rng)
     (kind,) = rng.choices(KINDS, [weight for *_, weight in KINDS])
     what, amounts, _ = kind
-    at = rng.choice(("budget", "secret", "send", *AT)) if what not in {"before", "after"} else rng.choice(AT)
+    at = rng.choice(("budget", "secret", "send", "sink", *AT)) if what not in {"before", "after"} else rng.choice(AT)
     fault: Step = {"at": at, "nth": rng.choice((0, 0, 0, 1, 1, 2, 4, 9)), "what": what}
     amount = rng.choice(amounts)
     fault |= {"amount": amount} if amount is not None else {}

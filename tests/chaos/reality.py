@@ -3,17 +3,18 @@
 The services live by the clock of the machine, and the world by its own, which stands still while nobody waits and jumps
 where somebody does. Three things bring the two together. What the services keep is written at the world's time: images
 and servers are put into their databases, and where Glance has written down when it changed an image, that is moved to
-the world's time as soon as Glance has answered. The header `Date` says the world's time. And Nova compares the time from
-which on a client wants to know of changes with what it has kept. Tokens live by the clock of the machine, as they do on
-the fake cloud: the function takes from them only how long they last.
+the world's time as soon as Glance has answered. The header `Date` says the world's time. And Nova compares the moment
+since which a client asks for changes with what it has kept. Tokens live by the clock of the machine, as they do on the
+fake cloud: the function takes from them only how long they last.
 
-The services are asked for pages as small as the world wants them. They keep for five minutes in mind that a token was
-good; here, tokens that were revoked are spoilt on their way, so that every service turns them down at once, as on the
-fake cloud. Volumes do not exist.
+No page of a list is larger than the world wants it. Glance and Nova keep in mind for five minutes that a token was
+good: those that were revoked are spoilt on their way, so that every service turns them down at once, as on the fake
+cloud. There are no volumes.
 """
 
 import random
 import re
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -123,13 +124,18 @@ class RealLand:
         self._revoked |= self._tokens
 
     def rotate(self, password: str) -> None:
-        """Give the function's user another password; Keystone ends its tokens itself."""
+        """Give the function's user another password; Keystone ends its tokens itself.
+
+        It counts them by seconds: a token that is made in the same second, with the new password, ends as well. So that
+        second is waited for.
+        """
         found = self._admin.ask("GET", "/v3/users?name=reaper", service="identity")
         user = _json(found)["users"][0]["id"]
         self._admin.ask("PATCH", f"/v3/users/{user}", {"user": {"password": password}}, service="identity")
         self._password = password
         self._passwords.add(password)
         self.revoke()
+        time.sleep(1.0 - time.time() % 1.0)
 
     def secrets(self) -> set[str]:
         return self._passwords | self._tokens

@@ -6,46 +6,26 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 from uuid import UUID
 
-from werkzeug.test import Client, TestResponse
-
-from tests.aws import REGION, OneAtATime
 from tests.chaos import events
 from tests.chaos.deliveries import Queue
-from tests.chaos.door import TABLE, Aws, Door
+from tests.chaos.door import CLOUD, Aws, Door
 from tests.chaos.environment import Environment, new_clock
-from tests.chaos.faulty import AWS
+from tests.chaos.functions import KEYS, Functions, Place
 from tests.chaos.history import EPOCH, Act, History, Invocation, Message, Moment
 from tests.chaos.inside import Order
 from tests.chaos.land import FakeLand, Land
 from tests.chaos.observer.judging import Violation, judge, judge_world
 from tests.chaos.people import People
-from tests.fakecloud import Server
-from tests.fakecloud.api import Reply, Request
+from tests.chaos.table import Table
 
 Step = Mapping[str, Any]
-KEYS = {
-    "AWS_ACCESS_KEY_ID": "AKIDCHAOSEXAMPLE",
-    "AWS_SECRET_ACCESS_KEY": "chaos/secret+access/key/0123456789abcdef",
-    "AWS_SESSION_TOKEN": "chaos-session-token-0123456789abcdef",
-    "AWS_REGION": REGION,
-}
 TRIES = 3
 """How often an engine invokes a function with an event that nobody waits for."""
 UUID_LIKE = r"[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}"
 PLACES = ("response", "connect", "request", "journal", "name")
-
-
-class Place(NamedTuple):
-    """An environment, the port at which it finds everything, and the function that it belongs to."""
-
-    environment: Environment
-    server: Server
-    door: Door
-    function: str
-    settings: Mapping[str, str]
 
 
 class World:
@@ -63,26 +43,35 @@ class World:
         self.queue = Queue(self.history, "requests", fifo=cast["fifo"], most=cast["receives"])
         self.workers = Queue(self.history, "workers", most=cast["receives"])
         self.policies: list[Any] = [dict(policy) for policy in cast["policies"]]
-        self.settings: dict[str, str] = dict(cast["settings"])
         self.told: list[str] = []
         self.violations: list[Violation] = []
         self.operations = 0
         self._ids = random.Random(seed)
-        self._idle: list[Place] = []
-        self._all: list[Place] = []
-        self._depth = self._made = 0
-        self._table: Client | None = None
-        self._variables = self.land.variables("http://cloud")
-        self.aws = Aws(dict(self._variables), lambda body: self.workers.send(body, self.clock.value), self._count)
-        self.history.secrets |= {value for name, value in KEYS.items() if name != "AWS_REGION"}
+        self._depth = 0
+        credentials = self.land.variables(CLOUD)
+        self.history.secrets |= {events.SIGNED} | {value for name, value in KEYS.items() if name != "AWS_REGION"}
+        aws = Aws(dict(credentials), lambda body: self.workers.send(body, self.clock.value), Table().answer)
+        self.functions = Functions(dict(cast["settings"]), credentials, aws, self.clock, self._door)
         self.tick()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
-        for place in self._all:
-            self._end(place)
+        self.functions.close()
+
+    def _door(self, environment: Environment, aws: Aws) -> Door:
+        return Door(
+            environment=environment,
+            land=self.land,
+            aws=aws,
+            history=self.history,
+            clock=self.clock,
+            tick=self.tick,
+            do=self.do,
+            changed=self.people.notice,
+            tell=self.tell,
+        )
 
     def tick(self) -> Moment:
         """Let the cloud's clock follow the world's; the moment it is."""
@@ -134,6 +123,9 @@ class World:
         if step["publish"]:
             self._publish()
 
+    def _publish(self) -> None:
+        self.functions.publish(self.land.variables(CLOUD)["OS_PASSWORD"])
+
     def send(self, step: Step) -> None:
         """Put a message into the queue."""
         body = events.body(step, self)
@@ -165,8 +157,9 @@ class World:
 
     def invoke(self, function: str, event: Any, step: Step, messages: Sequence[Message] = ()) -> Invocation:  # noqa: ANN401
         """Invoke a function in an environment that is free, or in a new one."""
-        place = self._place(function)
-        variables = self._environment_of(place)
+        place = self.functions.take(function)
+        variables = self.functions.variables(place)
+        event = json.loads(json.dumps(event).replace(CLOUD, place.server.url))
         invocation = Invocation(
             number=len(self.history.invocations),
             environment=place.environment.number,
@@ -205,9 +198,7 @@ class World:
         self.operations += events.outcomes(invocation)
         self.tell(f"= {invocation.number} {events.ending(invocation)}")
         self.violations += judge(self.history, invocation)
-        if place.environment.alive:
-            place.environment.freeze()
-        self._idle.append(place)
+        self.functions.rest(place)
 
     def _stop(self, place: Place, fault: Mapping[str, Any]) -> None:
         """The environment stands still at some place: what happens meanwhile."""
@@ -244,96 +235,14 @@ class World:
         """A server starts or stops."""
         self.people.serve(self.new_id(), step)
 
-    # Environments
-
-    def _place(self, function: str) -> Place:
-        # Another configuration needs another environment.
-        for place in [place for place in self._idle if place.settings != self.settings or not place.environment.alive]:
-            self._close(place)
-        for place in self._idle:
-            if place.function == function:
-                self._idle.remove(place)
-                return place
-        environment = Environment(self.clock, self._made)
-        self._made += 1
-        door = Door(
-            environment=environment,
-            land=self.land,
-            aws=self.aws,
-            history=self.history,
-            clock=self.clock,
-            tick=self.tick,
-            do=self.do,
-            changed=self.people.notice,
-            tell=self.tell,
-        )
-        place = Place(environment, Server(door).start(), door, function, dict(self.settings))
-        self._all.append(place)
-        return place
-
-    def _environment_of(self, place: Place) -> dict[str, str]:
-        url = place.server.url
-        cloud = {k: v.replace("http://cloud", url) for k, v in self._variables.items()}
-        ours = {name: value for name, value in self.settings.items() if value}
-        if place.function != "sweeper":
-            ours.pop("REAPER_FANOUT_QUEUE_URL", None)
-        if "REAPER_CREDENTIALS_SECRET" in ours:
-            cloud = {}
-        return {**cloud, **KEYS, "AWS_ENDPOINT_URL": f"{url}{AWS}", "AWS_LAMBDA_FUNCTION_NAME": place.function, **ours}
-
-    def _publish(self) -> None:
-        """Give the function the password that holds now; where it stands in a variable, environments are made anew."""
-        password = self.land.variables("")["OS_PASSWORD"]
-        if self._variables["OS_PASSWORD"] != password:
-            self._retire()
-        self.aws.secret["OS_PASSWORD"] = self._variables["OS_PASSWORD"] = password
-
-    def _retire(self) -> None:
-        for place in list(self._idle):
-            self._close(place)
-
-    def _close(self, place: Place) -> None:
-        self._idle.remove(place)
-        self._all.remove(place)
-        self._end(place)
-
-    def _end(self, place: Place) -> None:
-        place.environment.close()
-        place.door.held.set()
-        place.door.wait_until_quiet()
-        place.server.stop()
-
-    def _count(self, request: Request) -> Reply:
-        """The state table, which is moto's."""
-        if self._table is None:
-            self._table = Client(OneAtATime())
-            _ask_table(self._table, "DynamoDB_20120810.CreateTable", json.dumps(_TABLE).encode())
-        done = _ask_table(self._table, request.headers["X-Amz-Target"], request.body)
-        return Reply(done.status_code, {"Content-Type": "application/x-amz-json-1.0"}, done.data)
-
-
-_TABLE = {
-    "TableName": TABLE,
-    "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
-    "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
-    "BillingMode": "PAY_PER_REQUEST",
-}
-
-
-def _ask_table(table: Client, target: str, body: bytes) -> TestResponse:
-    # It is by the signature that moto knows whom a request is for.
-    scope = f"Credential=x/20310517/{REGION}/dynamodb/aws4_request, SignedHeaders=host, Signature=x"
-    headers = {"X-Amz-Target": target, "Authorization": f"AWS4-HMAC-SHA256 {scope}"}
-    return table.post("/", data=body, headers=headers, content_type="application/x-amz-json-1.0")
-
 
 _OPERATIONS: Mapping[str, Callable[[World, Step], object]] = {
-    "set": lambda world, step: world.settings.update(step["settings"]),
+    "set": lambda world, step: world.functions.settings.update(step["settings"]),
     "policy": World._change_policy,
     "rotate": World._rotate,
     "publish": lambda world, _: world._publish(),
     "revoke": lambda world, _: world.land.revoke(),
-    "retire": lambda world, _: world._retire(),
+    "retire": lambda world, _: world.functions.retire(),
 }
 _STEPS: Mapping[str, Callable[[World, Step], None]] = {
     "make": World.make,

@@ -139,8 +139,8 @@ class Lab:
 
         `now` is the time that it, and what happens to it, is written down with, if it is not that of the clock.
         """
-        whose, new = self.projects[project], (server_id, now)
-        return add_server(self._settings, name, image or "", whose, *new, taken_up=taken_up)
+        whose = self.projects[project]
+        return add_server(self._settings, name, image or "", whose, taken_up=taken_up, server_id=server_id, now=now)
 
     def rebuild_server(self, server_id: str, image: str, now: datetime | None = None) -> None:
         """Let a server be made of another image."""

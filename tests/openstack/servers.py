@@ -35,10 +35,10 @@ def add_server(  # noqa: PLR0913 (a server has that many fields)
     name: str,
     image: str,
     project: str,
-    server_id: str | None = None,
-    now: datetime | None = None,
     *,
     taken_up: bool,
+    server_id: str | None = None,
+    now: datetime | None = None,
 ) -> str:
     """Copy the pattern; the new server's id.
 
@@ -81,7 +81,7 @@ def standing_servers(settings: Settings) -> list[Standing]:
             "WHERE deleted = 0 AND project_id != ? ORDER BY id",
             (PATTERN,),
         )
-        return [Standing(*row[:3], taken_up=bool(row[3])) for row in found]
+        return [Standing(server_id, project, image, bool(taken_up)) for server_id, project, image, taken_up in found]
 
 
 def _update(settings: Settings, server_id: str, change: str, value: str, now: datetime | None) -> None:

@@ -1,5 +1,6 @@
 """What an invocation told: one outcome for each image, each of them true, and the metrics and the report agree."""
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -38,6 +39,7 @@ def check_telling(case: Case) -> None:
         _check_deleted(case)
         _check_metrics(case)
         _check_report(case, error)
+        _check_stack(case)
     elif error == "InvalidRequest" and case.event.asked and not any(one.problem for one in case.event.asked):
         case.say("turned down", f"nothing is wrong with the request, and it raised {case.invocation.error[:300]}")
 
@@ -231,6 +233,18 @@ def _check_report(case: Case, error: str) -> None:
         case.say("report", f"it raised ImagesFailed, failed is {failed}, and its source {case.event.source}")
     if isinstance(answer, dict) and "outcomes" in answer:
         _check_answer(case, answer, failed=failed)
+
+
+def _check_stack(case: Case) -> None:
+    """CloudFormation is answered, whatever happens: success exactly if nothing failed."""
+    if case.event.source != "stack":
+        return
+    told = [json.loads(one.body) for one in case.requests if one.method == "PUT" and one.path.startswith("/sink/")]
+    failed = any(one["message"] == "image.failed" for one in case.outcomes) or any(
+        line.said.get("message") == "request.rejected" for line in case.lines
+    )
+    if {one.get("Status") for one in told} != {"FAILED" if failed else "SUCCESS"}:
+        case.say("stack", f"failed is {failed}, and CloudFormation was told {told}")
 
 
 def _check_answer(case: Case, answer: Mapping[str, Json], *, failed: bool) -> None:

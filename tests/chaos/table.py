@@ -1,0 +1,38 @@
+"""The state table of a world, which is moto's: it keeps the conditions that DynamoDB keeps."""
+
+import json
+
+from werkzeug.test import Client, TestResponse
+
+from tests.aws import REGION, OneAtATime
+from tests.fakecloud.api import Reply, Request
+
+TABLE = "chaos-budget"
+_CREATED = {
+    "TableName": TABLE,
+    "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+    "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+    "BillingMode": "PAY_PER_REQUEST",
+}
+JSON = "application/x-amz-json-1.0"
+
+
+class Table:
+    """A table as template.yaml makes it; made when it is first asked."""
+
+    def __init__(self) -> None:
+        self._moto: Client | None = None
+
+    def answer(self, request: Request) -> Reply:
+        """Carry out a request."""
+        if self._moto is None:
+            self._moto = Client(OneAtATime())
+            self._ask(self._moto, "DynamoDB_20120810.CreateTable", json.dumps(_CREATED).encode())
+        done = self._ask(self._moto, request.headers["X-Amz-Target"], request.body)
+        return Reply(done.status_code, {"Content-Type": JSON}, done.data)
+
+    def _ask(self, moto: Client, target: str, body: bytes) -> TestResponse:
+        # It is by the signature that moto knows whom a request is for.
+        scope = f"Credential=x/20310517/{REGION}/dynamodb/aws4_request, SignedHeaders=host, Signature=x"
+        headers = {"X-Amz-Target": target, "Authorization": f"AWS4-HMAC-SHA256 {scope}"}
+        return moto.post("/", data=body, headers=headers, content_type=JSON)
