@@ -115,6 +115,11 @@ class World:
         self.history.acts.append(Act(self.tick(), "operator", step["what"]))
         _OPERATIONS[step["what"]](self, step)
 
+    def _change_settings(self, step: Step) -> None:
+        # Nobody asks for volumes where there are none.
+        unknown = () if self.people.volumes else ("REAPER_IN_USE_ALSO",)
+        self.functions.settings |= {name: value for name, value in step["settings"].items() if name not in unknown}
+
     def _change_policy(self, step: Step) -> None:
         self.policies[step["which"] % len(self.policies)] = dict(step["policy"])
 
@@ -237,7 +242,7 @@ class World:
 
 
 _OPERATIONS: Mapping[str, Callable[[World, Step], object]] = {
-    "set": lambda world, step: world.functions.settings.update(step["settings"]),
+    "set": World._change_settings,
     "policy": World._change_policy,
     "rotate": World._rotate,
     "publish": lambda world, _: world._publish(),
