@@ -6,11 +6,6 @@ PYTHON_VERSION ?= 3.13
 ARCH ?= arm64
 LAMBDA_PYTHON ?= python$(PYTHON_VERSION)
 
-# Of `make chaos`: the image operations of a round, the seed of the first round, and how many rounds there are.
-OPERATIONS ?= 10000
-SEED ?= 1
-ROUNDS ?= 10
-
 VENV := .venv/bin/python
 READY := .venv/ready
 SAM := .venv-sam/bin/sam
@@ -18,6 +13,7 @@ SAM_READY := .venv-sam/ready
 OPENSTACK_READY := .venv-openstack/ready
 LAMBDA_READY := .venv-lambda/ready-$(PYTHON_VERSION)
 BENCH_READY := .venv-bench/ready
+MUTANTS_READY := .venv-mutants/ready
 CFN_LINT := .venv-sam/bin/cfn-lint
 CHECKOV := .venv-template/bin/checkov
 CHECKOV_READY := .venv-template/ready
@@ -39,7 +35,7 @@ OPENSTACK := 'keystone>=30,<31' 'glance>=33,<34' 'nova>=34,<35' 'gunicorn>=27,<2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test-fast test chaos chaos-openstack chaos-planted test-openstack test-lambda test-page check bench build stage stage-here format clean lock
+.PHONY: help setup demo test-fast test chaos chaos-openstack chaos-planted mutants test-openstack test-lambda test-page check bench build stage stage-here format clean lock
 
 # Durations: on two cores, without the installations that come first.
 help:
@@ -54,6 +50,7 @@ help:
 	@echo 'make test-openstack  test the fake cloud against Keystone, Glance and Nova'
 	@echo 'make test-lambda     test the built artifact under the Lambda runtime'
 	@echo 'make test-page       test the page of a run in a headless Chromium'
+	@echo 'make mutants         try the tests on code with a fault in it (SEED, SAMPLE)'
 	@echo 'make check           check format, lint, types, imports and template'
 	@echo 'make bench           run the benchmarks'
 	@echo 'make bench-against   compare with another revision (OLD=...)'
@@ -64,8 +61,8 @@ help:
 	@echo
 	@echo 'Each target first makes what it needs. PYTHON=... chooses the interpreter, 3.11'
 	@echo 'or later. build takes ARCH=$(ARCH) and PYTHON_VERSION=$(PYTHON_VERSION); test-lambda and bench'
-	@echo 'run the function under that Python, if this machine has it. chaos takes OPERATIONS=$(OPERATIONS)'
-	@echo '(of each round), SEED=$(SEED) (of the first one) and ROUNDS=$(ROUNDS).'
+	@echo 'run the function under that Python, if this machine has it. chaos and chaos-openstack take'
+	@echo 'OPERATIONS=... (of each round), SEED=... (of the first one) and ROUNDS=...'
 
 setup: $(READY)
 
@@ -89,17 +86,18 @@ test-page: $(READY)
 	$(VENV) -m pytest tests/page
 
 chaos: $(READY)
-	$(VENV) -m tests.chaos --operations $(OPERATIONS) --seed $(SEED) --rounds $(ROUNDS)
+	$(VENV) -m tests.chaos --operations $(or $(OPERATIONS),10000) --seed $(or $(SEED),1) --rounds $(or $(ROUNDS),10)
 
 # Each fault of tests/chaos/planted must be found within three seeds.
 chaos-planted: $(READY)
 	$(VENV) -m tests.chaos.planted
 
 # Two labs side by side: what one round does, it does one after the other.
-chaos-openstack: OPERATIONS := 2500
-chaos-openstack: ROUNDS := 2
 chaos-openstack: $(READY) $(OPENSTACK_READY)
-	$(VENV) -m tests.chaos --openstack --operations $(OPERATIONS) --seed $(SEED) --rounds $(ROUNDS)
+	$(VENV) -m tests.chaos --openstack --operations $(or $(OPERATIONS),2500) --seed $(or $(SEED),1) --rounds $(or $(ROUNDS),2)
+
+mutants: $(READY) $(MUTANTS_READY)
+	$(VENV) -m tests.mutants $(if $(SEED),--seed '$(SEED)') $(if $(SAMPLE),--sample '$(SAMPLE)')
 
 check: $(READY) $(SAM_READY) $(CHECKOV_READY)
 	$(VENV) -m ruff format --check
@@ -122,7 +120,7 @@ format: $(READY)
 	$(VENV) -m ruff check --fix
 
 clean:
-	rm -rf .venv .venv-bench .venv-lambda .venv-openstack .venv-sam .venv-template .aws-sam build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
+	rm -rf .venv .venv-bench .venv-lambda .venv-mutants .venv-openstack .venv-sam .venv-template .aws-sam build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 lock: build/lock/bin/uv
@@ -130,6 +128,7 @@ lock: build/lock/bin/uv
 	$(LOCK) -c requirements.lock --group dev --extra clouds -o tests/requirements.lock pyproject.toml
 	echo 'aws-sam-cli>=1.170,<2' | $(LOCK) -o tests/sam-requirements.lock -
 	echo 'python-openstackclient>=10,<11' | $(LOCK) -o tests/bench-requirements.lock -
+	echo 'mutmut>=3.8,<4' | $(LOCK) -o tests/mutants-requirements.lock -
 	echo 'awslambdaric>=4,<5' | $(LOCK) -o tests/lambda-requirements.lock -
 	printf '%s\n' $(OPENSTACK) | $(LOCK) -o tests/openstack-requirements.lock -
 	echo 'checkov>=3.3,<4' | $(LOCK) -o tests/template-requirements.lock -
@@ -145,6 +144,10 @@ $(SAM_READY): tests/sam-requirements.lock
 # What a user would pick instead of this function, under the Python that the function runs under.
 $(BENCH_READY): tests/bench-requirements.lock $(LAMBDA_READY)
 	$(call venv,.venv-bench,$<,.venv-lambda/bin/python)
+
+# It makes the mutants; the tests that are tried on them need nothing of it.
+$(MUTANTS_READY): tests/mutants-requirements.lock
+	$(call venv,.venv-mutants,$<)
 
 $(OPENSTACK_READY): tests/openstack-requirements.lock
 	$(call venv,.venv-openstack,$<)

@@ -59,7 +59,8 @@ class Row(NamedTuple):
     """A row of the table. It matches an answer that fits everything that the row names.
 
     In `codes`, `IMG.*` stands for every code of a service, `-` for JSON without a vendor code, as Glance and Nova write
-    it, and `~` for any other text. Words decide only together with a status and a code: anybody may say "in use".
+    it, and `~` for any other text. Words are in lower case, as the sentence is read then, and decide only together with
+    a status and a code: anybody may say "in use".
     """
 
     meaning: Meaning
@@ -173,7 +174,8 @@ def request_id_of(headers: Mapping[str, str], scrub: Callable[[str], str]) -> st
 
 def row_for(status: int, code: str, sentence: str) -> Row | None:
     """Find the row of the table that decides, or None."""
-    return next((row for row in TABLE if _matches(row, status, code, sentence)), None)
+    folded = sentence.lower()
+    return next((row for row in TABLE if _matches(row, status, code, folded)), None)
 
 
 @lru_cache(maxsize=32)
@@ -199,7 +201,7 @@ def _matches(row: Row, status: int, code: str, sentence: str) -> bool:
 
 @cache
 def _conditions(row: Row) -> tuple[frozenset[int], frozenset[str], re.Pattern[str] | None]:
-    words = re.compile(row.words, re.IGNORECASE) if row.words else None
+    words = re.compile(row.words) if row.words else None
     return frozenset(map(int, row.statuses.split())), frozenset(row.codes.split()), words
 
 

@@ -34,8 +34,6 @@ NO_DAY = "0000-00-00"
 LONGEST_RUN = timedelta(days=1)
 """In whole days: what began the day before yesterday has ended."""
 _OURS = "reaper"
-_PLAIN = (f"{MARK}=", SWEEP, DRAFT, RECALL, DEACTIVATING, DEACTIVATED)
-"""How our tags begin as we write them."""
 
 
 class Step(NamedTuple):
@@ -188,7 +186,7 @@ def _holds(tags: Iterable[str], kind: str) -> Iterator[PolicyTag]:
     start = f"{kind}-"
     for tag in tags:
         if tag.startswith(start):
-            signer, _, days = tag[len(start) :].replace(".", "=", 1).partition("=")
+            signer, _, days = tag[len(start) :].replace(".", "=").partition("=")
             yield PolicyTag(tag=tag, signer=signer, day=read_day(days[:10]), begun=read_day(days[11:]))
 
 

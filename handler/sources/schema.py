@@ -47,7 +47,7 @@ class NamedImage(Strict):
     """An image with preconditions."""
 
     id: ImageId
-    expect: Expect = Expect()
+    expect: Expect = Field(default_factory=Expect)  # made when it is needed, as its model is
 
     def target(self) -> Target:
         """The image as a value of the model."""

@@ -72,15 +72,15 @@ def results(received: Received, run: Run) -> tuple[Result, ...]:
 
 def _wave(messages: list[Message], run: Run) -> Iterator[tuple[Message, Result]]:
     """Deal with messages side by side: the images of all of them at once, then one sweep after the other."""
-    claims = [_false_claim(message, run) for message in messages]
+    claimed = [(message, _false_claim(message, run)) for message in messages]
     # In one call, which knows all jobs for one image: two messages that name it must not delete it at the same time.
-    true = [message for message, claim in zip(messages, claims, strict=True) if claim is None]
+    true = [message for message, claim in claimed if claim is None]
     deletions = [(m.request, m.id) for m in true if isinstance(m.request, DeletionRequest)]
     jobs = [
         Job(target, request, message_id=message_id) for request, message_id in deletions for target in request.targets
     ]
     outcomes = iter(carry_out(jobs, run))
-    for message, claim in zip(messages, claims, strict=True):
+    for message, claim in claimed:
         request = message.request
         if isinstance(request, Rejected):
             yield message, Result(message.id, None, problem=request.problem)

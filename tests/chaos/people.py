@@ -45,10 +45,11 @@ class People:
         if len(living) >= MOST_IMAGES:
             self._remove(living[0])
         fields = dict(step["fields"])
+        theirs = self.land.other
         if fields.pop("foreign", False):
-            fields["owner"] = self.land.other
-        if fields.pop("shared", False):
-            fields |= {"visibility": "shared", "members": {self.land.project: "accepted"}}
+            fields["owner"], theirs = theirs, self.land.project
+        if status := fields.pop("shared", ""):
+            fields |= {"visibility": "shared", "members": {theirs: status}}
         made = self.land.add_image(image_id, fields)
         image = self.land.image(made)
         assert image is not None

@@ -120,7 +120,7 @@ def _fields(rng: random.Random) -> Step:
         "tags": rng.choice(([], [], ["tmp"], ["tmp", "team=a"])),
         "properties": rng.choice(({}, {}, {"os": "linux"}, {"os": "windows"})),
     }
-    return fields | rng.choice((*([{}] * 12), *ODDITIES))
+    return fields | rng.choice((*([{}] * 18), *ODDITIES))
 
 
 ODDITIES: tuple[Step, ...] = (
@@ -128,7 +128,12 @@ ODDITIES: tuple[Step, ...] = (
     {"visibility": "public"},
     {"status": "queued"},
     {"foreign": True},
-    {"foreign": True, "shared": True},
+    {"foreign": True, "shared": "accepted"},
+    {"shared": "accepted"},
+    {"shared": "pending"},
+    {"tags": ["keep"]},
+    {"tags": ["tmp", "hold"]},
+    {"properties": {"keep": "yes", "os": "linux"}},
 )
 """What only one rule keeps, where nothing else does."""
 

@@ -16,9 +16,11 @@ from handler.rules.marks import (
     DEACTIVATING,
     MARK,
     SWEEP,
+    PolicyTag,
     Step,
     draft_for,
     fingerprint,
+    read_day,
     read_tags,
     recall_for,
     signature_for,
@@ -158,6 +160,36 @@ def test_a_marked_image_that_somebody_activated_again_stays() -> None:
 
 def test_a_signature_is_read_in_each_of_its_spellings() -> None:
     assert signatures_of(tagged(OTHERS, f"{SWEEP}.1", SWEEP, f"{SWEEP}er=1")) == [SWEEP, f"{SWEEP}.1", OTHERS]
+
+
+@pytest.mark.parametrize(
+    ("written", "day", "begun"),
+    [
+        ("=2026-06-22-2026-06-15", date(2026, 6, 22), TODAY),
+        (".2026-06-22-2026-06-15", date(2026, 6, 22), TODAY),
+        ("=2026-06-22", date(2026, 6, 22), None),
+        ("=2026-06-22-2026.06.15", date(2026, 6, 22), None),
+        ("=2026-06-22-2026-06-15=x", date(2026, 6, 22), None),
+        ("=2026-06-22-2026-06-15.x", date(2026, 6, 22), None),
+        ("=0000-00-00-2026-06-15", None, TODAY),
+        ("=soon", None, None),
+        ("", None, None),
+    ],
+)
+def test_a_draft_and_a_recall_are_read_in_each_of_their_spellings(
+    written: str, day: date | None, begun: date | None
+) -> None:
+    draft, recall = f"reaper-draft-0123abcd{written}", f"reaper-recall-0123abcd{written}"
+    tags = read_tags(tagged(draft, recall, "reaper-drafts-1=2026-06-22", "reaper-recalls-1"))
+    assert tags.drafts == (PolicyTag(draft, "0123abcd", day, begun),)
+    assert tags.recalls == (PolicyTag(recall, "0123abcd", day, begun),)
+    assert tags.holds == (*tags.drafts, *tags.recalls)
+
+
+@pytest.mark.parametrize("written", ["2026_06-22", "2026-06_22", "2026-6-022", "20260622", "2026-W26-1", "+026-06-22"])
+def test_a_day_is_read_in_one_way_of_writing_it(written: str) -> None:
+    assert read_day(written) is None
+    assert read_day("2026-06-22") == date(2026, 6, 22)
 
 
 @pytest.mark.parametrize("tags", [(mark(3), OURS), (mark(-3), OURS), (DEACTIVATED,), (DEACTIVATING,)])

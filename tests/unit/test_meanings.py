@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handler.cloud import meanings
+from handler.cloud import fields, meanings
 from handler.cloud.meanings import Answer, Meaning, Row
 from tests.properties import tried
 
@@ -197,6 +197,9 @@ def glance_forms(status: int, message: str) -> Iterator[bytes]:
 GLANCE = [
     (404, f"Failed to find image {ID} to delete", Meaning.GONE),
     (404, f"No image found with ID {ID}", Meaning.GONE),
+    (400, f"Failed to find image {ID} to delete", Meaning.GONE),
+    (400, f"No image found with ID {ID}", Meaning.GONE),
+    (400, f"Image {ID} could not be found.", Meaning.UNEXPECTED),
     (404, f"Image {ID} could not be found.", Meaning.GONE),
     (404, "The resource could not be found.", Meaning.UNEXPECTED),
     (403, f"Image {ID} is protected and cannot be deleted.", Meaning.PROTECTED),
@@ -330,6 +333,43 @@ def test_a_vendor_code_says_more_than_its_status(status: int, code: str, meaning
     assert meaning_of(read_answer(status, vendor(code, "Image not found."))) is meaning
 
 
+ALONE = dict(STATUSES) | {203: Meaning.UNEXPECTED, 412: Meaning.UNEXPECTED, 494: Meaning.UNEXPECTED}
+"""What a status means by itself; the first of these has no row."""
+CODES = {
+    **dict(IMS),
+    **{code: meaning for _, code, meaning in ECS},
+    **{f"APIGW.{number}": meaning for _, number, meaning in GATEWAY_CODES if number != "0201"},
+    "IAM.0012": Meaning.THROTTLED,
+}
+
+
+@pytest.mark.parametrize("status", ALONE)
+def test_every_vendor_code_means_the_same_with_every_status_unless_it_says_gone(status: int) -> None:
+    meant = {code: read_answer(status, vendor(code)).meaning for code in CODES}
+    is_gone = status in {400, 404}
+    assert {code for code, meaning in meant.items() if meaning is Meaning.GONE} == (GONE_CODES if is_gone else set())
+    assert {code: meant[code] for code in CODES.keys() - GONE_CODES} == {
+        code: meaning for code, meaning in CODES.items() if meaning is not Meaning.GONE
+    }
+
+
+@pytest.mark.parametrize("status", [401, 405, 412, 429, 494, 503])
+def test_words_decide_only_with_a_status_that_they_fit(status: int) -> None:
+    for _, message, _ in GLANCE:
+        for body in (message.encode(), json.dumps({"message": message}).encode(), vendor("IMG.9999", message)):
+            assert read_answer(status, body).meaning is ALONE[status], message
+
+
+def test_words_decide_only_with_a_code_that_they_fit() -> None:
+    for status, message, _ in GLANCE:
+        assert read_answer(status, vendor("XYZ.0001", message)).meaning is ALONE[status], message
+
+
+def test_words_count_in_whatever_case_they_are_written() -> None:
+    for status, message, meaning in GLANCE:
+        assert read_answer(status, message.upper().encode()).meaning is meaning, message
+
+
 @pytest.mark.parametrize("status", [200, 401, 403, 409, 429, 500, 503])
 @pytest.mark.parametrize("code", ["IMG.0027", "IMG.0086", "IMG.0121", "IMG.0144", "Ecs.0031"])
 def test_an_image_is_not_gone_for_an_answer_that_says_more_than_one_thing(status: int, code: str) -> None:
@@ -390,6 +430,44 @@ def test_the_sentence_for_a_person_is_one_short_line_without_markup() -> None:
     assert str(answer).startswith("HTTP 502 502 Bad a&b long long")
     assert len(answer.message) == 300
     assert "\n" not in str(answer)
+
+
+def test_what_an_answer_says_is_cut_where_it_gets_too_long() -> None:
+    last = f"Image {ID} not found"
+    assert read_answer(404, last.rjust(20_000).encode()).meaning is Meaning.GONE
+    assert read_answer(404, last.rjust(20_001).encode()).meaning is Meaning.UNEXPECTED
+    answer = meanings.read_answer(400, vendor("x" * 100, "y" * 301).decode(), {"x-request-id": "z" * 61})
+    assert answer == Answer(Meaning.UNEXPECTED, 400, f"({'x' * 59}", "y" * 300, "z" * 60)
+
+
+@pytest.mark.parametrize("name", ["x-openstack-request-id", "x-request-id", "x-compute-request-id"])
+def test_the_cloud_has_three_names_for_its_name_of_a_request(name: str) -> None:
+    headers = {"x-request-id": "", "x-compute-request-id": ""} | {name: "req-1", "date": "x"}
+    assert meanings.read_answer(500, "", headers).request_id == "req-1"
+    assert meanings.request_id_of(headers, str.upper) == "REQ-1"
+
+
+REFUSALS: list[tuple[object, tuple[object, str] | None]] = [
+    *(({key: "IMG.1"}, ("IMG.1", "")) for key in ("error_code", "errorCode", "code")),
+    *(({key: "text"}, (None, "text")) for key in ("error_msg", "errorMsg", "message")),
+    ({"code": "c", "errorCode": "b", "error_code": "a"}, ("a", "")),
+    ({"message": "c", "errorMsg": "b", "error_msg": "a"}, (None, "a")),
+    ({"error": {"code": 404, "message": "text"}}, (404, "text")),
+    ({"x": 1, "y": [], "itemNotFound": {"message": "text"}}, (None, "text")),
+    ({"code": "a", "error": {"code": "b", "message": "text"}}, ("a", "")),
+    ({"code": None, "message": ["x"]}, None),
+    ({"a": {"b": {"code": "a"}}}, None),
+    ({"message": ""}, (None, "")),
+    ({"message": 7}, (None, "7")),
+    ([{"code": "a"}], None),
+    ("x", None),
+]
+
+
+@pytest.mark.parametrize(("body", "read"), REFUSALS, ids=range(len(REFUSALS)))
+def test_a_refusal_is_read_in_the_spelling_of_each_service(body: object, read: tuple[object, str] | None) -> None:
+    assert fields.read_refusal(json.dumps(body)) == read
+    assert fields.read_refusal("{") is None
 
 
 def test_an_answer_is_told_with_status_code_and_message() -> None:

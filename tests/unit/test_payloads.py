@@ -1,10 +1,12 @@
 """What the cloud's bodies hold; what can't be read is Unexpected, never a guess."""
 
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -181,6 +183,26 @@ def test_every_time_that_is_read_knows_its_zone(text: str) -> None:
     assert time is None or time.tzinfo is not None
 
 
+@pytest.mark.parametrize(
+    ("header", "date"),
+    [
+        ("Mon, 23 Nov 2026 09:51:55 GMT", NINE),
+        ("Mon, 23 Nov 2026 10:51:55 +0100", NINE),
+        ("Mon, 23 Nov 2026 09:51:55", NINE),
+        ("Mon, 23 Nov 2026 09:51:55 -0000", NINE),
+        ("Fri, 01 Jan 1971 00:00:00 GMT", datetime(1971, 1, 1, tzinfo=UTC)),
+        ("Thu, 31 Dec 1970 23:59:59 GMT", None),
+        ("Fri, 31 Dec 9999 23:59:59 -1400", None),
+        ("soon", None),
+        ("", None),
+    ],
+)
+def test_a_time_in_a_header_is_in_utc_and_of_a_clock_that_was_set(header: str, date: datetime | None) -> None:
+    read = fields.read_date(header)
+    assert read == date
+    assert read is None or read.tzinfo is UTC
+
+
 def members(*pairs: tuple[str, str | None]) -> dict[str, Any]:
     return {"members": [{"member_id": name, "status": status} for name, status in pairs]}
 
@@ -321,8 +343,168 @@ def test_a_scaling_configuration_without_image_and_server_is_unexpected(configur
         list(payloads.images_of_scaling_configuration(configuration))
 
 
+def servers_of(server: dict[str, Any]) -> list[str]:
+    return list(payloads.images_of_server({"image": None} | server))
+
+
+def disks_of(template: dict[str, Any]) -> list[str]:
+    return list(payloads.images_of_scaling_configuration({"instance_config": template}))
+
+
+NAMED: list[tuple[Callable[[Any], object], dict[str, Any], str]] = [
+    (payloads.read_members, {"members": [{"member_id": 7}]}, "readable member_id: '7'"),
+    (payloads.read_members, {"members": [{"member_id": "a", "status": 7}]}, "readable status: '7'"),
+    (payloads.read_members, {"members": 7}, "list of members"),
+    (lambda page: payloads.read_page(page, "servers"), {"servers": [], "servers_links": 7}, "list of servers_links"),
+    (lambda page: payloads.read_numbered_page(page, "x"), {"total_number": "7"}, "readable total_number: '7'"),
+    (lambda page: payloads.read_numbered_page(page, "x"), {"total_number": 7}, "list of x"),
+    (servers_of, {"image": {"id": 7}}, "readable id: '7'"),
+    (servers_of, {"image": "i"}, "readable image: 'i'"),
+    (servers_of, {"metadata": "m"}, "readable metadata: 'm'"),
+    (servers_of, {"metadata": {"metering.image_id": 7}}, "readable metering.image_id: '7'"),
+    (lambda server: list(payloads.own_images_of_server(server, every=True)), {"id": 7}, "readable id: '7'"),
+    (
+        lambda server: list(payloads.volumes_of_server(server)),
+        {"os-extended-volumes:volumes_attached": 7},
+        "list of os-extended-volumes:volumes_attached",
+    ),
+    (payloads.image_of_volume, {"volume_image_metadata": 7}, "readable volume_image_metadata: '7'"),
+    (payloads.image_of_volume, {"volume_image_metadata": {"image_id": 7}}, "readable image_id: '7'"),
+    (lambda each: list(payloads.boot_images_of_volume(each)), {"volume_image_metadata": 7}, "metadata: '7'"),
+    (lambda each: list(payloads.boot_images(each, "a:")), {"a:kernel_id": 7}, "readable a:kernel_id: '7'"),
+    (lambda each: list(payloads.boot_images(each)), {"ramdisk_id": 7}, "readable ramdisk_id: '7'"),
+    (payloads.images_of_scaling_configuration, {"instance_config": 7}, "readable instance_config: '7'"),
+    (disks_of, {"imageRef": 7}, "readable imageRef: '7'"),
+    (disks_of, {"imageRef": False}, "readable imageRef: 'False'"),
+    (disks_of, {"imageRef": "i", "disk": 7}, "list of disk"),
+    (disks_of, {"imageRef": "i", "disk": [{"data_disk_image_id": 7}]}, "readable data_disk_image_id: '7'"),
+]
+
+
+@pytest.mark.parametrize(("reader", "record", "named"), NAMED, ids=range(len(NAMED)))
+def test_the_field_that_cannot_be_read_is_named_with_its_value(
+    reader: Callable[[Any], object], record: dict[str, Any], named: str
+) -> None:
+    with pytest.raises(Unexpected, match=rf"^the cloud's answer has no .*{re.escape(named)}$"):
+        list(cast("Iterable[object]", reader(record)))
+
+
+@pytest.mark.parametrize("key", ["status", "visibility", "protected", "tags", "owner", "name", "checksum"])
+def test_the_field_of_an_image_that_cannot_be_read_is_named_with_its_value(key: str) -> None:
+    with pytest.raises(Unexpected, match=rf"^the cloud's answer has no readable {key}: '7'$"):
+        read(**{key: 7})
+
+
+def test_a_visibility_that_nobody_knows_is_named() -> None:
+    with pytest.raises(Unexpected, match=r"^the cloud's answer has no readable visibility: 'secret'$"):
+        read(visibility="secret")
+
+
+def test_the_image_that_was_answered_instead_is_named() -> None:
+    with pytest.raises(Unexpected, match=r"^the cloud answered with image 'x'$"):
+        read(id="x")
+    with pytest.raises(Unexpected, match=r"^the cloud does not say from which image server web \(s1\) comes$"):
+        list(payloads.images_of_server({"name": "web", "id": "s1"}))
+
+
+KEPT_BY: dict[str, object] = {
+    **dict.fromkeys(("owner", "name", "updated_at", "checksum")),
+    "status": "unknown",
+    "visibility": "public",
+    "protected": True,
+    "tags": frozenset(),
+}
+
+
+@pytest.mark.parametrize("key", KEPT_BY)
+def test_a_field_of_a_listed_image_that_cannot_be_read_holds_what_keeps_the_image(key: str) -> None:
+    record = GLANCE | {key: 7}
+    image = payloads.read_listed_image(record, ID)
+    assert image is not None
+    assert (image.unread, getattr(image, key), image.record) == ((key,), KEPT_BY[key], record)
+    assert replace(image, record=GLANCE, unread=(), **{key: getattr(read(), key)}) == read()
+
+
+def test_all_fields_of_a_listed_image_that_cannot_be_read_are_named_in_one_order() -> None:
+    image = payloads.read_listed_image(GLANCE | dict.fromkeys(KEPT_BY, 7), ID)
+    assert image is not None
+    assert image.unread == ("owner", "name", "status", "visibility", "protected", "tags", "updated_at", "checksum")
+
+
+def test_an_owner_that_a_listed_image_does_not_tell_is_unread() -> None:
+    image = payloads.read_listed_image(without("owner"), ID)
+    assert image is not None
+    assert (image.unread, image.owner) == (("owner",), None)
+    assert payloads.read_listed_image(GLANCE | {"owner": None}, ID) == read(owner=None)
+
+
+def test_a_listed_image_is_absent_if_it_is_deleted_whatever_else_cannot_be_read() -> None:
+    assert payloads.read_listed_image(GLANCE | {"status": "deleted", "name": 7}, ID) is None
+    assert payloads.read_listed_image(without("owner") | {"status": "deleted"}, ID) is None
+
+
+@pytest.mark.parametrize("visibility", ["private", "shared", "public", "community"])
+def test_every_visibility_of_glance_can_be_read(visibility: str) -> None:
+    image = read(visibility=visibility)
+    assert image is not None
+    assert image.visibility == visibility
+
+
+@pytest.mark.parametrize("total", [None, "7", 7.0, True, -1], ids=repr)
+def test_a_list_that_does_not_count_its_items_is_unexpected(total: object) -> None:
+    with pytest.raises(Unexpected, match="total_number"):
+        payloads.read_numbered_page({"total_number": total, "x": []}, "x")
+
+
+@pytest.mark.parametrize("total", [0, 1, 70])
+def test_a_list_tells_how_many_items_there_are(total: int) -> None:
+    assert payloads.read_numbered_page({"total_number": total, "x": [{"a": 1}]}, "x") == ([{"a": 1}], total)
+
+
+@pytest.mark.parametrize(
+    ("server", "own"),
+    [
+        ({"status": "SHELVED"}, ["s"]),
+        ({"status": "shelved_offloaded"}, ["s"]),
+        ({"status": "SHELVED_OFFLOADED"}, ["s"]),
+        ({"status": "ACTIVE", "OS-EXT-STS:task_state": "shelving_image_uploading"}, ["s"]),
+        ({"status": "ACTIVE", "OS-EXT-STS:task_state": "unshelving"}, ["s"]),
+        ({"status": "ACTIVE", "OS-EXT-STS:task_state": None}, []),
+        ({"status": "ACTIVE", "OS-EXT-STS:task_state": "rebooting"}, []),
+        ({}, []),
+    ],
+    ids=str,
+)
+def test_a_shelved_server_needs_the_image_that_was_made_of_it(server: dict[str, Any], own: list[str]) -> None:
+    assert list(payloads.own_images_of_server({"id": "s"} | server, every=False)) == own
+    assert list(payloads.own_images_of_server({"id": "s"} | server, every=True)) == ["s"]
+
+
+def test_a_server_names_its_volumes() -> None:
+    key = "os-extended-volumes:volumes_attached"
+    assert list(payloads.volumes_of_server({key: [{"id": "v"}, {"id": "w"}]})) == ["v", "w"]
+    assert list(payloads.volumes_of_server({key: None})) == list(payloads.volumes_of_server({})) == []
+
+
+def test_kernel_and_ramdisk_are_named_by_servers_images_and_volumes() -> None:
+    boots = {"kernel_id": "k", "ramdisk_id": "r"}
+    assert list(payloads.boot_images(boots)) == ["k", "r"]
+    assert list(payloads.boot_images({"x:ramdisk_id": "r", "x:kernel_id": "", "kernel_id": "k"}, "x:")) == ["r"]
+    assert list(payloads.boot_images_of_volume({"volume_image_metadata": boots})) == ["k", "r"]
+    assert list(payloads.boot_images_of_volume({})) == []
+
+
+def test_an_image_names_all_that_it_was_made_from() -> None:
+    image = read(
+        kernel_id="k", __data_origin="image,eu-de,o", __originalimagename="p", base_image_ref="b", ramdisk_id=None
+    )
+    assert image is not None
+    assert set(payloads.parents_of_image(image)) == {"k", "eu-de", "o", "p", "b"}
+
+
 def test_a_server_is_told_by_name_and_id() -> None:
     assert payloads.label({"name": "web", "id": "s1"}) == "web (s1)"
+    assert payloads.label({"x_name": "web", "x_id": "s1", "name": "no", "id": "no"}, "x_") == "web (s1)"
     assert payloads.label({"name": "", "id": "s1"}) == "unnamed (s1)"
 
 

@@ -1,4 +1,4 @@
-"""The planted faults fit the handler as it is, and the observer finds what is planted; `make chaos-planted` tries all."""
+"""The planted faults fit the handler as it is, and the observer finds some of them; `make chaos-planted` tries all."""
 
 import subprocess
 from pathlib import Path
@@ -34,7 +34,8 @@ def test_a_patch_that_does_not_fit_is_told_of(tmp_path: Path) -> None:
 def test_a_planted_fault_is_found(name: str, promise: str) -> None:
     (patch,) = patches([name])
     find = look_for(patch, operations=1000)
-    assert find and find.promise == promise
+    assert find is not None
+    assert find.promise == promise
 
 
 def test_a_fault_that_nobody_finds_fails_the_run(capsys: pytest.CaptureFixture[str]) -> None:

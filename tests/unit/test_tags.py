@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from handler.model.request import SweepRequest
 from handler.rules.safety import Policy
 from handler.rules.selection import groups_of
+from handler.rules.tags import Protection, has_tag, protections, tags_with_prefix
 from handler.sources.schema import read_request
 from tests.conftest import Invoke
 from tests.examples import image, tagged
@@ -95,3 +96,46 @@ def test_no_way_of_writing_a_keep_tag_frees_an_image(key: str, separator: str, d
     ways = [draw.draw(st.sampled_from([c, c.upper(), f" {c}", f"{c} ", "_" if c == "-" else c])) for c in key]
     written = "".join(ways) + separator + (draw.draw(st.text(max_size=5)) if separator else "")
     assert reason(tagged(written), policy=Policy(keep_tag=key)) == "kept"
+
+
+def test_what_an_image_says_under_a_key_is_read_in_order_with_its_spelling() -> None:
+    found = tagged("keep=1", "Keep", "x", "ke ep", properties=frozenset({"KEEP", "z"}), record={"KEEP": 7, "z": 1})
+    assert list(protections(found, "keep")) == [
+        Protection("Keep", "keep", ""),
+        Protection("ke ep", "keep", ""),
+        Protection("keep=1", "keep=1", "1"),
+        Protection("KEEP=7", "keep=7", "7"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "has"),
+    [
+        ("a", {"a", "a=", "a."}),
+        ("a=", {"a", "a=", "a."}),
+        ("a=b", {"a=b", "a.b"}),
+        ("a.b", {"a=b", "a.b"}),
+        ("a.b=c", {"a.b=c", "a.b.c"}),
+        ("a=b=c", {"a=b=c", "a.b=c"}),
+        ("a.b.c", {"a=b.c", "a.b.c"}),
+    ],
+)
+def test_a_tag_is_split_where_its_value_begins(asked: str, has: set[str]) -> None:
+    every = ["a", "a=", "a.", "a=b", "a.b", "a.b=c", "a.b.c", "a=b=c", "a=b.c", "A", "a:b"]
+    assert {tag for tag in every if has_tag(tagged(tag), asked)} == has
+
+
+@pytest.mark.parametrize(
+    ("prefix", "groups"),
+    [
+        ("j", {"j=1", "j.2", "job=3", "j"}),
+        ("j=", {"j=1", "j=2"}),
+        ("j.", {"j.1", "j.2"}),
+        ("j=1", {"j=1"}),
+        ("job=", {"job=3"}),
+        ("k=l=", set()),
+    ],
+)
+def test_the_groups_of_a_prefix_are_written_as_the_prefix_is(prefix: str, groups: set[str]) -> None:
+    assert tags_with_prefix(tagged("j=1", "j.2", "job=3", "j", "J=4"), prefix) == groups
+    assert tags_with_prefix(tagged("k=l=m", "k=n"), "k=l=") == {"k=l=m"}

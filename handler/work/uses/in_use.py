@@ -109,9 +109,8 @@ class InUse:
         made_of = {use.image_id.casefold(): use.image_id for use in uses if use.is_made_of_it}
         missing = [image_id for key, image_id in made_of.items() if key not in self._boots]
         if missing:
-            with ThreadPoolExecutor(min(self._concurrency, len(missing)), thread_name_prefix="image") as pool:
-                found = pool.map(self._boot_images, missing)
-                self._boots |= {image_id.casefold(): boots for image_id, boots in zip(missing, found, strict=True)}
+            with ThreadPoolExecutor(min(self._concurrency, len(missing))) as pool:
+                self._boots |= dict(pool.map(self._boot_images, missing))
         return [
             Use(boot, f"image {image_id}, which is in use", is_made_of_it=False)
             for key, image_id in made_of.items()
@@ -119,9 +118,10 @@ class InUse:
             if boot.casefold() != key
         ]
 
-    def _boot_images(self, image_id: str) -> tuple[str, ...]:
+    def _boot_images(self, image_id: str) -> tuple[str, tuple[str, ...]]:
+        """The key of an image, and what it needs to boot."""
         record = self._cloud.record(image_id)
         # As it is named first: where case matters, an id may be in upper case.
         if record is None and image_id != image_id.lower():
             record = self._cloud.record(image_id.lower())
-        return tuple(payloads.boot_images(record)) if record else ()
+        return image_id.casefold(), tuple(payloads.boot_images(record or {}))
