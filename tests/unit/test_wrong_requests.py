@@ -280,6 +280,18 @@ def test_the_operator_s_own_requests_are_named_by_their_settings() -> None:
     assert rejected(activated, lifecycle="7") == "REAPER_LIFECYCLE_REQUEST: must be a JSON object"
 
 
+def test_an_event_in_a_message_of_a_queue_is_read_as_if_it_came_directly() -> None:
+    for event, setting in (
+        (of_bus({}, "Scheduled Event"), "scheduled"),
+        (of_bus({"image_id": ID, "name": "x"}, "Image Activated"), "lifecycle"),
+    ):
+        settings = {f"{setting}_request": json.dumps({"image_ids": [ID]})}
+        (direct,) = read_event(event, **settings).messages  # type: ignore[arg-type]  # one of two names
+        (queued,) = read_event(of_queue(json.dumps(event)), **settings).messages  # type: ignore[arg-type]  # the same
+        assert isinstance(direct.request, DeletionRequest)
+        assert queued.request == direct.request
+
+
 BY_ID, BY_NAME = '{"image_ids": ["{image_id}"]}', '{"sweep": {"select": {"name": "{name}"}}}'
 
 
