@@ -131,30 +131,32 @@ def test_a_sweep_that_says_little_has_the_defaults() -> None:
     assert read_request(sweep(keep={"newest": 1})) == SweepRequest(Select(name="ci-*"), Keep(1, "name"))
 
 
+COMMON: dict[str, Any] = {"project_id": "p", "delete_backup": True, "dry_run": True, "reason": "r"}
+SELECTED = Select(
+    name="n" * 255,
+    tags=frozenset({"t"}),
+    properties=(("k", "v"),),
+    older_than=timedelta(weeks=2),
+    created_before=datetime(2027, 1, 31, 10, tzinfo=UTC),
+    size_over=0,
+    family="f",
+)
+
+
 def test_every_field_of_a_sweep_arrives() -> None:
     select = {"name": "n" * 255, "tags": ["t"], "properties": {"k": "v"}, "older_than": "2w", "size_over": 0}
     select |= {"created_before": "2027-01-31T12:00:00+02:00", "family": "f"}
     given = sweep(select, keep={"newest": 2, "group_by": "property:p"}, limit=0, limit_percent=100.0, grace="3d")
     given["sweep"]["deactivate"] = True
-    common: dict[str, Any] = {"project_id": "p", "delete_backup": True, "dry_run": True, "reason": "r"}
-    wanted = Select(
-        name="n" * 255,
-        tags=frozenset({"t"}),
-        properties=(("k", "v"),),
-        older_than=timedelta(weeks=2),
-        created_before=datetime(2027, 1, 31, 10, tzinfo=UTC),
-        size_over=0,
-        family="f",
-    )
-    assert read_request(given | common | {"not_after": "2027-01-31"}) == SweepRequest(
-        wanted,
+    assert read_request(given | COMMON | {"not_after": "2027-01-31"}) == SweepRequest(
+        SELECTED,
         Keep(2, "property:p"),
         limit=0,
         limit_percent=100,
         grace=timedelta(days=3),
         deactivate=True,
         not_after=datetime(2027, 1, 31, tzinfo=UTC),
-        **common,
+        **COMMON,
     )
 
 
