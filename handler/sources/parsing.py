@@ -16,8 +16,8 @@ _MOST_PROBLEMS = 10
 _LONGEST_NAME = 10_000
 DEEPEST = 100
 """Levels of nested JSON that are read. A request has eight, in whatever it is wrapped."""
-LARGEST = 50_000
-"""Values that are read: the largest request, a plan of 200 KB, holds fewer."""
+LARGEST = 150_000
+"""Values that are read: a plan of 1000 images that have 128 tags each holds fewer."""
 
 M = TypeVar("M", bound=BaseModel)
 

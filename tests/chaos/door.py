@@ -117,9 +117,10 @@ class Door:
         met = [one for one in self.script if one["at"] == kind and one["nth"] == number]
         for one in met:
             self._before(one)
-        begun = self.tick()
         spoils = [one for one in met if one["what"] in faulty.SPOILERS]
-        true = self._answer(kind, request) if all(map(faulty.reaches, spoils)) else Reply(0)
+        with self.land.turn:
+            begun = self.tick()
+            true = self._answer(kind, request) if all(map(faulty.reaches, spoils)) else Reply(0)
         told = true
         for one in spoils:
             told = faulty.spoilt(one, told)

@@ -172,7 +172,12 @@ class Environment:
 
     def _get_response(self, real: Callable[..., Any], connection: Any) -> Any:  # noqa: ANN401 (urllib3's)
         patience, begun = connection.timeout, self._time.clock.value
-        response = real(connection)
+        # Only the world's clock says when it is over: what happens meanwhile may take long by any other.
+        connection.timeout = None
+        try:
+            response = real(connection)
+        finally:
+            connection.timeout = patience
         slow = float(response.headers.get(SLOW, 0))
         if isinstance(patience, int | float) and slow >= patience:
             self._time.pass_until(begun + patience)

@@ -1,5 +1,6 @@
 """The cloud of a world: what its people do there, and what it truly holds."""
 
+import threading
 from collections.abc import Mapping
 from copy import deepcopy
 from datetime import datetime, timedelta
@@ -16,6 +17,8 @@ MARK, SIGNATURE = "reaper-delete-after", "reaper-sweep"
 class Land(Protocol):
     """A cloud, fake or real. Whoever acts here is not the handler, and nothing stands in the way."""
 
+    turn: threading.RLock
+    """Held while something happens and is written down, so that nobody sees what is not written down yet."""
     project: str
     other: str
     images: list[str]
@@ -69,6 +72,7 @@ class FakeLand:
 
     def __init__(self, flavour: str = "openstack", page_size: int = 1000) -> None:
         self.cloud = FakeCloud("otc" if flavour == "otc" else "openstack", page_size=page_size)
+        self.turn = threading.RLock()
         self.project, self.other = DEMO, OTHER
         self.images: list[str] = []
         self._passwords = {user.password for user in self.cloud.users.values()}

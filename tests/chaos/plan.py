@@ -198,9 +198,9 @@ def _asked(rng: random.Random) -> Step:
     """The request of a deletion."""
     count = rng.choice((1, 1, 2, 3, 5, 10, 20))
     step: Step = {"images": [rng.randrange(rng.choice((12, 30, 60, 400))) for _ in range(count)]}
-    if rng.random() < 0.3:
+    if rng.random() < 0.35:
         step["expect"] = rng.sample(EXPECTED, rng.randrange(1, 5))
-        if rng.random() < 0.3:
+        if rng.random() < 0.5:
             step["spoilt"] = {"name": "other", "size": 7, "protected": True, "tags": ["x"], "owner": "me"}
     for key, value, share in _EXTRAS:
         if rng.random() < share:

@@ -71,7 +71,7 @@ def apply(patch: Path, tree: Path, *options: str) -> None:
 
 
 def _sources() -> list[str]:
-    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "handler", "tests"]
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "handler", "tests", "events"]
     names = subprocess.check_output(listed, cwd=ROOT, text=True).splitlines()  # noqa: S603 (ours)
     return [name for name in names if (ROOT / name).exists()]
 

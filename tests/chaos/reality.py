@@ -14,6 +14,7 @@ cloud. There are no volumes.
 
 import random
 import re
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -45,6 +46,7 @@ class RealLand:
     """A lab, as a cloud of a world."""
 
     def __init__(self, lab: Lab, images: Images, wires: Wires, page_size: int) -> None:
+        self.turn = threading.RLock()
         self.project, self.other = lab.projects["demo"], lab.projects["other"]
         self.images: list[str] = []
         self.page_size = page_size

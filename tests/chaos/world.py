@@ -108,7 +108,8 @@ class World:
     def make(self, step: Step) -> None:
         """Make images."""
         for _ in range(step.get("count", 1)):
-            self.people.make(self.new_id(), step)
+            with self.land.turn:
+                self.people.make(self.new_id(), step)
 
     def operate(self, step: Step) -> None:
         """Do as an operator."""
@@ -234,11 +235,13 @@ class World:
 
     def own(self, step: Step) -> None:
         """An owner acts."""
-        self.people.own(step)
+        with self.land.turn:
+            self.people.own(step)
 
     def serve(self, step: Step) -> None:
         """A server starts or stops."""
-        self.people.serve(self.new_id(), step)
+        with self.land.turn:
+            self.people.serve(self.new_id(), step)
 
 
 _OPERATIONS: Mapping[str, Callable[[World, Step], object]] = {

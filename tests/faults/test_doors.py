@@ -167,7 +167,7 @@ def test_a_reader_that_looks_at_every_record_for_every_record_is_found(monkeypat
 
 def test_a_reader_that_keeps_what_it_need_not_is_found(monkeypatch: Patch) -> None:
     monkeypatch.setattr(parsing, "LARGEST", 10**9)
-    found = knock_of("tags that are none", "direct", 2 * QUEUE)
+    found = knock_of("tags that are none", "direct", 4 * QUEUE)
     assert found
     with opened() as world, pytest.raises((Greedy, Slow)):
         weigh(found, world)

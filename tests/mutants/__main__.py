@@ -34,7 +34,13 @@ def main(argv: Sequence[str]) -> int:
     (WORK / "verdicts.txt").unlink(missing_ok=True)
     trees = [trial.Tree(WORK / f"tree-{number}", ROOT) for number in range(arguments.jobs)]
     covering = _covering(trees[0], targets, arguments.jobs)
-    return _report(_tried(chosen, trees, covering), every)
+    for tree in trees:
+        tree.warm_up()
+    _check_original(trees[0])
+    verdicts = _tried(chosen, trees, covering)
+    for tree in trees:
+        tree.close()
+    return _report(verdicts, every)
 
 
 def _arguments(argv: Sequence[str]) -> argparse.Namespace:
@@ -68,6 +74,12 @@ def _covering(tree: trial.Tree, targets: list[str], jobs: int) -> Covering:
     if tree.measure(*measure):
         sys.exit(f"{tree.printed}\nThe tests must pass before there is a mutant.")
     return Covering(tree.place / ".coverage", tree.place, targets)
+
+
+def _check_original(tree: trial.Tree) -> None:
+    """Try the original as if it were a mutant: were it killed by how trials are made, so would be every mutant."""
+    if tree.run(*trial.TESTS):
+        sys.exit(f"{tree.printed}\nThe original does not survive a trial.")
 
 
 def _tried(chosen: Sequence[Mutant], trees: Sequence[trial.Tree], covering: Covering) -> list[trial.Verdict]:

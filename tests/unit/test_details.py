@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from handler.cloud.meanings import Meaning
-from handler.errors import AnswerLost, Denied, Outdated, OverLimit, Unanswered, Unavailable, Unexpected
-from handler.model.outcome import Outcome, Survey
+from handler.errors import AnswerLost, BackupLeft, Denied, Outdated, OverLimit, Unanswered, Unavailable, Unexpected
+from handler.model.outcome import Objection, Outcome, Survey
 from handler.model.request import DeletionRequest, Job, Select, SweepRequest, Target
 from handler.rules.mark_state import MarkState, state_of
 from handler.work import deletion, grace, sweeps
-from handler.work.judgement import Judgement
+from handler.work.handling import failed
+from handler.work.judgement import Judgement, gone, outcome, refused
 from handler.work.run import Progress
 from handler.work.uses import lists
 from handler.work.uses.lists import Expiry
@@ -310,6 +311,34 @@ def test_an_image_that_went_with_a_lost_answer_says_so() -> None:
     told = deletion._after_all(gone, whole, job)
     assert (told.outcome, told.backup_left) == ("deleted", True)
     assert told.detail == "the answer to its DELETE was lost; its backup is left"
+
+
+def test_an_outcome_holds_all_that_is_known_of_its_image() -> None:
+    known: dict[str, Any] = {"name": "ci-1", "size": 1024, "image": IMAGE}
+    job = Job(Target("i"), DeletionRequest((Target("i"),)))
+    assert outcome(IMAGE, "marked", "r", "d") == Outcome(IMAGE.id, "marked", "r", "d", **known)
+    assert outcome(IMAGE, "deleted") == Outcome(IMAGE.id, "deleted", "", "", **known)
+    assert refused(IMAGE, Objection("r", "d")) == Outcome(IMAGE.id, "refused", "r", "d", **known)
+    assert gone(job) == Outcome("i", "already_gone", "", "the cloud knows no such image")
+    assert failed("i", Unexpected("d"), IMAGE) == Outcome("i", "failed", "unexpected", "d", **known)
+    assert failed("i", Denied("d")) == Outcome("i", "failed", "denied", "d")
+    assert failed("i", BackupLeft("d")) == Outcome("i", "failed", "backup_left", "d", backup_left=True)
+
+
+def test_a_survey_counts_every_image_once() -> None:
+    images = [tagged("x"), tagged(name="web-1", id="w"), tagged(name="db-1", id="d"), tagged(created_at=None, id="n")]
+    waiting = tagged("reaper-delete-after=2099-01-01", id="m")
+    told: list[str] = []
+    run: Any = SimpleNamespace(now=NOW, observe=lambda decision: told.append(decision.image.id))
+    survey = sweeps.survey_of([*images, waiting], GRACE, run)
+    assert survey == Survey(
+        looked_at=5,
+        selected=survey.selected,
+        stay=(("age", 1), ("name", 2)),
+        changing=1,
+    )
+    assert [each.id for each in survey.selected] == [IMAGE.id, "m"]
+    assert told == ["w", "d", "n", IMAGE.id, "m"]
 
 
 def test_every_refusal_of_the_cloud_has_its_reason() -> None:

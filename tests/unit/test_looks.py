@@ -3,14 +3,25 @@
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from handler.cloud.calls import Listing
 from handler.errors import CredentialsRefused, Denied, Unavailable, Unexpected
-from handler.work.uses.lists import Expiry
+from handler.work.uses.in_use import InUse
+from handler.work.uses.lists import (
+    Expiry,
+    ListedUses,
+    Use,
+    bootable,
+    uses_by_images,
+    uses_by_scaling,
+    uses_by_volumes,
+)
 from handler.work.uses.servers import Server, Servers
+from tests.examples import IMAGE, image
 
 LONG_AGO = datetime(2026, 1, 31, 12, tzinfo=UTC)
 CHANGES, BUILDING, ALL = {"changes-since": "2026-01-31T11:58:00Z"}, {"status": "BUILD"}, None
@@ -181,6 +192,97 @@ def test_credentials_that_are_refused_are_no_slip(servers: Servers, nova: Nova) 
     with pytest.raises(CredentialsRefused):
         asked_after(servers, nova, 2.5)
     assert asked_after(servers, nova, 0) == [CHANGES]
+
+
+# Other lists
+
+
+def test_a_list_is_as_old_as_its_first_page_and_is_read_when_it_is_due(nova: Nova) -> None:
+    answers = iter([(100.0, (Use("i", "a"),)), (150.0, ()), (163.0, (Use("k", "c"),))])
+    deadline: Any = Now(nova)
+    kept = ListedUses("volumes", lambda: next(answers), deadline)
+    assert (kept.is_due(), kept.uses, kept.expiry) == (True, (), Expiry(-math.inf, "volumes (60 seconds)"))
+    kept.refresh()
+    kept.refresh()
+    assert (kept.uses, kept.expiry) == ((Use("i", "a"),), Expiry(160.0, "volumes (60 seconds)"))
+    assert (kept.is_due(100.0), kept.is_due(100.5)) == (False, True)
+    nova.now = 156.0
+    assert kept.is_due()
+    kept.refresh(100.0)
+    assert (kept.uses, kept.expiry.at, kept.is_due(150.0)) == ((), 210.0, False)
+    kept.refresh(150.5)
+    assert kept.uses == (Use("k", "c"),)
+
+
+def test_a_list_that_took_too_long_is_not_taken(nova: Nova) -> None:
+    deadline: Any = Now(nova)
+    kept = ListedUses("volumes", lambda: (39.0, (Use("i", "a"),)), deadline)
+    with pytest.raises(Unavailable, match=r"^the list of volumes took 61 seconds, and must not be older than 60$"):
+        kept.refresh()
+    assert (kept.uses, kept.is_due()) == ((), True)
+
+
+def listing(*items: dict[str, Any]) -> Listing:
+    return Listing(items, 0.0, None)
+
+
+def test_volumes_use_images_if_a_server_has_them_or_all_of_them_count() -> None:
+    origin = {"volume_image_metadata": {"image_id": "i", "kernel_id": "k"}}
+    volumes = listing(
+        {"id": "V", "name": "a", **origin},
+        {"id": "W", "name": "b", "attachments": [{}], **origin},
+        {"id": "X", "name": "c", "attachments": []},
+    )
+    plain = [Use("i", "volume a (V)"), Use("k", "volume a (V)", is_made_of_it=False)]
+    held = [Use("i", "the server of volume a (V)"), Use("k", "the server of volume a (V)", is_made_of_it=False)]
+    attached = [Use("i", "the server of volume b (W)"), Use("k", "the server of volume b (W)", is_made_of_it=False)]
+    assert list(uses_by_volumes(volumes, frozenset(), every=False)) == attached
+    assert list(uses_by_volumes(volumes, frozenset(), every=True)) == [*plain, *attached]
+    assert list(uses_by_volumes(volumes, frozenset("v"), every=False)) == [*held, *attached]
+
+
+def test_volumes_are_bootable_that_say_so_in_whatever_case() -> None:
+    said: list[dict[str, Any]] = [
+        {"id": "A", "bootable": "true"},
+        {"id": "B", "bootable": "True"},
+        {"id": "C", "bootable": True},
+    ]
+    assert bootable(listing(*said, {"id": "D", "bootable": "false"}, {"id": "E"})) == {"a", "b", "c"}
+
+
+def test_scaling_configurations_use_each_of_their_images() -> None:
+    template = {"imageRef": "i", "disk": [{"data_disk_image_id": "d"}]}
+    named = {"scaling_configuration_name": "web", "scaling_configuration_id": "7", "instance_config": template}
+    user = "scaling configuration web (7)"
+    assert list(uses_by_scaling(listing(named))) == [Use("i", user), Use("d", user)]
+
+
+def test_images_use_those_that_they_were_made_from_but_never_themselves() -> None:
+    images = [
+        image(id="A", record={"base_image_ref": "B", "kernel_id": "a"}),
+        image(name=None, record={"kernel_id": "k"}),
+    ]
+    cloud: Any = SimpleNamespace(images=lambda: images)
+    assert list(uses_by_images(cloud)) == [
+        Use("B", "image ci-1 (A)", is_made_of_it=False),
+        Use("k", f"image unnamed ({IMAGE.id})", is_made_of_it=False),
+    ]
+
+
+def test_an_image_in_use_is_read_as_it_is_named_and_then_in_lower_case() -> None:
+    records = {"abc": {"kernel_id": "k"}, "DEF": {"ramdisk_id": "r"}}
+    asked: list[str] = []
+
+    def read(image_id: str) -> dict[str, str] | None:
+        asked.append(image_id)
+        return records.get(image_id)
+
+    cloud: Any = SimpleNamespace(record=read)
+    deadline: Any = None
+    in_use = InUse(cloud, deadline)
+    found = [in_use._boot_images(image_id) for image_id in ("ABC", "DEF", "def", "xyz")]
+    assert found == [("abc", ("k",)), ("def", ("r",)), ("def", ()), ("xyz", ())]
+    assert asked == ["ABC", "abc", "DEF", "def", "xyz"]
 
 
 # What is known of a server

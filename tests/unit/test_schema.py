@@ -475,22 +475,22 @@ def test_how_deep_json_may_be_does_not_hang_on_who_reads_it(levels: int) -> None
 
 
 def test_a_request_has_room_for_everything_that_it_may_hold() -> None:
-    full = [{"id": image_id, "expect": EXPECT | {"tags": ["a"] * 25}} for image_id in ids(1000)]
+    full = [{"id": image_id, "expect": EXPECT | {"tags": ["a"] * 128}} for image_id in ids(1000)]
     assert len(deletion(read_json(json.dumps({"images": full}), "body")).targets) == 1000
 
 
 @pytest.mark.parametrize(
     "large",
     [
-        {"sweep": {"select": {"tags": [1] * 60_000}}},
-        {"image_ids": [ID]} | dict.fromkeys(map(str, range(60_000)), 1),
-        {"sweep": {"select": {"properties": dict.fromkeys(map(str, range(60_000)), 1)}}},
-        {"images": [{"id": ID, "expect": {"tags": [1] * 600}}] * 100},
+        {"sweep": {"select": {"tags": [1] * 160_000}}},
+        {"image_ids": [ID]} | dict.fromkeys(map(str, range(160_000)), 1),
+        {"sweep": {"select": {"properties": dict.fromkeys(map(str, range(160_000)), 1)}}},
+        {"images": [{"id": ID, "expect": {"tags": [1] * 1600}}] * 100},
     ],
     ids=["tags", "unknown fields", "properties", "expectations"],
 )
 def test_what_is_larger_than_any_request_is_turned_down_before_it_is_parsed(large: dict[str, Any]) -> None:
-    assert problem(large) == "larger than any request: it has more than 50000 values"
+    assert problem(large) == "larger than any request: it has more than 150000 values"
     assert problem_of_text(json.dumps(large)).startswith("body: larger than any request")
 
 

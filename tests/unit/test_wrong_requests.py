@@ -131,30 +131,32 @@ def test_a_sweep_that_says_little_has_the_defaults() -> None:
     assert read_request(sweep(keep={"newest": 1})) == SweepRequest(Select(name="ci-*"), Keep(1, "name"))
 
 
+COMMON: dict[str, Any] = {"project_id": "p", "delete_backup": True, "dry_run": True, "reason": "r"}
+SELECTED = Select(
+    name="n" * 255,
+    tags=frozenset({"t"}),
+    properties=(("k", "v"),),
+    older_than=timedelta(weeks=2),
+    created_before=datetime(2027, 1, 31, 10, tzinfo=UTC),
+    size_over=0,
+    family="f",
+)
+
+
 def test_every_field_of_a_sweep_arrives() -> None:
     select = {"name": "n" * 255, "tags": ["t"], "properties": {"k": "v"}, "older_than": "2w", "size_over": 0}
     select |= {"created_before": "2027-01-31T12:00:00+02:00", "family": "f"}
     given = sweep(select, keep={"newest": 2, "group_by": "property:p"}, limit=0, limit_percent=100.0, grace="3d")
     given["sweep"]["deactivate"] = True
-    common: dict[str, Any] = {"project_id": "p", "delete_backup": True, "dry_run": True, "reason": "r"}
-    wanted = Select(
-        name="n" * 255,
-        tags=frozenset({"t"}),
-        properties=(("k", "v"),),
-        older_than=timedelta(weeks=2),
-        created_before=datetime(2027, 1, 31, 10, tzinfo=UTC),
-        size_over=0,
-        family="f",
-    )
-    assert read_request(given | common | {"not_after": "2027-01-31"}) == SweepRequest(
-        wanted,
+    assert read_request(given | COMMON | {"not_after": "2027-01-31"}) == SweepRequest(
+        SELECTED,
         Keep(2, "property:p"),
         limit=0,
         limit_percent=100,
         grace=timedelta(days=3),
         deactivate=True,
         not_after=datetime(2027, 1, 31, tzinfo=UTC),
-        **common,
+        **COMMON,
     )
 
 
@@ -278,6 +280,18 @@ def test_the_operator_s_own_requests_are_named_by_their_settings() -> None:
     scheduled, activated = of_bus({}, "Scheduled Event"), of_bus({"name": "x"}, "Image Activated")
     assert rejected(scheduled, scheduled="{") == "REAPER_SCHEDULED_REQUEST: not JSON"
     assert rejected(activated, lifecycle="7") == "REAPER_LIFECYCLE_REQUEST: must be a JSON object"
+
+
+def test_an_event_in_a_message_of_a_queue_is_read_as_if_it_came_directly() -> None:
+    for event, setting in (
+        (of_bus({}, "Scheduled Event"), "scheduled"),
+        (of_bus({"image_id": ID, "name": "x"}, "Image Activated"), "lifecycle"),
+    ):
+        settings = {f"{setting}_request": json.dumps({"image_ids": [ID]})}
+        (direct,) = read_event(event, **settings).messages  # type: ignore[arg-type]  # one of two names
+        (queued,) = read_event(of_queue(json.dumps(event)), **settings).messages  # type: ignore[arg-type]  # the same
+        assert isinstance(direct.request, DeletionRequest)
+        assert queued.request == direct.request
 
 
 BY_ID, BY_NAME = '{"image_ids": ["{image_id}"]}', '{"sweep": {"select": {"name": "{name}"}}}'

@@ -15,7 +15,7 @@ Json = Any
 TESTS = ("autoscaling:TEST_NOTIFICATION", "s3:TestEvent")
 SECONDS, SECONDS_PER_MEGABYTE, SECONDS_PER_IMAGE, SECONDS_PER_RECORD = 0.5, 1.5, 0.02, 0.001
 """CPU time that an event may take: some seconds more than its reading are too many. A record has a line in the log."""
-MEGABYTES, MEGABYTES_PER_MEGABYTE = 48, 40
+MEGABYTES, MEGABYTES_PER_MEGABYTE = 96, 40
 """Memory that an event may take, beyond itself: as JSON, an empty list of two letters has already sixty bytes."""
 
 
