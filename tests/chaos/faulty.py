@@ -82,7 +82,8 @@ def _repeat(_: Mapping[str, Any], reply: Reply) -> Reply:
     except ValueError:
         return reply
     for entries in page.values() if isinstance(page, dict) else ():
-        if isinstance(entries, list) and entries:
+        # Not the tags of an image: what was read would no longer be what is there, and that no client can know.
+        if isinstance(entries, list) and entries and isinstance(entries[0], dict):
             entries.append(entries[0])
     return replace(reply, body=json.dumps(page).encode())
 

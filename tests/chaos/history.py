@@ -145,6 +145,8 @@ class History:
     requests: list[Request] = field(default_factory=list)
     invocations: list[Invocation] = field(default_factory=list)
     messages: dict[str, Message] = field(default_factory=dict)
+    read_late: dict[int, Moment] = field(default_factory=dict)
+    """When a client had an answer, by the number of its request, if it was frozen just before."""
     acts: list[Act] = field(default_factory=list)
     secrets: set[str] = field(default_factory=set)
     dialect: str = "glance"

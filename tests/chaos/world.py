@@ -211,7 +211,14 @@ class World:
         if fault["what"] == "kill":
             place.environment.kill()
             return
+        unread = len(self.history.requests) - 1
         place.door.freeze(fault)
+        if fault["at"] == "response":
+            self._read_late(unread)
+
+    def _read_late(self, number: int) -> None:
+        """An answer that came in just before an environment was frozen: only now the function has it."""
+        self.history.read_late[number] = self.history.moment(self.clock.value)
 
     def do(self, steps: Sequence[Step]) -> None:
         """Do something while an invocation is under way; what is `aimed` is done with an image that it may come to."""

@@ -1,5 +1,6 @@
 """A small share of the simulated worlds that `make chaos` tries by the hundred thousand, and what it rests on."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,7 +9,9 @@ import pytest
 from tests.chaos import plan
 from tests.chaos.rounds import Script, play, read_script, try_seed
 from tests.chaos.shrink import shrunk
+from tests.chaos.table import TABLE, Table
 from tests.chaos.world import Step, World
+from tests.fakecloud.api import Request
 
 SCRIPTS = sorted((Path(__file__).parent.parent / "chaos" / "scripts").glob("*.json"))
 
@@ -38,6 +41,25 @@ def test_one_seed_tells_one_story() -> None:
             stories.append(world.told)
     assert stories[0] == stories[1]
     assert len(stories[0]) > 250
+
+
+def test_the_table_of_a_world_knows_nothing_of_the_world_before() -> None:
+    assert [_counted_in(Table()), _counted_in(Table())] == ["1", "1"]
+
+
+def _counted_in(table: Table) -> str:
+    """What a table says that it has counted, once it has counted one deletion."""
+    asked = {
+        "TableName": TABLE,
+        "Key": {"id": {"S": "x"}},
+        "UpdateExpression": "ADD used :one",
+        "ExpressionAttributeValues": {":one": {"N": "1"}},
+        "ReturnValues": "UPDATED_NEW",
+    }
+    headers = {"X-Amz-Target": "DynamoDB_20120810.UpdateItem"}
+    reply = table.answer(Request("POST", "/aws", headers=headers, body=json.dumps(asked).encode()))
+    counted: str = json.loads(reply.body)["Attributes"]["used"]["N"]
+    return counted
 
 
 @pytest.mark.slow("each is a world of its own")

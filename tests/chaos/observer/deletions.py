@@ -69,7 +69,11 @@ def _reading(case: Case, image_id: str, sent: Request) -> Request | None:
     before = [one for one in case.readings[image_id] if came_before(one.answered, sent.begun)]
     last = max(before, key=lambda one: one.answered.order, default=None)
     others = [one for one in case.deletes[image_id] if one.begun.order < sent.begun.order]
-    if last is None or sent.begun.at - last.answered.at > FRESH + _slack(case):
+    if last is None:
+        return None
+    # Nobody can tell how long an answer has lain there while he was frozen.
+    had = case.index.history.read_late.get(last.number, last.answered)
+    if sent.begun.at - had.at > FRESH + _slack(case):
         return None
     return None if any(last.begun.order < one.begun.order for one in others) else last
 
