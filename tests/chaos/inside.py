@@ -28,6 +28,8 @@ from tests.chaos.history import EPOCH
 
 POLL = 0.02
 """Real seconds after which one who waits looks at the world's clock."""
+COURTESY = 0.5
+"""Real seconds for which one who has waited enough lets others go first."""
 SLOW = "X-Chaos-Slow"
 """In an answer: the seconds of the world's clock that it takes."""
 
@@ -167,6 +169,8 @@ class Environment:
         try:
             while not notified and self._time.clock.value < end:
                 notified = turn.acquire(timeout=POLL)
+            # Whoever has been stopped for as long goes on first: else a story would hang on who is quicker.
+            notified = notified or turn.acquire(timeout=COURTESY)
         finally:
             condition._acquire_restore(held)
         # It may have been told at the last moment.
@@ -195,6 +199,7 @@ class Environment:
 
     def _connect(self, real: Callable[..., Any], connection: socket.socket, address: Any) -> None:  # noqa: ANN401
         self.pass_by("connect")
+        connection.settimeout(None)
         real(connection, address)
 
     def _resolve(self, real: Callable[..., Any], *args: Any, **options: Any) -> Any:  # noqa: ANN401
