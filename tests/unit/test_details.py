@@ -161,6 +161,13 @@ def test_what_uses_an_image_is_told_by_name_and_id(invoke: Invoke, cloud: FakeCl
     ]
 
 
+def test_where_there_is_one_region_no_error_names_it(invoke: Invoke, cloud: FakeCloud) -> None:
+    cloud.fault("GET", "/servers/detail$", status=403, times=None)
+    ((outcome_name, reason, detail),) = details(invoke({"image_ids": [cloud.add_image()]}))
+    assert (outcome_name, reason) == ("failed", "denied")
+    assert not detail.startswith("region")
+
+
 def test_a_server_that_does_not_tell_its_image_yet_is_named(invoke: Invoke, cloud: FakeCloud) -> None:
     image = cloud.add_image()
     server = cloud.add_server("db-1", image=None, status="BUILD", taken_up=False)
