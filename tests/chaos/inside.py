@@ -103,7 +103,12 @@ class Environment:
         """Carry out one order after the other."""
         self._enter()
         while (order := self._said.recv()) is not None:
-            self._said.send(self._carry_out(order))
+            said = self._carry_out(order)
+            # Whoever is left over must have heard that it may go on, and stops nowhere any more: what comes next is
+            # for the next invocation.
+            with self._lock:
+                self._stops = set()
+                self._said.send(said)
 
     def _carry_out(self, order: Order) -> Said:
         for name in [name for name in os.environ if name.startswith(("OS_", "REAPER_", "POWERTOOLS_", "AWS_"))]:

@@ -188,7 +188,7 @@ def _act(rng: random.Random) -> Step:
 
 
 def _operate(rng: random.Random) -> Step:
-    what = rng.choice(("set", "set", "set", "set", "policy", "policy", "rotate", "publish", "revoke", "retire"))
+    what = rng.choice(("set",) * 4 + ("policy",) * 4 + ("rotate", "publish", "revoke", "retire"))
     step: Step = {"do": "operate", "what": what}
     if what == "set":
         step["settings"] = {"REAPER_MODE": rng.choice(MODES)} | rng.choice(SETTINGS)
@@ -327,4 +327,4 @@ def _quiet_call(rng: random.Random) -> Step:
     return {"do": "call", "source": "direct", "policy": rng.randrange(4)}
 
 
-_DRAWS = ((_make, 12), (_own, 9), (_serve, 5), (_operate, 4), (_wait, 5), (_send, 22), (_poll, 18), (_call, 9))
+_DRAWS = ((_make, 12), (_own, 9), (_serve, 5), (_operate, 5), (_wait, 5), (_send, 22), (_poll, 18), (_call, 9))

@@ -135,7 +135,7 @@ class Tree:
         return self.run(*files, order=tests, only=True)
 
     def _reason(self, code: int) -> str:
-        if code == -signal.SIGALRM:
+        if code in {-signal.SIGALRM, -signal.SIGPROF}:
             return "time-out"
         failed = [line for line in self.printed.splitlines() if line.startswith(("FAILED tests", "ERROR tests"))]
         return failed[0].split(" - ")[0] if failed else f"exit {code}"

@@ -15,7 +15,7 @@ import warnings
 from contextlib import suppress
 from pathlib import Path
 
-MOST_SECONDS = 900
+MOST_SECONDS = 1800
 """For one run of the tests."""
 
 

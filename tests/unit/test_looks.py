@@ -279,7 +279,7 @@ def test_an_image_in_use_is_read_as_it_is_named_and_then_in_lower_case() -> None
 
     cloud: Any = SimpleNamespace(record=read)
     deadline: Any = None
-    in_use = InUse(cloud, deadline)
+    in_use = InUse(cloud, deadline, 1)
     found = [in_use._boot_images(image_id) for image_id in ("ABC", "DEF", "def", "xyz")]
     assert found == [("abc", ("k",)), ("def", ("r",)), ("def", ()), ("xyz", ())]
     assert asked == ["ABC", "abc", "DEF", "def", "xyz"]
