@@ -272,7 +272,7 @@ KINDS: tuple[tuple[str, tuple[Any, ...], int], ...] = (
     ("throttle", (0, 1, 5), 3),
     ("slow", (0.3, 0.9, 1.5, 3.0, 7.0, 20.0, 50.0), 6),
     ("repeat", (None,), 1),
-    ("part", (None,), 2),
+    ("part", (None,), 4),
     ("revoke", (None,), 2),
     ("freeze", (0.5, 2.0, 30.0, 7200.0), 2),
     ("kill", (None,), 1),
@@ -297,7 +297,7 @@ def _fault(rng: random.Random) -> Step:
     (kind,) = rng.choices(KINDS, [weight for *_, weight in KINDS])
     what, amounts, _ = kind
     if what == "part":
-        return {"at": "send", "nth": rng.randrange(3), "what": what}
+        return {"at": "send", "nth": rng.choice((0, 0, 0, 1)), "what": what}
     at = rng.choice(("budget", "secret", "send", "sink", *AT)) if what not in {"before", "after"} else rng.choice(AT)
     fault: Step = {"at": at, "nth": rng.choice((0, 0, 0, 1, 1, 2, 4, 9)), "what": what}
     amount = rng.choice(amounts)

@@ -103,10 +103,10 @@ def _has_failed(case: Case, _asked: Asked, _image_id: str, told: Outcome) -> boo
         return case.settings.budget is not None if reason == "budget" else case.settings.mode == "paused"
     if reason == "backup_left":
         return case.settings.api == "ims"
-    return reason not in OF_FAULTS or _was_troubled(case)
+    return reason not in OF_FAULTS or was_troubled(case)
 
 
-def _was_troubled(case: Case) -> bool:
+def was_troubled(case: Case) -> bool:
     """Whether anything was out of order: time that passed, an answer that was not whole, a service that says no."""
     if case.ended.at > case.begun.at or case.invocation.frozen:
         return True
