@@ -33,6 +33,8 @@ class Aws:
     secret: dict[str, str]
     send: Callable[[str], object]
     table: Callable[[Request], Reply]
+    refuses: bool = False
+    """Whether the queue takes only every second message of the next batch."""
 
     def answer(self, kind: str, request: Request) -> Reply:
         """Carry out a request."""
@@ -43,11 +45,14 @@ class Aws:
             text = json.dumps(self.secret).replace(CLOUD, request.base)
             return _json({"Name": SECRET, "SecretString": text})
         sent = [(entry["Id"], entry["MessageBody"]) for entry in asked["Entries"]]
+        failed, sent = (sent[::2], sent[1::2]) if self.refuses else ([], sent)
+        self.refuses = False
         for _, body in sent:
             self.send(body)
         digests = [(one, hashlib.md5(body.encode(), usedforsecurity=False).hexdigest()) for one, body in sent]
         entries = [{"Id": one, "MessageId": f"sent-{one}", "MD5OfMessageBody": digest} for one, digest in digests]
-        return _json({"Successful": entries, "Failed": []})
+        refused = [{"Id": one, "SenderFault": False, "Code": "InternalError"} for one, _ in failed]
+        return _json({"Successful": entries, "Failed": refused})
 
 
 def _json(payload: object) -> Reply:
@@ -143,6 +148,8 @@ class Door:
     def _before(self, fault: Fault) -> None:
         if fault["what"] == "kill":
             self.environment.kill()
+        if fault["what"] == "part":
+            self.aws.refuses = True
         if fault["what"] == "revoke":
             self.land.revoke()
         if fault["what"] == "before":

@@ -50,6 +50,10 @@ class People:
             fields["owner"], theirs = theirs, self.land.project
         if status := fields.pop("shared", ""):
             fields |= {"visibility": "shared", "members": {theirs: status}}
+        kernel = fields.pop("kernel", None)
+        if living and kernel is not None:
+            needs = {"kernel_id": living[kernel % len(living)].id}
+            fields["properties"] = {**fields.get("properties", {}), **needs}
         made = self.land.add_image(image_id, fields)
         image = self.land.image(made)
         assert image is not None

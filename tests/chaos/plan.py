@@ -19,6 +19,7 @@ POLICIES: tuple[Step, ...] = (
     {"select": {"tags": ["tmp"]}, "grace": "36h"},
     {"select": {"properties": {"os": "linux"}}, "keep": {"newest": 1, "group_by": "property:os"}},
     {"select": {"size_over": 2000, "older_than": "1d"}},
+    {"select": {"created_before": "2031-05-17T00:00:00Z"}, "keep": {"newest": 1, "group_by": "tag-prefix:team=a"}},
     {"select": {"status": "queued", "older_than": "1d"}},
     {"select": {"name": "*"}, "keep": {"newest": 3, "group_by": "name"}, "limit": 100, "limit_percent": 100},
 )
@@ -44,8 +45,11 @@ SETTINGS: tuple[Step, ...] = (
     {"REAPER_ALLOW_SHARED": ""},
     {"REAPER_ALLOW_SHARED": ""},
     {"REAPER_ALLOW_SHARED": "true"},
+    {"REAPER_IN_USE_CHECK": ""},
+    {"REAPER_IN_USE_CHECK": ""},
+    {"REAPER_IN_USE_CHECK": "off", "REAPER_IN_USE_ALSO": ""},
     {"REAPER_IN_USE_ALSO": ""},
-    {"REAPER_IN_USE_ALSO": "volumes"},
+    {"REAPER_IN_USE_ALSO": "volumes", "REAPER_IN_USE_CHECK": ""},
     {"REAPER_KEEP_TAG": ""},
     {"REAPER_KEEP_TAG": "hold"},
     {"REAPER_BUDGET": "", "REAPER_BUDGET_TABLE": ""},
@@ -117,15 +121,20 @@ def _fields(rng: random.Random) -> Step:
         "name": f"{rng.choice(NAMES)}-{rng.randrange(9)}",
         "size": rng.choice((1024, 1024, 4096, 2**31)),
         "age": rng.choice((0, 1, 12, 30, 60, 24 * 40)),
-        "tags": rng.choice(([], [], ["tmp"], ["tmp", "team=a"])),
+        "tags": rng.choice(([], [], ["tmp"], ["tmp", "team=a"], ["tmp", "team=b"])),
         "properties": rng.choice(({}, {}, {"os": "linux"}, {"os": "windows"})),
     }
+    if rng.random() < 0.15:
+        fields["kernel"] = rng.randrange(50)
     return fields | rng.choice((*([{}] * 18), *ODDITIES))
 
 
 ODDITIES: tuple[Step, ...] = (
     {"protected": True},
     {"visibility": "public"},
+    {"visibility": "community"},
+    {"properties": {"os_glance_importing_to_stores": "cheap"}},
+    {"tags": ["tmp", "keep-until=soon"]},
     {"status": "queued"},
     {"foreign": True},
     {"foreign": True, "shared": "accepted"},
@@ -263,6 +272,7 @@ KINDS: tuple[tuple[str, tuple[Any, ...], int], ...] = (
     ("throttle", (0, 1, 5), 3),
     ("slow", (0.3, 0.9, 1.5, 3.0, 7.0, 20.0, 50.0), 6),
     ("repeat", (None,), 1),
+    ("part", (None,), 4),
     ("revoke", (None,), 2),
     ("freeze", (0.5, 2.0, 30.0, 7200.0), 2),
     ("kill", (None,), 1),
@@ -286,6 +296,8 @@ def _fault(rng: random.Random) -> Step:
         return _standstill(rng)
     (kind,) = rng.choices(KINDS, [weight for *_, weight in KINDS])
     what, amounts, _ = kind
+    if what == "part":
+        return {"at": "send", "nth": rng.choice((0, 0, 0, 1)), "what": what}
     at = rng.choice(("budget", "secret", "send", "sink", *AT)) if what not in {"before", "after"} else rng.choice(AT)
     fault: Step = {"at": at, "nth": rng.choice((0, 0, 0, 1, 1, 2, 4, 9)), "what": what}
     amount = rng.choice(amounts)

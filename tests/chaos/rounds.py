@@ -1,8 +1,10 @@
 """One round: a world of one seed, tried until it has done enough or something was wrong."""
 
 import json
+import os
+import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +16,8 @@ from tests.chaos.reality import real_cast, real_land
 from tests.chaos.shrink import shrunk
 from tests.chaos.world import Step, World
 
+BROKEN_OFF = 130
+"""The status of a run that somebody has interrupted."""
 TAIL = 60
 """Lines of the story that are told of a world that went wrong."""
 
@@ -90,6 +94,27 @@ def try_doors(seed: int, events: int) -> Round:
     tried, wrong = knock(events, seed)
     lines = [f"doors, seed {seed}: {tried} events, {len(wrong)} violations", *(f"VIOLATION: {line}" for line in wrong)]
     return Round(seed, 0, len(wrong), "\n".join(lines))
+
+
+def be_ended_in_order() -> None:
+    """Let a worker end what it has started, whoever ends it: an environment that is frozen would stay for ever."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+
+
+def _interrupt(*_: object) -> None:
+    # Once: it comes from the terminal and from the pool, and the second one would keep a world from ending.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def unless_ended(task: Callable[[], Round]) -> Round:
+    """Do a task of a pool; a worker that is interrupted takes no other one."""
+    try:
+        return task()
+    except KeyboardInterrupt:
+        os._exit(BROKEN_OFF)
 
 
 def _failure(world: World, script: Script, folder: Path) -> str:

@@ -6,12 +6,13 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
+from itertools import takewhile
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from tests.chaos.history import History, Image, Invocation, Moment, Request
+from tests.chaos.history import History, Image, Invocation, Message, Moment, Request
 from tests.chaos.observer.asked import Asked, Event, read_event
-from tests.chaos.observer.index import Index, index_of
+from tests.chaos.observer.index import Index, Span, index_of
 from tests.chaos.observer.policy import Survey, survey_of
 from tests.chaos.observer.reading import Json
 from tests.chaos.observer.settings import Settings, settings_of
@@ -151,6 +152,22 @@ class Case:
             return None
         images = self.index.project(pages[0].begun, pages[-1].answered)
         return survey_of(asked.sweep, images, self.project, self.times)
+
+    def was_sent(self, image_id: str) -> bool:
+        """Whether a message that names an image went into a queue while it ran."""
+        messages = takewhile(lambda one: one.sent.order > self.begun.order, reversed(self._messages))
+        return any(image_id in one.body for one in messages)
+
+    @cached_property
+    def _messages(self) -> list[Message]:
+        return list(self.index.history.messages.values())
+
+    def is_known_use(self, span: Span, image_id: str, moment: Moment) -> bool:
+        """Whether we can know that something uses an image: a kernel only from what boots with it, if that is ours."""
+        if span.image == image_id.lower():
+            return True
+        used = self.index.image_at(span.image, moment)
+        return span.kind == "server" and used is not None and used.alive and used.owner == self.project
 
     @cached_property
     def outcomes(self) -> list[dict[str, Json]]:

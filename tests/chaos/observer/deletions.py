@@ -107,7 +107,8 @@ def _by_use(deletion: Deletion) -> Iterator[Broken]:
     if not asked or deletion.sent.begun.at - max(asked) > _life(case, "server") + _slack(case):
         yield "in use", f"before it was read, the servers were last asked for at {max(asked, default=None)}"
     for span in case.index.spans(deletion.image):
-        if span.project == case.project and span.holds(deletion.sent.begun) and _is_checked(case, span):
+        is_known = case.is_known_use(span, deletion.image, deletion.sent.begun)
+        if span.project == case.project and span.holds(deletion.sent.begun) and is_known and _is_checked(case, span):
             yield from _by_span(deletion, span)
 
 

@@ -45,6 +45,8 @@ def _differences(told: Mapping[str, Json], record: Image) -> list[str]:
     keys = ("name", "owner", "status", "created_at", "visibility", "checksum")
     true = dict(record.properties) | {key: getattr(record, key) for key in keys}
     wrong = [key for key, value in true.items() if not _is_same(told.get(key), value)]
+    # It is whole only with what is false or empty as well.
+    wrong += [key for key in ("protected", "tags") if key not in told]
     size = told.get("__image_size", told.get("size"))
     wrong += [] if str(size or 0) == str(record.size or 0) else ["size"]
     tags = told.get("tags")

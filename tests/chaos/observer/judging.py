@@ -10,6 +10,7 @@ from tests.chaos.observer.index import index_of
 from tests.chaos.observer.leaks import check_secrets
 from tests.chaos.observer.messages import check_all_messages, check_messages
 from tests.chaos.observer.proofs import check_proofs
+from tests.chaos.observer.released import check_released
 from tests.chaos.observer.telling import check_telling
 from tests.chaos.observer.windows import check_budget
 
@@ -23,6 +24,7 @@ CHECKS: tuple[Callable[[Case], None], ...] = (
     check_messages,
     check_telling,
     check_proofs,
+    check_released,
     check_secrets,
 )
 

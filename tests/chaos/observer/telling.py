@@ -31,7 +31,9 @@ def check_telling(case: Case) -> None:
     if error and error not in NAMED and (error not in OF_A_STACK or case.event.source != "stack"):
         case.say("bug", f"it raised {case.invocation.error[:300]}")
     if '"run.fault"' in case.invocation.printed or "Traceback (most recent call last)" in case.invocation.printed:
-        case.say("bug", "the log holds a traceback")
+        # The whole of it: it may not come again.
+        traceback = case.invocation.printed[case.invocation.printed.find("Traceback") :]
+        case.say("bug", f"the log holds a traceback: {traceback[:4000]}")
     for outcome in case.outcomes:
         _check_outcome(case, outcome)
     if case.was_answered and error not in NOTHING_BEGUN:
@@ -87,7 +89,7 @@ def _is_marked(case: Case, asked: Asked, image_id: str, _told: Outcome) -> bool:
 
 
 def _would_go(case: Case, asked: Asked, image_id: str, _told: Outcome) -> bool:
-    is_left = asked.sweep is not None and case.settings.fanout
+    is_left = asked.sweep is not None and case.settings.fanout and case.was_sent(image_id)
     return is_left or (case.rehearses(asked) and may_go(case, asked, image_id))
 
 
@@ -101,10 +103,10 @@ def _has_failed(case: Case, _asked: Asked, _image_id: str, told: Outcome) -> boo
         return case.settings.budget is not None if reason == "budget" else case.settings.mode == "paused"
     if reason == "backup_left":
         return case.settings.api == "ims"
-    return reason not in OF_FAULTS or _was_troubled(case)
+    return reason not in OF_FAULTS or was_troubled(case)
 
 
-def _was_troubled(case: Case) -> bool:
+def was_troubled(case: Case) -> bool:
     """Whether anything was out of order: time that passed, an answer that was not whole, a service that says no."""
     if case.ended.at > case.begun.at or case.invocation.frozen:
         return True

@@ -97,7 +97,11 @@ def may_go(case: Case, asked: Asked, image_id: str) -> bool:
 
 
 def _is_surely_used(case: Case, image_id: str) -> bool:
-    users = (span for span in case.index.spans(image_id) if span.project == case.project and span.kind == "server")
+    users = (
+        span
+        for span in case.index.spans(image_id)
+        if span.project == case.project and span.kind == "server" and case.is_known_use(span, image_id, case.ended)
+    )
     is_used = any(span.since.order < case.begun.order and span.until.order > case.ended.order for span in users)
     return is_used and case.settings.checks_use
 
