@@ -54,10 +54,16 @@ class People:
         if living and kernel is not None:
             needs = {"kernel_id": living[kernel % len(living)].id}
             fields["properties"] = {**fields.get("properties", {}), **needs}
+        if (days := fields.pop("keep_days", None)) is not None:
+            fields["tags"] = [*fields.get("tags", ()), f"keep-until={self._day(days)}"]
         made = self.land.add_image(image_id, fields)
         image = self.land.image(made)
         assert image is not None
         self.history.images[made] = [(self.history.moment(self.clock.value), image)]
+
+    def _day(self, days: float) -> str:
+        """The day that will be in so many days, by the clock of the function."""
+        return f"{EPOCH + timedelta(seconds=self.clock.value + self.skew, days=days):%Y-%m-%d}"
 
     def _remove(self, image: Image) -> None:
         self.history.acts.append(Act(self.history.moment(self.clock.value), "cleaner", "delete", image.id))
@@ -74,8 +80,7 @@ class People:
         if what in {"activate", "deactivate"} and image.status not in {"active", "deactivated"}:
             return
         if what in {"keep-until", "later"}:
-            day = EPOCH + timedelta(seconds=self.clock.value + self.skew, days=float(detail))
-            detail = f"{day:%Y-%m-%d}"
+            detail = self._day(float(detail))
         if what == "keep-until":
             what, detail = "tag", f"keep-until={detail}"
         self._note(image, what, detail)

@@ -29,6 +29,7 @@ LIMITS = (
     {"limit": 3},
     {"limit": 8, "limit_percent": 100},
     {"limit_percent": 20},
+    {"limit": 100, "limit_percent": 35},
     *([{"limit": 100, "limit_percent": 100}] * 8),
 )
 SETTINGS: tuple[Step, ...] = (
@@ -107,9 +108,21 @@ def steps(seed: int) -> Iterator[Step]:
             # For a while: what is only rehearsed, or put off, is little work for the observer.
             yield from (rng.choice((_poll, _call, _own))(rng) for _ in range(rng.randrange(2, 7)))
             yield {"do": "operate", "what": "set", "settings": {"REAPER_MODE": ARMED}}
+        if "policy" in step and step["do"] == "call" and rng.random() < 0.4:
+            yield from _life_of_marks(rng, step["policy"])
         if not step.get("publish", True):
             yield from (rng.choice((_poll, _call, _send))(rng) for _ in range(rng.randrange(2, 5)))
             yield {"do": "operate", "what": "publish"}
+
+
+def _life_of_marks(rng: random.Random, policy: int) -> Iterator[Step]:
+    """What may become of the marks of a policy: owners object, or put off the day, and the policy comes again."""
+    for _ in range(rng.randrange(3)):
+        what, detail = rng.choice((("unmark", ""), ("later", 2), ("later", 5), ("activate", ""), ("tag", "keep")))
+        yield {"do": "own", "what": what, "detail": detail, "image": rng.randrange(50), "marked": True}
+    for hours in rng.choice(((25,), (13, 13), (49,), (25, 25))):
+        yield {"do": "wait", "hours": hours}
+        yield {"do": "call", "source": "schedule", "policy": policy}
 
 
 def _policy(rng: random.Random) -> Step:
@@ -141,6 +154,8 @@ ODDITIES: tuple[Step, ...] = (
     {"shared": "accepted"},
     {"shared": "pending"},
     {"tags": ["keep"]},
+    {"keep_days": 0},
+    {"keep_days": 1},
     {"tags": ["tmp", "hold"]},
     {"properties": {"keep": "yes", "os": "linux"}},
 )
