@@ -193,7 +193,7 @@ ACTS: tuple[tuple[str, tuple[Any, ...]], ...] = (
 
 def _own(rng: random.Random) -> Step:
     what, details = rng.choice(ACTS)
-    marked = what in {"unmark", "later", "activate"} or rng.random() < 0.2
+    marked = what in {"unmark", "later", "activate", "rename", "untag"} or rng.random() < 0.2
     return {"do": "own", "what": what, "detail": rng.choice(details), "image": rng.randrange(50), "marked": marked}
 
 
