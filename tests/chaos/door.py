@@ -120,8 +120,9 @@ class Door:
         kind = faulty.kind_of(request)
         number, self._passed[kind] = self._passed[kind], self._passed[kind] + 1
         met = [one for one in self.script if one["at"] == kind and one["nth"] == number]
+        image_id = named[1] if (named := IMAGE.search(request.path)) else ""
         for one in met:
-            self._before(one)
+            self._before(one, image_id)
         spoils = [one for one in met if one["what"] in faulty.SPOILERS]
         with self.land.turn:
             begun = self.tick()
@@ -130,7 +131,7 @@ class Door:
         for one in spoils:
             told = faulty.spoilt(one, told)
         for one in met:
-            self._after(one)
+            self._after(one, image_id)
         is_held = any(one["what"] == "hold" for one in met)
         # Whoever waits for it never has an answer that is held.
         self._write(_Exchange(request, true, replace(told, cut=is_held or told.cut)), invocation, begun, printed)
@@ -145,7 +146,7 @@ class Door:
             self.changed(named[1])
         return reply
 
-    def _before(self, fault: Fault) -> None:
+    def _before(self, fault: Fault, image_id: str) -> None:
         if fault["what"] == "kill":
             self.environment.kill()
         if fault["what"] == "part":
@@ -153,11 +154,11 @@ class Door:
         if fault["what"] == "revoke":
             self.land.revoke()
         if fault["what"] == "before":
-            self.do(fault.get("do", ()))
+            self.do(_acts(fault, image_id))
 
-    def _after(self, fault: Fault) -> None:
+    def _after(self, fault: Fault, image_id: str) -> None:
         if fault["what"] == "after":
-            self.do(fault.get("do", ()))
+            self.do(_acts(fault, image_id))
         if fault["what"] == "kill-after":
             self.environment.kill()
         if fault["what"] == "freeze":
@@ -198,6 +199,11 @@ class _Exchange(NamedTuple):
     request: Request
     true: Reply
     told: Reply
+
+
+def _acts(fault: Fault, image_id: str) -> list[Mapping[str, Any]]:
+    """What happens meanwhile: what is done `here` is done with the very image that the request is about."""
+    return [{**act, "among": [image_id]} if act.get("here") and image_id else act for act in fault.get("do", ())]
 
 
 def _line(invocation: Invocation | None, place: str, request: Request, true: Reply, told: Reply) -> str:

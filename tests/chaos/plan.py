@@ -92,7 +92,7 @@ def cast(seed: int, concurrency: int = 1) -> Step:
         "api": api,
         "flavour": "openstack" if api == "glance" and rng.random() < 0.8 else "otc",
         "page_size": rng.choice((1000, 7, 3)),
-        "fifo": rng.random() < 0.3,
+        "fifo": rng.random() < 0.4,
         "receives": rng.choice((3, 4, 5)),
         "skew": rng.choice((0, 0, 240, -240)),
         "cloud_skew": rng.choice((0, 0, 180, -180)),
@@ -307,7 +307,37 @@ def _trouble(rng: random.Random) -> Step:
     """What goes wrong with an invocation, if anything."""
     if rng.random() < 0.4:
         return {}
+    if rng.random() < 0.15:
+        return {"faults": rng.choice((_late_server, _changed_in_between, _accepted))(rng)}
     return {"faults": [_fault(rng) for _ in range(rng.choice((1, 2, 3, 5, 8)))]}
+
+
+def _late_server(rng: random.Random) -> list[Step]:
+    """A server is started while the cloud is slow: what is known of servers is too old afterwards."""
+    place: Step = {"at": "read", "nth": rng.randrange(4)}
+    start = {
+        "do": "serve",
+        "what": rng.choice(("start", "build")),
+        "image": rng.randrange(50),
+        "which": 0,
+        "aimed": True,
+    }
+    return [
+        {**place, "what": "before", "do": [start]},
+        {**place, "what": "slow", "amount": rng.choice((5.5, 7.0, 12.0))},
+    ]
+
+
+def _changed_in_between(rng: random.Random) -> list[Step]:
+    """A DELETE is turned down for now, and somebody changes its image before the next one."""
+    place: Step = {"at": "delete", "nth": rng.randrange(3)}
+    change = {**_own(rng), "here": True, "marked": False}
+    return [{**place, "what": "status", "amount": rng.choice((500, 503))}, {**place, "what": "after", "do": [change]}]
+
+
+def _accepted(rng: random.Random) -> list[Step]:
+    """A DELETE is accepted, and never carried out."""
+    return [{"at": "delete", "nth": rng.randrange(4), "what": "status", "amount": 202}]
 
 
 def _fault(rng: random.Random) -> Step:
@@ -339,7 +369,8 @@ def _meanwhile(rng: random.Random) -> Sequence[Mapping[str, Any]]:
     if rng.random() < 0.2:
         quiet = {"seconds": 0.0}
         return [{"do": "poll", "most": 3, **quiet} if rng.random() < 0.6 else _quiet_call(rng)]
-    return [_act(rng) | ({"aimed": True} if rng.random() < 0.7 else {}) for _ in range(rng.choice((1, 1, 2)))]
+    where: tuple[Step, ...] = ({}, {"aimed": True}, {"here": True, "aimed": True})
+    return [_act(rng) | rng.choice(where) for _ in range(rng.choice((1, 1, 2)))]
 
 
 def _quiet_call(rng: random.Random) -> Step:

@@ -227,7 +227,8 @@ class World:
             for step in steps:
                 self.tell(json.dumps(step))
                 self.tick()
-                _STEPS[step["do"]](self, {**step, "among": self._under_way()} if step.get("aimed") else step)
+                is_open = step.get("aimed") and "among" not in step
+                _STEPS[step["do"]](self, {**step, "among": self._under_way()} if is_open else step)
         finally:
             self._depth -= 1
 

@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
+from tests.chaos.history import Request
 from tests.chaos.observer.asked import Asked
 from tests.chaos.observer.case import OUTCOMES, Case, image_in, was_done
 from tests.chaos.observer.reading import Json
@@ -36,7 +37,7 @@ def check_telling(case: Case) -> None:
         case.say("bug", f"the log holds a traceback: {traceback[:4000]}")
     for outcome in case.outcomes:
         _check_outcome(case, outcome)
-    if case.was_answered and error not in NOTHING_BEGUN:
+    if case.was_answered and error not in NOTHING_BEGUN and not _refused_to_start(case):
         _check_number(case)
         _check_deleted(case)
         _check_metrics(case)
@@ -44,6 +45,14 @@ def check_telling(case: Case) -> None:
         _check_stack(case)
     elif error == "InvalidRequest" and case.event.asked and not any(one.problem for one in case.event.asked):
         case.say("turned down", f"nothing is wrong with the request, and it raised {case.invocation.error[:300]}")
+
+
+def _refused_to_start(case: Case) -> bool:
+    """Whether CloudFormation was told of a secret that could not be read: nothing was begun, and nothing raised."""
+    told = [_told_to_stack(one) for one in case.requests if one.path.startswith("/sink/")]
+    return case.event.source == "stack" and any(
+        one["Status"] == "FAILED" and one["Reason"].startswith("InvalidSettings") for one in told
+    )
 
 
 def error_of(case: Case) -> str:
@@ -241,12 +250,17 @@ def _check_stack(case: Case) -> None:
     """CloudFormation is answered, whatever happens: success exactly if nothing failed."""
     if case.event.source != "stack":
         return
-    told = [json.loads(one.body) for one in case.requests if one.method == "PUT" and one.path.startswith("/sink/")]
+    told = [_told_to_stack(one) for one in case.requests if one.path.startswith("/sink/")]
     failed = any(one["message"] == "image.failed" for one in case.outcomes) or any(
         line.said.get("message") == "request.rejected" for line in case.lines
     )
-    if {one.get("Status") for one in told} != {"FAILED" if failed else "SUCCESS"}:
+    if {one["Status"] for one in told} != {"FAILED" if failed else "SUCCESS"}:
         case.say("stack", f"failed is {failed}, and CloudFormation was told {told}")
+
+
+def _told_to_stack(request: Request) -> dict[str, str]:
+    told: dict[str, str] = json.loads(request.body)
+    return told
 
 
 def _check_answer(case: Case, answer: Mapping[str, Json], *, failed: bool) -> None:
