@@ -307,8 +307,8 @@ def _trouble(rng: random.Random) -> Step:
     """What goes wrong with an invocation, if anything."""
     if rng.random() < 0.4:
         return {}
-    if rng.random() < 0.15:
-        return {"faults": rng.choice((_late_server, _changed_in_between, _accepted))(rng)}
+    if rng.random() < 0.3:
+        return {"faults": rng.choice(_PLOTS)(rng)}
     return {"faults": [_fault(rng) for _ in range(rng.choice((1, 2, 3, 5, 8)))]}
 
 
@@ -338,6 +338,17 @@ def _changed_in_between(rng: random.Random) -> list[Step]:
 def _accepted(rng: random.Random) -> list[Step]:
     """A DELETE is accepted, and never carried out."""
     return [{"at": "delete", "nth": rng.randrange(4), "what": "status", "amount": 202}]
+
+
+def _no_longer_selected(rng: random.Random) -> list[Step]:
+    """Images change right before they are read."""
+    change: Step = {"do": "own", "image": 0, "here": True}
+    changes = [{**change, "what": what, "detail": detail} for what, detail in (("rename", "db-1"), ("untag", "tmp"))]
+    return [{"at": "read", "nth": nth, "what": "before", "do": [rng.choice(changes)]} for nth in (0, 1, 3)]
+
+
+_PLOTS = (_late_server, _late_server, _late_server, _changed_in_between, _accepted, _no_longer_selected)
+"""What goes wrong together, and would seldom come together by chance."""
 
 
 def _fault(rng: random.Random) -> Step:
