@@ -344,10 +344,10 @@ def _no_longer_selected(rng: random.Random) -> list[Step]:
     """Images change right before they are read."""
     change: Step = {"do": "own", "image": 0, "here": True}
     changes = [{**change, "what": what, "detail": detail} for what, detail in (("rename", "db-1"), ("untag", "tmp"))]
-    return [{"at": "read", "nth": nth, "what": "before", "do": [rng.choice(changes)]} for nth in (0, 1, 3)]
+    return [{"at": "read", "nth": nth, "what": "before", "do": [rng.choice(changes)]} for nth in (0, 1, 2, 3, 5)]
 
 
-_PLOTS = (_late_server, _late_server, _late_server, _changed_in_between, _accepted, _no_longer_selected)
+_PLOTS = (*[_late_server] * 3, _changed_in_between, _accepted, *[_no_longer_selected] * 3)
 """What goes wrong together, and would seldom come together by chance."""
 
 
