@@ -12,6 +12,8 @@ NAMES = ("ci", "web", "web-gpu", "db", "nightly")
 EXPECTED = ("name", "owner", "status", "updated_at", "size", "tags", "protected", "visibility", "checksum")
 POLICIES: tuple[Step, ...] = (
     {"select": {"name": "ci-*"}, "keep": {"newest": 2}},
+    {"select": {"name": "ci-*"}},
+    {"select": {"family": "nightly"}},
     {"select": {"name": "*", "older_than": "2d"}, "keep": {"newest": 1}, "grace": "1d"},
     {"select": {"name": "web-*"}, "grace": "2d", "deactivate": True},
     {"select": {"family": "web"}, "grace": "12h"},
@@ -275,6 +277,8 @@ def _call(rng: random.Random) -> Step:
         step |= {"scheduler": True} if rng.random() < 0.3 else {}
     else:
         step |= _asked(rng)
+    if "policy" in step and rng.random() < 0.15:
+        return step | {"faults": _no_longer_selected(rng)}
     return step | _trouble(rng)
 
 
@@ -317,7 +321,7 @@ def _late_server(rng: random.Random) -> list[Step]:
     place: Step = {"at": "read", "nth": rng.randrange(4)}
     start = {
         "do": "serve",
-        "what": rng.choice(("start", "build")),
+        "what": rng.choice(("start", "build", "build")),
         "image": rng.randrange(50),
         "which": 0,
         "aimed": True,
@@ -347,7 +351,7 @@ def _no_longer_selected(rng: random.Random) -> list[Step]:
     return [{"at": "read", "nth": nth, "what": "before", "do": [rng.choice(changes)]} for nth in (0, 1, 2, 3, 5)]
 
 
-_PLOTS = (*[_late_server] * 3, _changed_in_between, _accepted, *[_no_longer_selected] * 3)
+_PLOTS = (*[_late_server] * 3, _changed_in_between, _accepted)
 """What goes wrong together, and would seldom come together by chance."""
 
 
