@@ -69,7 +69,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--operations", type=_positive, default=10_000, help="image operations of each round")
     parser.add_argument("--seed", type=int, default=1, help="the seed of the first round")
-    parser.add_argument("--rounds", type=_positive, default=1, help="how many seeds are tried, one after the other")
+    parser.add_argument("--rounds", type=_positive, default=1, help="how many seeds are tried, two at a time")
     parser.add_argument(
         "--concurrency", type=_positive, default=1, help="REAPER_CONCURRENCY; a story repeats only at 1"
     )
