@@ -45,7 +45,7 @@ help:
 	@echo 'make test            run the tests, and measure what they cover (6 min)'
 	@echo 'make test-artifact   run the core of the unit tests on the artifact (40 s)'
 	@echo 'make chaos           break everything, by seed, and look for a broken promise (6 min)'
-	@echo 'make chaos-openstack the same before Keystone, Glance and Nova (6 min)'
+	@echo 'make chaos-openstack the same before Keystone, Glance and Nova (2 min)'
 	@echo 'make chaos-planted   plant faults in copies of the handler, and look for each (10 min)'
 	@echo 'make test-openstack  test the fake cloud against Keystone, Glance and Nova'
 	@echo 'make test-lambda     test the built artifact under the Lambda runtime'
