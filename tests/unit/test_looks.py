@@ -2,7 +2,9 @@
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from threading import Barrier, BrokenBarrierError
 from types import SimpleNamespace
 from typing import Any
 
@@ -356,3 +358,19 @@ def test_nobody_knows_a_server_in_the_making_that_names_neither_image_nor_bootab
     assert not server(images=False, building=True, volumes="wv").is_unknown(bootable)
     assert not server(images=True, building=True).is_unknown(bootable)
     assert not server(images=False, building=False).is_unknown(bootable)
+
+
+def test_no_more_images_in_use_are_read_at_once_than_the_concurrency_allows() -> None:
+    met: list[str] = []
+    two = Barrier(2)
+
+    def read(image_id: str) -> None:
+        with suppress(BrokenBarrierError):
+            two.wait(0.2)
+            met.append(image_id)
+
+    cloud: Any = SimpleNamespace(record=read)
+    deadline: Any = None
+    uses = [Use(image_id, "server web-1") for image_id in ("abc", "def", "xyz")]
+    assert InUse(cloud, deadline, 1)._uses_by_boot(uses) == []
+    assert met == []
