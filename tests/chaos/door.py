@@ -76,6 +76,8 @@ class Door:
     script: list[Fault] = field(default_factory=list)
     invocation: Invocation | None = None
     held: threading.Event = field(default_factory=threading.Event)
+    broken: list[BaseException] = field(default_factory=list)
+    """What went wrong with the door itself."""
     _quiet: threading.Condition = field(default_factory=threading.Condition)
     _under_way: int = 0
     _passed: Counter[str] = field(default_factory=Counter)
@@ -104,6 +106,10 @@ class Door:
             self._under_way += 1
         try:
             reply, is_held = self._handle(request)
+        except BaseException as exc:
+            # It is the world that is wrong: to the handler, it would only look like an answer that is lost.
+            self.broken.append(exc)
+            raise
         finally:
             with self._quiet:
                 self._under_way -= 1

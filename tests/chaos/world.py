@@ -188,6 +188,8 @@ class World:
             lambda at: self._stop(place, passed[at].pop(0)),
         )
         place.door.end()
+        if place.door.broken:
+            raise place.door.broken[0]
         invocation.ended = self.tick()
         invocation.printed = place.environment.take()
         invocation.died = said is None
