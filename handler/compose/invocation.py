@@ -10,11 +10,9 @@ from handler.clock import RESERVE, Deadline
 from handler.cloud.calls import Cloud, Options
 from handler.cloud.dialects import DIALECTS
 from handler.cloud.transport import Transport
+from handler.compose import ports
 from handler.compose.warm import access_to_cloud, drop_access, reporter
 from handler.config import Settings, is_in_lambda
-from handler.engine.aws import fanout
-from handler.engine.aws.budget import Budget
-from handler.engine.ports import Enqueue, Spend
 from handler.errors import CloudError, DeadlineReached, InvalidRequest, Paused
 from handler.model.message import Received, Rejected, Waiting
 from handler.model.outcome import Decision
@@ -184,12 +182,12 @@ class _Invocation(NamedTuple):
             armed=settings.mode == "delete",
             in_use=InUse(self.cloud, self.deadline, settings.concurrency, settings.in_use_also) if asks else None,
             concurrency=settings.concurrency,
-            spend=_spend(settings, project_id, now),
+            spend=ports.spend(settings, project_id, now),
             journal=partial(self.reporter.deleting, self.request_id, source),
             report=partial(self.reporter.outcome, self.request_id, source),
             report_bug=self.reporter.bug,
             observe=observe,
-            enqueue=_enqueue(settings, self.deadline),
+            enqueue=ports.enqueue(settings, self.deadline),
             plan_life=settings.plan_life,
         )
 
@@ -203,17 +201,3 @@ def _cloud(settings: Settings, deadline: Deadline) -> Cloud:
     )
     access = access_to_cloud(settings)
     return Cloud(Transport(access.session, access.identity, deadline), options)
-
-
-def _spend(settings: Settings, project_id: str, now: datetime) -> Spend:
-    """A function that takes one deletion out of the project's budget; without a budget, it does nothing."""
-    if settings.budget is None:
-        return lambda: None
-    limit, window = settings.budget
-    return Budget(limit, window, settings.budget_table, settings.aws, project_id, now).take
-
-
-def _enqueue(settings: Settings, deadline: Deadline) -> Enqueue | None:
-    """A function that leaves deletions to workers, if there is a queue for them."""
-    url = settings.fanout_queue_url
-    return partial(fanout.enqueue, queue_url=url, access=settings.aws, deadline=deadline) if url else None
