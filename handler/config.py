@@ -89,7 +89,7 @@ class Settings(BaseModel):
     scheduled_request: str = Field("", alias="REAPER_SCHEDULED_REQUEST")
     lifecycle_request: str = Field("", alias="REAPER_LIFECYCLE_REQUEST")
     budget: Annotated[tuple[int, timedelta] | None, BeforeValidator(parse_budget)] = Field(None, alias="REAPER_BUDGET")
-    budget_table: str = Field("", alias="REAPER_BUDGET_TABLE", pattern=TABLE_NAME)
+    state_table: str = Field("", alias="REAPER_STATE_TABLE", pattern=TABLE_NAME)
     fanout_queue_url: Annotated[Url, AfterValidator(check_queue)] = Field("", alias="REAPER_FANOUT_QUEUE_URL")
     complete_lifecycle_action: Literal["on", "off"] = Field("off", alias="REAPER_COMPLETE_LIFECYCLE_ACTION")
     service: str = Field(SERVICE, alias="POWERTOOLS_SERVICE_NAME")
@@ -136,10 +136,9 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _countable(self) -> Self:
-        """Refuse a budget that nothing could count, and a table that counts nothing."""
-        if (self.budget is None) != (not self.budget_table):
-            missing, given = ("REAPER_BUDGET", "REAPER_BUDGET_TABLE")[:: -1 if self.budget else 1]
-            message = f"{missing}: is missing: {given} needs it"
+        """Refuse a budget that nothing could count."""
+        if self.budget is not None and not self.state_table:
+            message = "REAPER_STATE_TABLE: is missing: REAPER_BUDGET needs it"
             raise ValueError(message)
         return self
 
@@ -190,6 +189,7 @@ _STANDING_REQUESTS: Mapping[str, Callable[[str], object]] = {
     "REAPER_SCHEDULED_REQUEST": lambda text: read_request(read_json(text, "it")),
     activation.TEMPLATE: activation.check,
 }
+_RENAMED = {"REAPER_BUDGET_TABLE": "is REAPER_STATE_TABLE now"}
 _POWERTOOLS = ("POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE")
 
 
@@ -197,6 +197,6 @@ def _wrong_variable(error: Mapping[str, Any]) -> str:
     """One line about one variable."""
     where = ".".join(str(part) for part in error["loc"] if part != "credentials")
     if error["type"] == "extra_forbidden":
-        return f"{where}: unknown setting"
+        return f"{where}: {_RENAMED.get(where, 'unknown setting')}"
     what = "is missing" if error["type"] == "missing" else error["msg"].removeprefix("Value error, ")
     return f"{where}: {what}" if where else what

@@ -49,7 +49,7 @@ def client(service: str, moto: str) -> Client:
 
 
 @contextmanager
-def budget_table(name: str, moto: str) -> Iterator[Client]:
+def state_table(name: str, moto: str) -> Iterator[Client]:
     """A table as template.yaml makes it; a client for it."""
     dynamodb = client("dynamodb", moto)
     dynamodb.create_table(

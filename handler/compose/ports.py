@@ -15,7 +15,7 @@ def spend(settings: Settings, project_id: str, now: datetime) -> Spend:
     if settings.budget is None:
         return lambda: None
     limit, window = settings.budget
-    return Budget(limit, window, settings.budget_table, settings.aws, project_id, now).take
+    return Budget(limit, window, settings.state_table, settings.aws, project_id, now).take
 
 
 def enqueue(settings: Settings, deadline: Deadline) -> Enqueue | None:

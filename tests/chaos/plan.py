@@ -59,9 +59,9 @@ SETTINGS: tuple[Step, ...] = (
     {"REAPER_IN_USE_ALSO": "volumes", "REAPER_IN_USE_CHECK": ""},
     {"REAPER_KEEP_TAG": ""},
     {"REAPER_KEEP_TAG": "hold"},
-    {"REAPER_BUDGET": "", "REAPER_BUDGET_TABLE": ""},
-    {"REAPER_BUDGET": "10/1h", "REAPER_BUDGET_TABLE": TABLE},
-    {"REAPER_BUDGET": "12/1d", "REAPER_BUDGET_TABLE": TABLE},
+    {"REAPER_BUDGET": "", "REAPER_STATE_TABLE": ""},
+    {"REAPER_BUDGET": "10/1h", "REAPER_STATE_TABLE": TABLE},
+    {"REAPER_BUDGET": "12/1d", "REAPER_STATE_TABLE": TABLE},
     {"REAPER_FANOUT_QUEUE_URL": ""},
     {"REAPER_FANOUT_QUEUE_URL": WORKERS},
 )
@@ -89,7 +89,7 @@ def cast(seed: int, concurrency: int = 1) -> Step:
         "REAPER_FANOUT_QUEUE_URL": rng.choice(("", "", WORKERS)),
     }
     if rng.random() < 0.4:
-        settings |= {"REAPER_BUDGET": rng.choice(("30/1h", "60/1d", "10/1h")), "REAPER_BUDGET_TABLE": TABLE}
+        settings |= {"REAPER_BUDGET": rng.choice(("30/1h", "60/1d", "10/1h")), "REAPER_STATE_TABLE": TABLE}
     return {
         "api": api,
         "flavour": "openstack" if api == "glance" and rng.random() < 0.8 else "otc",

@@ -7,7 +7,7 @@ from werkzeug.test import Client, TestResponse
 from tests.aws import REGION, OneAtATime
 from tests.fakecloud.api import Reply, Request
 
-TABLE = "chaos-budget"
+TABLE = "chaos-state"
 _CREATED = {
     "TableName": TABLE,
     "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.aws import KEYS, Client, budget_table, client
+from tests.aws import KEYS, Client, client, state_table
 from tests.e2e.conftest import Start
 from tests.e2e.poller import Poller
 from tests.fakecloud import FakeCloud
@@ -41,7 +41,7 @@ def queue(moto: str) -> Iterator[str]:
 
 @pytest.fixture
 def table(moto: str) -> Iterator[Client]:
-    with budget_table(NAME, moto) as dynamodb:
+    with state_table(NAME, moto) as dynamodb:
         yield dynamodb
 
 
@@ -75,7 +75,7 @@ def test_a_sweep_hands_its_images_to_workers_who_share_a_budget(
     sweeper = start_near(REAPER_FANOUT_QUEUE_URL=queue)
     told = sweeper.invoke(SWEEP).value
     assert (told["counts"], set(cloud.images)) == ({"would_delete": 28}, {*images, other})
-    workers = [start_near(REAPER_BUDGET="20/7d", REAPER_BUDGET_TABLE=NAME) for _ in range(2)]
+    workers = [start_near(REAPER_BUDGET="20/7d", REAPER_STATE_TABLE=NAME) for _ in range(2)]
 
     def worker(event: dict[str, Any]) -> object:
         workers.reverse()

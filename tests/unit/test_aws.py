@@ -164,7 +164,7 @@ def test_a_session_token_that_aws_repeats_is_not_shown(
     image, token = cloud.add_image(), f"{TOKEN}/+a=="
     settings = {**KEYS, "AWS_REGION": REGION, "AWS_ENDPOINT_URL": server.url, "AWS_SESSION_TOKEN": token}
     cloud.fault("POST", "^/$", status=400, body=shape.format(token.replace("/", slash)), times=None)
-    counted = invoke({"image_ids": [image]}, REAPER_BUDGET="5/1d", REAPER_BUDGET_TABLE="table", **settings)
+    counted = invoke({"image_ids": [image]}, REAPER_BUDGET="5/1d", REAPER_STATE_TABLE="table", **settings)
     refused = invoke({"image_ids": [image]}, REAPER_CREDENTIALS_SECRET=SECRET_NAME, **settings)
     assert "dynamodb answered HTTP 400" in counted.printed
     assert "secretsmanager answered HTTP 400" in str(refused.error)
@@ -178,7 +178,7 @@ def test_a_key_that_no_header_may_hold_is_not_shown(
 ) -> None:
     image, key = cloud.add_image(), f"{TOKEN}{end}"
     settings = {**KEYS, "AWS_REGION": REGION, "AWS_ENDPOINT_URL": server.url, name: key}
-    counted = invoke({"image_ids": [image]}, REAPER_BUDGET="5/1d", REAPER_BUDGET_TABLE="table", **settings)
+    counted = invoke({"image_ids": [image]}, REAPER_BUDGET="5/1d", REAPER_STATE_TABLE="table", **settings)
     assert counted.outcomes == {image: ("failed", "budget")}
     refused = invoke({"image_ids": [image]}, REAPER_CREDENTIALS_SECRET=SECRET_NAME, **settings)
     assert isinstance(refused.error, InvalidSettings)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from handler.engine.aws.access import AwsAccess
 from handler.engine.aws.budget import Budget
 from handler.errors import BudgetSpent, BudgetUnknown
-from tests.aws import KEYS, REGION, Client, budget_table
+from tests.aws import KEYS, REGION, Client, state_table
 from tests.fakecloud import FakeCloud, Server
 from tests.fakecloud.faults import Fault
 from tests.faults import closed_port, debug_urllib3, new_connections
@@ -54,7 +54,7 @@ except BudgetSpent as exc:
 
 @pytest.fixture
 def table(moto: str) -> Iterator[Client]:
-    with budget_table(TABLE, moto) as client:
+    with state_table(TABLE, moto) as client:
         yield client
 
 

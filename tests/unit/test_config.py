@@ -23,7 +23,7 @@ APPLICATION = KEYSTONE | {"OS_AUTH_TYPE": "v3applicationcredential", "OS_APPLICA
 SWEEP = '{"sweep": {"select": {"name": "ci-*"}}}'
 QUEUE = "https://sqs.eu-central-1.amazonaws.com/123456789012/image-reaper"
 TABLE_ARN = "arn:aws:dynamodb:eu-west-1:123456789012:table/reaper"
-BUDGET = {"REAPER_BUDGET": "200/1d", "REAPER_BUDGET_TABLE": "reaper"}
+BUDGET = {"REAPER_BUDGET": "200/1d", "REAPER_STATE_TABLE": "reaper"}
 BY_ID = APPLICATION | {"OS_APPLICATION_CREDENTIAL_ID": "ac1"}
 BY_NAME = APPLICATION | USER | {"OS_APPLICATION_CREDENTIAL_NAME": "ci"}
 
@@ -44,7 +44,7 @@ def test_what_is_not_set_has_its_default() -> None:
         "mode": "dry-run",
         "credentials_secret": "",
         "budget": None,
-        "budget_table": "",
+        "state_table": "",
         "fanout_queue_url": "",
         "complete_lifecycle_action": "off",
         "allow_plaintext": "off",
@@ -167,7 +167,7 @@ BAD = {
         "200/-1d",
         "1d/200",
     ],
-    "REAPER_BUDGET_TABLE": [
+    "REAPER_STATE_TABLE": [
         "ab",
         256 * "x",
         "a b c",
@@ -232,14 +232,21 @@ def test_a_bad_value_is_refused_by_the_name_of_its_variable(variable: str, value
 )
 @pytest.mark.parametrize("table", ["a.b", "Reaper-2_x", 255 * "x", TABLE_ARN])
 def test_a_budget_is_a_number_a_window_and_a_table(text: str, expected: object, table: str) -> None:
-    found = Settings.from_env(PASSWORD | {"REAPER_BUDGET": text, "REAPER_BUDGET_TABLE": table})
-    assert (found.budget, found.budget_table) == (expected, table)
+    found = Settings.from_env(PASSWORD | {"REAPER_BUDGET": text, "REAPER_STATE_TABLE": table})
+    assert (found.budget, found.state_table) == (expected, table)
 
 
-@pytest.mark.parametrize(("given", "missing"), [tuple(BUDGET), tuple(reversed(BUDGET))])
-def test_a_budget_and_its_table_need_each_other(given: str, missing: str) -> None:
-    for environment in ({given: BUDGET[given]}, BUDGET | {missing: ""}):
-        assert refusal(PASSWORD | environment) == f"{missing}: is missing: {given} needs it"
+def test_a_budget_needs_the_table_and_the_table_needs_nothing() -> None:
+    for table in ({}, {"REAPER_STATE_TABLE": ""}):
+        message = "REAPER_STATE_TABLE: is missing: REAPER_BUDGET needs it"
+        assert refusal(PASSWORD | {"REAPER_BUDGET": "200/1d"} | table) == message
+    assert Settings.from_env(PASSWORD | {"REAPER_STATE_TABLE": "reaper"}).state_table == "reaper"
+
+
+def test_the_old_name_of_the_table_leads_to_the_new_one() -> None:
+    message = refusal(PASSWORD | {"REAPER_BUDGET": "200/1d", "REAPER_BUDGET_TABLE": "reaper"})
+    assert message == "REAPER_BUDGET_TABLE: is REAPER_STATE_TABLE now"
+    assert Settings.from_env(PASSWORD | {"REAPER_BUDGET_TABLE": ""}).state_table == ""
 
 
 def test_a_budget_that_is_wrong_is_not_called_missing() -> None:

@@ -12,7 +12,7 @@ from handler.compose.invocation import process
 from handler.config import Settings
 from handler.model.image import EXPECTABLE
 from handler.rules.marks import DEACTIVATED, MARK, SWEEP
-from tests.aws import KEYS, Client, budget_table, client
+from tests.aws import KEYS, Client, client, state_table
 from tests.conftest import Context, Invocation, Invoke, queue
 from tests.fakecloud import FakeCloud, Server
 from tests.fakecloud.faults import Fault
@@ -29,8 +29,8 @@ def sweep(**policy: object) -> dict[str, Any]:
 @pytest.fixture
 def table(moto: str) -> Iterator[dict[str, str]]:
     """A table that counts; the settings for it, without the budget itself."""
-    with budget_table("reaper", moto):
-        yield KEYS | {"REAPER_BUDGET_TABLE": "reaper", "AWS_ENDPOINT_URL_DYNAMODB": moto}
+    with state_table("reaper", moto):
+        yield KEYS | {"REAPER_STATE_TABLE": "reaper", "AWS_ENDPOINT_URL_DYNAMODB": moto}
 
 
 class Workers:
