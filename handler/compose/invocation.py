@@ -13,6 +13,7 @@ from handler.cloud.transport import Transport
 from handler.compose import ports
 from handler.compose.warm import access_to_cloud, drop_access, reporter
 from handler.config import Settings, is_in_lambda
+from handler.engine.aws.state.allowance import Allowance
 from handler.errors import CloudError, DeadlineReached, InvalidRequest, Paused
 from handler.model.message import Received, Rejected, Waiting
 from handler.model.outcome import Decision
@@ -72,7 +73,7 @@ def handle(
     """
     # Before anything that may take long: a run that begins before midnight has the day on which it began.
     now = now or datetime.now(UTC)
-    invocation = _begin(received, context, settings)
+    invocation = _begin(received, context, settings, now)
     with _ending(invocation.deadline, invocation.progress):
         project_id = invocation.connect()
         admitted = invocation.admitted(project_id)
@@ -86,10 +87,12 @@ def handle(
         not_after=now + settings.plan_life,
     )
     invocation.reporter.finished(report)
+    if not report.ok:
+        invocation.settle()
     return report
 
 
-def _begin(received: Received, context: Context, settings: Settings) -> "_Invocation":
+def _begin(received: Received, context: Context, settings: Settings, now: datetime) -> "_Invocation":
     reserve = STACK_RESERVE if any(message.call for message in received.messages) else RESERVE
     deadline = Deadline(lambda: context.get_remaining_time_in_millis() / 1000, reserve=reserve)
     invocation = _Invocation(
@@ -99,6 +102,7 @@ def _begin(received: Received, context: Context, settings: Settings) -> "_Invoca
         reporter=reporter(settings.service, settings.namespace),
         deadline=deadline,
         progress=Progress(settings.max_images),
+        allowance=ports.allowance(received, settings, context.aws_request_id, now),
         cloud=_cloud(settings, deadline),
     )
     if DIALECTS[settings.image_api].is_discarded:
@@ -131,6 +135,7 @@ class _Invocation(NamedTuple):
     reporter: Reporter
     deadline: Deadline
     progress: Progress
+    allowance: Allowance | None
     cloud: Cloud
 
     def connect(self) -> str:
@@ -182,7 +187,7 @@ class _Invocation(NamedTuple):
             armed=settings.mode == "delete",
             in_use=InUse(self.cloud, self.deadline, settings.concurrency, settings.in_use_also) if asks else None,
             concurrency=settings.concurrency,
-            spend=ports.spend(settings, project_id, now),
+            spend=ports.spend(settings, project_id, now, self.allowance),
             journal=partial(self.reporter.deleting, self.request_id, source),
             report=partial(self.reporter.outcome, self.request_id, source),
             report_bug=self.reporter.bug,
@@ -190,6 +195,11 @@ class _Invocation(NamedTuple):
             enqueue=ports.enqueue(settings, self.deadline),
             plan_life=settings.plan_life,
         )
+
+    def settle(self) -> None:
+        """Leave what the event did not delete to its repetition, now that nothing more is sent."""
+        if self.allowance and (problem := self.allowance.settle()):
+            self.reporter.warn("event.used_up", problem=problem, request_id=self.request_id)
 
 
 def _cloud(settings: Settings, deadline: Deadline) -> Cloud:

@@ -6,16 +6,34 @@ from functools import partial
 from handler.clock import Deadline
 from handler.config import Settings
 from handler.engine.aws import fanout
-from handler.engine.aws.budget import Budget
+from handler.engine.aws.state.allowance import Allowance
+from handler.engine.aws.state.budget import Budget
 from handler.engine.ports import Enqueue, Spend
+from handler.model.message import Received
 
 
-def spend(settings: Settings, project_id: str, now: datetime) -> Spend:
-    """A function that takes one deletion out of the project's budget; without a budget, it does nothing."""
-    if settings.budget is None:
-        return lambda: None
-    limit, window = settings.budget
-    return Budget(limit, window, settings.state_table, settings.aws, project_id, now).take
+def allowance(received: Received, settings: Settings, event: str, now: datetime) -> Allowance | None:
+    """What the event may delete, its repetitions included; None if it is not repeated, or no table could count it."""
+    if not settings.state_table or not received.may_come_again:
+        return None
+    return Allowance(event, settings.max_images, settings.state_table, settings.aws, now)
+
+
+def spend(settings: Settings, project_id: str, now: datetime, allowed: Allowance | None) -> Spend:
+    """A function that takes a deletion out of what the event may delete, and then out of the project's budget."""
+    budget = None
+    if settings.budget is not None:
+        limit, window = settings.budget
+        budget = Budget(limit, window, settings.state_table, settings.aws, project_id, now)
+
+    def take(image_id: str) -> None:
+        # The budget last, so that it pays for no deletion that the event may not make.
+        if allowed:
+            allowed.take(image_id)
+        if budget:
+            budget.take()
+
+    return take
 
 
 def enqueue(settings: Settings, deadline: Deadline) -> Enqueue | None:

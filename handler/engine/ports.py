@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-Spend = Callable[[], None]
-"""Takes one deletion out of the budget of all invocations, or raises CloudError."""
+Spend = Callable[[str], None]
+"""Takes the deletion of an image out of what the event and all invocations may delete, or raises CloudError."""
 
 Enqueue = Callable[[Sequence[Mapping[str, Any]], Mapping[str, Any]], list[str]]
 """Sends images, as a request names them, with the fields that all their requests share, to a queue of workers.

@@ -72,6 +72,11 @@ class Received(NamedTuple):
     waiting: Waiting | LifecycleAction
 
     @property
+    def may_come_again(self) -> bool:
+        """Whether nobody reads the answer, and the engine sends the whole event again if the function raises."""
+        return self.waiting is Waiting.NOBODY or isinstance(self.waiting, LifecycleAction)
+
+    @property
     def requests(self) -> list[Request]:
         """The requests that were not turned down."""
         return [message.request for message in self.messages if not isinstance(message.request, Rejected)]

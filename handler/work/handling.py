@@ -97,5 +97,5 @@ def _reaped(judgement: Judgement, job: Job, run: Run) -> Outcome:
     run.progress.take_deletion()
     if run.rehearses(job):
         return outcome(judgement.image, "would_delete")
-    run.spend()
+    run.spend(judgement.image.id)
     return deleted(judgement, job, run)

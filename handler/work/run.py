@@ -63,12 +63,12 @@ class Run(NamedTuple):
     `now` is the moment from which days and ages are counted. Unless `armed`, everything is a rehearsal. `in_use` knows
     which images are used; if it is None, nobody asks. `concurrency` is the number of images dealt with at once.
 
-    `spend` takes one deletion out of the budget of all invocations, or raises CloudError. `journal` returns once the
-    record of an image that is about to be deleted has been written down, or raises CloudError. `report` gets each
-    outcome as soon as it is known, and `report_bug` each error that is a bug in image-reaper. `observe` gets each
-    decision of a sweep, without the record of the image; None if nobody wants to know it. `enqueue` leaves the
-    deletions of a sweep to the workers of a queue; without it, they are made here. `plan_life` is for how long they may
-    be made, and for how long the plan of a rehearsal may be carried out.
+    `spend` takes the deletion of an image out of what the event and all invocations may delete, or raises CloudError.
+    `journal` returns once the record of an image that is about to be deleted has been written down, or raises
+    CloudError. `report` gets each outcome as soon as it is known, and `report_bug` each error that is a bug in
+    image-reaper. `observe` gets each decision of a sweep, without the record of the image; None if nobody wants to know
+    it. `enqueue` leaves the deletions of a sweep to the workers of a queue; without it, they are made here. `plan_life`
+    is for how long they may be made, and for how long the plan of a rehearsal may be carried out.
     """
 
     cloud: Cloud

@@ -115,7 +115,7 @@ def new_run(cloud: FakeCloud, server: Server, clock: Clock, **settings: str) -> 
         journal=lambda *_: None,
         report=lambda *_: None,
         report_bug=lambda _: None,
-        spend=lambda: None,
+        spend=lambda _: None,
         observe=None,
         enqueue=None,
         plan_life=chosen.plan_life,

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handler.engine.aws.access import AwsAccess
-from handler.engine.aws.budget import Budget
+from handler.engine.aws.state.budget import Budget
 from handler.errors import BudgetSpent, BudgetUnknown
 from tests.aws import KEYS, REGION, Client, state_table
 from tests.fakecloud import FakeCloud, Server
@@ -34,7 +34,7 @@ COUNTED = {"Attributes": {"used": {"N": "1"}, "expires_at": {"N": "1"}}}
 WORKER = """
 import sys
 from datetime import UTC, datetime, timedelta
-from handler.engine.aws.budget import Budget
+from handler.engine.aws.state.budget import Budget
 from handler.errors import BudgetSpent
 from handler.engine.aws.access import AwsAccess
 

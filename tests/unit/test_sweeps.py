@@ -522,7 +522,7 @@ def test_a_mark_that_cannot_be_signed_is_taken_off_again(run: Run, cloud: FakeCl
 def test_a_judgement_that_grew_old_while_the_budget_was_asked_is_made_anew(cloud: FakeCloud, server: Server) -> None:
     image, clock = cloud.add_image(), Clock()
 
-    def spend() -> None:
+    def spend(_image: str) -> None:
         clock.sleep(1.5)
         cloud.images[image].tags.append("keep")
 
@@ -534,7 +534,7 @@ def test_no_line_of_the_journal_names_an_image_once_the_run_was_stopped(cloud: F
     image, written = cloud.add_image(), list[str]()
     run_of_one = new_run(cloud, server, Clock())
     stopped = run_of_one._replace(
-        spend=lambda: run_of_one.deadline.halt(Paused("stopped")),
+        spend=lambda _: run_of_one.deadline.halt(Paused("stopped")),
         journal=lambda found, _job: written.append(found.id),
     )
     assert reap(stopped, [image])[image].reason == "paused"
@@ -543,7 +543,7 @@ def test_no_line_of_the_journal_names_an_image_once_the_run_was_stopped(cloud: F
 
 def test_a_judgement_made_anew_that_is_the_same_deletes_what_it_read_last(cloud: FakeCloud, server: Server) -> None:
     image, clock = cloud.add_image(), Clock()
-    outcome = reap(new_run(cloud, server, clock)._replace(spend=lambda: clock.sleep(1.5)), [image])[image]
+    outcome = reap(new_run(cloud, server, clock)._replace(spend=lambda _: clock.sleep(1.5)), [image])[image]
     assert (outcome.outcome, set(cloud.dead)) == ("deleted", {image})
     assert [call.method for call in cloud.calls if call.path.endswith(image)] == ["GET", "GET", "DELETE"]
 
