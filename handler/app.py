@@ -9,7 +9,8 @@ from typing import Any
 
 from snapshot_restore_py import register_after_restore
 
-from handler.compose.invocation import Context, handle, process, read
+from handler.compose.handover import HandedOver, handle_or_hand_over
+from handler.compose.invocation import Context, process, read
 from handler.compose.stacks import Done, answer_calls, calls_in
 from handler.compose.warm import forget, load_settings, reporter
 from handler.config import NAMESPACE, SERVICE, Settings
@@ -25,13 +26,15 @@ def lambda_handler(event: Any, context: Context) -> dict[str, Any]:  # noqa: ANN
 
     Returns the report, or for a queue the messages that must come again. Raises InvalidSettings, UnknownEvent or
     InvalidRequest if nothing was begun, and ImagesFailed if a source that reads no answer must send the event again.
+    Neither of the last two where the event was handed over.
     """
     # Before anything that may fail: CloudFormation waits for an hour if it is not answered.
     if calls := calls_in(event):
         return answer_calls(event, calls, _done(event, context), context)
     settings = load_settings()
     received = read(event, settings)
-    return _answer(received, handle(received, context, settings), settings)
+    done = handle_or_hand_over(event, received, context, settings)
+    return done.answer if isinstance(done, HandedOver) else _answer(received, done, settings)
 
 
 def _answer(received: Received, report: Report, settings: Settings) -> dict[str, Any]:

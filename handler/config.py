@@ -91,6 +91,7 @@ class Settings(BaseModel):
     budget: Annotated[tuple[int, timedelta] | None, BeforeValidator(parse_budget)] = Field(None, alias="REAPER_BUDGET")
     state_table: str = Field("", alias="REAPER_STATE_TABLE", pattern=TABLE_NAME)
     fanout_queue_url: Annotated[Url, AfterValidator(check_queue)] = Field("", alias="REAPER_FANOUT_QUEUE_URL")
+    failed_to: Annotated[Url, AfterValidator(check_queue)] = Field("", alias="REAPER_FAILED_TO")
     complete_lifecycle_action: Literal["on", "off"] = Field("off", alias="REAPER_COMPLETE_LIFECYCLE_ACTION")
     service: str = Field(SERVICE, alias="POWERTOOLS_SERVICE_NAME")
     namespace: str = Field(NAMESPACE, alias="POWERTOOLS_METRICS_NAMESPACE")
@@ -182,7 +183,8 @@ def _credentials_in(name: str, access: AwsAccess, read: ReadSecret | None) -> di
 
 
 _ADDRESSES = (
-    *("OS_AUTH_URL", "REAPER_IMAGE_ENDPOINT", "REAPER_COMPUTE_ENDPOINT", "REAPER_FANOUT_QUEUE_URL"),
+    *("OS_AUTH_URL", "REAPER_IMAGE_ENDPOINT", "REAPER_COMPUTE_ENDPOINT"),
+    *("REAPER_FANOUT_QUEUE_URL", "REAPER_FAILED_TO"),
     *("AWS_CONTAINER_CREDENTIALS_FULL_URI", *ENDPOINTS.values()),
 )
 _STANDING_REQUESTS: Mapping[str, Callable[[str], object]] = {

@@ -5,10 +5,10 @@ from functools import partial
 
 from handler.clock import Deadline
 from handler.config import Settings
-from handler.engine.aws import fanout
+from handler.engine.aws import fanout, handover
 from handler.engine.aws.state.allowance import Allowance
 from handler.engine.aws.state.budget import Budget
-from handler.engine.ports import Enqueue, Spend
+from handler.engine.ports import Enqueue, HandOver, Spend
 from handler.model.message import Received
 
 
@@ -40,3 +40,9 @@ def enqueue(settings: Settings, deadline: Deadline) -> Enqueue | None:
     """A function that leaves deletions to workers, if there is a queue for them."""
     url = settings.fanout_queue_url
     return partial(fanout.enqueue, queue_url=url, access=settings.aws, deadline=deadline) if url else None
+
+
+def hand_over(settings: Settings, deadline: Deadline) -> HandOver | None:
+    """A function that hands over what no repetition can cure, if there is a queue for it."""
+    url = settings.failed_to
+    return partial(handover.hand_over, queue_url=url, access=settings.aws, deadline=deadline) if url else None

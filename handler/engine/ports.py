@@ -6,6 +6,12 @@ from typing import Any
 Spend = Callable[[str], None]
 """Takes the deletion of an image out of what the event and all invocations may delete, or raises CloudError."""
 
+HandOver = Callable[[object, Mapping[str, Any]], str]
+"""Sends an event that no repetition can cure, with the report on it, to where a person finds it.
+
+Returns why it was not sent, or an empty string. Raises nothing.
+"""
+
 Enqueue = Callable[[Sequence[Mapping[str, Any]], Mapping[str, Any]], list[str]]
 """Sends images, as a request names them, with the fields that all their requests share, to a queue of workers.
 

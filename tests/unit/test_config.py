@@ -46,6 +46,7 @@ def test_what_is_not_set_has_its_default() -> None:
         "budget": None,
         "state_table": "",
         "fanout_queue_url": "",
+        "failed_to": "",
         "complete_lifecycle_action": "off",
         "allow_plaintext": "off",
         "image_api": "glance",
@@ -121,6 +122,20 @@ def test_a_setting_takes_what_it_is_set_to(variable: str, value: str, setting: s
     assert getattr(Settings.from_env(PASSWORD | {variable: value}), setting) == expected
 
 
+NO_QUEUES = [
+    "image-reaper",
+    "arn:aws:sqs:eu-central-1:123456789012:image-reaper",
+    "sqs.eu-central-1.amazonaws.com/123456789012/image-reaper",
+    "https://sqs.eu-central-1.amazonaws.com",
+    "https://sqs.eu-central-1.amazonaws.com/",
+    "https:///123456789012/image-reaper",
+    "ftp://sqs.eu-central-1.amazonaws.com/123456789012/image-reaper",
+    f"{QUEUE}?x=y",
+    f"{QUEUE}#x",
+    f"{QUEUE} ",
+    f"{QUEUE}.fifo",
+    f"{QUEUE}.fifo/",
+]
 BAD = {
     "REAPER_MODE": ["Delete", "DELETE", "delete ", " delete", "delete\n", "dry_run", "dryrun", "true", "on", "armed"],
     "REAPER_KEEP_TAG": [" keep", "keep ", "keep\n", " "],
@@ -180,20 +195,8 @@ BAD = {
         "arn:aws:dynamodb::123456789012:table/reaper",
         "arn:aws:dynamodb:eu-west-1:123456789012:table/reaper/index/x",
     ],
-    "REAPER_FANOUT_QUEUE_URL": [
-        "image-reaper",
-        "arn:aws:sqs:eu-central-1:123456789012:image-reaper",
-        "sqs.eu-central-1.amazonaws.com/123456789012/image-reaper",
-        "https://sqs.eu-central-1.amazonaws.com",
-        "https://sqs.eu-central-1.amazonaws.com/",
-        "https:///123456789012/image-reaper",
-        "ftp://sqs.eu-central-1.amazonaws.com/123456789012/image-reaper",
-        f"{QUEUE}?x=y",
-        f"{QUEUE}#x",
-        f"{QUEUE} ",
-        f"{QUEUE}.fifo",
-        f"{QUEUE}.fifo/",
-    ],
+    "REAPER_FANOUT_QUEUE_URL": NO_QUEUES,
+    "REAPER_FAILED_TO": NO_QUEUES,
     "OS_AUTH_URL": [
         "keystone",
         "ftp://keystone/v3",
@@ -253,9 +256,10 @@ def test_a_budget_that_is_wrong_is_not_called_missing() -> None:
     assert "missing" not in refusal(PASSWORD | BUDGET | {"REAPER_BUDGET": "200"})
 
 
-def test_a_fifo_queue_is_refused_with_the_reason() -> None:
-    message = refusal(PASSWORD | {"REAPER_FANOUT_QUEUE_URL": f"{QUEUE}.fifo"})
-    assert "must not be a FIFO queue: one image that fails would hold back its whole message group" in message
+@pytest.mark.parametrize("variable", ["REAPER_FANOUT_QUEUE_URL", "REAPER_FAILED_TO"])
+def test_a_fifo_queue_is_refused_with_the_reason(variable: str) -> None:
+    message = refusal(PASSWORD | {variable: f"{QUEUE}.fifo"})
+    assert "must not be a FIFO queue: one message that fails would hold back all that come after it" in message
 
 
 @pytest.mark.parametrize("service", ["dynamodb", "sqs"])

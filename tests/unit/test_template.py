@@ -31,6 +31,7 @@ IN_SECRET = dict.fromkeys(SECRET_FIELDS, "s") | {
     "OS_APPLICATION_CREDENTIAL_ID": "a",
 }
 RULE_REASONS = {rule.__name__.removeprefix("_") for rule in RULES}
+FAILED_TO = "REAPER_FAILED_TO"
 POWERTOOLS = {"POWERTOOLS_LOG_LEVEL"}
 """What Powertools reads by itself."""
 
@@ -57,7 +58,8 @@ def resources(kind: str) -> dict[str, dict[str, Any]]:
     return {name: r["Properties"] for name, r in TEMPLATE["Resources"].items() if r["Type"] == kind}
 
 
-FUNCTIONS = {name: COMMON | own for name, own in resources("AWS::Serverless::Function").items()}
+OWN = resources("AWS::Serverless::Function")
+FUNCTIONS = {name: COMMON | own for name, own in OWN.items()}
 QUEUES = resources("AWS::SQS::Queue")
 ALARMS = resources("AWS::CloudWatch::Alarm")
 ENVIRONMENT: dict[str, Any] = COMMON["Environment"]["Variables"]
@@ -209,11 +211,34 @@ def test_every_variable_is_one_that_the_code_reads() -> None:
 
 
 def test_every_setting_of_the_code_has_its_parameter() -> None:
-    assert aliases() <= ENVIRONMENT.keys()
+    assert aliases() - {FAILED_TO} <= ENVIRONMENT.keys()
 
 
-def test_no_function_has_settings_of_its_own() -> None:
-    assert not [name for name, own in resources("AWS::Serverless::Function").items() if "Environment" in own]
+def test_a_function_has_no_settings_of_its_own_but_where_it_hands_over_what_failed() -> None:
+    """One record, Settings, serves them all: it holds parameters, and this one is made of none."""
+    own = {name: f["Environment"]["Variables"] for name, f in OWN.items() if "Environment" in f}
+    assert {name: variables.keys() for name, variables in own.items()} == {
+        name: {FAILED_TO} for name in ("ScheduledFunction", "LifecycleFunction")
+    }
+    assert all(settings(**{FAILED_TO: default(variables[FAILED_TO])}).failed_to for variables in own.values())
+
+
+def test_what_is_handed_over_lies_where_lambda_leaves_what_failed() -> None:
+    for function in (OWN["ScheduledFunction"], OWN["LifecycleFunction"]):
+        queue = function["Environment"]["Variables"][FAILED_TO]["Ref"]
+        role = TEMPLATE["Resources"][function["Role"]["Fn::GetAtt"].removesuffix(".Arn")]
+        failed = function["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]["Destination"]
+        assert failed == {"Fn::GetAtt": f"{queue}.Arn"}
+        may_send = [part["Resource"] for part in parts(role) if part.get("Action") == "sqs:SendMessage"]
+        assert may_send == [failed]
+
+
+def test_every_function_may_use_the_table_and_none_needs_a_budget_for_it() -> None:
+    assert ENVIRONMENT["REAPER_STATE_TABLE"] == {"Ref": "StateTable"}
+    policy, table = (TEMPLATE["Resources"][name] for name in ("StatePolicy", "StateTable"))
+    assert "Condition" not in policy | table
+    assert policy["Properties"]["Roles"] == [{"Ref": f"{kind}Role"} for kind in ("Queue", "Scheduled", "Lifecycle")]
+    assert table["Properties"]["TimeToLiveSpecification"]["AttributeName"] == "expires_at"
 
 
 def test_a_stack_with_nothing_but_a_secret_is_one_that_starts() -> None:

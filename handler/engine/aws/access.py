@@ -64,6 +64,6 @@ def check_queue(url: str) -> str:
         message = "must be the address of a queue, such as https://sqs.eu-central-1.amazonaws.com/123456789012/name"
         raise ValueError(message)
     if parts.path.rstrip("/").endswith(".fifo"):
-        message = "must not be a FIFO queue: one image that fails would hold back its whole message group"
+        message = "must not be a FIFO queue: one message that fails would hold back all that come after it"
         raise ValueError(message)
     return url

@@ -1,0 +1,75 @@
+"""Events that the engine repeats if they fail: what no repetition can cure is handed over, so that it is told once."""
+
+from typing import Any, NamedTuple
+
+from handler.clock import Deadline
+from handler.compose import ports
+from handler.compose.invocation import Context, handle
+from handler.compose.warm import reporter
+from handler.config import Settings
+from handler.errors import InvalidRequest
+from handler.model.message import Received
+from handler.model.outcome import Result
+from handler.report.report import Report
+
+LASTING = frozenset({"over_limit", "backup_left"})
+"""The reasons of failures that a repetition can't cure.
+
+A cap holds again, and a backup that was left is no longer in sight once its image is gone. All others may pass: a cloud
+that is away, credentials that are replaced, a budget in its next window, a function that is paused.
+"""
+
+
+class HandedOver(NamedTuple):
+    """The answer to an event that was handed over: the report, and why its requests were turned down, if they were."""
+
+    answer: dict[str, Any]
+
+
+def handle_or_hand_over(event: object, received: Received, context: Context, settings: Settings) -> Report | HandedOver:
+    """Carry out an event, and hand it over if nobody reads the answer and no repetition can cure what failed.
+
+    Raises what `handle` raises, also where an event could not be handed over.
+    """
+    try:
+        report = handle(received, context, settings)
+    except InvalidRequest as error:
+        told = _turned_down(received, str(error), context, settings)
+        if _is_handed_over(event, received, told, context, settings):
+            return HandedOver(told)
+        raise
+    # One such image is enough, whatever became of the others. Repeated for these, the event could not end well: either
+    # it would delete more than MaxImages, or fail again. All of them stand in what is handed over.
+    if any(outcome.failed and outcome.reason in LASTING for outcome in report.outcomes):
+        told = report.answer()
+        if _is_handed_over(event, received, told, context, settings):
+            return HandedOver(told)
+    return report
+
+
+def _turned_down(received: Received, problem: str, context: Context, settings: Settings) -> dict[str, Any]:
+    report = Report(
+        source=received.source,
+        mode=settings.mode,
+        request_id=context.aws_request_id,
+        project_id="",
+        results=(Result("", None, problem=problem),),
+    )
+    return report.answer() | {"rejected": problem}
+
+
+def _is_handed_over(
+    event: object, received: Received, told: dict[str, Any], context: Context, settings: Settings
+) -> bool:
+    """Hand an event over, if there is a place for it; returns whether it is there."""
+    # That of the run is over, and so is what it has kept back for this.
+    deadline = Deadline(lambda: context.get_remaining_time_in_millis() / 1000, reserve=0)
+    send = ports.hand_over(settings, deadline) if received.may_come_again else None
+    if send is None:
+        return False
+    problem = send(event, told)
+    name = "event.not_handed_over" if problem else "event.handed_over"
+    fields = {"problem": problem} if problem else {}
+    origin = {"source": received.source, "request_id": context.aws_request_id}
+    reporter(settings.service, settings.namespace).warn(name, **fields, **origin)
+    return not problem

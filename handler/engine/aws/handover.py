@@ -1,0 +1,33 @@
+"""The hand-over: an event that no repetition can cure goes to a queue, as Lambda itself would send it there."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from handler.clock import Deadline
+from handler.engine.aws.access import AwsAccess
+from handler.engine.aws.fanout import TOO_LARGE, send
+
+
+def hand_over(event: object, answer: Mapping[str, Any], queue_url: str, access: AwsAccess, deadline: Deadline) -> str:
+    """Send an event and the report on it; returns why it was not sent, empty if it was. Raises nothing.
+
+    The report goes without its images if they do not fit into a message. The names are those of Lambda's own record of
+    an event that it has given up, so that whoever reads the queue finds the event in one place. Source: AWS Lambda
+    developer guide, "Retaining records of asynchronous invocations".
+    """
+    problem = ""
+    for told in (answer, _without_images(answer)):
+        try:
+            (problem,) = send([{"requestPayload": event, "responsePayload": told}], queue_url, access, deadline)
+        except RecursionError:
+            return "the event is nested too deeply to be written"
+        if problem != TOO_LARGE:
+            break
+    return problem
+
+
+def _without_images(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """The report without what grows with the number of images; the log has all of it."""
+    kept = {key: value for key, value in answer.items() if key not in {"plan", "plans"}}
+    in_log = len(answer["outcomes"]) + answer.get("outcomes_in_log", 0)
+    return kept | {"outcomes": [], "outcomes_in_log": in_log}
