@@ -5,8 +5,9 @@ The order of the steps before a DELETE is the safety of this project:
 1. Everything that a judgement rests on is asked first: which images are used, and who shares this one. Then the image
    is read: its record is newer than all that it is judged with.
 2. The rules judge it.
-3. The limit of the invocation and the budget of all invocations count the deletion. They are asked last of all that can
-   say no, so that nothing is counted that a rule keeps; and before the DELETE, so that none is sent uncounted.
+3. The limits of the invocation and of its event, and the budget of all invocations, count the deletion. They are asked
+   last of all that can say no, so that nothing is counted that a rule keeps; and before the DELETE, so that none is
+   sent uncounted.
 4. The whole record is written to the journal: once the DELETE is sent, the log is all that is left of the image.
 5. The connection is made, if there is none. Then the fence asks: does the run go on, and is the judgement young enough?
    Nothing comes between this question and the DELETE.

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from tests.chaos import faulty
 from tests.chaos.environment import Environment
-from tests.chaos.history import History, Invocation, Moment
+from tests.chaos.history import HandedOver, History, Invocation, Moment
 from tests.chaos.history import Request as Seen
 from tests.chaos.inside import SLOW, Clock
 from tests.chaos.land import Land
@@ -24,20 +24,22 @@ CLOUD = "http://cloud"
 SECRET = "chaos/credentials"
 IMAGE = re.compile(r"/images/([^/]+)")
 WORKERS = "https://sqs.eu-central-1.amazonaws.com/123456789012/workers"
+FAILURES = "https://sqs.eu-central-1.amazonaws.com/123456789012/failures"
 
 
 @dataclass
 class Aws:
-    """What of AWS a function uses: a table, a secret, a queue of workers."""
+    """What of AWS a function uses: a table, a secret, a queue of workers, and one for what failed."""
 
     secret: dict[str, str]
     send: Callable[[str], object]
     table: Callable[[Request], Reply]
+    failures: list[HandedOver]
     refuses: bool = False
     """Whether the queue takes only every second message of the next batch."""
 
-    def answer(self, kind: str, request: Request) -> Reply:
-        """Carry out a request."""
+    def answer(self, kind: str, request: Request, invocation: int | None) -> Reply:
+        """Carry out a request of an invocation."""
         if kind == "budget":
             return self.table(request)
         asked = json.loads(request.body)
@@ -48,7 +50,10 @@ class Aws:
         failed, sent = (sent[::2], sent[1::2]) if self.refuses else ([], sent)
         self.refuses = False
         for _, body in sent:
-            self.send(body)
+            if asked["QueueUrl"] == FAILURES:
+                self.failures.append(HandedOver(invocation, body))
+            else:
+                self.send(body)
         digests = [(one, hashlib.md5(body.encode(), usedforsecurity=False).hexdigest()) for one, body in sent]
         entries = [{"Id": one, "MessageId": f"sent-{one}", "MD5OfMessageBody": digest} for one, digest in digests]
         refused = [{"Id": one, "SenderFault": False, "Code": "InternalError"} for one, _ in failed]
@@ -146,7 +151,7 @@ class Door:
 
     def _answer(self, kind: str, request: Request) -> Reply:
         if request.path.startswith(faulty.AWS):
-            return self.aws.answer(kind, request)
+            return self.aws.answer(kind, request, self.invocation.number if self.invocation else None)
         reply = self.land.answer(request)
         if request.method != "GET" and (named := IMAGE.search(request.path)):
             self.changed(named[1])

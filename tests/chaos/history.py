@@ -88,7 +88,8 @@ class Invocation:
     """One invocation: what it was given, and how it ended.
 
     `answer` is None if it raised (`error`: class and text) or died. `settings` are the variables of its environment.
-    `messages` are the ids of the queue's messages in the event. `skew` is how many seconds the clock of the function is
+    `messages` are the ids of the queue's messages in the event. `first` is the first invocation with the same event, of
+    which this one is a repetition, or this one itself. `skew` is how many seconds the clock of the function is
     ahead of the world's.
     """
 
@@ -107,6 +108,14 @@ class Invocation:
     frozen: float = 0.0
     """Seconds for which it was frozen on its way."""
     skew: float = 0.0
+    first: int | None = None
+
+
+class HandedOver(NamedTuple):
+    """What a queue of failures took in: in which invocation, and the message."""
+
+    invocation: int | None
+    body: str
 
 
 @dataclass
@@ -148,6 +157,7 @@ class History:
     read_late: dict[int, Moment] = field(default_factory=dict)
     """When a client had an answer, by the number of its request, if it was frozen just before."""
     acts: list[Act] = field(default_factory=list)
+    handed_over: list[HandedOver] = field(default_factory=list)
     secrets: set[str] = field(default_factory=set)
     dialect: str = "glance"
     _orders: Any = field(default_factory=itertools.count)

@@ -44,7 +44,7 @@ class Order(NamedTuple):
     """What to do: an event, the variables, the seconds that are granted, and where to stop on the way.
 
     A stop is a place and how many times it is passed before. `skew` is how many seconds the function's own clock is
-    ahead.
+    ahead. `first` is the number of the first order with this event.
     """
 
     number: int
@@ -53,6 +53,7 @@ class Order(NamedTuple):
     seconds: float
     stops: tuple[tuple[str, int], ...] = ()
     skew: float = 0.0
+    first: int = 0
 
 
 class Said(NamedTuple):
@@ -221,7 +222,7 @@ class _Context:
 
     def __init__(self, clock: _Time, order: Order) -> None:
         self._clock, self._end = clock, clock.monotonic() + order.seconds
-        self.aws_request_id = f"00000000-0000-4000-8000-{order.number:012d}"
+        self.aws_request_id = f"00000000-0000-4000-8000-{order.first:012d}"
 
     def get_remaining_time_in_millis(self) -> int:
         return max(0, int((self._end - self._clock.monotonic()) * 1000))

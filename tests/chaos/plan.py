@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tests.chaos.door import SECRET, WORKERS
+from tests.chaos.door import FAILURES, SECRET, WORKERS
 from tests.chaos.table import TABLE
 
 Step = dict[str, Any]
@@ -59,9 +59,11 @@ SETTINGS: tuple[Step, ...] = (
     {"REAPER_IN_USE_ALSO": "volumes", "REAPER_IN_USE_CHECK": ""},
     {"REAPER_KEEP_TAG": ""},
     {"REAPER_KEEP_TAG": "hold"},
-    {"REAPER_BUDGET": "", "REAPER_STATE_TABLE": ""},
+    {"REAPER_BUDGET": ""},
     {"REAPER_BUDGET": "10/1h", "REAPER_STATE_TABLE": TABLE},
     {"REAPER_BUDGET": "12/1d", "REAPER_STATE_TABLE": TABLE},
+    {"REAPER_FAILED_TO": ""},
+    {"REAPER_FAILED_TO": FAILURES},
     {"REAPER_FANOUT_QUEUE_URL": ""},
     {"REAPER_FANOUT_QUEUE_URL": WORKERS},
 )
@@ -87,6 +89,8 @@ def cast(seed: int, concurrency: int = 1) -> Step:
         "REAPER_KEEP_TAG": rng.choice(("", "", "hold")),
         "REAPER_CREDENTIALS_SECRET": rng.choice(("", SECRET)),
         "REAPER_FANOUT_QUEUE_URL": rng.choice(("", "", WORKERS)),
+        "REAPER_STATE_TABLE": rng.choice((TABLE, TABLE, "")),
+        "REAPER_FAILED_TO": rng.choice((FAILURES, FAILURES, "")),
     }
     if rng.random() < 0.4:
         settings |= {"REAPER_BUDGET": rng.choice(("30/1h", "60/1d", "10/1h")), "REAPER_STATE_TABLE": TABLE}
@@ -344,6 +348,11 @@ def _accepted(rng: random.Random) -> list[Step]:
     return [{"at": "delete", "nth": rng.randrange(4), "what": "status", "amount": 202}]
 
 
+def _killed(rng: random.Random) -> list[Step]:
+    """The run dies with some of its images deleted: its engine sends the event again."""
+    return [{"at": "delete", "nth": rng.randrange(3), "what": "kill-after"}]
+
+
 def _no_longer_selected(rng: random.Random) -> list[Step]:
     """Images change right before they are read."""
     change: Step = {"do": "own", "image": 0, "here": True}
@@ -351,7 +360,7 @@ def _no_longer_selected(rng: random.Random) -> list[Step]:
     return [{"at": "read", "nth": nth, "what": "before", "do": [rng.choice(changes)]} for nth in (0, 1, 2, 3, 5)]
 
 
-_PLOTS = (*[_late_server] * 3, _changed_in_between, _accepted)
+_PLOTS = (*[_late_server] * 3, _changed_in_between, _accepted, _killed)
 """What goes wrong together, and would seldom come together by chance."""
 
 

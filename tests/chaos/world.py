@@ -50,7 +50,12 @@ class World:
         self._depth = 0
         credentials = self.land.variables(CLOUD)
         self.history.secrets |= {events.SIGNED} | {value for name, value in KEYS.items() if name != "AWS_REGION"}
-        aws = Aws(dict(credentials), lambda body: self.workers.send(body, self.clock.value), Table().answer)
+        aws = Aws(
+            dict(credentials),
+            lambda body: self.workers.send(body, self.clock.value),
+            Table().answer,
+            self.history.handed_over,
+        )
         self.functions = Functions(dict(cast["settings"]), credentials, aws, self.clock, self._door)
         self.tick()
 
@@ -154,20 +159,22 @@ class World:
     def call(self, step: Step) -> None:
         """Send an event of another source; if nobody waits for its answer, it is sent again when it fails."""
         event, function = events.event(step, self)
-        done = self.invoke(function, event, step)
+        done = first = self.invoke(function, event, step)
         for _ in range(TRIES - 1):
             if step["source"] not in events.REPEATED or done.answer is not None:
                 break
             self.clock.value += 60
-            done = self.invoke(function, event, {"do": "again"})
+            done = self.invoke(function, event, {"do": "again", "first": first.number})
 
     def invoke(self, function: str, event: Any, step: Step, messages: Sequence[Message] = ()) -> Invocation:  # noqa: ANN401
         """Invoke a function in an environment that is free, or in a new one."""
         place = self.functions.take(function)
         variables = self.functions.variables(place)
         event = json.loads(json.dumps(event).replace(CLOUD, place.server.url))
+        number = len(self.history.invocations)
+        first = step.get("first", number)
         invocation = Invocation(
-            number=len(self.history.invocations),
+            number=number,
             environment=place.environment.number,
             begun=self.tick(),
             event=event,
@@ -175,6 +182,7 @@ class World:
             messages=tuple(message.id for message in messages),
             seconds=step.get("granted", 60.0),
             skew=self.cast["skew"],
+            first=first,
         )
         self.history.invocations.append(invocation)
         faults = step.get("faults", ())
@@ -184,7 +192,15 @@ class World:
         for (at, _), fault in sorted(stops.items(), key=lambda item: item[0][1]):
             passed.setdefault(at, []).append(fault)
         said = place.environment.carry_out(
-            Order(invocation.number, event, variables, invocation.seconds, tuple(stops), self.cast["skew"]),
+            Order(
+                invocation.number,
+                event,
+                variables,
+                invocation.seconds,
+                tuple(stops),
+                self.cast["skew"],
+                first,
+            ),
             lambda at: self._stop(place, passed[at].pop(0)),
         )
         place.door.end()

@@ -85,3 +85,16 @@ def test_a_sweep_hands_its_images_to_workers_who_share_a_budget(
         Poller(client("sqs", moto), queue, worker).drain(most=9)
     assert (len(cloud.dead), used(table)) == (20, ["20"])
     assert set(cloud.dead) < set(images[:28])
+
+
+def test_an_event_that_no_repetition_can_cure_ends_with_its_report_and_lies_in_the_queue_of_failures(
+    start_near: Start, cloud: FakeCloud, moto: str, queue: str, table: Client
+) -> None:
+    event = {"detail-type": "Scheduled Event", "detail": {"image_ids": [cloud.add_image() for _ in range(2)]}}
+    runtime = start_near(REAPER_FAILED_TO=queue, REAPER_STATE_TABLE=NAME, REAPER_MAX_IMAGES="1")
+    told = runtime.invoke(event).value
+    assert (told["ok"], told["counts"]) == (False, {"deleted": 1, "failed": 1})
+    (message,) = client("sqs", moto).receive_message(QueueUrl=queue)["Messages"]
+    assert json.loads(message["Body"]) == {"requestPayload": event, "responsePayload": told}
+    (item,) = table.scan(TableName=NAME)["Items"]
+    assert (item["id"]["S"], set(item["images"]["SS"])) == (f"event/{told['request_id']}", set(cloud.dead))

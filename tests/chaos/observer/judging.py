@@ -11,6 +11,7 @@ from tests.chaos.observer.leaks import check_secrets
 from tests.chaos.observer.messages import check_all_messages, check_messages
 from tests.chaos.observer.proofs import check_proofs
 from tests.chaos.observer.released import check_released
+from tests.chaos.observer.repetitions import check_allowances, check_repetitions
 from tests.chaos.observer.telling import check_telling
 from tests.chaos.observer.windows import check_budget
 
@@ -25,6 +26,7 @@ CHECKS: tuple[Callable[[Case], None], ...] = (
     check_telling,
     check_proofs,
     check_released,
+    check_repetitions,
     check_secrets,
 )
 
@@ -41,7 +43,7 @@ def judge(history: History, invocation: Invocation) -> list[Violation]:
 def judge_world(history: History) -> list[Violation]:
     """What was wrong about a whole world, beside what was wrong about its invocations."""
     late = (_too_late(request) for request in _late_requests(history))
-    return [*check_all_messages(history), *check_budget(history), *late]
+    return [*check_all_messages(history), *check_budget(history), *check_allowances(history), *late]
 
 
 def _late_requests(history: History) -> Iterator[Request]:

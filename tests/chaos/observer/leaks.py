@@ -1,4 +1,4 @@
-"""Secrets: none of them stands in anything that was printed, answered or raised."""
+"""Secrets: none of them stands in anything that was printed, answered, raised or handed over."""
 
 import json
 import re
@@ -44,6 +44,8 @@ def check_secrets(case: Case) -> None:
     secrets.learn(case.index.history.secrets)
     invocation = case.invocation
     answer = json.dumps(invocation.answer, default=str, ensure_ascii=False)
-    for place, text in (("log", invocation.printed), ("answer", answer), ("error", invocation.error)):
+    sent = "".join(one.body for one in case.index.history.handed_over if one.invocation == invocation.number)
+    told = (("log", invocation.printed), ("answer", answer), ("error", invocation.error), ("queue of failures", sent))
+    for place, text in told:
         for secret in secrets.found_in(text):
             case.say("secret", f"{secret[:3]}... of {len(secret)} signs stands in the {place}")

@@ -34,7 +34,7 @@ def _check_counted(case: Case) -> None:
 
 
 def _is_count(request: Request) -> bool:
-    return request.path.startswith("/aws") and b'"UpdateExpression"' in request.body
+    return request.path.startswith("/aws") and b'"UpdateExpression"' in request.body and b'"event/' not in request.body
 
 
 def _first_deletes(case: Case) -> Iterator[tuple[str, Request]]:

@@ -26,6 +26,8 @@ class Settings(NamedTuple):
     also: frozenset[str]
     budget: tuple[int, int] | None
     fanout: bool
+    table: bool
+    hands_over: bool
     scheduled: str
     lifecycle: str
     side_by_side: bool
@@ -50,6 +52,8 @@ def settings_of(variables: Mapping[str, str], project: str) -> Settings:
         also=frozenset(word.strip() for word in given.get("IN_USE_ALSO", "").split(",") if word.strip()),
         budget=(_number(number), _seconds(window) or 1) if window else None,
         fanout="FANOUT_QUEUE_URL" in given,
+        table="STATE_TABLE" in given,
+        hands_over="FAILED_TO" in given,
         scheduled=given.get("SCHEDULED_REQUEST", ""),
         lifecycle=given.get("LIFECYCLE_REQUEST", ""),
         side_by_side=given.get("CONCURRENCY", "16") != "1",

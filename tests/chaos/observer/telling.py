@@ -9,6 +9,7 @@ from tests.chaos.history import Request
 from tests.chaos.observer.asked import Asked
 from tests.chaos.observer.case import OUTCOMES, Case, image_in, was_done
 from tests.chaos.observer.reading import Json
+from tests.chaos.observer.repetitions import ASYNCHRONOUS, is_rejected
 from tests.chaos.observer.rules import differs
 from tests.chaos.observer.truth import is_gone, may_go, reasons, seen, was_gone, was_marked
 
@@ -18,8 +19,6 @@ OF_A_STACK = ("Denied", "CredentialsRefused", "Throttled", "Unavailable", "Unrea
               "DeadlineReached", "Unexpected", "TurnedDown", "AnswerLost")  # fmt: skip
 """The errors by which a function says what was wrong; the last ones where a stack is created without images."""
 METRICS = {name: "Images" + name.title().replace("_", "") for name in OUTCOMES}
-ASYNCHRONOUS = frozenset({"topic", "schedule", "lifecycle"})
-"""The sources that read no answer."""
 LAST_SECONDS = 12.0
 OF_FAULTS = frozenset({"denied", "throttled", "unavailable", "deadline", "unexpected"})
 """The reasons for which nothing can fail while nothing is out of order."""
@@ -28,7 +27,8 @@ Outcome = Mapping[str, Json]
 
 def check_telling(case: Case) -> None:
     """Check everything that an invocation told."""
-    error = error_of(case)
+    # What was handed over is answered, and means the same as what was raised.
+    error = "InvalidRequest" if is_rejected(case) else error_of(case)
     if error and error not in NAMED and (error not in OF_A_STACK or case.event.source != "stack"):
         case.say("bug", f"it raised {case.invocation.error[:300]}")
     if '"run.fault"' in case.invocation.printed or "Traceback (most recent call last)" in case.invocation.printed:
@@ -44,7 +44,7 @@ def check_telling(case: Case) -> None:
         _check_report(case, error)
         _check_stack(case)
     elif error == "InvalidRequest" and case.event.asked and not any(one.problem for one in case.event.asked):
-        case.say("turned down", f"nothing is wrong with the request, and it raised {case.invocation.error[:300]}")
+        case.say("turned down", f"nothing is wrong with the request: {case.invocation.error[:300]}")
 
 
 def _refused_to_start(case: Case) -> bool:
@@ -109,7 +109,8 @@ def _is_refused(case: Case, asked: Asked, image_id: str, told: Outcome) -> bool:
 def _has_failed(case: Case, _asked: Asked, _image_id: str, told: Outcome) -> bool:
     reason = told.get("reason")
     if reason in {"budget", "paused"}:
-        return case.settings.budget is not None if reason == "budget" else case.settings.mode == "paused"
+        counts = case.settings.budget is not None or (case.settings.table and case.event.source in ASYNCHRONOUS)
+        return counts if reason == "budget" else case.settings.mode == "paused"
     if reason == "backup_left":
         return case.settings.api == "ims"
     return reason not in OF_FAULTS or was_troubled(case)
@@ -266,8 +267,6 @@ def _told_to_stack(request: Request) -> dict[str, str]:
 def _check_answer(case: Case, answer: Mapping[str, Json], *, failed: bool) -> None:
     if answer.get("ok") is failed:
         case.say("report", f"ok is {answer.get('ok')}, and failed is {failed}")
-    if failed and case.event.source in ASYNCHRONOUS:
-        case.say("report", "something failed, and it has not raised")
     _check_plan(case, answer.get("plan"))
     told = Counter(_short(one, one["outcome"]) for one in answer["outcomes"])
     logged = Counter(_short(one, one["message"].removeprefix("image.")) for one in case.outcomes)

@@ -1,7 +1,7 @@
 """What one event may delete, its repetitions included, counted in DynamoDB."""
 
+import os
 import threading
-import uuid
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -32,7 +32,7 @@ class Allowance:
     access: AwsAccess
     now: datetime
     # Not the event's own id: a repetition must not pass for the run that was killed.
-    _run: str = field(default_factory=lambda: uuid.uuid4().hex, init=False)
+    _run: str = field(default_factory=lambda: os.urandom(16).hex(), init=False)
     _ended_by: CloudError | None = field(default=None, init=False)
     _counted: set[str] | None = field(default=None, init=False)
     _new: set[str] = field(default_factory=set, init=False)
