@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tests.chaos.door import FAILURES, SECRET, WORKERS
+from tests.chaos.events import REPEATED
 from tests.chaos.table import TABLE
 
 Step = dict[str, Any]
@@ -89,7 +90,7 @@ def cast(seed: int, concurrency: int = 1) -> Step:
         "REAPER_KEEP_TAG": rng.choice(("", "", "hold")),
         "REAPER_CREDENTIALS_SECRET": rng.choice(("", SECRET)),
         "REAPER_FANOUT_QUEUE_URL": rng.choice(("", "", WORKERS)),
-        "REAPER_STATE_TABLE": rng.choice((TABLE, TABLE, "")),
+        "REAPER_STATE_TABLE": rng.choice((TABLE, TABLE, TABLE, "")),
         "REAPER_FAILED_TO": rng.choice((FAILURES, FAILURES, "")),
     }
     if rng.random() < 0.4:
@@ -283,6 +284,8 @@ def _call(rng: random.Random) -> Step:
         step |= _asked(rng)
     if "policy" in step and rng.random() < 0.15:
         return step | {"faults": _no_longer_selected(rng)}
+    if source in REPEATED and rng.random() < 0.1:
+        return step | {"faults": _killed(rng)}
     return step | _trouble(rng)
 
 
@@ -360,7 +363,7 @@ def _no_longer_selected(rng: random.Random) -> list[Step]:
     return [{"at": "read", "nth": nth, "what": "before", "do": [rng.choice(changes)]} for nth in (0, 1, 2, 3, 5)]
 
 
-_PLOTS = (*[_late_server] * 3, _changed_in_between, _accepted, _killed)
+_PLOTS = (*[_late_server] * 3, _changed_in_between, _accepted)
 """What goes wrong together, and would seldom come together by chance."""
 
 

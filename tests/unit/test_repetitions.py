@@ -67,7 +67,7 @@ def test_what_has_neither_raised_nor_was_handed_over_is_found() -> None:
 
 
 def test_what_was_handed_over_and_raised_or_twice_is_found() -> None:
-    assert event_with(**FAILS, finish=raising(handing())) == {"handed over"}
+    assert event_with(**FAILS, before_told=later(40), finish=raising(handing())) == {"handed over"}
     assert event_with(**FAILS, finish=handing(times=2)) == {"handed over"}
     assert event_with(**FAILS, finish=raising(handing(times=2, whole=False))) == set()
 
