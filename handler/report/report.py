@@ -16,6 +16,9 @@ LARGEST_ANSWER = 5_000_000
 _LARGEST_PLANS = 3_000_000
 """Bytes of all plans in an answer: they come first, since what was reviewed is carried out with them."""
 
+_LONGEST_DETAIL = 1_000
+"""Characters of what is told of a failure in one line."""
+
 
 class Report(NamedTuple):
     """What one invocation did. The plans of a rehearsal delete just what was rehearsed, and only as it is now."""
@@ -79,7 +82,7 @@ class Report(NamedTuple):
     def summary(self) -> str:
         """One line about what failed, for an exception or for CloudFormation."""
         failed = [outcome for outcome in self.outcomes if outcome.failed]
-        told = "; ".join(f"{outcome.image_id} {outcome.reason}: {outcome.detail}" for outcome in failed[:3])
+        told = "; ".join(f"{each.image_id} {each.reason}: {each.detail[:_LONGEST_DETAIL]}" for each in failed[:3])
         return masked(f"{len(failed)} of {len(self.outcomes)} images failed: {told}")
 
     def sweeps(self) -> dict[str, Any]:
