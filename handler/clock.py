@@ -64,6 +64,10 @@ class Deadline:
         """Seconds that work may still take; never negative."""
         return max(self._remaining() - self._reserve, 0.0)
 
+    def keep_back(self, seconds: float) -> None:
+        """Keep more time back for the end of the run, where more will have to be told. Called by one thread only."""
+        self._reserve += seconds
+
     def halt(self, error: CloudError) -> None:
         """End the run: everything that is not done yet fails with this error. If called again, the first one stays."""
         # The error before the event: a thread that wakes up must find it.

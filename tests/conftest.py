@@ -36,7 +36,11 @@ class Context:
 
     def get_remaining_time_in_millis(self) -> int:
         """Milliseconds that the runtime still grants."""
-        return max(0, int((self._end - time.monotonic()) * 1000))
+        return max(0, int(self.seconds_left() * 1000))
+
+    def seconds_left(self) -> float:
+        """Less than nothing once the runtime would have ended the invocation."""
+        return self._end - time.monotonic()
 
 
 @dataclass

@@ -18,6 +18,7 @@ from handler.errors import CloudError, DeadlineReached, InvalidRequest, Paused
 from handler.model.message import Received, Rejected, Waiting
 from handler.model.outcome import Decision
 from handler.model.request import SweepRequest
+from handler.report.plans import plans_of
 from handler.report.report import Report, mode_of
 from handler.report.reporter import Reporter
 from handler.sources import shapes
@@ -78,13 +79,14 @@ def handle(
         project_id = invocation.connect()
         admitted = invocation.admitted(project_id)
         done = results(admitted, invocation.build_run(project_id, now, observe))
+    mode = mode_of(settings.mode, done)
     report = Report(
         source=received.source,
-        mode=mode_of(settings.mode, done),
+        mode=mode,
         request_id=invocation.request_id,
         project_id=project_id,
         results=done,
-        not_after=now + settings.plan_life,
+        plans=tuple(plans_of(done, project_id, now + settings.plan_life)) if mode == "dry-run" else (),
     )
     invocation.reporter.finished(report)
     if not report.ok:
@@ -190,6 +192,7 @@ class _Invocation(NamedTuple):
             spend=ports.spend(settings, project_id, now, self.allowance),
             journal=partial(self.reporter.deleting, self.request_id, source),
             report=partial(self.reporter.outcome, self.request_id, source),
+            report_untouched=partial(self.reporter.untouched, self.request_id, source),
             report_bug=self.reporter.bug,
             observe=observe,
             enqueue=ports.enqueue(settings, self.deadline),

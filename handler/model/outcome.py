@@ -20,7 +20,8 @@ class Objection(NamedTuple):
 class Outcome:
     """What became of one image of one request. `latency` is that of the DELETE, in milliseconds.
 
-    An image that `waits` would be deleted by a later run: it is, or would be, marked first.
+    An image that `waits` would be deleted by a later run: it is, or would be, marked first. `image` is the image as it
+    was read, without its record.
     """
 
     image_id: str

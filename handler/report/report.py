@@ -3,24 +3,32 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-from handler.model.image import Image
 from handler.model.masking import masked, masked_all
 from handler.model.outcome import Outcome, Result
-from handler.model.request import MOST_IMAGES, Source, earliest
+from handler.model.request import Source
+
+T = TypeVar("T")
+
+LARGEST_ANSWER = 5_000_000
+"""Bytes of an answer as JSON in ASCII. Lambda takes 6 MB. Source: AWS Lambda developer guide, "Quotas"."""
+_LARGEST_PLANS = 3_000_000
+"""Bytes of all plans in an answer: they come first, since what was reviewed is carried out with them."""
+
+_LONGEST_DETAIL = 1_000
+"""Characters of what is told of a failure in one line."""
 
 
 class Report(NamedTuple):
-    """What one invocation did. A plan of it may be carried out until the moment `not_after`."""
+    """What one invocation did. The plans of a rehearsal delete just what was rehearsed, and only as it is now."""
 
     source: Source
     mode: str
     request_id: str
     project_id: str
     results: tuple[Result, ...]
-    not_after: datetime | None = None
+    plans: tuple[dict[str, Any], ...] = ()
 
     @property
     def outcomes(self) -> list[Outcome]:
@@ -38,20 +46,24 @@ class Report(NamedTuple):
         return dict(Counter(outcome.outcome for outcome in self.outcomes))
 
     def answer(self) -> dict[str, Any]:
-        """The report as a caller gets it: JSON values only."""
+        """The report as a caller gets it: JSON values only, and never more than a caller can get."""
+        plans, others = _first_of(masked_all(self.plans), _LARGEST_PLANS)
         answer = {
             "ok": self.ok,
             "mode": self.mode,
             "source": self.source,
             "request_id": self.request_id,
             "counts": self.counts,
-            "outcomes": [as_json(outcome) for outcome in self.outcomes],
-            **self.sweeps(),
-            **self.plan(),
+            **masked_all(self.sweeps()),
+            **plan_of(plans),
+            **({"plans_in_log": others} if others else {}),
         }
+        room = LARGEST_ANSWER - len(json.dumps(answer))
+        outcomes, others = _first_of([masked_all(as_json(outcome)) for outcome in self.outcomes], room)
+        answer |= {"outcomes": outcomes, **({"outcomes_in_log": others} if others else {})}
         # A name may hold half a character (a lone surrogate), which JSON can say and UTF-8 can't. Lambda's runtime dies
         # of it: the images would be deleted, and the caller would try again without knowing that.
-        told = json.dumps(masked_all(answer), ensure_ascii=False)
+        told = json.dumps(answer, ensure_ascii=False)
         sendable: dict[str, Any] = json.loads(told.encode(errors="replace"))
         return sendable
 
@@ -70,7 +82,7 @@ class Report(NamedTuple):
     def summary(self) -> str:
         """One line about what failed, for an exception or for CloudFormation."""
         failed = [outcome for outcome in self.outcomes if outcome.failed]
-        told = "; ".join(f"{outcome.image_id} {outcome.reason}: {outcome.detail}" for outcome in failed[:3])
+        told = "; ".join(f"{each.image_id} {each.reason}: {each.detail[:_LONGEST_DETAIL]}" for each in failed[:3])
         return masked(f"{len(failed)} of {len(self.outcomes)} images failed: {told}")
 
     def sweeps(self) -> dict[str, Any]:
@@ -81,29 +93,6 @@ class Report(NamedTuple):
             for survey in surveys
         ]
         return {"sweeps": found} if found else {}
-
-    def plan(self) -> dict[str, Any]:
-        """The `plan` of a rehearsal: the request that deletes just what was rehearsed, and only as it is now."""
-        if self.mode != "dry-run":
-            return {}
-        requests = [result.request for result in self.results if result.request]
-        goes = [outcome for outcome in self.outcomes if outcome.outcome == "would_delete" and not outcome.waits]
-        rehearsed = [outcome.image for outcome in goes if outcome.image]
-        # Each once, even if several requests have named it, no more than a request may name, and none that no request
-        # can name: the plan must be accepted as a request.
-        images = {image.id: image for image in rehearsed if image.can_be_named}.values()
-        plan: dict[str, Any] = {
-            "images": [_expectation(image) for image in list(images)[:MOST_IMAGES]],
-            "project_id": self.project_id,
-        }
-        if self.not_after:
-            plan["not_after"] = earliest(self.not_after, requests).isoformat(timespec="seconds")
-        # One request that leaves backups is enough for the plan to leave them all: it must not delete more than asked.
-        if requests and all(request.delete_backup for request in requests):
-            plan["delete_backup"] = True
-        if requests and requests[0].reason:
-            plan["reason"] = requests[0].reason
-        return {"plan": plan}
 
 
 def mode_of(mode: str, results: Sequence[Result]) -> str:
@@ -119,7 +108,17 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
     return {field: getattr(outcome, field) for field in fields}
 
 
-def _expectation(image: Image) -> dict[str, Any]:
-    """The image as a plan names it, without an attribute that holds a secret: masked, it could only be a difference."""
-    named = image.expectation()
-    return named | {"expect": {key: value for key, value in named["expect"].items() if masked_all(value) == value}}
+def plan_of(plans: Sequence[Any]) -> dict[str, Any]:
+    """The plans of a report: `plan` if one is enough, else `plans`; nothing if there is none."""
+    if not plans:
+        return {}
+    return {"plan": plans[0]} if len(plans) == 1 else {"plans": plans}
+
+
+def _first_of(values: Sequence[T], room: int) -> tuple[Sequence[T], int]:
+    """As many of the first values as have room together, in bytes as JSON in ASCII, and how many others there are."""
+    for number, value in enumerate(values):
+        room -= len(json.dumps(value)) + len(", ")
+        if room < 0:
+            return values[:number], len(values) - number
+    return values, 0

@@ -4,7 +4,7 @@ import logging
 import sys
 import traceback
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
 from aws_lambda_powertools import Logger
@@ -12,13 +12,13 @@ from aws_lambda_powertools.logging.exceptions import InvalidLoggerSamplingRateEr
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
-from handler.errors import InvalidSettings, Unexpected
+from handler.errors import CloudError, InvalidSettings, Unexpected
 from handler.model.image import Image
 from handler.model.masking import masked_all, masked_record
 from handler.model.outcome import Outcome
 from handler.model.request import Job, Source
 from handler.report.journal import LEVEL, LONGEST_LINE, as_ascii, parts
-from handler.report.report import Report, as_json
+from handler.report.report import Report, as_json, plan_of
 
 METRICS: Mapping[str, str] = {
     "deleted": "ImagesDeleted",
@@ -29,6 +29,13 @@ METRICS: Mapping[str, str] = {
     "failed": "ImagesFailed",
 }
 """The metric that counts each outcome; those with a reason are counted once more as `<metric>_<reason>`."""
+
+MOST_IN_LINE = 4_000
+"""Ids of images in one line of the log."""
+_CERTAIN_TO_FIT = LONGEST_LINE // 20
+"""Characters of the texts in a line that fits in any case: in ASCII, one of them may take twelve bytes."""
+_LONGEST_TEXT = 1_000
+"""Characters of a text in a line that might not fit."""
 
 
 class Reporter:
@@ -90,6 +97,13 @@ class Reporter:
         level = {"failed": logging.ERROR, "refused": logging.WARNING}.get(outcome.outcome, logging.INFO)
         self._write(level, f"image.{outcome.outcome}", fields | {"source": source, "request_id": request_id})
 
+    def untouched(self, request_id: str, source: Source, jobs: Sequence[Job], error: CloudError) -> None:
+        """Write that images were not even looked at, and why: one line for the images of a message."""
+        failure = {"reason": error.reason, "detail": str(error), "source": source, "request_id": request_id}
+        for (message_id, reason), image_ids in _by_message(jobs):
+            asked = {"image_ids": image_ids, "asked_by": reason, "message_id": message_id}
+            self._write(logging.ERROR, "images.untouched", asked | failure)
+
     def rejected(self, request_id: str, source: Source, problem: str, message_id: str = "") -> None:
         """Write that a request could not be read, or may not be carried out."""
         fields = {"problem": problem, "message_id": message_id, "source": source, "request_id": request_id}
@@ -112,12 +126,17 @@ class Reporter:
                 self._write(logging.WARNING, "message.held", {"message_id": result.message_id, **_origin(report)})
         rejected = sum(bool(result.problem) for result in report.results)
         fields = {"mode": report.mode, "ok": report.ok, "counts": report.counts, "rejected": rejected}
-        self._write(logging.INFO, "run.finished", fields | _origin(report) | report.sweeps() | report.plan())
+        several = len(report.plans) > 1
+        for number, plan in enumerate(report.plans if several else (), 1):
+            part = {"plan": plan, "part": number, "parts": len(report.plans)}
+            self._write(logging.INFO, "run.plan", part | _origin(report))
+        plan = {} if several else plan_of(report.plans)
+        self._write(logging.INFO, "run.finished", fields | _origin(report) | report.sweeps() | plan)
         self.count(report.source, report.outcomes, rejected)
 
     def _write(self, level: int, event: str, fields: Mapping[str, Any]) -> None:
         write = {logging.ERROR: self._log.error, logging.WARNING: self._log.warning}.get(level, self._log.info)
-        write(event, extra=masked_all(fields))
+        write(event, extra=_fitting(masked_all(fields)))
 
     def count(self, source: Source, outcomes: Sequence[Outcome], rejected: int) -> None:
         """Write the metrics, in CloudWatch's embedded metric format."""
@@ -162,6 +181,24 @@ class _StandardOutput(logging.StreamHandler[TextIO]):
     @stream.setter
     def stream(self, stream: TextIO) -> None:
         pass
+
+
+def _by_message(jobs: Sequence[Job]) -> Iterator[tuple[tuple[str, str], list[str]]]:
+    """The ids of images, by the message and the reason that they were asked for with, as many as fit into a line."""
+    asked: dict[tuple[str, str], list[str]] = {}
+    for job in jobs:
+        asked.setdefault((job.message_id, job.request.reason), []).append(job.target.image_id)
+    for key, image_ids in asked.items():
+        for start in range(0, len(image_ids), MOST_IN_LINE):
+            yield key, image_ids[start : start + MOST_IN_LINE]
+
+
+def _fitting(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The fields of a line, with their texts cut where the line might be too long: a cloud may say anything."""
+    texts = {key: value for key, value in fields.items() if isinstance(value, str)}
+    if sum(map(len, texts.values())) <= _CERTAIN_TO_FIT:
+        return fields
+    return {**fields, **{key: text[:_LONGEST_TEXT] for key, text in texts.items()}}
 
 
 def _origin(report: Report) -> dict[str, str]:

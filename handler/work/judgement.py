@@ -151,7 +151,9 @@ def _mark_of(image: Image, job: Job, run: Run) -> Mark | None:
 
 def outcome(image: Image, name: OutcomeName, reason: str = "", detail: str = "") -> Outcome:
     """The outcome of an image that was read."""
-    return Outcome(image.id, name, reason, detail, name=image.name, size=image.size, image=image)
+    # Not with the whole record: it is in the journal by now, and the outcomes of thousands are kept to the end.
+    kept = image.without_record()
+    return Outcome(image.id, name, reason, detail, name=image.name, size=image.size, image=kept)
 
 
 def refused(image: Image, objection: Objection) -> Outcome:

@@ -1,6 +1,6 @@
 """The run of one invocation: what it is given, and how far it has come."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from threading import Lock
 from typing import NamedTuple
@@ -65,7 +65,8 @@ class Run(NamedTuple):
 
     `spend` takes the deletion of an image out of what the event and all invocations may delete, or raises CloudError.
     `journal` returns once the record of an image that is about to be deleted has been written down, or raises
-    CloudError. `report` gets each outcome as soon as it is known, and `report_bug` each error that is a bug in
+    CloudError. `report` gets each outcome as soon as it is known, `report_untouched` the images that were not begun
+    before the run ended, or that got no turn, with the reason, and `report_bug` each error that is a bug in
     image-reaper. `observe` gets each decision of a sweep, without the record of the image; None if nobody wants to know
     it. `enqueue` leaves the deletions of a sweep to the workers of a queue; without it, they are made here. `plan_life`
     is for how long they may be made, and for how long the plan of a rehearsal may be carried out.
@@ -81,6 +82,7 @@ class Run(NamedTuple):
     concurrency: int
     journal: Callable[[Image, Job], None]
     report: Callable[[Outcome, Job], None]
+    report_untouched: Callable[[Sequence[Job], CloudError], None]
     report_bug: Callable[[BaseException], None]
     spend: Spend
     observe: Callable[[Decision], None] | None

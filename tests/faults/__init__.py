@@ -114,6 +114,7 @@ def new_run(cloud: FakeCloud, server: Server, clock: Clock, **settings: str) -> 
         progress=Progress(chosen.max_images),
         journal=lambda *_: None,
         report=lambda *_: None,
+        report_untouched=lambda *_: None,
         report_bug=lambda _: None,
         spend=lambda _: None,
         observe=None,

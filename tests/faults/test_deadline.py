@@ -120,7 +120,7 @@ def test_messages_that_were_not_reached_go_back_to_the_queue(cloud: FakeCloud, i
     alive = {f"m{number}" for number, image_id in enumerate(image_ids) if image_id in cloud.images}
     assert alive <= set(invocation.returned)
     assert len(invocation.returned) <= len(alive) + 1  # the one that was under way
-    assert {line["reason"] for line in invocation.logged("image.failed")} == {"deadline"}
+    assert {line["reason"] for line in invocation.logged("images.untouched")} == {"deadline"}
 
 
 @pytest.mark.parametrize("place", PLACES)

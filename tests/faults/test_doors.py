@@ -155,7 +155,7 @@ def test_a_reader_that_looks_at_every_record_for_every_record_is_found(monkeypat
 
     def slowly(record: Any, *given: Any, **named: Any) -> Any:  # noqa: ANN401 (what the reader is given)
         whole.append(record)
-        assert all("body" in other for other in whole for _ in range(40))
+        assert all("body" in other for other in whole for _ in range(80))
         return read(record, *given, **named)
 
     monkeypatch.setattr(records, "_queue_message", slowly)

@@ -31,8 +31,9 @@ def send(invoke: Invoke, server: Server) -> Send:
 
 
 def told(invocation: Invocation, event: str) -> dict[str, str]:
-    """The images that the log tells of, and the reasons."""
-    return {line["image_id"]: line["reason"] for line in invocation.logged(event)}
+    """The images that the log tells of, and the reasons; those that were not touched have failed as well."""
+    lines = [*invocation.logged(event), *(invocation.logged("images.untouched") if event == "image.failed" else ())]
+    return {image_id: line["reason"] for line in lines for image_id in line.get("image_ids", [line.get("image_id")])}
 
 
 def is_reported(source: str, invocation: Invocation, cloud: FakeCloud) -> bool:

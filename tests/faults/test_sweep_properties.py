@@ -159,7 +159,7 @@ def test_a_rehearsal_changes_nothing_at_all(project: Json, policy: Json, scene: 
     by_setting = scene.run({"sweep": policy}, REAPER_MODE="dry-run")
     assert state_of(scene.cloud) == before
     assert outcomes(by_request) == outcomes(by_setting)
-    assert by_request.plan() == by_setting.plan()
+    assert by_request.plans == by_setting.plans
     assert not named(outcomes(by_request), "deleted")
 
 
@@ -169,10 +169,10 @@ def test_a_plan_deletes_just_what_its_rehearsal_foresaw(project: Json, policy: J
     scene.fill(project, policy)
     expected = deletable(policy, scene.cloud, NOW)
     rehearsed = scene.run({"sweep": policy, "dry_run": True})
-    plan = rehearsed.plan()["plan"]
-    assert {image["id"] for image in plan["images"]} == expected <= named(outcomes(rehearsed), "would_delete")
+    planned = {image["id"] for plan in rehearsed.plans for image in plan["images"]}
+    assert planned == expected <= named(outcomes(rehearsed), "would_delete")
     if expected:
-        assert named(outcomes(scene.run(plan)), "deleted") == expected
+        assert named(outcomes(scene.run(*rehearsed.plans)), "deleted") == expected
     assert set(scene.cloud.dead) == expected
 
 
@@ -187,13 +187,13 @@ def test_of_a_plan_what_changed_meanwhile_stays(
     project: Json, policy: Json, changed: set[int], way: str, scene: Scene
 ) -> None:
     scene.fill(project, policy)
-    plan = scene.run({"sweep": policy, "dry_run": True}).plan()["plan"]
-    planned = {image["id"] for image in plan["images"]}
+    plans = scene.run({"sweep": policy, "dry_run": True}).plans
+    planned = {image["id"] for plan in plans for image in plan["images"]}
     for image_id in {image_id_of(number) for number in changed} & set(scene.cloud.images):
         image = scene.cloud.images[image_id]
         image.tags, image.name = (["new"], image.name) if way == "tag" else (image.tags, "new")
         scene.cloud._touch(image)
-    told = outcomes(scene.run(plan)) if planned else {}
+    told = outcomes(scene.run(*plans)) if planned else {}
     stays = planned & {image_id_of(number) for number in changed}
     assert {image_id for image_id in told if told[image_id] == ("refused", "changed")} == stays
     assert set(scene.cloud.dead) == planned - stays

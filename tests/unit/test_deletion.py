@@ -346,7 +346,7 @@ def test_a_rehearsal_makes_every_check(
     image_id = cloud.add_image(**image)
     run = invoke({"image_ids": [image_id]}, REAPER_MODE="dry-run", **settings)
     assert run.outcomes == {image_id: ("refused", reason)}
-    assert run.answer["plan"]["images"] == []
+    assert not {"plan", "plans"} & run.answer.keys()
 
 
 def test_a_rehearsal_only_reads(invoke: Invoke, cloud: FakeCloud) -> None:

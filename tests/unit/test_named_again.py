@@ -14,7 +14,7 @@ from handler.cloud.payloads import read_image
 from handler.model.image import EXPECTABLE
 from handler.model.outcome import Outcome, Result
 from handler.model.request import DeletionRequest
-from handler.report.report import Report
+from handler.report.plans import plans_of
 from handler.sources.parsing import read_json
 from handler.sources.schema import read_request
 from tests.conftest import UNKNOWN_ID, Invoke, queue
@@ -98,8 +98,8 @@ def test_every_plan_is_taken_back_whatever_the_cloud_says_of_its_images(record: 
     found = [one for one in (read_image(record, record["id"]), image()) if one]
     outcomes = tuple(Outcome(one.id, "would_delete", image=one) for one in found)
     results = (Result("", DeletionRequest(()), outcomes),)
-    report = Report(source="direct", mode="dry-run", request_id="r", project_id="p", results=results)
-    request = read_request(read_json(json.dumps(report.plan()["plan"]), "plan"))
+    (plan,) = plans_of(results, "p", datetime.now(UTC)) or [{"image_ids": [UNKNOWN_ID]}]
+    request = read_request(read_json(json.dumps(plan), "plan"))
     assert isinstance(request, DeletionRequest)
     expected = {one.id: {key: getattr(one, key) for key in EXPECTABLE} for one in found if one.can_be_named}
     assert {target.image_id: dict(target.expect) for target in request.targets} == expected

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,7 +10,7 @@ import pytest
 from handler.errors import InvalidSettings
 from handler.model.outcome import Outcome, Result
 from handler.model.request import DeletionRequest, Target
-from handler.report.report import Report
+from handler.report.plans import plans_of
 from handler.report.reporter import _StandardOutput
 from tests.conftest import UNKNOWN_ID, Invocation, Invoke, queue
 from tests.examples import IMAGE
@@ -459,5 +459,5 @@ def test_an_image_that_waits_for_its_day_is_no_part_of_a_plan() -> None:
     goes = Outcome(IMAGE.id, "would_delete", image=IMAGE)
     waits = Outcome("j", "would_delete", waits=True, image=replace(IMAGE, id=UNKNOWN_ID))
     result = Result("", DeletionRequest((Target(IMAGE.id), Target(UNKNOWN_ID))), outcomes=(goes, waits))
-    report = Report(source="direct", mode="dry-run", request_id="r", project_id="p", results=(result,))
-    assert [image["id"] for image in report.plan()["plan"]["images"]] == [IMAGE.id]
+    (plan,) = plans_of([result], "p", datetime.now(UTC))
+    assert [image["id"] for image in plan["images"]] == [IMAGE.id]

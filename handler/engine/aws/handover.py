@@ -29,5 +29,8 @@ def hand_over(event: object, answer: Mapping[str, Any], queue_url: str, access: 
 def _without_images(answer: Mapping[str, Any]) -> dict[str, Any]:
     """The report without what grows with the number of images; the log has all of it."""
     kept = {key: value for key, value in answer.items() if key not in {"plan", "plans"}}
-    in_log = len(answer["outcomes"]) + answer.get("outcomes_in_log", 0)
-    return kept | {"outcomes": [], "outcomes_in_log": in_log}
+    in_log = {
+        "outcomes_in_log": len(answer["outcomes"]) + answer.get("outcomes_in_log", 0),
+        "plans_in_log": len(answer.get("plans", ())) + ("plan" in answer) + answer.get("plans_in_log", 0),
+    }
+    return kept | {"outcomes": []} | {name: count for name, count in in_log.items() if count}

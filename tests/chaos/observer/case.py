@@ -171,9 +171,15 @@ class Case:
 
     @cached_property
     def outcomes(self) -> list[dict[str, Json]]:
-        """The lines that tell what became of an image."""
+        """What the log tells of each image; of those that were not touched, one line tells at once."""
         names = {f"image.{name}" for name in OUTCOMES}
-        return [line.said for line in self.lines if line.said.get("message") in names]
+        told: list[dict[str, Json]] = []
+        for said in (line.said for line in self.lines):
+            if said.get("message") in names:
+                told.append(said)
+            elif said.get("message") == "images.untouched":
+                told += [{**said, "message": "image.failed", "image_id": image_id} for image_id in said["image_ids"]]
+        return told
 
     @cached_property
     def returned(self) -> frozenset[str] | None:

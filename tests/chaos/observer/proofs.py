@@ -60,7 +60,7 @@ def _check_gone(case: Case, image_id: str) -> None:
 def _is_done(case: Case, message: str) -> bool:
     """Whether everything that is told of a message is that it is done."""
     told = {line.said.get("message") for line in case.lines if line.said.get("message_id") == message}
-    return bool(told) and told.isdisjoint({"image.failed", "message.held", "request.rejected"})
+    return bool(told) and told.isdisjoint({"image.failed", "images.untouched", "message.held", "request.rejected"})
 
 
 def _told(case: Case, name: str) -> Iterator[str]:

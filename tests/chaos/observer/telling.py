@@ -267,7 +267,8 @@ def _told_to_stack(request: Request) -> dict[str, str]:
 def _check_answer(case: Case, answer: Mapping[str, Json], *, failed: bool) -> None:
     if answer.get("ok") is failed:
         case.say("report", f"ok is {answer.get('ok')}, and failed is {failed}")
-    _check_plan(case, answer.get("plan"))
+    for plan in answer.get("plans", [answer["plan"]] if "plan" in answer else []):
+        _check_plan(case, plan)
     told = Counter(_short(one, one["outcome"]) for one in answer["outcomes"])
     logged = Counter(_short(one, one["message"].removeprefix("image.")) for one in case.outcomes)
     if told - logged or (logged - told and "outcomes_in_log" not in answer):
@@ -278,8 +279,8 @@ def _check_answer(case: Case, answer: Mapping[str, Json], *, failed: bool) -> No
 
 def _check_plan(case: Case, plan: Json) -> None:
     """A plan names what would be deleted, as it was at some moment, and only a rehearsal has one."""
-    if plan is None:
-        return
+    if not plan["images"]:
+        case.say("plan", "it names nothing")
     if all(not case.rehearses(one) for one in case.event.asked):
         case.say("plan", "a run that was no rehearsal has one")
     would_go = {str(one["image_id"]) for one in case.outcomes if one["message"] == "image.would_delete"}
