@@ -211,6 +211,17 @@ def test_a_report_that_is_too_long_goes_without_its_images(cloud: FakeCloud, fai
     assert (told["outcomes"], told["outcomes_in_log"], told["counts"]) == ([], 200, {"failed": 200})
 
 
+def test_a_report_that_is_too_long_leaves_its_plans_to_the_log(
+    cloud: FakeCloud, failures: Failures, reap: Reap
+) -> None:
+    images = [cloud.add_image(f"{number}-" + 250 * "\u00e4") for number in range(200)]
+    run = reap(event(images), REAPER_MODE="dry-run", REAPER_MAX_IMAGES="199")
+    assert run.answer["counts"] == {"would_delete": 199, "failed": 1}
+    told = failures.kept[0]["responsePayload"]
+    assert (told["plans_in_log"], told["outcomes_in_log"]) == (len(run.answer["plans"]), 200)
+    assert not {"plan", "plans"} & told.keys()
+
+
 def test_an_event_that_is_too_long_raises(failures: Failures, reap: Reap) -> None:
     run = reap(event([]) | {"padding": 262_144 * "x"})
     assert isinstance(run.error, InvalidRequest)
