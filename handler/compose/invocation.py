@@ -1,5 +1,6 @@
 """One invocation: reads an event, builds a run from the settings, and has it carried out."""
 
+import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -10,7 +11,7 @@ from handler.clock import RESERVE, Deadline
 from handler.cloud.calls import Cloud, Options
 from handler.cloud.dialects import DIALECTS
 from handler.cloud.transport import Transport
-from handler.compose import ports
+from handler.compose import ports, postponing
 from handler.compose.warm import access_to_cloud, drop_access, reporter
 from handler.config import Settings, is_in_lambda
 from handler.errors import CloudError, DeadlineReached, InvalidRequest, Paused
@@ -20,6 +21,7 @@ from handler.model.request import SweepRequest
 from handler.report.report import Report, mode_of
 from handler.report.reporter import Reporter
 from handler.sources import shapes
+from handler.work.batches.postponements import postponements
 from handler.work.dispatch import Reach, admit, results
 from handler.work.parallel import in_time
 from handler.work.run import Progress, Run
@@ -77,6 +79,9 @@ def handle(
         project_id = invocation.connect()
         admitted = invocation.admitted(project_id)
         done = results(admitted, invocation.build_run(project_id, now, observe))
+    deadline = postponing.deadline_for(_remaining(context), _reserve(received))
+    late = postponements(admitted.messages, done, invocation.deadline.elapsed(), random.random)
+    postponing.put_off(late, ports.postpone(settings), deadline, invocation.reporter)
     report = Report(
         source=received.source,
         mode=mode_of(settings.mode, done),
@@ -90,8 +95,7 @@ def handle(
 
 
 def _begin(received: Received, context: Context, settings: Settings) -> "_Invocation":
-    reserve = STACK_RESERVE if any(message.call for message in received.messages) else RESERVE
-    deadline = Deadline(lambda: context.get_remaining_time_in_millis() / 1000, reserve=reserve)
+    deadline = Deadline(_remaining(context), reserve=_reserve(received) + postponing.time_for(received))
     invocation = _Invocation(
         received=received,
         request_id=context.aws_request_id,
@@ -105,6 +109,14 @@ def _begin(received: Received, context: Context, settings: Settings) -> "_Invoca
         advice = "REAPER_IMAGE_API=glance or ims"
         invocation.reporter.warn("api.discarded", image_api=settings.image_api, advice=advice)
     return invocation
+
+
+def _reserve(received: Received) -> float:
+    return STACK_RESERVE if any(message.call for message in received.messages) else RESERVE
+
+
+def _remaining(context: Context) -> Callable[[], float]:
+    return lambda: context.get_remaining_time_in_millis() / 1000
 
 
 @contextmanager

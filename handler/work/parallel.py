@@ -47,6 +47,14 @@ def carry_out(jobs: Sequence[Job], run: Run) -> list[Outcome]:
     return [done[number] for number in range(len(jobs))]
 
 
+def untouched(jobs: Sequence[Job], error: CloudError, run: Run) -> list[Outcome]:
+    """Leave jobs alone; returns an outcome for each of them, in their order: it failed with this error."""
+    outcomes = [failed(job.target.image_id, error) for job in jobs]
+    for outcome, job in zip(outcomes, jobs, strict=True):
+        run.report(outcome, job)
+    return outcomes
+
+
 def in_time(work: Callable[[], T], deadline: Deadline, progress: Progress) -> T:
     """Do a piece of work that asks the cloud; raises DeadlineReached if it has not ended by the deadline."""
     # In a thread of its own: a server may go on sending a little for ever, which no time-out covers, and the invocation
