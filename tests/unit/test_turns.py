@@ -1,5 +1,6 @@
 """Turns: what one invocation may delete goes to whole messages, the smallest first."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -8,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handler.work.batches.turns import Room, Turn, Waiter, next_turns
-from tests.conftest import Invocation, Invoke, load_event, queue
-from tests.fakecloud import FakeCloud
+from tests.conftest import Invocation, Invoke, queue
+from tests.fakecloud import DEMO, FakeCloud
 
 Ask = Callable[..., dict[str, Any]]
 
@@ -127,6 +128,13 @@ def test_a_fifo_queue_keeps_its_order_whatever_the_sizes(invoke: Invoke, cloud: 
     assert set(cloud.dead) == set(other["image_ids"])
 
 
-def test_a_false_claim_of_a_message_takes_no_turn_from_the_others(invoke: Invoke, cloud: FakeCloud, ask: Ask) -> None:
-    event = load_event("activated") if False else None
-    assert event is None
+@pytest.mark.parametrize(("most", "returned", "read"), [("1", [], 1), ("0", ["m0", "m1"], 0)])
+def test_a_false_claim_takes_no_turn_and_is_looked_into_only_in_one(
+    most: str, returned: list[str], read: int, invoke: Invoke, cloud: FakeCloud, ask: Ask
+) -> None:
+    claimed = cloud.add_image("ci-7", status="queued")
+    event = {"detail-type": "Image Activated", "detail": {"name": "ci-7", "image_id": claimed, "owner": DEMO}}
+    template = json.dumps({"image_ids": ["{image_id}"]})
+    run = invoke(queue(event, ask(1)), REAPER_MAX_IMAGES=most, REAPER_LIFECYCLE_REQUEST=template)
+    assert (run.returned, reads(cloud, {"image_ids": [claimed]})) == (returned, read)
+    assert claimed in cloud.images

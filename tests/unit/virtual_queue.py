@@ -10,6 +10,9 @@ from handler.work.batches.postponements import postponements
 from handler.work.batches.turns import Room, Waiter, next_turns
 
 BATCH, MOST_RECEIVES = 10, 5
+"""As template.yaml has them."""
+CONCURRENCY = 16
+OVER = Outcome("i", "failed", "over_limit", retry_after=0.0)
 
 
 @dataclass
@@ -21,6 +24,13 @@ class Waiting:
     left: int
     visible: float = 0.0
     receives: int = 0
+
+    def delete(self, first: int, count: int, most: int) -> int:
+        """Delete so many images from the first on, and at most so many; how many there were. Some may be gone."""
+        gone = self.images - self.left
+        deleted = min(max(0, first + count - max(first, gone)), most)
+        self.left -= deleted
+        return deleted
 
 
 @dataclass
@@ -46,10 +56,10 @@ class VirtualQueue:
         while self._waiting:
             worker = min(range(self.workers), key=lambda number: self._free[number])
             self.now = max(self._free[worker], min(one.visible for one in self._waiting))
-            # It is not the first worker that was free who gets them, but one that is free now.
             self._free[worker] = self.now + self._invoke(self._receive())
 
     def _receive(self) -> list[Waiting]:
+        """A batch of what is seen by now: what became visible while all workers were busy comes together."""
         seen = [one for one in self._waiting if one.visible <= self.now]
         worn_out = [one for one in seen if one.receives == MOST_RECEIVES]
         self.dead += worn_out
@@ -58,36 +68,26 @@ class VirtualQueue:
         self._random.shuffle(batch)
         for one in batch[:BATCH]:
             one.receives += 1
-            one.visible = self.now + 720.0
         return batch[:BATCH]
 
     def _invoke(self, batch: Sequence[Waiting]) -> float:
-        """Deal with messages; the seconds that it takes."""
-        done = [0] * len(batch)
+        """Give turns and carry them out; the seconds that it takes."""
+        waiters = [Waiter(images=one.images, receives=one.receives) for one in batch]
         left = self.most
-        # An image that went in an earlier delivery costs nothing.
-        while turns := next_turns(
-            [Waiter(one.images, n, one.receives) for one, n in zip(batch, done, strict=True)], Room(self.most, left, 16)
-        ):
+        while turns := next_turns(waiters, Room(most=self.most, left=left, width=CONCURRENCY)):
             for place, images in turns:
-                gone = batch[place].images - batch[place].left
-                first = done[place]
-                done[place] += images
-                deletable = max(0, done[place] - max(first, gone))
-                taken = min(deletable, left)
-                left -= taken
-                batch[place].left -= taken
+                left -= batch[place].delete(waiters[place].done, images, left)
+                waiters[place] = waiters[place]._replace(done=waiters[place].done + images)
         ran = self.overhead + self.per_image * (self.most - left)
-        return self._answer(batch, ran)
-
-    def _answer(self, batch: Sequence[Waiting], ran: float) -> float:
-        over = Outcome("i", "failed", "over_limit", retry_after=0.0)
-        messages = [Message(Rejected(""), one.id, receipt=Receipt("q", "h", one.receives)) for one in batch]
-        results = [Result(one.id, None, outcomes=(over,) if one.left else ()) for one in batch]
-        put_off = {one.message_id: one for one in postponements(messages, results, ran, self._random.random)}
-        for one in batch:
-            if one.left:
-                one.visible = self.now + ran + put_off[one.id].seconds
-            else:
-                self._waiting.remove(one)
+        self._answer(batch, ran)
         return ran
+
+    def _answer(self, batch: Sequence[Waiting], ran: float) -> None:
+        messages = [
+            Message(Rejected(""), one.id, receipt=Receipt(queue="q", handle="h", receives=one.receives)) for one in batch
+        ]
+        results = [Result(one.id, None, outcomes=(OVER,) if one.left else ()) for one in batch]
+        put_off = {one.message_id: one.seconds for one in postponements(messages, results, ran, self._random.random)}
+        self._waiting = [one for one in self._waiting if one.left]
+        for one in batch:
+            one.visible = self.now + ran + put_off.get(one.id, 0)
