@@ -84,7 +84,8 @@ class VirtualQueue:
 
     def _answer(self, batch: Sequence[Waiting], ran: float) -> None:
         messages = [
-            Message(Rejected(""), one.id, receipt=Receipt(queue="q", handle="h", receives=one.receives)) for one in batch
+            Message(Rejected(""), one.id, receipt=Receipt(queue="q", handle="h", receives=one.receives))
+            for one in batch
         ]
         results = [Result(one.id, None, outcomes=(OVER,) if one.left else ()) for one in batch]
         put_off = {one.message_id: one.seconds for one in postponements(messages, results, ran, self._random.random)}

@@ -73,7 +73,8 @@ def _asked(queue: str, entries: Sequence[Mapping[str, Any]], access: AwsAccess, 
         return [_Answer(exc.code, str(exc))] * len(entries)
     # A 200 is not enough: it may hold failures, or come from a proxy.
     done, failed = by_id(answer, "Successful"), by_id(answer, "Failed")
-    return [_Answer() if entry["Id"] in done else _failure(failed.get(entry["Id"])) for entry in entries]
+    hidden = done.keys() - failed.keys()
+    return [_Answer() if entry["Id"] in hidden else _failure(failed.get(entry["Id"])) for entry in entries]
 
 
 def _failure(said: Mapping[str, Any] | None) -> _Answer:
