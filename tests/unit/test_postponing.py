@@ -282,7 +282,12 @@ LATE = [Postponement(message_id="m0", receipt=receipt(), seconds=60, reasons=("d
 
 def test_without_time_nothing_is_sent_and_the_log_says_so() -> None:
     reporter, asked = Warnings(), list[object]()
-    put_off(LATE, lambda steps: asked.extend(steps) or [""], deadline_for(lambda: 1.1, reserve=1.0), reporter)
+
+    def ask(steps: object) -> list[str]:
+        asked.append(steps)
+        return [""]
+
+    put_off(LATE, ask, deadline_for(lambda: 1.1, reserve=1.0), reporter)
     assert asked == []
     ((event, told),) = reporter.told
     assert (event, told["count"]) == ("messages.not_put_off", 1)

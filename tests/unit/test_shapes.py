@@ -235,16 +235,18 @@ def test_a_message_of_a_queue_brings_what_it_takes_to_put_it_off() -> None:
     assert [message.receipt for message in read_event(event).messages] == [receipt, receipt._replace(receives=3)]
 
 
-@pytest.mark.parametrize(
-    "spoilt",
-    [
-        *({"receiptHandle": value} for value in (None, "", 7)),
-        *({"eventSourceARN": value} for value in (None, 7, "arn:aws:sqs:eu/x:1:q", "arn:aws:sqs:eu-x:1:q:r", "q")),
-        *({"attributes": value} for value in (None, [], {})),
-        *({"attributes": {"ApproximateReceiveCount": value}} for value in (1, "", "0", "-1", "1e3", "x", "1" * 10)),
-    ],
-    ids=str,
-)
+SPOILT: list[dict[str, Any]] = [
+    *({"receiptHandle": handle} for handle in ("", 7)),
+    *(
+        {"eventSourceARN": arn}
+        for arn in ("", "arn:aws:sqs:eu/x:1:q", "arn:aws:sqs:eu-x:1:q:r", "arn:aws:sns:eu-x:1:q")
+    ),
+    *({"attributes": attributes} for attributes in ([], {}, {"ApproximateReceiveCount": 1})),
+    *({"attributes": {"ApproximateReceiveCount": count}} for count in ("", "0", "-1", "1e3", "1" * 10)),
+]
+
+
+@pytest.mark.parametrize("spoilt", SPOILT, ids=str)
 def test_a_message_that_does_not_bring_all_of_it_is_done_nevertheless(spoilt: dict[str, object]) -> None:
     event = queue(REQUEST)
     event["Records"][0] |= spoilt
