@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handler.model.message import Message, Receipt, Rejected
+from handler.model.message import Message, Receipt, Rejected, StackCall
 from handler.model.outcome import Outcome, Result
 from handler.work.batches.postponements import LONGEST, Postponement, postponements
 
@@ -46,6 +46,18 @@ def test_so_does_what_can_not_be_read_and_what_has_no_receipt() -> None:
     messages = [Message(Rejected("bad"), "m0", receipt=receipt()), Message(Rejected(""), "m1")]
     results = [Result("m0", None, problem="bad"), Result("m1", None, outcomes=(OVER,))]
     assert postponements(messages, results, 1.0, lambda: 0.5) == []
+
+
+def test_a_call_of_cloudformation_is_done_once_it_was_answered_and_is_not_put_off() -> None:
+    call = StackCall(
+        response_url="https://x", stack_id="s", request_id="r", logical_resource_id="l", physical_resource_id="p"
+    )
+    messages = [
+        Message(Rejected(""), "m0", call=call, receipt=receipt()),
+        Message(Rejected(""), "m1", receipt=receipt()),
+    ]
+    results = [Result(message.id, None, outcomes=(OVER,)) for message in messages]
+    assert [one.message_id for one in postponements(messages, results, 1.0, lambda: 0.5)] == ["m1"]
 
 
 @pytest.mark.parametrize("outcome", [OVER, failure("deadline")])

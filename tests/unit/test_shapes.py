@@ -241,8 +241,9 @@ SPOILT: list[dict[str, Any]] = [
         {"eventSourceARN": arn}
         for arn in ("", "arn:aws:sqs:eu/x:1:q", "arn:aws:sqs:eu-x:1:q:r", "arn:aws:sns:eu-x:1:q")
     ),
-    *({"attributes": attributes} for attributes in ([], {}, {"ApproximateReceiveCount": 1})),
-    *({"attributes": {"ApproximateReceiveCount": count}} for count in ("", "0", "-1", "1e3", "1" * 10)),
+    *({"attributes": {"ApproximateReceiveCount": count}} for count in (1, "", "0", "-1", "1e3", "1" * 10)),
+    {"attributes": []},
+    {"attributes": {}},
 ]
 
 

@@ -41,7 +41,9 @@ def postponements(
     off for just as long as the message of its group that failed, so that their order stays.
     """
     by_id = {result.message_id: result for result in results}
-    known = [(message, message.receipt, by_id[message.id]) for message in messages if message.receipt]
+    # CloudFormation has its answer at once, and its message is done then, however that ended.
+    those = [message for message in messages if message.call is None]
+    known = [(message, message.receipt, by_id[message.id]) for message in those if message.receipt]
     failed = [(message, receipt, passing) for message, receipt, result in known if (passing := _passing(result))]
     found: list[Postponement] = []
     of_group: dict[str, Postponement] = {}
