@@ -20,7 +20,7 @@ def check_turns(case: Case) -> None:
     asked = [one for one in case.event.asked if one.targets and one.group is None and not one.problem]
     if case.returned is None:
         return
-    without = [one for one in asked if _got_no_turn(case, one)]
+    without = [one for one in asked if got_no_turn(case, one)]
     for one in without:
         if _may_have_cost(case) + len(one.targets) <= case.settings.max_images:
             case.say("starved", f"message {one.message} got no turn, and there was room for it")
@@ -31,7 +31,8 @@ def check_turns(case: Case) -> None:
             case.say("touched", f"message {one.message} got no turn", touched[0])
 
 
-def _got_no_turn(case: Case, asked: Asked) -> bool:
+def got_no_turn(case: Case, asked: Asked) -> bool:
+    """Whether a message, which fits into the limit, is told to have been left alone."""
     lines = _lines(case, asked)
     is_over = all(one["message"] == "image.failed" and one.get("reason") == "over_limit" for one in lines)
     return len(lines) == len(asked.targets) <= case.settings.max_images and is_over
