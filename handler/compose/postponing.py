@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from handler.clock import Deadline, uptime
 from handler.engine.ports import Postpone
-from handler.errors import CloudError, DeadlineReached
+from handler.errors import CloudError
 from handler.model.message import Received
 from handler.report.reporter import Reporter
 from handler.work.batches.postponements import Postponement
@@ -43,8 +43,7 @@ def put_off(found: Sequence[Postponement], postpone: Postpone, deadline: Deadlin
     except CloudError as error:
         problems = [str(error)] * len(found)
     finally:
-        # In a later invocation, it would hide what has been received anew.
-        deadline.halt(DeadlineReached("the invocation has ended"))
+        # A thread that is late would hide, in a later invocation, what has been received anew.
         deadline.fence.cut()
     done = [one for one, problem in zip(found, problems, strict=True) if not problem]
     if done:

@@ -89,6 +89,8 @@ def test_a_used_up_budget_is_waited_for_to_the_start_of_its_next_window() -> Non
     assert seconds(failure("budget", 9000.0), ran=40.0) == 8960
     assert seconds(failure("budget", 9000.0), ran=40.0, receives=4) == 8960
     assert seconds(failure("budget", 200_000.0)) == LONGEST
+    late = put_off(*[[failure("budget", 41_001.0)]] * 10, receives=4, drawn=0.5)
+    assert [one.seconds for one in late.values()] == [41_020 + 40 * place for place in range(10)]
 
 
 def test_of_several_reasons_the_longest_wait_counts_and_all_are_told() -> None:

@@ -21,6 +21,7 @@ from tests.conftest import Invocation, Invoke, queue
 from tests.fakecloud import FakeCloud, Server
 from tests.fakecloud.api import Reply, Request, json_reply
 from tests.fakecloud.faults import Fault, Faults
+from tests.faults import dripping
 
 ARN = "arn:aws:sqs:eu-central-1:123456789012:image-reaper"
 ACCESS = AwsAccess("us-east-1", KEYS["AWS_ACCESS_KEY_ID"], KEYS["AWS_SECRET_ACCESS_KEY"])
@@ -82,7 +83,7 @@ def there(sqs: Sqs) -> Iterator[AwsAccess]:
 def run(invoke: Invoke, there: AwsAccess) -> Run:
     """Invoke the function, which finds this SQS."""
     keys = KEYS | {"AWS_ENDPOINT_URL_SQS": dict(there.endpoints)["sqs"]}
-    return lambda event, **settings: invoke(event, **keys | settings)
+    return lambda event, **settings: invoke(event, **(keys | settings))
 
 
 def receipt(handle: str = "h", arn: str = ARN) -> Receipt:
@@ -267,6 +268,16 @@ def test_other_sources_put_nothing_off(run: Run, sqs: Sqs, cloud: FakeCloud) -> 
 # Its time
 
 
+@pytest.mark.slow("the deadline is real")
+def test_there_is_time_for_it_after_the_deadline_as_well(run: Run, sqs: Sqs, cloud: FakeCloud) -> None:
+    with dripping() as endless:
+        done = run(queue(*requests(cloud, 1)), seconds=4.0, REAPER_IMAGE_ENDPOINT=endless.url)
+    assert done.returned == ["m0"]
+    (line,) = done.logged("messages.put_off")
+    assert line["messages"][0]["reasons"] == ["deadline"]
+    assert len(sqs.hidden) == 1
+
+
 class Warnings(Reporter):
     """Keeps what the operator is told."""
 
@@ -300,22 +311,22 @@ def test_it_takes_no_longer_than_the_time_that_is_kept_back_for_it() -> None:
 
 
 def test_a_thread_that_is_late_sends_nothing_after_the_answer() -> None:
-    reporter, answered, found = Warnings(), Event(), list[object]()
-    ended = Event()
+    answered, ended, held_back = Event(), Event(), list[str]()
+    ours, theirs = socket.socketpair()
 
     def hang(_steps: object) -> list[str]:
+        pass_fence(ours, sends=True)
         answered.wait()
-        ours, theirs = socket.socketpair()
-        with ours, theirs:
+        for send in (lambda: ours.sendall(b"POST"), lambda: pass_fence(theirs, sends=True)):
             try:
-                pass_fence(ours, sends=True)
-            except DeadlineReached as error:
-                found.append(str(error))
+                send()
+            except (BrokenPipeError, DeadlineReached) as error:
+                held_back.append(type(error).__name__)
         ended.set()
         return [""]
 
-    put_off(LATE, hang, deadline_for(lambda: 1.3, reserve=1.0), reporter)
-    answered.set()
-    assert ended.wait(10)
-    assert len(found) == 1
-    assert [event for event, _ in reporter.told] == ["messages.not_put_off"]
+    with ours, theirs:
+        put_off(LATE, hang, deadline_for(lambda: 1.3, reserve=1.0), Warnings())
+        answered.set()
+        assert ended.wait(10)
+    assert held_back == ["BrokenPipeError", "DeadlineReached"]

@@ -95,6 +95,12 @@ def test_the_smallest_messages_are_done_first(invoke: Invoke, ask: Ask) -> None:
     assert [line["message_id"] for line in run.logged("image.deleted")] == ["m1", *["m2"] * 2, *["m0"] * 3]
 
 
+def test_of_two_of_one_size_the_one_that_has_come_before_is_done_first(invoke: Invoke, ask: Ask) -> None:
+    event = queue(ask(2), ask(2))
+    event["Records"][1]["attributes"]["ApproximateReceiveCount"] = "2"
+    assert invoke(event, REAPER_MAX_IMAGES="2").returned == ["m0"]
+
+
 def test_a_message_larger_than_the_limit_takes_what_the_others_leave_and_goes_on(
     invoke: Invoke, cloud: FakeCloud, ask: Ask
 ) -> None:
@@ -134,7 +140,7 @@ def test_a_fifo_queue_keeps_its_order_whatever_the_sizes(invoke: Invoke, cloud: 
 def test_a_false_claim_takes_no_turn_and_is_looked_into_only_in_one(
     most: str, returned: list[str], invoke: Invoke, cloud: FakeCloud, ask: Ask
 ) -> None:
-    claimed = cloud.add_image("ci-7", status="queued")
+    claimed = cloud.add_image("prod-db")
     event = {"detail-type": "Image Activated", "detail": {"name": "ci-7", "image_id": claimed, "owner": DEMO}}
     template = json.dumps({"image_ids": ["{image_id}"]})
     run = invoke(queue(event, ask(1)), REAPER_MAX_IMAGES=most, REAPER_LIFECYCLE_REQUEST=template)
