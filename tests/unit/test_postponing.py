@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from threading import Event
 from typing import Any
 
@@ -317,7 +318,7 @@ def test_a_thread_that_is_late_sends_nothing_after_the_answer() -> None:
     def hang(_steps: object) -> list[str]:
         pass_fence(ours, sends=True)
         answered.wait()
-        for send in (lambda: ours.sendall(b"POST"), lambda: pass_fence(theirs, sends=True)):
+        for send in (partial(ours.sendall, b"POST"), partial(pass_fence, theirs, sends=True)):
             try:
                 send()
             except (BrokenPipeError, DeadlineReached) as error:
