@@ -9,8 +9,9 @@ from typing import Any
 
 from snapshot_restore_py import register_after_restore
 
+from handler.compose.ending import Context
 from handler.compose.handover import HandedOver, handle_or_hand_over
-from handler.compose.invocation import Context, process, read
+from handler.compose.invocation import process, read
 from handler.compose.stacks import Done, answer_calls, calls_in
 from handler.compose.warm import forget, load_settings, reporter
 from handler.config import NAMESPACE, SERVICE, Settings

@@ -35,8 +35,9 @@ class Deadline:
     """The clock, the time left and the stop switch of one run. Safe for threads.
 
     `remaining` returns the seconds that the runtime still grants, `now` the present moment, `elapsed` the seconds since
-    the run began. `halt` ends the run early: every further step raises the error that ended it, and threads that pause
-    wake up. `fence` keeps back what has not been sent by then.
+    the run began. With fewer than `shortest` seconds left, nothing is begun. `halt` ends the run early: every further
+    step raises the error that ended it, and threads that pause wake up. `fence` keeps back what has not been sent by
+    then.
     """
 
     def __init__(
@@ -45,9 +46,12 @@ class Deadline:
         sleep: Callable[[float], object] | None = None,
         reserve: float = RESERVE,
         now: Callable[[], float] = uptime,
+        shortest: float = SHORTEST_REQUEST,
     ) -> None:
         self._remaining = remaining
-        self._reserve = reserve
+        self.reserve = reserve
+        """Seconds that are kept back for the end of the run."""
+        self._shortest = shortest
         self._halted = Event()
         # A pause is a wait for the halt, since it would otherwise outlast the run.
         self._sleep = sleep or self._halted.wait
@@ -62,11 +66,11 @@ class Deadline:
 
     def left(self) -> float:
         """Seconds that work may still take; never negative."""
-        return max(self._remaining() - self._reserve, 0.0)
+        return max(self._remaining() - self.reserve, 0.0)
 
     def keep_back(self, seconds: float) -> None:
         """Keep more time back for the end of the run, where more will have to be told. Called by one thread only."""
-        self._reserve += seconds
+        self.reserve += seconds
 
     def halt(self, error: CloudError) -> None:
         """End the run: everything that is not done yet fails with this error. If called again, the first one stays."""
@@ -79,7 +83,7 @@ class Deadline:
         # A new error for each thread: raised in several, the same one would collect the tracebacks of all.
         if self._halted_by is not None:
             raise self._halted_by.anew()
-        if self.left() < SHORTEST_REQUEST:
+        if self.left() < self._shortest:
             message = "not reached before the deadline of the invocation"
             raise DeadlineReached(message)
 
@@ -94,7 +98,7 @@ class Deadline:
 
     def pause(self, seconds: float, after: CloudError) -> None:
         """Wait before another try; if there is no time for one, raise `after`, the error of the last try."""
-        if self._halted_by is not None or self.left() - seconds < SHORTEST_REQUEST:
+        if self._halted_by is not None or self.left() - seconds < self._shortest:
             raise after
         self._sleep(seconds)
         self.check()

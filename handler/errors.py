@@ -91,7 +91,8 @@ class CloudError(ReaperError):
     """An image could not be dealt with.
 
     `reason` is the reason of the outcome, `may_retry` says whether asking again at once can help, `ends_run` whether
-    every other image of the run would meet the same end. `retry_after` is in seconds, if the cloud named a time.
+    every other image of the run would meet the same end. `retry_after` is the seconds after which another try makes
+    sense, if that is known: the cloud has named a time, or a limit counts anew.
     """
 
     reason: ClassVar[str]

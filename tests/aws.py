@@ -5,9 +5,12 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import boto3
+from moto.core.utils import unix_time_millis
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from moto.sqs.models import sqs_backends
 from werkzeug.serving import make_server
 
 if TYPE_CHECKING:
@@ -42,6 +45,39 @@ def moto_server() -> Iterator[str]:
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+class QueueTime:
+    """The time of moto's queues, which passes on at will."""
+
+    def __init__(self) -> None:
+        self._ahead = 0.0
+
+    def millis(self) -> float:
+        return unix_time_millis() + self._ahead
+
+    def pass_on(self, seconds: float) -> None:
+        self._ahead += seconds * 1000
+
+    def pass_until_visible(self, url: str) -> bool:
+        """Pass on until a message of a queue can be seen; whether there is one at all."""
+        queue = sqs_backends["123456789012"][REGION].queues[url.rpartition("/")[2]]
+        later = [message.visible_at for message in queue._messages if message.visible_at >= self.millis()]
+        if later:
+            self.pass_on((min(later) - self.millis()) / 1000 + 1)
+        # moto itself does so only one by one, and lets the last of a group pass the others.
+        for message in queue._messages:
+            if message.visible:
+                queue.pending_messages.discard(message)
+        return bool(queue._messages)
+
+
+@contextmanager
+def queue_time() -> Iterator[QueueTime]:
+    """The time of moto's queues, in the hands of a test."""
+    time = QueueTime()
+    with patch("moto.sqs.models.unix_time_millis", time.millis):
+        yield time
 
 
 def client(service: str, moto: str) -> Client:

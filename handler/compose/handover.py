@@ -4,7 +4,8 @@ from typing import Any, NamedTuple
 
 from handler.clock import Deadline
 from handler.compose import ports
-from handler.compose.invocation import Context, handle
+from handler.compose.ending import Context, remaining_of
+from handler.compose.invocation import handle
 from handler.compose.warm import reporter
 from handler.config import Settings
 from handler.errors import InvalidRequest
@@ -62,8 +63,8 @@ def _is_handed_over(
     event: object, received: Received, told: dict[str, Any], context: Context, settings: Settings
 ) -> bool:
     """Hand an event over, if there is a place for it; returns whether it is there."""
-    # That of the run is over, and so is what it has kept back for this.
-    deadline = Deadline(lambda: context.get_remaining_time_in_millis() / 1000, reserve=0)
+    # The one of the run has ended; it has kept time back for this.
+    deadline = Deadline(remaining_of(context), reserve=0)
     send = ports.hand_over(settings, deadline) if received.may_come_again else None
     if send is None:
         return False

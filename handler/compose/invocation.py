@@ -1,20 +1,21 @@
 """One invocation: reads an event, builds a run from the settings, and has it carried out."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import random
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
-from handler.clock import RESERVE, Deadline
+from handler.clock import Deadline
 from handler.cloud.calls import Cloud, Options
 from handler.cloud.dialects import DIALECTS
 from handler.cloud.transport import Transport
-from handler.compose import ports
-from handler.compose.warm import access_to_cloud, drop_access, reporter
+from handler.compose import ending, ports, postponing
+from handler.compose.ending import Context
+from handler.compose.warm import access_to_cloud, reporter
 from handler.config import Settings, is_in_lambda
 from handler.engine.aws.state.allowance import Allowance
-from handler.errors import CloudError, DeadlineReached, InvalidRequest, Paused
+from handler.errors import CloudError, InvalidRequest, Paused
 from handler.model.message import Received, Rejected, Waiting
 from handler.model.outcome import Decision
 from handler.model.request import SweepRequest
@@ -22,24 +23,13 @@ from handler.report.plans import plans_of
 from handler.report.report import Report, mode_of
 from handler.report.reporter import Reporter
 from handler.sources import shapes
+from handler.work.batches.postponements import postponements
 from handler.work.dispatch import Reach, admit, results
 from handler.work.parallel import in_time
 from handler.work.run import Progress, Run
 from handler.work.uses.in_use import InUse
 
-STACK_RESERVE = 10.0
-"""Seconds kept back to answer CloudFormation."""
-
 Observe = Callable[[Decision], None]
-
-
-class Context(Protocol):
-    """The part of Lambda's context that we need."""
-
-    aws_request_id: str
-
-    def get_remaining_time_in_millis(self) -> int:
-        """Milliseconds until the runtime ends the invocation."""
 
 
 def read(event: Any, settings: Settings) -> Received:  # noqa: ANN401 (an event may be any JSON)
@@ -75,10 +65,13 @@ def handle(
     # Before anything that may take long: a run that begins before midnight has the day on which it began.
     now = now or datetime.now(UTC)
     invocation = _begin(received, context, settings, now)
-    with _ending(invocation.deadline, invocation.progress):
+    with ending.of(invocation.deadline, invocation.progress):
         project_id = invocation.connect()
         admitted = invocation.admitted(project_id)
         done = results(admitted, invocation.build_run(project_id, now, observe))
+    last = postponing.deadline_for(ending.remaining_of(context), invocation.deadline.reserve - ending.PUTTING_OFF)
+    late = postponements(admitted.messages, done, invocation.deadline.elapsed(), random.random)
+    postponing.put_off(late, ports.postpone(settings), last, invocation.reporter)
     mode = mode_of(settings.mode, done)
     report = Report(
         source=received.source,
@@ -89,14 +82,13 @@ def handle(
         plans=tuple(plans_of(done, project_id, now + settings.plan_life)) if mode == "dry-run" else (),
     )
     invocation.reporter.finished(report)
-    if not report.ok:
-        invocation.settle()
+    if invocation.allowance and not report.ok:
+        ending.settle(invocation.allowance, context, invocation.reporter)
     return report
 
 
 def _begin(received: Received, context: Context, settings: Settings, now: datetime) -> "_Invocation":
-    reserve = STACK_RESERVE if any(message.call for message in received.messages) else RESERVE
-    deadline = Deadline(lambda: context.get_remaining_time_in_millis() / 1000, reserve=reserve)
+    deadline = Deadline(ending.remaining_of(context), reserve=ending.reserve_for(received, settings))
     invocation = _Invocation(
         received=received,
         request_id=context.aws_request_id,
@@ -111,21 +103,6 @@ def _begin(received: Received, context: Context, settings: Settings, now: dateti
         advice = "REAPER_IMAGE_API=glance or ims"
         invocation.reporter.warn("api.discarded", image_api=settings.image_api, advice=advice)
     return invocation
-
-
-@contextmanager
-def _ending(deadline: Deadline, progress: Progress) -> Iterator[None]:
-    """Make sure that nothing more is sent once the invocation has ended."""
-    try:
-        yield
-    finally:
-        # Lambda freezes what is still running, and thaws it in a later invocation. A late thread must not share its
-        # connections and its token with that one. It finds its own run halted before it can send anything; and if it
-        # has found that just before, it finds its connection closed.
-        deadline.halt(DeadlineReached("the invocation has ended"))
-        if progress.is_late:
-            deadline.fence.cut()
-            drop_access()
 
 
 class _Invocation(NamedTuple):
@@ -198,11 +175,6 @@ class _Invocation(NamedTuple):
             enqueue=ports.enqueue(settings, self.deadline),
             plan_life=settings.plan_life,
         )
-
-    def settle(self) -> None:
-        """Leave what the event did not delete to its repetition, now that nothing more is sent."""
-        if self.allowance and (problem := self.allowance.settle()):
-            self.reporter.warn("event.used_up", problem=problem, request_id=self.request_id)
 
 
 def _cloud(settings: Settings, deadline: Deadline) -> Cloud:

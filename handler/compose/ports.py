@@ -5,10 +5,10 @@ from functools import partial
 
 from handler.clock import Deadline
 from handler.config import Settings
-from handler.engine.aws import fanout, handover
+from handler.engine.aws import fanout, handover, postponement
 from handler.engine.aws.state.allowance import Allowance
 from handler.engine.aws.state.budget import Budget
-from handler.engine.ports import Enqueue, HandOver, Spend
+from handler.engine.ports import Enqueue, HandOver, Postpone, Spend
 from handler.model.message import Received
 
 
@@ -46,3 +46,8 @@ def hand_over(settings: Settings, deadline: Deadline) -> HandOver | None:
     """A function that hands over what no repetition can cure, if there is a queue for it."""
     url = settings.failed_to
     return partial(handover.hand_over, queue_url=url, access=settings.aws, deadline=deadline) if url else None
+
+
+def postpone(settings: Settings) -> Postpone:
+    """A function that keeps messages of a queue hidden."""
+    return partial(postponement.postpone, access=settings.aws)

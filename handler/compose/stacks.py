@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from handler.compose.invocation import Context
+from handler.compose.ending import Context
 from handler.compose.warm import reporter
 from handler.config import NAMESPACE, SERVICE, is_in_lambda
 from handler.engine.aws.callbacks import answer_stack

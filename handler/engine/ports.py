@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from handler.model.message import Receipt
+
 Spend = Callable[[str], None]
 """Takes the deletion of an image out of what the event and all invocations may delete, or raises CloudError."""
 
@@ -16,4 +18,10 @@ Enqueue = Callable[[Sequence[Mapping[str, Any]], Mapping[str, Any]], list[str]]
 """Sends images, as a request names them, with the fields that all their requests share, to a queue of workers.
 
 Returns for each image why it was not sent, or an empty string. May raise CloudError.
+"""
+
+Postpone = Callable[[Sequence[tuple[Receipt, int]]], list[str]]
+"""Keeps messages of a queue hidden for so many seconds from now on.
+
+Returns for each message why that failed, or an empty string. May raise CloudError.
 """

@@ -51,17 +51,29 @@ class Rejected(NamedTuple):
     problem: str
 
 
+class Receipt(NamedTuple):
+    """What SQS must be told to put a message off: the ARN of its queue, and the handle of this very receive.
+
+    `receives` counts how often it was received, this time included. Every receive counts, and none can be given back.
+    """
+
+    queue: str
+    handle: str
+    receives: int
+
+
 class Message(NamedTuple):
     """One request as it arrived, or why it was turned down.
 
     `id` is the queue's id of the message. In a FIFO queue, `group` is its message group; else it is None. `call` is the
-    call of CloudFormation that it holds, if it holds one.
+    call of CloudFormation that it holds, if it holds one. Without a `receipt`, it can't be put off.
     """
 
     request: Request | Rejected
     id: str = ""
     group: str | None = None
     call: StackCall | None = None
+    receipt: Receipt | None = None
 
 
 class Received(NamedTuple):

@@ -20,8 +20,8 @@ class Objection(NamedTuple):
 class Outcome:
     """What became of one image of one request. `latency` is that of the DELETE, in milliseconds.
 
-    An image that `waits` would be deleted by a later run: it is, or would be, marked first. `image` is the image as it
-    was read, without its record.
+    `retry_after` is the seconds after which another try makes sense, if that is known. An image that `waits` would be
+    deleted by a later run: it is, or would be, marked first. `image` is the image as it was read, without its record.
     """
 
     image_id: str
@@ -33,6 +33,7 @@ class Outcome:
     latency: float | None = None
     backup_left: bool = False
     waits: bool = False
+    retry_after: float | None = None
     image: Image | None = field(default=None, repr=False)
 
     @property

@@ -5,6 +5,7 @@ leaves fields out (FIFO topics have no signature) and adds others. Powertools ha
 takes longer than all the work of a warm function on an event.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Literal
@@ -12,7 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from handler.errors import InvalidRequest, UnknownEvent
-from handler.model.message import Message, Rejected, StackCall
+from handler.model.message import Message, Receipt, Rejected, StackCall
 from handler.model.request import Request
 from handler.sources import bus, stack
 from handler.sources.parsing import message_of, read_json, shown, valid
@@ -21,6 +22,8 @@ from handler.sources.schema import REQUEST_FIELDS, read_request
 TESTS = ("autoscaling:TEST_NOTIFICATION", "s3:TestEvent")
 """The events that AWS sends once to try a new destination."""
 _MOST_SOURCES = 3
+_QUEUE = re.compile(r"arn:[a-z-]+:sqs:[a-z0-9-]+:[0-9]+:[A-Za-z0-9_.-]+")
+_COUNT = re.compile("[1-9][0-9]{0,8}")
 
 
 class _Envelope(BaseModel):
@@ -150,9 +153,18 @@ def _queue_message(record: Mapping[str, Any], given: bus.Surroundings, *, is_fif
         raise UnknownEvent(problem)
     # Read even if the body can't be: a bad message holds up the rest of its group like any other that failed. Messages
     # of a FIFO queue without a group share the empty one, and so keep their order.
-    group = _text(attributes.get("MessageGroupId")) if isinstance(attributes, dict) else ""
+    known = attributes if isinstance(attributes, dict) else {}
+    group = _text(known.get("MessageGroupId")) if is_fifo else None
+    receipt = _receipt(record, _text(known.get("ApproximateReceiveCount")))
     message = _message_in(lambda: read_json(valid(QueueRecord, record).body, "body"), given)
-    return message._replace(id=message_id, group=group if is_fifo else None) if message else None
+    return message._replace(id=message_id, group=group, receipt=receipt) if message else None
+
+
+def _receipt(record: Mapping[str, Any], receives: str) -> Receipt | None:
+    """The receipt of a record; None if it does not say all that belongs to one."""
+    queue, handle = _text(record.get("eventSourceARN")), _text(record.get("receiptHandle"))
+    is_known = handle and _QUEUE.fullmatch(queue) and _COUNT.fullmatch(receives)
+    return Receipt(queue=queue, handle=handle, receives=int(receives)) if is_known else None
 
 
 def _topic_payload(record: Mapping[str, Any]) -> dict[str, Any]:

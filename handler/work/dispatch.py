@@ -1,7 +1,6 @@
 """From messages to results: which requests may be carried out, in which order, and what became of each message."""
 
 from collections.abc import Callable, Iterator
-from itertools import islice
 from typing import NamedTuple
 
 from handler.cloud.dialects import DIALECTS, ImageApi
@@ -10,9 +9,10 @@ from handler.model.message import Message, Received, Rejected
 from handler.model.outcome import Objection, Outcome, Result
 from handler.model.request import DeletionRequest, Job, Request, SweepRequest, Target
 from handler.rules.safety import RULES_OF_ACTIVATION, Facts, judge
+from handler.work.batches.rounds import Order, carry_out_in_turns
 from handler.work.handling import failed
 from handler.work.judgement import refused
-from handler.work.parallel import carry_out, in_time
+from handler.work.parallel import in_time
 from handler.work.run import Run
 from handler.work.sweeps import sweep
 
@@ -71,25 +71,27 @@ def results(received: Received, run: Run) -> tuple[Result, ...]:
 
 
 def _wave(messages: list[Message], run: Run) -> Iterator[tuple[Message, Result]]:
-    """Deal with messages side by side: the images of all of them at once, then one sweep after the other."""
-    claimed = [(message, _false_claim(message, run)) for message in messages]
-    # In one call, which knows all jobs for one image: two messages that name it must not delete it at the same time.
-    true = [message for message, claim in claimed if claim is None]
-    deletions = [(m.request, m.id) for m in true if isinstance(m.request, DeletionRequest)]
-    jobs = [
-        Job(target, request, message_id=message_id) for request, message_id in deletions for target in request.targets
-    ]
-    outcomes = iter(carry_out(jobs, run))
-    for message, claim in claimed:
+    """Deal with messages side by side: the images of all of them, in turns, then one sweep after the other."""
+    deletions = [message for message in messages if isinstance(message.request, DeletionRequest)]
+    done = carry_out_in_turns(list(map(_order, deletions)), run, lambda place: _false_claim(deletions[place], run))
+    outcomes = iter(done)
+    for message in messages:
         request = message.request
         if isinstance(request, Rejected):
             yield message, Result(message.id, None, problem=request.problem)
-        elif claim is not None:
+        elif isinstance(request, DeletionRequest):
+            yield message, Result(message.id, request, outcomes=tuple(next(outcomes)))
+        elif claim := _false_claim(message, run):
             yield message, Result(message.id, request, outcomes=(claim,))
-        elif isinstance(request, SweepRequest):
-            yield message, sweep(request, message.id, run)
         else:
-            yield message, Result(message.id, request, outcomes=tuple(islice(outcomes, len(request.targets))))
+            yield message, sweep(request, message.id, run)
+
+
+def _order(message: Message) -> Order:
+    request = message.request
+    targets = request.targets if isinstance(request, DeletionRequest) else ()
+    jobs = [Job(target, request, message_id=message.id) for target in targets if not isinstance(request, Rejected)]
+    return Order(jobs, message.receipt.receives if message.receipt else 1)
 
 
 def _false_claim(message: Message, run: Run) -> Outcome | None:

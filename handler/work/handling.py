@@ -40,6 +40,7 @@ def failed(image_id: str, error: CloudError, image: Image | None = None) -> Outc
         name=image.name if image else None,
         size=image.size if image else None,
         backup_left=isinstance(error, BackupLeft),
+        retry_after=error.retry_after,
         image=image.without_record() if image else None,
     )
 

@@ -16,7 +16,7 @@ from handler.work.run import Progress, Run
 T = TypeVar("T")
 
 TELLING = 5e-5
-"""Seconds that an image adds to the time kept back at the end: its outcome has to be told in the log and the answer."""
+"""Seconds that are kept back at the end for each image: its outcome has to be told, in the log and in the answer."""
 
 
 def carry_out(jobs: Sequence[Job], run: Run) -> list[Outcome]:

@@ -30,6 +30,17 @@ class Progress:
         self._lock = Lock()
 
     @property
+    def most(self) -> int:
+        """How many images one invocation may delete."""
+        return self._most
+
+    @property
+    def left(self) -> int:
+        """How many images may still be deleted."""
+        with self._lock:
+            return self._most - self._deletions
+
+    @property
     def is_late(self) -> bool:
         """Whether work was still going on at the deadline."""
         return self._is_late
@@ -44,9 +55,12 @@ class Progress:
         # Compared and counted under one lock: two threads must not both take the last one.
         with self._lock:
             if self._deletions >= self._most:
-                message = f"more than {self._most} images in one invocation"
-                raise OverLimit(message)
+                raise self.over_limit()
             self._deletions += 1
+
+    def over_limit(self) -> OverLimit:
+        """The error of an image that the limit keeps back: it may be tried again at once, in another invocation."""
+        return OverLimit(f"more than {self._most} images in one invocation", retry_after=0.0)
 
     def note(self, error: CloudError | None) -> bool:
         """Note how an image or a list ended; returns whether the service has been silent too often to go on."""

@@ -8,15 +8,27 @@ from tests.chaos.history import History, Message
 
 Json = dict[str, object]
 BATCH = 10
+LONGEST = 43_200.0
+"""Seconds after its receive for which a message may be hidden at most."""
 
 
 @dataclass
 class Waiting:
-    """A message in the queue. It is not seen again before `visible`."""
+    """A message in the queue. It is not seen again before `visible`.
+
+    `taken` is when it was last received, `put_off` whether it has been put off since.
+    """
 
     message: Message
     visible: float = 0.0
     received: int = 0
+    taken: float = 0.0
+    put_off: bool = False
+
+    @property
+    def handle(self) -> str:
+        """The handle of its last receive."""
+        return f"receipt-{self.message.id}-{self.received}"
 
 
 @dataclass
@@ -55,6 +67,7 @@ class Queue:
                 self._bury(waiting)
                 continue
             waiting.received += 1
+            waiting.taken, waiting.put_off = now, False
             waiting.visible = now + self.visibility
             taken.append(waiting.message)
         return taken
@@ -63,6 +76,15 @@ class Queue:
         """Let messages be delivered again while they are under way, as a standard queue may."""
         for waiting in self._those({message.id for message in messages}):
             waiting.visible = 0.0
+
+    def hide(self, handle: str, seconds: int, now: float) -> str:
+        """Hide a message from now on; returns SQS's name for what is wrong, if anything is."""
+        found = [waiting for waiting in self.waiting if waiting.handle == handle]
+        for waiting in found:
+            if not 0 <= seconds <= LONGEST - (now - waiting.taken):
+                return "InvalidParameterValue"
+            waiting.visible, waiting.put_off = now + seconds, True
+        return "" if found else "ReceiptHandleIsInvalid"
 
     def settle(
         self, invocation: int, messages: Iterable[Message], returned: Collection[str] | None, now: float
@@ -74,7 +96,7 @@ class Queue:
             message.deliveries.append((invocation, what))
             for waiting in self._those({message.id}):
                 if came_back:
-                    waiting.visible = now if returned is not None else waiting.visible
+                    waiting.visible = now if returned is not None and not waiting.put_off else waiting.visible
                 else:
                     self.waiting.remove(waiting)
                     message.done = True
@@ -98,7 +120,7 @@ class Queue:
         suffix = ".fifo" if self.fifo else ""
         return {
             "messageId": message.id,
-            "receiptHandle": f"receipt-{message.id}",
+            "receiptHandle": found[0].handle if found else f"receipt-{message.id}",
             "body": message.body,
             "attributes": attributes | ({"MessageGroupId": message.group} if self.fifo else {}),
             "messageAttributes": {},

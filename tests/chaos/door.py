@@ -18,6 +18,7 @@ from tests.chaos.land import Land
 from tests.fakecloud.api import Reply, Request
 
 Fault = Mapping[str, Any]
+Json = Mapping[str, Any]
 Do = Callable[[Sequence[Mapping[str, Any]]], None]
 CLOUD = "http://cloud"
 """Stands in credentials for the address at which an environment finds the cloud."""
@@ -29,12 +30,16 @@ FAILURES = "https://sqs.eu-central-1.amazonaws.com/123456789012/failures"
 
 @dataclass
 class Aws:
-    """What of AWS a function uses: a table, a secret, a queue of workers, and one for what failed."""
+    """What of AWS a function uses: a table, a secret, queues of workers, of what failed, and of its messages.
+
+    `hide` puts a message off: the name of its queue, its handle, and seconds; it returns what is wrong.
+    """
 
     secret: dict[str, str]
     send: Callable[[str], object]
     table: Callable[[Request], Reply]
     failures: list[HandedOver]
+    hide: Callable[[str, str, int], str]
     refuses: bool = False
     """Whether the queue takes only every second message of the next batch."""
 
@@ -46,6 +51,8 @@ class Aws:
         if kind == "secret":
             text = json.dumps(self.secret).replace(CLOUD, request.base)
             return _json({"Name": SECRET, "SecretString": text})
+        if kind == "hide":
+            return _json(self._hidden(asked))
         sent = [(entry["Id"], entry["MessageBody"]) for entry in asked["Entries"]]
         failed, sent = (sent[::2], sent[1::2]) if self.refuses else ([], sent)
         self.refuses = False
@@ -58,6 +65,15 @@ class Aws:
         entries = [{"Id": one, "MessageId": f"sent-{one}", "MD5OfMessageBody": digest} for one, digest in digests]
         refused = [{"Id": one, "SenderFault": False, "Code": "InternalError"} for one, _ in failed]
         return _json({"Successful": entries, "Failed": refused})
+
+    def _hidden(self, asked: Mapping[str, Any]) -> Json:
+        """Put messages off, as far as that can be."""
+        queue, answer = asked["QueueUrl"].rpartition("/")[2], {"Successful": list[Json](), "Failed": list[Json]()}
+        for entry in asked["Entries"]:
+            problem = self.hide(queue, entry["ReceiptHandle"], entry["VisibilityTimeout"])
+            told = {"Id": entry["Id"]} | ({"SenderFault": True, "Code": problem} if problem else {})
+            answer["Failed" if problem else "Successful"].append(told)
+        return answer
 
 
 def _json(payload: object) -> Reply:

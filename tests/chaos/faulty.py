@@ -22,6 +22,13 @@ KINDS = (
     ("volumes", "GET", r"/volumes(/detail)?$"),
 )
 """What is asked: the method, and how the path ends."""
+OF_AWS = (
+    ("DynamoDB_20120810.", "budget"),
+    ("secretsmanager.", "secret"),
+    ("AmazonSQS.SendMessageBatch", "send"),
+    ("AmazonSQS.ChangeMessageVisibilityBatch", "hide"),
+)
+"""What is asked of AWS, by how the name of the call begins."""
 AWS, SINK = "/aws", "/sink"
 HTML = "<html><body><h1>{status}</h1>the gateway has a headache</body></html>"
 
@@ -29,9 +36,8 @@ HTML = "<html><body><h1>{status}</h1>the gateway has a headache</body></html>"
 def kind_of(request: Request) -> str:
     """What a request asks for."""
     if request.path.startswith(AWS):
-        return {"DynamoDB_20120810": "budget", "secretsmanager": "secret", "AmazonSQS": "send"}.get(
-            request.headers.get("X-Amz-Target", "").partition(".")[0], "aws"
-        )
+        target = request.headers.get("X-Amz-Target", "")
+        return next((kind for name, kind in OF_AWS if target.startswith(name)), "aws")
     if request.path.startswith(SINK):
         return "sink"
     for kind, method, path in KINDS:

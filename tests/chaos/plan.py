@@ -374,7 +374,11 @@ def _fault(rng: random.Random) -> Step:
     what, amounts, _ = kind
     if what == "part":
         return {"at": "send", "nth": rng.choice((0, 0, 0, 1)), "what": what}
-    at = rng.choice(("budget", "secret", "send", "sink", *AT)) if what not in {"before", "after"} else rng.choice(AT)
+    at = (
+        rng.choice(("budget", "secret", "send", "hide", "sink", *AT))
+        if what not in {"before", "after"}
+        else rng.choice(AT)
+    )
     fault: Step = {"at": at, "nth": rng.choice((0, 0, 0, 1, 1, 2, 4, 9)), "what": what}
     amount = rng.choice(amounts)
     fault |= {"amount": amount} if amount is not None else {}

@@ -51,10 +51,11 @@ class World:
         credentials = self.land.variables(CLOUD)
         self.history.secrets |= {events.SIGNED} | {value for name, value in KEYS.items() if name != "AWS_REGION"}
         aws = Aws(
-            dict(credentials),
-            lambda body: self.workers.send(body, self.clock.value),
-            Table().answer,
-            self.history.handed_over,
+            secret=dict(credentials),
+            send=lambda body: self.workers.send(body, self.clock.value),
+            table=Table().answer,
+            failures=self.history.handed_over,
+            hide=self._hide,
         )
         self.functions = Functions(dict(cast["settings"]), credentials, aws, self.clock, self._door)
         self.tick()
@@ -155,6 +156,11 @@ class World:
         if isinstance(done.answer, dict) and "batchItemFailures" in done.answer:
             returned = {failure["itemIdentifier"] for failure in done.answer["batchItemFailures"]}
         queue.settle(done.number, messages, returned, self.clock.value)
+
+    def _hide(self, queue: str, handle: str, seconds: int) -> str:
+        """Put a message of a queue off; returns what is wrong, if anything is."""
+        found = next(one for one in (self.queue, self.workers) if queue.removesuffix(".fifo") == one.name)
+        return found.hide(handle, seconds, self.clock.value)
 
     def call(self, step: Step) -> None:
         """Send an event of another source; if nobody waits for its answer, it is sent again when it fails."""

@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.aws import client, queue_time
+from tests.e2e.poller import Function, Poller
 from tests.e2e.runtime import BOUND, Runtime
 from tests.fakecloud import FakeCloud, Server
 
 Start = Callable[..., Runtime]
+Feed = Callable[[str, Function], Poller]
 
 
 @pytest.fixture
@@ -25,6 +28,13 @@ def start(tmp_path: Path, cloud: FakeCloud, server: Server) -> Iterator[Start]:
             return stack.enter_context(Runtime(environment, tmp_path / "runtime.log", timeout=timeout))
 
         yield start_one
+
+
+@pytest.fixture
+def poller(moto: str) -> Iterator[Feed]:
+    """Feed a function from a queue, whose time passes while nothing can be seen in it."""
+    with queue_time() as time:
+        yield lambda url, function: Poller(client("sqs", moto), url, function, time)
 
 
 @contextmanager

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from tests.aws import KEYS, Client, client, state_table
-from tests.e2e.conftest import Start
-from tests.e2e.poller import Poller
+from tests.e2e.conftest import Feed, Start
 from tests.fakecloud import FakeCloud
 
 NAME = "image-reaper"
@@ -68,7 +67,7 @@ def test_the_password_comes_from_a_secret_and_a_new_one_is_taken_by_the_same_pro
 
 
 def test_a_sweep_hands_its_images_to_workers_who_share_a_budget(
-    start_near: Start, cloud: FakeCloud, moto: str, queue: str, table: Client
+    start_near: Start, cloud: FakeCloud, poller: Feed, queue: str, table: Client
 ) -> None:
     images = [cloud.add_image(f"ci-{n}", created_at=f"2026-01-{n:02}T00:00:00Z") for n in range(1, 31)]
     other = cloud.add_image("prod-1")
@@ -82,7 +81,7 @@ def test_a_sweep_hands_its_images_to_workers_who_share_a_budget(
         return workers[0].invoke(event).value
 
     with pytest.raises(AssertionError, match="not empty"):
-        Poller(client("sqs", moto), queue, worker).drain(most=9)
+        poller(queue, worker).drain(most=9)
     assert (len(cloud.dead), used(table)) == (20, ["20"])
     assert set(cloud.dead) < set(images[:28])
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.aws import Client, client
+from tests.aws import KEYS, Client, client
 from tests.conftest import Invoke
-from tests.e2e.conftest import Start
+from tests.e2e.conftest import Feed, Start
 from tests.e2e.poller import Function, Poller, failures
 from tests.fakecloud import FakeCloud
 
@@ -164,29 +164,29 @@ def in_process(invoke: Invoke, **settings: str) -> Function:
 
 
 def test_of_a_thousand_mixed_messages_each_ends_where_it_should(
-    sqs: Client, queues: Queues, cloud: FakeCloud, invoke: Invoke
+    sqs: Client, queues: Queues, cloud: FakeCloud, invoke: Invoke, poller: Feed
 ) -> None:
     urls, traffic = queues(), mixed(cloud, 1000)
-    poller = Poller(sqs, urls[0], in_process(invoke))
+    feed = poller(urls[0], in_process(invoke))
     for start in range(0, len(traffic.bodies), 50):  # they keep coming, while those before them come again
         send(sqs, urls[0], traffic.bodies[start : start + 50])
         for _ in range(5):
-            poller.poll()
-    poller.drain(most=1000)
+            feed.poll()
+    feed.drain(most=1000)
     check(sqs, urls, cloud, traffic)
 
 
 def test_so_does_each_of_five_hundred_in_the_groups_of_a_fifo_queue_and_in_its_order(
-    sqs: Client, queues: Queues, cloud: FakeCloud, invoke: Invoke
+    sqs: Client, queues: Queues, cloud: FakeCloud, invoke: Invoke, poller: Feed
 ) -> None:
     urls, traffic = queues(**FIFO), mixed(cloud, 500)
-    poller, groups = Poller(sqs, urls[0], in_process(invoke)), in_groups(traffic)
+    feed, groups = poller(urls[0], in_process(invoke)), in_groups(traffic)
     for number, group in enumerate(groups):
         send_group(sqs, urls[0], f"g{number}", group)
         if number % 10 == 9:
             for _ in range(5):
-                poller.poll()
-    poller.drain(most=1000)
+                feed.poll()
+    feed.drain(most=1000)
     check(sqs, urls, cloud, traffic)
     times, order = Counter(images_in(traffic.bodies)), killed(cloud)
     asked = [[i for i in images_in(group) if i in traffic.dying and times[i] == 1] for group in groups]
@@ -196,26 +196,26 @@ def test_so_does_each_of_five_hundred_in_the_groups_of_a_fifo_queue_and_in_its_o
 
 
 def test_the_deployed_function_deals_with_mixed_messages_the_same_way(
-    sqs: Client, queues: Queues, cloud: FakeCloud, start: Start
+    sqs: Client, queues: Queues, cloud: FakeCloud, start: Start, poller: Feed
 ) -> None:
     urls, traffic, runtime = queues(), mixed(cloud, 100), start()
     send(sqs, urls[0], traffic.bodies)
-    Poller(sqs, urls[0], lambda event: runtime.invoke(event).value).drain(most=200)
+    poller(urls[0], lambda event: runtime.invoke(event).value).drain(most=200)
     check(sqs, urls, cloud, traffic)
 
 
 def test_a_function_without_settings_leaves_every_message_intact(
-    sqs: Client, queues: Queues, cloud: FakeCloud, invoke: Invoke
+    sqs: Client, queues: Queues, cloud: FakeCloud, invoke: Invoke, poller: Feed
 ) -> None:
     urls, bodies = queues(), [request_of(cloud.add_image(), n) for n in range(20)]
     send(sqs, urls[0], bodies)
-    Poller(sqs, urls[0], in_process(invoke, REAPER_MODE="?")).drain(most=20)
+    poller(urls[0], in_process(invoke, REAPER_MODE="?")).drain(most=20)
     assert empty(sqs, urls[1]) == Counter(bodies)
     assert len(cloud.images) == 20
 
 
 def test_a_group_of_a_fifo_queue_keeps_its_order_though_messages_fail(
-    sqs: Client, queues: Queues, cloud: FakeCloud, invoke: Invoke
+    sqs: Client, queues: Queues, cloud: FakeCloud, invoke: Invoke, poller: Feed
 ) -> None:
     url, dead = queues(**FIFO)
     groups = {f"g{number}": [cloud.add_image() for _ in range(6)] for number in range(4)}
@@ -224,10 +224,38 @@ def test_a_group_of_a_fifo_queue_keeps_its_order_though_messages_fail(
             sqs.send_message(QueueUrl=url, MessageBody=request_of(image_ids[position]), MessageGroupId=group)
     for image_ids in groups.values():
         cloud.fault("DELETE", image_ids[2], status=403, times=2)
-    Poller(sqs, url, in_process(invoke)).drain(most=100)
+    poller(url, in_process(invoke)).drain(most=100)
     order = killed(cloud)
     assert {group: [i for i in order if i in image_ids] for group, image_ids in groups.items()} == groups
     assert not empty(sqs, dead)
+
+
+BURSTS = {"ten of 100 images": (10, 100), "forty of 10 images, in four batches at once": (40, 10)}
+
+
+@pytest.fixture
+def burst(sqs: Client, queues: Queues, cloud: FakeCloud, invoke: Invoke, poller: Feed) -> Callable[[int, int], Poller]:
+    """Send messages of so many images, each of which is as large as an invocation may be."""
+
+    def begin(messages: int, images: int) -> Poller:
+        url = queues()[0]
+        bodies = [json.dumps({"image_ids": [cloud.add_image() for _ in range(images)]}) for _ in range(messages)]
+        send(sqs, url, bodies)
+        aws = KEYS | {"AWS_ENDPOINT_URL": sqs.meta.endpoint_url}
+        return poller(url, in_process(invoke, REAPER_MAX_IMAGES=str(images), **aws))
+
+    return begin
+
+
+@pytest.mark.parametrize(("messages", "images"), BURSTS.values(), ids=list(BURSTS))
+def test_of_messages_that_each_fill_an_invocation_none_dies_because_they_came_together(
+    messages: int, images: int, cloud: FakeCloud, burst: Callable[[int, int], Poller]
+) -> None:
+    feed = burst(messages, images)
+    assert feed.poll(workers=4) == messages
+    assert len(cloud.dead) == images * messages // 10
+    feed.drain(most=2 * messages)
+    assert (len(cloud.dead), cloud.images) == (messages * images, {})
 
 
 @pytest.mark.parametrize("answer", [None, {}, {"batchItemFailures": []}, {"batchItemFailures": None}])

@@ -20,7 +20,7 @@ from handler.cloud.calls import Cloud, Options
 from handler.cloud.identity.keystone import KeystoneIdentity, login_with
 from handler.cloud.places.session import new_session
 from handler.cloud.transport import Transport
-from handler.compose import invocation
+from handler.compose import ending
 from handler.config import Settings
 from handler.model.outcome import Outcome
 from handler.model.request import DeletionRequest, Job, Target
@@ -86,7 +86,7 @@ class Stage:
         for name, value in {**self.cloud.env(self.server.url, kind), "REAPER_MODE": "delete", **settings}.items():
             self.environment.setenv(name, value)
 
-    def outcomes(self, image_ids: list[str], context: invocation.Context | None = None) -> dict[str, tuple[str, str]]:
+    def outcomes(self, image_ids: list[str], context: ending.Context | None = None) -> dict[str, tuple[str, str]]:
         """Outcome and reason of each image."""
         report = app.lambda_handler({"image_ids": image_ids}, context or Hurry())
         return {told["image_id"]: (told["outcome"], told["reason"]) for told in report["outcomes"]}

@@ -115,7 +115,7 @@ def test_messages_that_were_not_reached_go_back_to_the_queue(cloud: FakeCloud, i
     image_ids = [cloud.add_image() for _ in range(40)]
     cloud.delay = 0.1
     event = queue(*({"image_ids": [image_id]} for image_id in image_ids))
-    invocation = invoke(event, seconds=3.0, **ALONE)
+    invocation = invoke(event, seconds=4.5, **ALONE)
     assert 0 < len(cloud.dead) < 40
     alive = {f"m{number}" for number, image_id in enumerate(image_ids) if image_id in cloud.images}
     assert alive <= set(invocation.returned)

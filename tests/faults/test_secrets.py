@@ -13,7 +13,7 @@ from keystoneauth1.identity.v3 import Token
 
 from handler import app
 from handler.cloud.identity.keystone import Login
-from handler.compose import invocation
+from handler.compose import ending
 from handler.config import Settings
 from handler.engine.aws.access import AwsAccess
 from handler.model.message import StackCall
@@ -64,7 +64,7 @@ class Heard:
     def __init__(self, stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
         self.stage, self.capsys, self.text = stage, capsys, ""
 
-    def run(self, event: object, context: invocation.Context) -> None:
+    def run(self, event: object, context: ending.Context) -> None:
         try:
             self.text += str(app.lambda_handler(event, context))
         except Exception as error:  # noqa: BLE001 (whatever it is, it must hold no secret)

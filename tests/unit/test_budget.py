@@ -96,6 +96,15 @@ def test_what_another_run_has_taken_is_gone(moto: str) -> None:
     assert taken(budget(moto, 3), 2) == 0
 
 
+@pytest.mark.parametrize("tries", [1, 2])
+def test_one_that_is_used_up_says_when_its_next_window_begins(tries: int) -> None:
+    ours = budget("", 0, now=datetime(2027, 3, 1, 21, 30, tzinfo=UTC))
+    for _ in range(tries):
+        with pytest.raises(BudgetSpent) as raised:
+            ours.take()
+        assert raised.value.retry_after == 2.5 * 3600
+
+
 def test_a_limit_of_zero_lets_none_through_and_asks_nobody(table: Client, relay: Relay) -> None:
     with pytest.raises(BudgetSpent, match="the budget of 0 deletions"):
         budget(relay.url, 0).take()

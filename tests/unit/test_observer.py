@@ -444,9 +444,10 @@ def test_a_message_that_is_done_too_early_is_found() -> None:
     stays: Mapping[str, Step] = dict.fromkeys(("journal", "delete", "told"), void)
     event = queue({"image_ids": [ID]})
     assert told(event, **stays, finish=answered()).promises() == {"acknowledged early", "telling"}
-    failed: Mapping[str, Step] = {**stays, "told": telling("failed", "over_limit", message="m0")}
-    assert told(event, **failed, finish=answered("m0")).promises() == set()
-    assert told(event, **failed, finish=answered()).promises() == {"acknowledged early"}
+    failed: Mapping[str, Step] = {**stays, "read": void, "told": telling("failed", "over_limit", message="m0")}
+    none = {"REAPER_MAX_IMAGES": "0"}
+    assert told(event, none, **failed, finish=answered("m0")).promises() == set()
+    assert told(event, none, **failed, finish=answered()).promises() == {"acknowledged early"}
 
 
 def test_a_message_that_comes_back_for_nothing_is_found() -> None:
@@ -466,6 +467,66 @@ def test_a_group_that_goes_on_after_a_failure_is_found() -> None:
     steps: Mapping[str, Step] = {"told": telling("deleted", message="m1")}
     event = queue({"dryrun": True}, {"image_ids": [ID]}, fifo=True)
     assert told(event, **steps, finish=answered("m0")).promises() == {"order"}
+
+
+OTHERS = [f"6cad483b-e281-4985-a345-7afef1f3c5{number}" for number in range(10, 13)]
+ALIVE: Mapping[str, Step] = dict.fromkeys(("read", "journal", "delete"), void)
+
+
+def without_turn(images: list[str], message: str) -> Step:
+    def tell(tale: Tale) -> None:
+        for image_id in images:
+            tale.told("failed", "over_limit", image_id, message)
+
+    return tell
+
+
+def test_a_message_that_gets_no_turn_although_there_is_room_is_found() -> None:
+    event = queue({"image_ids": OTHERS})
+    over = {**ALIVE, "told": without_turn(OTHERS, "m0"), "finish": answered("m0")}
+    assert told(event, {"REAPER_MAX_IMAGES": "3"}, **over).promises() == {"starved"}
+    assert told(event, {"REAPER_MAX_IMAGES": "2"}, **over).promises() == set()
+
+
+def test_a_larger_message_that_goes_first_is_found() -> None:
+    event, tale = queue({"image_ids": OTHERS[:1]}, {"image_ids": [ID, OTHER]}), telling("deleted", message="m1")
+    steps = {"before_told": without_turn(OTHERS[:1], "m0"), "told": tale, "finish": answered("m0", "m1")}
+    assert told(event, {"REAPER_MAX_IMAGES": "2"}, **steps).promises() >= {"starved"}
+
+
+def test_an_image_that_is_read_without_a_turn_is_found() -> None:
+    steps = {**ALIVE, "read": asking("GET", f"{IMAGES}/{ID}"), "told": without_turn([ID], "m0")}
+    tale = told(queue({"image_ids": [ID]}), {"REAPER_MAX_IMAGES": "1"}, **steps, finish=answered("m0"))
+    assert tale.promises() == {"starved", "touched"}
+
+
+def hiding(seconds: int, *handles: str) -> Step:
+    entries = [{"Id": "0", "ReceiptHandle": handle, "VisibilityTimeout": seconds} for handle in handles]
+    return lambda tale: void(tale.ask("POST", "/aws/", body=json.dumps({"QueueUrl": "q", "Entries": entries}).encode()))
+
+
+def postponed(reason: str, hide: Step, *returned: str, told_of: Json = None) -> set[str]:
+    """What is found where a message failed for a reason, and was put off so."""
+    event = queue({"image_ids": [ID]})
+    event["Records"][0]["receiptHandle"] = "h0"
+    lines = [{"message_id": "m0", "seconds": told_of}] if told_of is not None else []
+    steps: Mapping[str, Step] = {
+        **ALIVE,
+        "told": telling("failed", reason, message="m0") if reason else telling("refused", "kept", message="m0"),
+        "before_finish": lambda tale: tale.say("messages.put_off", messages=lines) if lines else None,
+        "finish": answered(*returned),
+    }
+    return told(event, **steps, before_told=hide).promises() - {"outcome"}
+
+
+def test_a_message_that_is_put_off_wrongly_is_found() -> None:
+    assert postponed("throttled", hiding(300, "h0"), "m0", told_of=300) == set()
+    assert postponed("throttled", hiding(150, "h0"), "m0", told_of=300) == set()
+    assert postponed("throttled", hiding(300, "h0"), "m0", told_of=900) == {"put off"}
+    assert postponed("throttled", hiding(41_401, "h0"), "m0") == {"put off"}
+    assert postponed("throttled", void, "m0") == {"not put off"}
+    assert postponed("denied", hiding(300, "h0"), "m0") == {"put off for nothing"}
+    assert postponed("", hiding(300, "h0")) >= {"put off"}
 
 
 @pytest.mark.parametrize(

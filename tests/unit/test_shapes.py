@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handler.errors import UnknownEvent
-from handler.model.message import Message, Received, Rejected, StackCall, Waiting
+from handler.model.message import Message, Receipt, Received, Rejected, StackCall, Waiting
 from handler.model.request import DeletionRequest, SweepRequest, Target
 from handler.sources.bus import Surroundings
 from handler.sources.records import stack_calls
@@ -222,9 +222,36 @@ def test_a_body_that_is_no_text_is_refused_with_the_id_of_its_message(body: obje
     event = queue(REQUEST, REQUEST)
     event["Records"][1]["body"] = body
     received = read_event(event)
-    assert received.messages[0] == Message(EXPECTED, "m0")
+    assert (received.messages[0].id, received.messages[0].request) == ("m0", EXPECTED)
     assert received.messages[1].id == "m1"
     assert isinstance(received.messages[1].request, Rejected)
+
+
+def test_a_message_of_a_queue_brings_what_it_takes_to_put_it_off() -> None:
+    event = queue(REQUEST, "unreadable")
+    event["Records"][1]["attributes"]["ApproximateReceiveCount"] = "3"
+    record = event["Records"][0]
+    receipt = Receipt(queue=record["eventSourceARN"], handle=record["receiptHandle"], receives=1)
+    assert [message.receipt for message in read_event(event).messages] == [receipt, receipt._replace(receives=3)]
+
+
+SPOILT: list[dict[str, Any]] = [
+    *({"receiptHandle": handle} for handle in ("", 7)),
+    *(
+        {"eventSourceARN": arn}
+        for arn in ("", "arn:aws:sqs:eu/x:1:q", "arn:aws:sqs:eu-x:1:q:r", "arn:aws:sns:eu-x:1:q")
+    ),
+    *({"attributes": {"ApproximateReceiveCount": count}} for count in (1, "", "0", "-1", "1e3", "1" * 10)),
+    {"attributes": []},
+    {"attributes": {}},
+]
+
+
+@pytest.mark.parametrize("spoilt", SPOILT, ids=str)
+def test_a_message_that_does_not_bring_all_of_it_is_done_nevertheless(spoilt: dict[str, object]) -> None:
+    event = queue(REQUEST)
+    event["Records"][0] |= spoilt
+    assert read_event(event).messages == (Message(EXPECTED, "m0"),)
 
 
 @pytest.mark.parametrize("message_id", [None, "", 7])

@@ -189,7 +189,7 @@ def test_a_finished_message_is_not_returned_because_others_were_not_touched(invo
     done, late = [cloud.add_image() for _ in range(3)], [cloud.add_image() for _ in range(30)]
     cloud.fault("GET", late[0], status=500, delay=30, times=None)
     bodies = ({"image_ids": done}, {"image_ids": late})
-    run = invoke(queue(*bodies), seconds=2.9, REAPER_CONCURRENCY="1")
+    run = invoke(queue(*bodies), seconds=4.4, REAPER_CONCURRENCY="1")
     assert (run.returned, set(cloud.dead)) == (["m1"], set(done))
 
 

@@ -197,9 +197,20 @@ def test_no_role_may_do_more_than_its_function_needs() -> None:
     assert actions == {
         *("logs:CreateLogStream", "logs:PutLogEvents"),
         *("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:SendMessage"),
+        "sqs:ChangeMessageVisibility",
         *("secretsmanager:GetSecretValue", "kms:Decrypt", "autoscaling:CompleteLifecycleAction", "dynamodb:UpdateItem"),
     }
     assert not [part for part in allowed if part["Resource"] == "*"]
+
+
+def test_only_the_queue_worker_may_put_messages_off_and_only_those_of_its_queue() -> None:
+    granted = {
+        (name, json.dumps(part["Resource"]))
+        for name, role in resources("AWS::IAM::Role").items()
+        for part in parts(role)
+        if "sqs:ChangeMessageVisibility" in part.get("Action", ())
+    }
+    assert granted == {("QueueRole", '{"Fn::GetAtt": "Queue.Arn"}')}
 
 
 # Settings

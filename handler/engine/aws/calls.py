@@ -161,6 +161,13 @@ def json_object(text: object) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
+def by_id(answer: Mapping[str, Any], kind: str) -> dict[str, dict[str, Any]]:
+    """The entries of one kind in the answer to a batch."""
+    entries = answer.get(kind)
+    found = entries if isinstance(entries, list) else []
+    return {str(entry.get("Id")): entry for entry in found if isinstance(entry, dict)}
+
+
 def refusal(service: str, response: requests.Response) -> str:
     """What AWS says about a request that it turned down, which shows no secret of ours."""
     text = " ".join(response.text.split())

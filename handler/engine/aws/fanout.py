@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from handler.clock import Deadline
 from handler.engine.aws.access import AwsAccess
-from handler.engine.aws.calls import aws_session, call
+from handler.engine.aws.calls import aws_session, by_id, call
 from handler.errors import AwsFault, CloudError
 from handler.model.masking import beginning
 
@@ -107,7 +107,7 @@ class _Post:
             for number in batch:
                 self.problems[number] = str(exc)
             return []
-        sent, failed = _by_id(answer, "Successful"), _by_id(answer, "Failed")
+        sent, failed = by_id(answer, "Successful"), by_id(answer, "Failed")
         for number in batch:
             self.problems[number] = _why_not_sent(self.bodies[number], sent.get(str(number)), failed.get(str(number)))
         # What SQS calls the sender's fault would be refused again.
@@ -137,13 +137,6 @@ def _why_not_sent(body: str, sent: Mapping[str, Any] | None, failed: Mapping[str
         return "sqs did not say what became of it"
     own = hashlib.md5(body.encode(), usedforsecurity=False).hexdigest()
     return "" if sent.get("MD5OfMessageBody") == own else "sqs received something else"
-
-
-def _by_id(answer: Mapping[str, Any], kind: str) -> dict[str, dict[str, Any]]:
-    """The entries of one kind in the answer to a batch."""
-    entries = answer.get(kind)
-    found = entries if isinstance(entries, list) else []
-    return {str(entry.get("Id")): entry for entry in found if isinstance(entry, dict)}
 
 
 def _packed(sizes: Sequence[int], room: int) -> Iterator[list[int]]:

@@ -9,6 +9,7 @@ from tests.chaos.observer.deletions import check_deletions
 from tests.chaos.observer.index import index_of
 from tests.chaos.observer.leaks import check_secrets
 from tests.chaos.observer.messages import check_all_messages, check_messages
+from tests.chaos.observer.postponed import check_postponed, check_turns
 from tests.chaos.observer.proofs import check_proofs
 from tests.chaos.observer.released import check_released
 from tests.chaos.observer.repetitions import check_allowances, check_repetitions
@@ -23,6 +24,8 @@ CHECKS: tuple[Callable[[Case], None], ...] = (
     check_changes,
     check_caps,
     check_messages,
+    check_turns,
+    check_postponed,
     check_telling,
     check_proofs,
     check_released,

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from tests.chaos.history import History, Message
 from tests.chaos.observer.asked import Asked
 from tests.chaos.observer.case import Case, Violation, was_done
+from tests.chaos.observer.postponed import got_no_turn
 from tests.chaos.observer.truth import is_settled
 
 
@@ -63,7 +64,8 @@ def _is_returned_for_nothing(case: Case, asked: Asked) -> bool:
     if asked.problem or not asked.targets or case.invocation.frozen or not all(one.whole for one in case.requests):
         return False
     deleted = {image_id for image_id, sent in case.deletes.items() if any(map(was_done, sent))}
-    return asked.targets.keys() <= deleted and not _is_held(case, asked)
+    # What gets no turn comes back untouched, also if others have named the same images.
+    return asked.targets.keys() <= deleted and not _is_held(case, asked) and not got_no_turn(case, asked)
 
 
 def _is_held(case: Case, asked: Asked) -> bool:

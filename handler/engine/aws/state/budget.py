@@ -93,7 +93,8 @@ class Budget:
 
     def _spent(self) -> BudgetSpent:
         end = datetime.fromtimestamp(self._start(), UTC) + self.window
-        return BudgetSpent(f"the budget of {self.limit} deletions is used up until {end:%Y-%m-%d %H:%M} UTC")
+        message = f"the budget of {self.limit} deletions is used up until {end:%Y-%m-%d %H:%M} UTC"
+        return BudgetSpent(message, retry_after=(end - self.now).total_seconds())
 
 
 def _used(answer: dict[str, Any]) -> int:

@@ -1,0 +1,71 @@
+"""How an invocation ends: in time for all that must still be said, and so that nothing is sent any more."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from handler.clock import RESERVE, Deadline
+from handler.compose.warm import drop_access
+from handler.config import Settings
+from handler.engine.aws.state.allowance import Allowance
+from handler.errors import CloudError, DeadlineReached
+from handler.model.message import Received
+from handler.report.reporter import Reporter
+from handler.work.parallel import in_time
+from handler.work.run import Progress
+
+STACK_RESERVE = 10.0
+"""Seconds kept back to answer CloudFormation."""
+PUTTING_OFF = 1.5
+"""Seconds kept back to put messages off, beside those for the log and the answer, and that it takes at most."""
+LAST_CALLS = 4.0
+"""Seconds kept back to tell the state table, or the queue of failures, how an event has ended."""
+
+
+class Context(Protocol):
+    """The part of Lambda's context that we need."""
+
+    aws_request_id: str
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Milliseconds until the runtime ends the invocation."""
+
+
+def remaining_of(context: Context) -> Callable[[], float]:
+    """The seconds that the runtime still grants."""
+    return lambda: context.get_remaining_time_in_millis() / 1000
+
+
+def reserve_for(received: Received, settings: Settings) -> float:
+    """Seconds to keep back at the end of an invocation; more, the more images there turn out to be."""
+    reserve = STACK_RESERVE if any(message.call for message in received.messages) else RESERVE
+    if any(message.receipt for message in received.messages):
+        reserve += PUTTING_OFF
+    if received.may_come_again and (settings.state_table or settings.failed_to):
+        reserve += LAST_CALLS
+    return reserve
+
+
+@contextmanager
+def of(deadline: Deadline, progress: Progress) -> Iterator[None]:
+    """Make sure that nothing more is sent once the run has ended."""
+    try:
+        yield
+    finally:
+        # Lambda freezes what is still running, and thaws it in a later invocation. A late thread must not share its
+        # connections and its token with that one. It finds its own run halted before it can send anything; and if it
+        # has found that just before, it finds its connection closed.
+        deadline.halt(DeadlineReached("the invocation has ended"))
+        if progress.is_late:
+            deadline.fence.cut()
+            drop_access()
+
+
+def settle(allowance: Allowance, context: Context, reporter: Reporter) -> None:
+    """Leave what an event did not delete to its repetition, now that nothing more is sent; raises nothing."""
+    try:
+        problem = in_time(allowance.settle, Deadline(remaining_of(context), reserve=RESERVE), Progress(0))
+    except CloudError as error:
+        problem = str(error)
+    if problem:
+        reporter.warn("event.used_up", problem=problem, request_id=context.aws_request_id)

@@ -1,0 +1,93 @@
+"""How long a message is put off: until it makes sense that it comes again, and apart from the others. Pure.
+
+Every receive of a message counts, and after some it ends among the dead letters. So one that failed only because of the
+others in its batch, or because of the moment, must come again neither too early nor together with those others.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from handler.model.message import Message, Receipt
+from handler.model.outcome import Outcome, Result
+
+LONGEST = 41_400.0
+"""Seconds for which a message is put off at most. SQS takes 12 hours, from a receive that was some time before ours."""
+GROWTH, MOST_GROWTHS = 4, 3
+"""Each further time, a message is put off for so many times as long, and after so many times for as long again."""
+AFTER_A_FAULT, AFTER_A_PAUSE = 300.0, 1800.0
+"""Seconds at first, where the cloud was throttled or away, and where the function is paused."""
+SHORTEST_GAP, GAP_IN_RUNS = 60.0, 4.0
+"""Seconds between two messages at first, and how many times as long as this run: the next ones may last as long."""
+REASONS = frozenset({"over_limit", "deadline", "throttled", "unavailable", "budget", "paused"})
+"""Reasons to fail that pass with time, `over_limit` only where it is not the cap of a sweep."""
+
+
+class Postponement(NamedTuple):
+    """A message that is put off: for how many seconds, and why."""
+
+    message_id: str
+    receipt: Receipt
+    seconds: int
+    reasons: tuple[str, ...]
+
+
+def postponements(
+    messages: Sequence[Message], results: Sequence[Result], ran: float, draw: Callable[[], float]
+) -> list[Postponement]:
+    """The messages that are put off; all others stay hidden for as long as their queue says.
+
+    `ran` is how many seconds the run took, `draw` draws a number from 0 to 1. In a FIFO queue, what is held back is put
+    off for just as long as the message of its group that failed, so that their order stays.
+    """
+    by_id = {result.message_id: result for result in results}
+    # CloudFormation has its answer at once, and its message is done then, however that ended.
+    those = [message for message in messages if message.call is None]
+    known = [(message, message.receipt, by_id[message.id]) for message in those if message.receipt]
+    failed = [(message, receipt, passing) for message, receipt, result in known if (passing := _passing(result))]
+    found: list[Postponement] = []
+    of_group: dict[str, Postponement] = {}
+    for place, (message, receipt, passing) in enumerate(failed):
+        pace = _Pace(ran=ran, receives=receipt.receives, messages=len(failed))
+        seconds, reasons = pace.seconds(passing, place + draw()), sorted({outcome.reason for outcome in passing})
+        found.append(Postponement(message_id=message.id, receipt=receipt, seconds=seconds, reasons=tuple(reasons)))
+        if message.group is not None:
+            of_group[message.group] = found[-1]
+    held = [(message, receipt, of_group.get(message.group or "")) for message, receipt, result in known if result.held]
+    return found + [one._replace(message_id=message.id, receipt=receipt) for message, receipt, one in held if one]
+
+
+def _passing(result: Result) -> list[Outcome]:
+    """The images of a message whose failure passes with time."""
+    failed = [outcome for outcome in result.outcomes if outcome.failed and outcome.reason in REASONS]
+    return [outcome for outcome in failed if outcome.reason != "over_limit" or outcome.retry_after is not None]
+
+
+class _Pace(NamedTuple):
+    """What decides when a message comes again: how many seconds the run took, its receives, and how many failed."""
+
+    ran: float
+    receives: int
+    messages: int
+
+    def seconds(self, passing: Sequence[Outcome], place: float) -> int:
+        """Seconds for which the message at a place is put off."""
+        span = min(max(SHORTEST_GAP, GAP_IN_RUNS * self.ran) * self._growth() * self.messages, LONGEST / 2)
+        # Only a budget names the moment before which nothing can come of it; all else is a guess, and spread evenly.
+        latest = LONGEST if any(outcome.reason == "budget" for outcome in passing) else LONGEST - span
+        base = min(max(map(self._wait, passing)), latest)
+        return math.ceil(base + min(span, LONGEST - base) * place / self.messages)
+
+    def _wait(self, outcome: Outcome) -> float:
+        """Seconds until it makes sense to try an image again."""
+        # The next invocation has a limit and a deadline of its own.
+        if outcome.reason in {"over_limit", "deadline"}:
+            return 0.0
+        if outcome.reason == "budget" and outcome.retry_after is not None:
+            return max(outcome.retry_after - self.ran, 0.0)
+        first = AFTER_A_PAUSE if outcome.reason == "paused" else AFTER_A_FAULT
+        return max(first * self._growth(), outcome.retry_after or 0.0)
+
+    def _growth(self) -> int:
+        # It spreads the messages further apart as well: those of many batches may have met again.
+        return int(GROWTH ** min(self.receives - 1, MOST_GROWTHS))
