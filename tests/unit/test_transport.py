@@ -12,10 +12,10 @@ from keystoneauth1.exceptions import ClientException, HTTPClientError, HttpServe
 
 from handler import errors
 from handler.clock import ATTEMPTS, FIRST_PAUSE
+from handler.cloud.asking.failures import WIRE_ERRORS
 from handler.cloud.identity.keystone import KEYSTONE_ERRORS
 from handler.cloud.meanings import Meaning
 from handler.cloud.places.session import new_session
-from handler.cloud.transport import WIRE_ERRORS
 from tests.conftest import Invoke
 from tests.fakecloud import FakeCloud, Server
 from tests.fakecloud.api import Reply, Request
