@@ -8,17 +8,19 @@ from collections import deque
 
 SLOWEST = 0.5
 """Requests a second that a service is asked at least, so that it is found out when it takes more again."""
-DECREASE = 0.7
+DECREASE = 0.5
 KEPT = 0.9
 """The share of what was accepted in the last second that a decrease leaves at least."""
-INCREASE = 5.0
-"""Requests a second by which the rate has risen a second after a decrease; from then on it rises faster."""
+INCREASE = 3.0
+"""Requests a second by which the rate rises in a second, soon after a decrease; later on it rises ever faster."""
 FASTEST_INCREASE = 1.5
 """The factor by which one accepted answer raises the rate at most: a limit of ten a minute is not overrun at once."""
 EPOCH = 0.05
 """Seconds after a decrease in which what is sent still meets what led to it, and leads to no further one."""
 SECOND = 1.0
 """What is counted is counted over the last second, as most gateways do."""
+LAG = 0.05
+"""Seconds by which a turn may come late, as threads wake up, without making all later ones late as well."""
 SHORTEST = 0.1
 """Seconds that a rate is measured over at least."""
 
@@ -44,7 +46,7 @@ class Rate:
         self._sent.append(now)
         _forget(self._sent, now)
         if self.per_second is not None:
-            self.next_at = max(self.next_at, now) + 1 / self.per_second
+            self.next_at = max(self.next_at, now - LAG) + 1 / self.per_second
 
     def accepted(self, now: float) -> None:
         """Note an answer that asks for nothing: the longer there was no other one, the faster the rate rises."""
@@ -52,7 +54,7 @@ class Rate:
         _forget(self._accepted, now)
         if self.per_second is not None:
             seconds = now - self._decreased_at
-            risen = self._low + INCREASE * (seconds + seconds**2)
+            risen = self._low + INCREASE * (seconds + 3 * seconds**3)
             self.per_second = max(self.per_second, min(risen, self.per_second * FASTEST_INCREASE))
 
     def throttled(self, sent_at: float, now: float) -> None:
