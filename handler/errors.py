@@ -108,12 +108,13 @@ class CloudError(ReaperError):
         ends_run = type(self).ends_run if ends_run is None else ends_run
         vars(self).update(retry_after=retry_after, ends_run=ends_run, is_paced=is_paced)
 
-    def anew(self, *, ends_run: bool | None = None) -> Self:
+    def anew(self, *, ends_run: bool | None = None, retry_after: float | None = None) -> Self:
         """A new error that says the same, for another thread, or for another place to raise it.
 
         Unless it is said here, the class says whether it ends the run: elsewhere that may be otherwise.
         """
-        return type(self)(str(self), retry_after=self.retry_after, ends_run=ends_run, is_paced=self.is_paced)
+        seconds = self.retry_after if retry_after is None else retry_after
+        return type(self)(str(self), retry_after=seconds, ends_run=ends_run, is_paced=self.is_paced)
 
 
 class Denied(CloudError):

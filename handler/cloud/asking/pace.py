@@ -36,7 +36,8 @@ class Pace:
             # Again if the turn was put off in the meantime.
             while (due := self._due()) > max(waited_until, now := self._deadline.now()):
                 self._deadline.check()
-                self._deadline.pause(due - now, self._why.anew())
+                # It names the time until this turn, so that nobody takes the wait for one more try.
+                self._deadline.pause(due - now, self._why.anew(retry_after=due - now))
                 waited_until = due
             if charged:
                 self.charge()
