@@ -25,7 +25,7 @@ class Simulation:
         self.now = 0.0
         self.limit = limit
         self.latency = latency
-        self._random = random.Random(seed)  # noqa: S311 (a simulation)
+        self._random = random.Random(seed)
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = itertools.count()
 
@@ -116,7 +116,7 @@ def test_ten_workers_share_one_limit(kind: Kind, latency: float) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_worker_uses_a_limit_up(kind: Kind) -> None:
     walls = [workers_behind(kind, 0.003, seed, (600, 0.0))[0].took for seed in range(5)]
-    assert statistics.median(walls) <= 1.1 * 600 * 2 / 200
+    assert statistics.median(walls) <= 1.15 * 600 * 2 / 200
 
 
 @pytest.mark.parametrize("kind", KINDS)
