@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from threading import Event
 
-from handler.errors import CloudError, DeadlineReached
+from handler.errors import CloudError, DeadlineReached, Throttled
 from handler.fence import Fence
 
 RESERVE = 1.0
@@ -19,8 +19,10 @@ SHORTEST_REQUEST = 1.0
 LONGEST_REQUEST = 20.0
 LONGEST_CONNECT = 5.0
 ATTEMPTS = 4
+"""How often something is tried that fails; one that is throttled is tried for as long as there is time."""
 FIRST_PAUSE = 0.5
-"""Seconds before the second attempt; each further pause is twice as long."""
+"""Seconds before the second attempt; each further pause is twice as long, up to the longest."""
+LONGEST_PAUSE = 16.0
 
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
 
@@ -98,10 +100,14 @@ class Deadline:
 
     def pause(self, seconds: float, after: CloudError) -> None:
         """Wait before another try; if there is no time for one, raise `after`, the error of the last try."""
-        if self._halted_by is not None or self.left() - seconds < self._shortest:
-            raise after
+        self.check_pause(seconds, after)
         self._sleep(seconds)
         self.check()
+
+    def check_pause(self, seconds: float, after: CloudError) -> None:
+        """Raise `after`, the error of the last try, if there is no time for a pause and another try."""
+        if self._halted_by is not None or self.left() - seconds < self._shortest:
+            raise after
 
 
 class Backoff:
@@ -109,12 +115,25 @@ class Backoff:
 
     def __init__(self, deadline: Deadline) -> None:
         self._deadline = deadline
-        self._pauses = iter([FIRST_PAUSE * 2**n for n in range(ATTEMPTS - 1)])
+        self._failures = 0
+        self._throttled = 0
 
     def wait(self, error: CloudError) -> None:
         """Wait after an attempt that failed; raises its error if another attempt can't help, or would be too late."""
-        pause = next(self._pauses, None)
-        if pause is None or not error.may_retry:
+        if error.is_paced:
+            # The next attempt waits for its turn, where it can be told to go on earlier, or later, than now.
+            self._deadline.check_pause(error.retry_after or 0.0, error)
+        else:
+            pause = self._next_pause(error)
+            # Jitter, so that workers that were throttled together do not come back together.
+            self._deadline.pause(max(error.retry_after or 0.0, random.uniform(pause / 2, pause)), error)  # noqa: S311
+
+    def _next_pause(self, error: CloudError) -> float:
+        # Who asks for fewer requests will take this one, too, only later: it is no failure, however often it is said.
+        if isinstance(error, Throttled):
+            self._throttled += 1
+        else:
+            self._failures += 1
+        if not error.may_retry or self._failures >= ATTEMPTS:
             raise error
-        # Jitter, so that workers that were throttled together do not come back together.
-        self._deadline.pause(max(error.retry_after or 0.0, random.uniform(pause / 2, pause)), error)  # noqa: S311
+        return min(FIRST_PAUSE * 2.0 ** (self._throttled + self._failures - 1), LONGEST_PAUSE)

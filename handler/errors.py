@@ -93,23 +93,29 @@ class CloudError(ReaperError):
     `reason` is the reason of the outcome, `may_retry` says whether asking again at once can help, `ends_run` whether
     every other image of the run would meet the same end. `retry_after` is the seconds after which another try makes
     sense, if that is known: the cloud has named a time, or a limit counts anew.
+    `is_paced` says that the pace of its service keeps back what is sent next, so that no other pause is needed.
     """
 
     reason: ClassVar[str]
     may_retry: ClassVar[bool] = False
     ends_run: bool = False
     retry_after: float | None
+    is_paced: bool
 
-    def __init__(self, message: str, *, retry_after: float | None = None, ends_run: bool | None = None) -> None:
+    def __init__(
+        self, message: str, *, retry_after: float | None = None, ends_run: bool | None = None, is_paced: bool = False
+    ) -> None:
         super().__init__(message)
-        vars(self).update(retry_after=retry_after, ends_run=type(self).ends_run if ends_run is None else ends_run)
+        ends_run = type(self).ends_run if ends_run is None else ends_run
+        vars(self).update(retry_after=retry_after, ends_run=ends_run, is_paced=is_paced)
 
-    def anew(self, *, ends_run: bool | None = None) -> Self:
+    def anew(self, *, ends_run: bool | None = None, retry_after: float | None = None) -> Self:
         """A new error that says the same, for another thread, or for another place to raise it.
 
         Unless it is said here, the class says whether it ends the run: elsewhere that may be otherwise.
         """
-        return type(self)(str(self), retry_after=self.retry_after, ends_run=ends_run)
+        seconds = self.retry_after if retry_after is None else retry_after
+        return type(self)(str(self), retry_after=seconds, ends_run=ends_run, is_paced=self.is_paced)
 
 
 class Denied(CloudError):

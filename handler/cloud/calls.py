@@ -69,9 +69,21 @@ class Cloud:
 
     def image(self, image_id: str) -> Image | None:
         """Read an image through the image service."""
+        return self._image(image_id, self._transport.read)
+
+    def image_to_judge(self, image_id: str, first: Callable[[], object]) -> Image | None:
+        """Read an image that may be deleted at once.
+
+        `first` is called right before each request for its record, and may raise CloudError: the record is newer than
+        what is found out there, and that has not grown old while we waited for our turn.
+        """
+        deletion = self._addresses.deletion(image_id)
+        return self._image(image_id, lambda url: self._transport.read_to_delete(url, deletion, first))
+
+    def _image(self, image_id: str, read: Callable[[str], Record | None]) -> Image | None:
         if not self._addresses.image.url and self._knows_gone(image_id):
             return None
-        payload = self._transport.read(f"{self._addresses.images}/{image_id}")
+        payload = read(f"{self._addresses.images}/{image_id}")
         return None if payload is None else payloads.read_image(payload, image_id)
 
     def record(self, image_id: str) -> Record | None:

@@ -127,6 +127,7 @@ TABLE = (
         words=r"image (\S{36} )?((could not|cannot) be deleted because it )?(is in use|has (a )?snapshot)",
     ),
     Row(Meaning.IN_USE, statuses="500", codes="-", words=r"unexpected api error.*nova\.exception\.imagedeleteconflict"),
+    Row(Meaning.UNEXPECTED, statuses="413", codes="- ~", words=r"exceeded on the number of allowed image tags"),
     # The status, where nothing else is known.
     Row(Meaning.DONE, statuses="200 204"),
     Row(Meaning.UNCONFIRMED, statuses="201 202"),

@@ -7,58 +7,22 @@ from typing import Any, NamedTuple, TypeVar
 
 import requests
 from requests import exceptions as wire
-from urllib3.exceptions import HTTPError, InvalidHeader, NewConnectionError
-from urllib3.util import Retry
+from urllib3.exceptions import HTTPError
 
 from handler.clock import Backoff, Deadline
+from handler.cloud.asking.failures import error_of, error_of_wire
+from handler.cloud.asking.pace import Pace, Paces
 from handler.cloud.fields import Record, read_body, read_date
 from handler.cloud.identity.identity import Identity
 from handler.cloud.meanings import Answer, Meaning, read_answer, request_id_of
-from handler.cloud.places.authorities import checked_with
 from handler.cloud.places.catalogue import Catalogue
 from handler.errors import (
-    AnswerLost,
-    BackupLeft,
     CloudError,
-    CredentialsRefused,
-    Denied,
     Throttled,
     TurnedDown,
-    Unanswered,
-    Unavailable,
     Unexpected,
-    Unreachable,
 )
 from handler.model.image import UUID
-
-ERRORS: Mapping[Meaning, type[CloudError]] = {
-    Meaning.UNAUTHENTICATED: CredentialsRefused,
-    Meaning.DENIED: Denied,
-    Meaning.THROTTLED: Throttled,
-    Meaning.UNAVAILABLE: Unavailable,
-    Meaning.BACKUP_LEFT: BackupLeft,
-    Meaning.UNEXPECTED: Unexpected,
-}
-"""The meanings that become an error. The others are answers to our question, and are returned as values."""
-
-# The order matters: in requests, a ConnectTimeout is a Timeout and a ConnectionError as well, and the errors of proxies
-# and of TLS are ConnectionErrors.
-WIRE_ERRORS: tuple[tuple[type[Exception], type[CloudError]], ...] = (
-    (wire.ProxyError, Unreachable),
-    (wire.SSLError, Unreachable),
-    (wire.ConnectTimeout, Unreachable),
-    (wire.Timeout, Unanswered),
-    (wire.ConnectionError, AnswerLost),
-    (wire.ChunkedEncodingError, AnswerLost),
-    (wire.ContentDecodingError, AnswerLost),
-    (Exception, Unexpected),
-)
-"""Our error for each error of requests; the first class that fits decides, but see `_translated`."""
-
-SILENT = frozenset({requests.codes.bad_gateway, requests.codes.gateway_timeout})
-"""The statuses of a gateway that has had no answer itself."""
-TURNED_DOWN = frozenset({400, 404})
-"""The statuses of a request that is wrong, or names something that the cloud does not know."""
 
 T = TypeVar("T")
 
@@ -84,6 +48,7 @@ class Transport:
         """The last moment at which the cloud asked for fewer requests."""
         self._session = session
         self._identity = identity
+        self._paces = Paces(deadline)
 
     def project_id(self) -> str:
         """The project that we act for."""
@@ -97,10 +62,28 @@ class Transport:
         """GET a JSON object; None if the cloud says that the image does not exist."""
         return self.read_dated(url, params).payload
 
-    def read_dated(self, url: str, params: Mapping[str, str] | None = None) -> Dated:
-        """GET a JSON object, and tell how old it is."""
+    def read_to_delete(self, url: str, deletion: str, first: Callable[[], object]) -> Record | None:
+        """GET a JSON object, whose image may be deleted at once at the address `deletion`, which has its turn as well.
+
+        `first` is called when it is our turn, before each request, and may raise CloudError: what it finds out does not
+        grow old while we wait.
+        """
+
+        def begin() -> None:
+            if (pace := self._paces.of(deletion)) is not self._paces.of(url):
+                pace.wait(charged=False)
+            first()
+
+        return self.read_dated(url, first=begin).payload
+
+    def read_dated(
+        self, url: str, params: Mapping[str, str] | None = None, first: Callable[[], object] = lambda: None
+    ) -> Dated:
+        """GET a JSON object, and tell how old it is; `first` is called when it is our turn, before each request."""
 
         def attempt() -> tuple[float, requests.Response, Answer]:
+            self._paces.of(url).wait()
+            first()
             asked_at = self.deadline.now()
             return asked_at, *self._ask("GET", url, params=params)
 
@@ -126,7 +109,12 @@ class Transport:
 
         Raises TurnedDown if the image, or the tag to be taken off it, does not exist.
         """
-        _, answer = self.persist(lambda: self._ask(method, url, json=body))
+
+        def attempt() -> tuple[requests.Response, Answer]:
+            self._paces.of(url).wait()
+            return self._ask(method, url, json=body)
+
+        _, answer = self.persist(attempt)
         # Nothing but DONE: a proxy's page that comes with a 200 must not count as a tag that was set.
         if answer.meaning is not Meaning.DONE:
             message = f"{method} answered {answer}"
@@ -138,6 +126,9 @@ class Transport:
         `permit` is called when the connection stands, right before the request is sent, and may raise CloudError.
         """
         # Not repeated here, not even with a new token: the image must be judged again before another DELETE is sent.
+        # It does not wait for a turn, in which its judgement would grow old: its GET has had one for both, and those
+        # who come later wait the longer for it.
+        self._paces.of(url).charge()
         response, answer = self._ask("DELETE", url, permit, json=body)
         return answer, response.elapsed.total_seconds() * 1000
 
@@ -160,6 +151,7 @@ class Transport:
         """Send one request; raises the error that its answer means, if it means one."""
         # First, since a new token takes some of the time from which the time-outs below are made.
         auth = self._identity.auth(self.deadline)
+        pace, sent_at = self._paces.of(url), self.deadline.now()
         try:
             # Redirects are not followed: they would carry the token to another host.
             with self.deadline.fence.around(permit):
@@ -168,49 +160,31 @@ class Transport:
                 )
         # urllib3's own error comes through requests where an address can't be parsed.
         except (wire.RequestException, HTTPError) as exc:
-            raise self._translated(exc) from exc
+            raise error_of_wire(exc, self._identity.scrub, self._session) from exc
         # The caller reads the body as JSON. It may be a long list, and need not be decoded here as well.
         if method == "GET" and response.status_code == requests.codes.ok:
+            pace.accepted()
             return response, Answer(Meaning.DONE, response.status_code)
         body = response.content.decode(errors="replace")
         answer = read_answer(response.status_code, body, response.headers, self._identity.scrub)
         if _is_of_another(answer, url):
             answer = answer._replace(meaning=Meaning.UNEXPECTED)
-        error = self._error_of(answer)
+        error = error_of(method, response, answer)
+        self._keep_pace(pace, sent_at, error)
         if error is not None:
-            message = f"{method} answered {answer}"
-            raise error(message, retry_after=_retry_after(response))
+            raise error
         return response, answer
 
-    def _error_of(self, answer: Answer) -> type[CloudError] | None:
-        error = ERRORS.get(answer.meaning)
-        if error is Throttled:
+    def _keep_pace(self, pace: Pace, sent_at: float, error: CloudError | None) -> None:
+        if error is None or not error.is_paced:
+            pace.accepted()
+            return
+        if isinstance(error, Throttled):
             self.throttled_at = self.deadline.now()
-        if error is Unavailable and answer.status in SILENT:
-            return AnswerLost
-        return TurnedDown if error is Unexpected and answer.status in TURNED_DOWN else error
-
-    def _translated(self, error: wire.RequestException | HTTPError) -> CloudError:
-        ours = next(ours for theirs, ours in WIRE_ERRORS if isinstance(error, theirs))
-        # To requests, a connection that was refused and one that was cut are the same. Only the first says that there
-        # is nobody to ask, which ends the run.
-        cause = getattr(error.args[0], "reason", None) if error.args else None
-        if isinstance(cause, NewConnectionError):
-            ours = Unreachable
-        url = error.request.url if isinstance(error, wire.SSLError) and error.request is not None else None
-        return ours(self._identity.scrub(f"{type(error).__name__}: {error}{checked_with(self._session, url)}"))
+        pace.throttled(sent_at, error)
 
 
 def _is_of_another(answer: Answer, url: str) -> bool:
     """Whether an answer says of another image than the one that was asked for that it does not exist."""
     named = re.findall(UUID, answer.message) if answer.meaning is Meaning.GONE else []
     return bool(named) and not any(image_id.casefold() in url.casefold() for image_id in named)
-
-
-def _retry_after(response: requests.Response) -> float | None:
-    """The seconds that the cloud asks us to wait, whether it gives a number or a date."""
-    header = response.headers.get("Retry-After")
-    try:
-        return Retry().parse_retry_after(header) if header else None
-    except (InvalidHeader, ValueError, OverflowError):  # a number of 5000 digits, a date in the year 99999
-        return None

@@ -38,7 +38,7 @@ REFUSALS: Mapping[Meaning, str] = {
 }
 """The meanings with which the cloud refuses a deletion, and the reason that each becomes."""
 MOST_JUDGEMENTS = 6
-"""How often one image is judged at most: once, and five times anew."""
+"""How often one image is judged too early for its DELETE at most: once, and five times anew."""
 
 
 class _Tries:
@@ -59,8 +59,6 @@ class _Tries:
 
     def failed(self, error: CloudError) -> None:
         """Wait before the next DELETE; raises the error if no further one can help."""
-        if isinstance(error, Outdated):  # nothing was sent
-            return
         # By now there is a new token, which may be accepted. If it is refused as well, that is for good.
         if isinstance(error, CredentialsRefused) and not self._was_refused:
             self._was_refused = True
@@ -68,8 +66,8 @@ class _Tries:
         self.is_lost = self.is_lost or isinstance(error, AnswerLost)
         self._backoff.wait(error)
 
-    def count(self, judgement: Judgement) -> None:
-        """Count a judgement that led to no deletion; raises Throttled or Unavailable if there were enough of them."""
+    def count_late(self, judgement: Judgement) -> None:
+        """Count a judgement that was too late for its DELETE; raises Throttled or Unavailable at one too many."""
         if self._judgements >= MOST_JUDGEMENTS:
             kind = Throttled if self._run.cloud.was_throttled_since(self._began_at) else Unavailable
             known = f"what was known of {judgement.expiry.of}"
@@ -84,7 +82,6 @@ def deleted(judgement: Judgement, job: Job, run: Run) -> Outcome:
     while True:
         if result := _tried(judgement, job, run, tries):
             return result
-        tries.count(judgement)
         again = judged_again(job, run)
         # What was counted stays counted if the image is refused now: one deletion too few is safe.
         if isinstance(again, Outcome):
@@ -96,6 +93,7 @@ def _tried(judgement: Judgement, job: Job, run: Run, tries: _Tries) -> Outcome |
     """Send one DELETE; None if the image must be judged anew before another one."""
     # The budget may have taken its time.
     if run.deadline.now() > judgement.expiry.at:
+        tries.count_late(judgement)
         return None
     # As late as can be, so that the journal names few images that were spared. If the line can't be written, no DELETE
     # is sent.
@@ -105,6 +103,9 @@ def _tried(judgement: Judgement, job: Job, run: Run, tries: _Tries) -> Outcome |
         tries.journaled = judgement.image
     try:
         reply = _send(judgement, job, run)
+    except Outdated:  # nothing was sent
+        tries.count_late(judgement)
+        return None
     except CloudError as error:
         tries.failed(error)
         return None

@@ -70,10 +70,15 @@ class Judgement(NamedTuple):
 
 def read_for(job: Job, run: Run, shared_with: tuple[str, ...] | None = None) -> Reading | None:
     """Read an image for its judgement; None if it is gone."""
+    uses: Uses | None = None
+
+    def ask() -> None:
+        nonlocal uses
+        uses = run.in_use.ask() if run.in_use else None
+
     # In this order, since the record must be newer than every list that it is judged with: while the list of servers is
     # tried again and again, the image may be renamed, kept or shelved.
-    uses = run.in_use.ask() if run.in_use else None
-    image = run.cloud.image(job.target.image_id)
+    image = run.cloud.image_to_judge(job.target.image_id, ask)
     if image is None:
         return None
     expiry = Expiry(run.deadline.now() + GOOD_FOR, f"the image ({GOOD_FOR:g} second)")

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.fakecloud import FakeCloud, Server
+from tests.fakecloud.api import Answers
+from tests.fakecloud.gateway import LIMITS, Gateway
 
 DEMO_SEED = Path(__file__).with_name("seed_demo.json")
 UNSET = """for name in $(env | sed -n 's/^\\(OS_[A-Z_]*\\)=.*/\\1/p'); do unset "$name"; done\n"""
@@ -25,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     ends = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, ends)
     try:
-        serving = Server(cloud, host=options.host, port=options.port)
+        serving = Server(_behind_a_limit(cloud, options), host=options.host, port=options.port)
     except OSError as exc:
         sys.exit(f"port {options.port}: {exc.strerror}")
     with serving as server:
@@ -39,6 +41,13 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def _behind_a_limit(cloud: FakeCloud, options: argparse.Namespace) -> Answers:
+    if not options.limit:
+        return cloud
+    limit = LIMITS[options.limit_kind](options.limit)
+    return Gateway(cloud, limit, options.limit_status, options.limit_retry_after)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.fakecloud", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
@@ -49,6 +58,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--env", type=Path, help="a file to write, that sets the variables of a client in a shell")
     parser.add_argument("--page-size", type=int, default=1000, help="what a page may hold at most")
     parser.add_argument("--delay", type=float, default=0.0, help="seconds that each answer but Keystone's takes")
+    parser.add_argument("--limit", type=float, default=0.0, help="requests a second that a gateway lets pass")
+    parser.add_argument("--limit-kind", choices=LIMITS, default="bucket", help="how it counts")
+    parser.add_argument("--limit-status", type=int, default=429, help="what it answers to the others")
+    parser.add_argument("--limit-retry-after", help="the Retry-After of that answer; without, it has none")
     return parser
 
 

@@ -225,8 +225,9 @@ def test_after_three_images_without_an_answer_the_rest_is_not_tried(
 
 def test_who_pauses_wakes_up_when_the_run_ends(cloud: FakeCloud, stage: Stage) -> None:
     waiting, refused = cloud.add_image(), cloud.add_image()
-    cloud.fault("GET", f"{waiting}$", status=429, headers={"Retry-After": "30"})
-    cloud.fault("GET", f"{refused}$", status=401, delay=0.3, times=None)
+    # Both are on their way before the first is told to wait, and with it everybody.
+    cloud.fault("GET", f"{waiting}$", status=429, headers={"Retry-After": "30"}, delay=0.3)
+    cloud.fault("GET", f"{refused}$", status=401, delay=0.6, times=None)
     cloud.fault("POST", TOKENS_PATH, status=401, skip=1, times=None)
     context = Context(60)
     assert set(stage.outcomes([waiting, refused], context).values()) == {("failed", "denied")}

@@ -208,13 +208,20 @@ def test_an_image_that_is_read_too_slowly_for_what_is_known_of_servers_fails_and
     assert (cloud.calls_of("DELETE"), image in cloud.images) == ([], True)
 
 
-def test_a_cloud_that_throttles_every_reading_for_long_is_told_as_throttled(cloud: FakeCloud, run: Run) -> None:
+def test_servers_are_not_too_old_for_an_image_that_is_throttled_each_time_it_is_read(
+    cloud: FakeCloud, run: Run
+) -> None:
     image, later = cloud.add_image(), {"Retry-After": "8"}
-    for skip in range(12):
-        cloud.fault("GET", f"{image}$", status=429, headers=later, skip=skip)
+    cloud.fault("GET", f"{image}$", status=429, headers=later, times=12)
+    assert reap(run, [image])[image].outcome == "deleted"
+
+
+def test_a_server_that_is_made_while_an_image_is_throttled_saves_it(cloud: FakeCloud, run: Run) -> None:
+    image = cloud.add_image()
+    start = lambda: cloud.add_server(image=image)  # noqa: E731 (a fault wants to be told in a word)
+    cloud.fault("GET", f"{image}$", status=429, headers={"Retry-After": "4"}, then=start)
     outcome = reap(run, [image])[image]
-    assert (outcome.outcome, outcome.reason) == ("failed", "throttled")
-    assert not cloud.calls_of("DELETE")
+    assert (outcome.outcome, outcome.reason) == ("refused", "in_use")
 
 
 def test_a_record_that_changed_before_its_delete_is_written_down_again(

@@ -66,7 +66,8 @@ def test_novas_text_for_an_image_that_is_gone_is_understood(invoke: Invoke, clou
 def test_what_iam_says_in_its_flat_form_reaches_the_detail(
     invoke: Invoke, cloud: FakeCloud, status: int, reason: str
 ) -> None:
-    cloud.fault("POST", TOKENS, status=status, body=flat("IAM.0011", "Account locked."), times=None)
+    later = {"Retry-After": "3600"}
+    cloud.fault("POST", TOKENS, status=status, headers=later, body=flat("IAM.0011", "Account locked."), times=None)
     run = invoke({"image_ids": [UNKNOWN_ID]})
     assert run.outcomes == {UNKNOWN_ID: ("failed", reason)}
     assert f"HTTP {status} IAM.0011 Account locked." in run.answer["outcomes"][0]["detail"]

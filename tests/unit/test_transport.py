@@ -11,11 +11,11 @@ import requests.exceptions
 from keystoneauth1.exceptions import ClientException, HTTPClientError, HttpServerError
 
 from handler import errors
-from handler.clock import ATTEMPTS, FIRST_PAUSE
+from handler.clock import ATTEMPTS, FIRST_PAUSE, LONGEST_PAUSE
+from handler.cloud.asking.failures import WIRE_ERRORS
 from handler.cloud.identity.keystone import KEYSTONE_ERRORS
 from handler.cloud.meanings import Meaning
 from handler.cloud.places.session import new_session
-from handler.cloud.transport import WIRE_ERRORS
 from tests.conftest import Invoke
 from tests.fakecloud import FakeCloud, Server
 from tests.fakecloud.api import Reply, Request
@@ -24,12 +24,17 @@ from tests.faults import IMAGE_PATH, TOKENS_PATH, Clock, closed_port, debug_urll
 from tests.faults import new_transport as transport_of
 
 PASSING = {
-    **{str(status): FaultOptions(status=status) for status in (408, 429, 500, 502, 503, 504)},
-    "429 of the gateway": FaultOptions(status=429, body={"error_code": "APIGW.0308", "error_msg": "throttled"}),
+    **{str(status): FaultOptions(status=status) for status in (408, 500, 502, 503, 504)},
     "page": FaultOptions(status=502, body="<html>Bad Gateway</html>", content_type="text/html"),
     "cut": FaultOptions(status=500, cut=True),
     "half": FaultOptions(status=500, cut="half", body="x" * 1000),
     "wrong length": FaultOptions(status=500, length=9999, body="x" * 1000),
+}
+THROTTLED = {
+    **{str(status): FaultOptions(status=status) for status in (413, 429)},
+    "429 of the gateway": FaultOptions(status=429, body={"error_code": "APIGW.0308", "error_msg": "throttled"}),
+    "400 of IMS": FaultOptions(status=400, body={"error": {"code": "IMG.0060", "message": "Flow control."}}),
+    "202 of ECS": FaultOptions(status=202, body={"error": {"code": "Common.0024", "message": "Flow limit exceeded."}}),
 }
 BROKEN_SUCCESS = {
     "cut": FaultOptions(status=None, cut=True),
@@ -168,10 +173,35 @@ def test_a_fault_that_does_not_pass_is_met_four_times(
     image_id = cloud.add_image()
     cloud.fault("DELETE", IMAGE_PATH, **PASSING[fault] | FaultOptions(times=None))
     outcome = reap(new_run(cloud, server, clock), [image_id])[image_id]
-    assert (outcome.outcome, outcome.reason) == ("failed", "throttled" if "429" in fault else "unavailable")
+    assert (outcome.outcome, outcome.reason) == ("failed", "unavailable")
     assert len(cloud.calls_of("DELETE")) == ATTEMPTS
     assert image_id in cloud.images
     assert within_bounds(clock.pauses)
+
+
+@pytest.mark.parametrize("fault", THROTTLED)
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_what_is_throttled_is_tried_again_until_it_is_done(
+    method: str, fault: str, cloud: FakeCloud, server: Server, clock: Clock
+) -> None:
+    image_id = cloud.add_image()
+    cloud.fault(method, IMAGE_PATH, **THROTTLED[fault] | FaultOptions(times=ATTEMPTS + 5))
+    assert reap(new_run(cloud, server, clock), [image_id])[image_id].outcome == "deleted"
+    assert list(cloud.dead) == [image_id]
+
+
+@pytest.mark.parametrize("fault", THROTTLED)
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_what_is_throttled_to_the_end_is_asked_for_ever_more_slowly_and_fails(
+    method: str, fault: str, cloud: FakeCloud, server: Server
+) -> None:
+    image_id, clock = cloud.add_image(), Clock(60)
+    cloud.fault(method, IMAGE_PATH, **THROTTLED[fault] | FaultOptions(times=None))
+    outcome = reap(new_run(cloud, server, clock), [image_id])[image_id]
+    assert (outcome.outcome, outcome.reason, image_id in cloud.images) == ("failed", "throttled", True)
+    assert f"{method} answered HTTP {THROTTLED[fault]['status']}" in outcome.detail
+    assert clock.remaining() < 5
+    assert ATTEMPTS < len(cloud.calls_of(method)) < 120
 
 
 @pytest.mark.parametrize("status", FINAL)
@@ -220,7 +250,7 @@ def test_the_cloud_may_name_the_time_to_come_again(cloud: FakeCloud, server: Ser
 @pytest.mark.parametrize("header", NO_TIME)
 def test_a_time_to_wait_that_is_none_is_ignored(header: str, cloud: FakeCloud, server: Server, clock: Clock) -> None:
     image_id = cloud.add_image()
-    cloud.fault("GET", IMAGE_PATH, status=429, headers={"Retry-After": NO_TIME[header]}, times=2)
+    cloud.fault("GET", IMAGE_PATH, status=500, headers={"Retry-After": NO_TIME[header]}, times=2)
     assert transport_of(cloud, server, clock).read(address(server, image_id))
     assert within_bounds(clock.pauses)
 
@@ -247,6 +277,15 @@ def test_keystone_is_tried_again_as_well(cloud: FakeCloud, server: Server, clock
     assert clock.pauses[1] == 7.0
 
 
+def test_keystone_that_throttles_is_asked_at_growing_pauses_until_it_answers(
+    cloud: FakeCloud, server: Server, clock: Clock
+) -> None:
+    cloud.fault("POST", TOKENS_PATH, status=429, times=ATTEMPTS + 5)
+    assert transport_of(cloud, server, clock).project_id()
+    longest = [min(FIRST_PAUSE * 2**n, LONGEST_PAUSE) for n in range(ATTEMPTS + 5)]
+    assert all(most / 2 <= pause <= most for pause, most in zip(clock.pauses, longest, strict=True))
+
+
 @pytest.mark.parametrize("lost", [{"cut": True}, {"status": 502}, {"status": 504}, {"cut": "half", "body": "x" * 9}])
 def test_a_delete_of_ours_whose_answer_is_lost_is_told_as_ours(
     lost: FaultOptions, cloud: FakeCloud, server: Server, clock: Clock
@@ -269,14 +308,12 @@ def test_a_delete_that_was_turned_down_before_the_image_went_is_not_told_as_ours
     assert reap(new_run(cloud, server, clock), [image_id])[image_id].outcome == "already_gone"
 
 
-@pytest.mark.parametrize("fault", ["503", "429", "cut"])
+@pytest.mark.parametrize("fault", [PASSING["503"], THROTTLED["429"], PASSING["cut"]])
 def test_an_image_that_changed_before_a_delete_is_repeated_stays(
-    fault: str, cloud: FakeCloud, server: Server, clock: Clock
+    fault: FaultOptions, cloud: FakeCloud, server: Server, clock: Clock
 ) -> None:
     image_id = cloud.add_image()
-    cloud.fault(
-        "DELETE", IMAGE_PATH, **PASSING[fault] | FaultOptions(then=lambda: cloud.images[image_id].tags.append("keep"))
-    )
+    cloud.fault("DELETE", IMAGE_PATH, **fault | FaultOptions(then=lambda: cloud.images[image_id].tags.append("keep")))
     outcome = reap(new_run(cloud, server, clock), [image_id])[image_id]
     assert (outcome.outcome, outcome.reason) == ("refused", "kept")
     assert len(cloud.calls_of("DELETE")) == 1

@@ -1,0 +1,91 @@
+"""The errors of requests that were not answered, or whose answer is no value but an error."""
+
+from collections.abc import Callable, Mapping
+
+import requests
+from requests import exceptions as wire
+from urllib3.exceptions import HTTPError, InvalidHeader, NewConnectionError
+from urllib3.util import Retry
+
+from handler.cloud.meanings import Answer, Meaning
+from handler.cloud.places.authorities import checked_with
+from handler.errors import (
+    AnswerLost,
+    BackupLeft,
+    CloudError,
+    CredentialsRefused,
+    Denied,
+    Throttled,
+    TurnedDown,
+    Unanswered,
+    Unavailable,
+    Unexpected,
+    Unreachable,
+)
+
+ERRORS: Mapping[Meaning, type[CloudError]] = {
+    Meaning.UNAUTHENTICATED: CredentialsRefused,
+    Meaning.DENIED: Denied,
+    Meaning.THROTTLED: Throttled,
+    Meaning.UNAVAILABLE: Unavailable,
+    Meaning.BACKUP_LEFT: BackupLeft,
+    Meaning.UNEXPECTED: Unexpected,
+}
+"""The meanings that become an error. The others are answers to our question, and are returned as values."""
+
+# The order matters: in requests, a ConnectTimeout is a Timeout and a ConnectionError as well, and the errors of proxies
+# and of TLS are ConnectionErrors.
+WIRE_ERRORS: tuple[tuple[type[Exception], type[CloudError]], ...] = (
+    (wire.ProxyError, Unreachable),
+    (wire.SSLError, Unreachable),
+    (wire.ConnectTimeout, Unreachable),
+    (wire.Timeout, Unanswered),
+    (wire.ConnectionError, AnswerLost),
+    (wire.ChunkedEncodingError, AnswerLost),
+    (wire.ContentDecodingError, AnswerLost),
+    (Exception, Unexpected),
+)
+"""Our error for each error of requests; the first class that fits decides, but see `_translated`."""
+
+SILENT = frozenset({requests.codes.bad_gateway, requests.codes.gateway_timeout})
+"""The statuses of a gateway that has had no answer itself."""
+TURNED_DOWN = frozenset({400, 404})
+"""The statuses of a request that is wrong, or names something that the cloud does not know."""
+
+
+def error_of(method: str, response: requests.Response, answer: Answer) -> CloudError | None:
+    """The error that an answer means, None if it is a value."""
+    kind, retry_after = ERRORS.get(answer.meaning), _retry_after(response)
+    if kind is None:
+        return None
+    if kind is Unavailable and answer.status in SILENT:
+        kind = AnswerLost
+    if kind is Unexpected and answer.status in TURNED_DOWN:
+        kind = TurnedDown
+    # A service that is not there, and says when it will be, asks for fewer requests as well.
+    is_away = answer.status == requests.codes.service_unavailable and retry_after is not None
+    is_paced = kind is Throttled or (kind is Unavailable and is_away)
+    return kind(f"{method} answered {answer}", retry_after=retry_after, is_paced=is_paced)
+
+
+def error_of_wire(
+    error: wire.RequestException | HTTPError, scrub: Callable[[str], str], session: requests.Session
+) -> CloudError:
+    """The error of a request that has had no answer. `scrub` takes secrets out of a text."""
+    ours = next(ours for theirs, ours in WIRE_ERRORS if isinstance(error, theirs))
+    # To requests, a connection that was refused and one that was cut are the same. Only the first says that there
+    # is nobody to ask, which ends the run.
+    cause = getattr(error.args[0], "reason", None) if error.args else None
+    if isinstance(cause, NewConnectionError):
+        ours = Unreachable
+    url = error.request.url if isinstance(error, wire.SSLError) and error.request is not None else None
+    return ours(scrub(f"{type(error).__name__}: {error}{checked_with(session, url)}"))
+
+
+def _retry_after(response: requests.Response) -> float | None:
+    """The seconds that the cloud asks us to wait, whether it gives a number or a date."""
+    header = response.headers.get("Retry-After")
+    try:
+        return Retry().parse_retry_after(header) if header else None
+    except (InvalidHeader, ValueError, OverflowError):  # a number of 5000 digits, a date in the year 99999
+        return None
