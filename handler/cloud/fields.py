@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any
 
 from handler.errors import Unexpected
@@ -61,6 +62,7 @@ def read_time(value: object) -> datetime | None:
     return time.replace(tzinfo=time.tzinfo or UTC)
 
 
+@lru_cache(maxsize=16)  # many answers come within one second
 def read_date(header: str) -> datetime | None:
     """Read the time in a header of HTTP, in UTC; None if there is none that can be read."""
     try:

@@ -36,9 +36,11 @@ Client = Callable[[Sequence[str]], None]
 
 def race(name: str, ids: Sequence[str], environment: Mapping[str, str], warm: int = 0) -> Cost:
     """Let one client delete some images, the first of which only warm it up."""
+    # Without a proxy, and without a word about one, as on Lambda: requests looks for it at every request.
+    own = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     done = subprocess.run(  # noqa: S603 (every word of it is ours)
         [sys.executable, "-m", "tests.bench.racer", name, str(warm)],
-        env={"PATH": os.environ["PATH"], "no_proxy": "127.0.0.1", **environment},
+        env=own | environment,
         input=json.dumps(ids),
         stdout=subprocess.PIPE,
         text=True,

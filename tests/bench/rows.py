@@ -87,7 +87,11 @@ def as_line(row: Row) -> dict[str, object]:
     numbers = row.numbers
     told = {"least": min(numbers), "median": statistics.median(numbers), "most": max(numbers), "held": row.is_held}
     made_of = {"limit": row.most, "ours": list(row.ours), "theirs": list(row.theirs), "unit": row.unit}
-    return {"at": datetime.now(UTC).isoformat(timespec="seconds"), "revision": revision(), "row": row.what} | told | made_of
+    return (
+        {"at": datetime.now(UTC).isoformat(timespec="seconds"), "revision": revision(), "row": row.what}
+        | told
+        | made_of
+    )
 
 
 def revision() -> str:
