@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
@@ -40,17 +39,18 @@ def read_image(record: Record, image_id: str) -> Image | None:
     if record.get("id") != image_id:
         message = f"the cloud answered with image {record.get('id')!r}"
         raise Unexpected(message)
-    if text(record, "status") in GONE_STATUSES:
+    status = text(record, "status")
+    if status in GONE_STATUSES:
         return None
     return Image(
         id=image_id,
         name=text_or_none(record, "name"),
         owner=text_or_none(record, "owner"),
-        status=text(record, "status"),
+        status=status,
         visibility=one_of(record, "visibility", VISIBILITIES),
         protected=truth(record, "protected"),
         tags=frozenset(texts(record, "tags")),
-        properties=frozenset(record.keys() - CORE),
+        properties=frozenset() if CORE.issuperset(record) else frozenset(record.keys() - CORE),
         created_at=read_time(record.get("created_at")),
         updated_at=text_or_none(record, "updated_at"),
         size=_size(record),
@@ -64,11 +64,11 @@ def read_listed_image(record: Record, image_id: str) -> Image | None:
 
     Raises Unexpected for a record without an id.
     """
-    # Tried as it is: nearly every image of a project can be read.
-    with suppress(Unexpected):
+    try:  # as it is: nearly every image of a project can be read
         _owner(record, "owner")
         return read_image(record, image_id)
-    unread = tuple(field for field, read in _READERS.items() if not _is_readable(record, field, read))
+    except Unexpected:
+        unread = tuple(field for field, read in _READERS.items() if not _is_readable(record, field, read))
     image = read_image({**record, **{field: _KEEPING[field] for field in unread}}, image_id)
     return replace(image, record=record, unread=unread) if image else None
 
@@ -213,7 +213,7 @@ def label(thing: Record, prefix: str = "") -> str:
 
 def _size(record: Record) -> int | None:
     """The size in bytes. IMS gives it in `__image_size`, as a string, and leaves `size` empty or 0."""
-    told = record.get("__image_size", "")
+    told = record.get("__image_size")
     if isinstance(told, str) and re.fullmatch(r"[0-9]{1,18}", told):
         return int(told)
     size = record.get("size")

@@ -27,8 +27,9 @@ Condition = Callable[[Image, Select, datetime], str]
 def decide(images: Iterable[Image], sweep: SweepRequest, now: datetime) -> Iterator[Decision]:
     """Decide for each image whether the policy selects it, and if not, why not.
 
-    Images are read one by one; only those that meet the conditions are held in memory, and the newest of each group. A
-    group counts all active images of the project, even those that do not meet the conditions.
+    Images are read one by one. Only if the policy keeps the newest, those that meet the conditions are held in memory,
+    and the newest of each group. A group counts all active images of the project, even those that do not meet the
+    conditions.
     """
     newest = _Newest(sweep.keep) if sweep.keep else None
     matched = []
@@ -43,7 +44,7 @@ def decide(images: Iterable[Image], sweep: SweepRequest, now: datetime) -> Itera
         decision = Decision(image=image, objection=why_not, groups=groups)
         # Which images are the newest is known after the last one; until then, those that may go are held without their
         # records, which are nearly all of their size.
-        if why_not:
+        if why_not or not newest:
             yield decision
         else:
             matched.append(decision._replace(image=image.without_record()))

@@ -40,7 +40,7 @@ def race(name: str, ids: Sequence[str], environment: Mapping[str, str], warm: in
     own = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     done = subprocess.run(  # noqa: S603 (every word of it is ours)
         [sys.executable, "-m", "tests.bench.racer", name, str(warm)],
-        env=own | environment,
+        env={**own, **environment},
         input=json.dumps(ids),
         stdout=subprocess.PIPE,
         text=True,

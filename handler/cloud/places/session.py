@@ -53,7 +53,7 @@ class _Session(requests.Session):
         began = time.perf_counter()
         response = self.get_adapter(str(request.url)).send(request, **options)
         response.elapsed = timedelta(seconds=time.perf_counter() - began)
-        answered: requests.Response = dispatch_hook("response", request.hooks, response, **options)
+        answered: requests.Response = dispatch_hook("response", request.hooks, response, **options)  # type: ignore[no-untyped-call]  # the stubs lack it
         _ = answered.content
         return answered
 
