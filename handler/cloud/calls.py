@@ -10,6 +10,7 @@ from handler.cloud.changes import Changes
 from handler.cloud.dialects import DIALECTS, Addresses, ImageApi, place_of
 from handler.cloud.fields import Record
 from handler.cloud.lists.ids import Ids
+from handler.cloud.lists.images import read_listed_image
 from handler.cloud.meanings import Meaning
 from handler.cloud.paging import OF_IMAGES, Reader, numbered_pages, pages, read_anew
 from handler.cloud.places.regions import COMPUTE, IMAGE, Region, regions_sharing
@@ -93,7 +94,8 @@ class Cloud:
                 image_id = str(record.get("id"))
                 listed.note(image_id)
                 # A cloud that knows of no hidden images may list all of them again.
-                image = None if any(image_id in ids for ids in known) else payloads.read_listed_image(record, image_id)
+                is_known = known and any(image_id in ids for ids in known)
+                image = None if is_known else read_listed_image(record, image_id)
                 # `owner` was asked for, but the record decides: an image of others is not even looked at.
                 if image and (image.owner == project_id or "owner" in image.unread):
                     yield image

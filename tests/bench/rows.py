@@ -47,9 +47,10 @@ class Row(NamedTuple):
 
     def __str__(self) -> str:
         """One line: the median, the least and the most, and what they were made of."""
-        parts = [f"ours {spread(self.ours)} {self.unit}", f"theirs {spread(self.theirs)} {self.unit}"]
-        made_of = f" ({', '.join(parts)})" if self.theirs else f" {self.unit}"
-        return f"{self.what}: {spread(self.numbers)}, at most {self.most:g}{made_of}"
+        held = f"{self.what}: {spread(self.numbers)}, at most {self.most:g}"
+        if not self.theirs:
+            return f"{held} {self.unit}"
+        return f"{held} (ours {spread(self.ours)} {self.unit}, theirs {spread(self.theirs)} {self.unit})"
 
 
 Hold = Callable[..., None]
