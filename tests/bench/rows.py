@@ -27,10 +27,10 @@ T = TypeVar("T")
 
 
 class Row(NamedTuple):
-    """What was measured, once a round, and the most that it may be: of a partner's if there is one."""
+    """What was measured, once a round, and the most that it may be, of a partner's if there is one; None: only told."""
 
     what: str
-    most: float
+    most: float | None
     ours: Sequence[float]
     theirs: Sequence[float] = ()
     unit: str = "s"
@@ -43,11 +43,11 @@ class Row(NamedTuple):
     @property
     def is_held(self) -> bool:
         """Whether the median is no more than it may be."""
-        return statistics.median(self.numbers) <= self.most
+        return self.most is None or statistics.median(self.numbers) <= self.most
 
     def __str__(self) -> str:
         """One line: the median, the least and the most, and what they were made of."""
-        held = f"{self.what}: {spread(self.numbers)}, at most {self.most:g}"
+        held = f"{self.what}: {spread(self.numbers)}" + ("" if self.most is None else f", at most {self.most:g}")
         if not self.theirs:
             return f"{held} {self.unit}"
         return f"{held} (ours {spread(self.ours)} {self.unit}, theirs {spread(self.theirs)} {self.unit})"
@@ -86,13 +86,19 @@ def hold(rows: Sequence[Row], history: Path | None) -> None:
 def as_line(row: Row) -> dict[str, object]:
     """A row as the history keeps it."""
     numbers = row.numbers
-    told = {"least": min(numbers), "median": statistics.median(numbers), "most": max(numbers), "held": row.is_held}
-    made_of = {"limit": row.most, "ours": list(row.ours), "theirs": list(row.theirs), "unit": row.unit}
-    return (
-        {"at": datetime.now(UTC).isoformat(timespec="seconds"), "revision": revision(), "row": row.what}
-        | told
-        | made_of
-    )
+    return {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "revision": revision(),
+        "row": row.what,
+        "least": min(numbers),
+        "median": statistics.median(numbers),
+        "most": max(numbers),
+        "limit": row.most,
+        "held": row.is_held,
+        "ours": list(row.ours),
+        "theirs": list(row.theirs),
+        "unit": row.unit,
+    }
 
 
 def revision() -> str:
