@@ -47,6 +47,7 @@ print(json.dumps({"seconds": seconds, "peak": peak / 1e6, "found": report["sweep
 
 
 FAMILIES = 199
+LONG_ROUNDS = 3
 
 
 @contextmanager
@@ -108,10 +109,10 @@ def test_a_sweep_over_a_million_images_takes_at_most_1_2_of_reading_them_and_1_5
     hold: Hold,
 ) -> None:
     with many_images(100_000, 10_000) as tenth:
-        fewer = [swept(tenth, 100_000, 10_000)["peak"] for _ in range(3)]
+        fewer = [swept(tenth, 100_000, 10_000)["peak"] for _ in range(LONG_ROUNDS)]
     with many_images(1_000_000, 100_000) as environment:
         ours, theirs = in_turns(
-            lambda: swept(environment, 1_000_000, 100_000), lambda: read(environment, 1_000_000), rounds=2
+            lambda: swept(environment, 1_000_000, 100_000), lambda: read(environment, 1_000_000), rounds=LONG_ROUNDS
         )
     seconds = [[each["seconds"] for each in side] for side in (ours, theirs)]
     hold(
