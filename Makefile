@@ -35,7 +35,7 @@ OPENSTACK := 'keystone>=30,<31' 'glance>=33,<34' 'nova>=34,<35' 'gunicorn>=27,<2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test-fast test chaos chaos-openstack chaos-planted mutants test-openstack test-lambda test-page check bench build stage stage-here format clean lock
+.PHONY: help setup demo test-fast test chaos chaos-openstack chaos-planted mutants test-openstack test-lambda test-page check bench bench-long build stage stage-here format clean lock
 
 # Durations: on two cores, without the installations that come first.
 help:
@@ -52,7 +52,8 @@ help:
 	@echo 'make test-page       test the page of a run in a headless Chromium'
 	@echo 'make mutants         try the tests on code with a fault in it (SEED, SAMPLE)'
 	@echo 'make check           check format, lint, types, imports and template'
-	@echo 'make bench           run the benchmarks'
+	@echo 'make bench           run the benchmarks, against partners in turns (15 min; JSON=...)'
+	@echo 'make bench-long      run those of many minutes: a million images'
 	@echo 'make bench-against   compare with another revision (OLD=...)'
 	@echo 'make build           build the functions of template.yaml with sam'
 	@echo 'make format          format the code'
@@ -62,7 +63,8 @@ help:
 	@echo 'Each target first makes what it needs. PYTHON=... chooses the interpreter, 3.11'
 	@echo 'or later. build takes ARCH=$(ARCH) and PYTHON_VERSION=$(PYTHON_VERSION); test-lambda and bench'
 	@echo 'run the function under that Python, if this machine has it. chaos and chaos-openstack take'
-	@echo 'OPERATIONS=... (of each round), SEED=... (of the first one) and ROUNDS=...'
+	@echo 'OPERATIONS=... (of each round), SEED=... (of the first one) and ROUNDS=...; JSON=FILE'
+	@echo 'keeps what a benchmark has measured.'
 
 setup: $(READY)
 
@@ -110,7 +112,13 @@ check: $(READY) $(SAM_READY) $(CHECKOV_READY)
 	$(CHECKOV) --config-file .checkov.yaml
 
 bench: $(READY) $(SAM_READY) $(OPENSTACK_READY) $(BENCH_READY) stage-here
-	$(VENV) -m pytest tests/bench -o addopts= -o python_files='bench_*.py test_*.py' --capture=no
+	$(call benchmarks,not long)
+
+bench-long: $(READY)
+	$(call benchmarks,long)
+
+# JSON=FILE adds each row to a file, for a history.
+benchmarks = $(VENV) -m pytest tests/bench -o addopts= -p no:logging --capture=no -m '$(1)' $(if $(JSON),--json '$(JSON)')
 
 build: $(READY) $(SAM_READY)
 	$(OFFLINE) $(SAM) build --build-in-source --template template.yaml

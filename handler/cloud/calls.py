@@ -1,6 +1,6 @@
 """The few calls that we make to the cloud."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 from urllib.parse import quote
@@ -9,8 +9,10 @@ from handler.cloud import payloads
 from handler.cloud.changes import Changes
 from handler.cloud.dialects import DIALECTS, Addresses, ImageApi, place_of
 from handler.cloud.fields import Record
+from handler.cloud.lists.ids import Ids
+from handler.cloud.lists.images import read_listed_image
 from handler.cloud.meanings import Meaning
-from handler.cloud.paging import Reader, numbered_pages, pages, read_anew
+from handler.cloud.paging import OF_IMAGES, Reader, numbered_pages, pages, read_anew
 from handler.cloud.places.regions import COMPUTE, IMAGE, Region, regions_sharing
 from handler.cloud.transport import Dated, Transport
 from handler.errors import CredentialsRefused, ListChanged, Unavailable
@@ -95,24 +97,25 @@ class Cloud:
         payload = self._transport.read(f"{self._addresses.images}/{image_id}/members")
         return None if payload is None else payloads.read_members(payload)
 
-    def images(self) -> Iterator[Image]:
-        """Every image that the project owns, hidden ones as well, page by page."""
-        known: set[str] = set()
+    def images(self) -> Generator[Image, None, None]:
+        """Every image that the project owns, hidden ones as well, page by page; to be closed if not read to its end."""
+        known, project_id = list[Ids](), self.project_id
         for url, wanted in self._addresses.lists():
-            listed: set[str] = set()
-            # shortest=1: IMS names no next page, and may cut its pages to any length. Only an empty one is the end.
-            for record in pages(self._transport, url, "images", {"owner": self.project_id, **wanted}, shortest=1):
+            listed = Ids()
+            for record in pages(self._transport, url, "images", {"owner": project_id, **wanted}, OF_IMAGES):
                 image_id = str(record.get("id"))
-                # Where one image comes twice, another may be missing: the pages have moved under us.
-                if image_id in listed:
-                    message = f"the list of images names {image_id} twice"
-                    raise ListChanged(message)
-                listed.add(image_id)
-                image = None if image_id in known else payloads.read_listed_image(record, image_id)
+                listed.note(image_id)
+                # A cloud that knows of no hidden images may list all of them again.
+                is_known = known and any(image_id in ids for ids in known)
+                image = None if is_known else read_listed_image(record, image_id)
                 # `owner` was asked for, but the record decides: an image of others is not even looked at.
-                if image and (image.owner == self.project_id or "owner" in image.unread):
+                if image and (image.owner == project_id or "owner" in image.unread):
                     yield image
-            known |= listed  # a cloud that knows of no hidden images may list all of them again
+            # Where one image comes twice, another may be missing: the pages have moved under us.
+            if listed.repeat():
+                message = "the list of images names one of them twice"
+                raise ListChanged(message)
+            known.append(listed)
 
     @property
     def regions(self) -> tuple[Region, ...]:

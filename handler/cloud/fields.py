@@ -7,7 +7,10 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any
+
+from pydantic_core import from_json
 
 from handler.errors import Unexpected
 from handler.model.masking import beginning
@@ -22,7 +25,7 @@ _MESSAGE_KEYS = ("error_msg", "errorMsg", "message")
 def read_body(body: bytes) -> Record:
     """Read a JSON object."""
     try:
-        payload = json.loads(body)
+        payload = _read_json(body)
     # json raises RecursionError where brackets are nested too deep.
     except (ValueError, RecursionError) as exc:
         message = "the cloud's answer is not JSON"
@@ -31,6 +34,15 @@ def read_body(body: bytes) -> Record:
         message = "the cloud's answer is not a JSON object"
         raise Unexpected(message)
     return payload
+
+
+def _read_json(body: bytes) -> Any:  # noqa: ANN401 (any JSON)
+    # In half the time of json. What it turns down is left to json, which reads half a character (a lone surrogate) in
+    # the name of an image, and more levels.
+    try:
+        return from_json(body)
+    except ValueError:
+        return json.loads(body)
 
 
 def read_refusal(body: str) -> tuple[str | int | None, str] | None:
@@ -58,9 +70,10 @@ def read_time(value: object) -> datetime | None:
         time = datetime.fromisoformat(value)
     except ValueError:
         return None
-    return time.replace(tzinfo=time.tzinfo or UTC)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
+@lru_cache(maxsize=16)  # many answers come within one second
 def read_date(header: str) -> datetime | None:
     """Read the time in a header of HTTP, in UTC; None if there is none that can be read."""
     try:

@@ -1,11 +1,13 @@
 """Lists of the cloud, read to their end; a list that can't be read to its end raises Unexpected."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
-from typing import Protocol, TypeVar
+from contextlib import AbstractContextManager, suppress
+from functools import partial
+from typing import NamedTuple, Protocol, TypeVar
 
 from handler.cloud import payloads
 from handler.cloud.fields import Record, text
+from handler.cloud.lists.ahead import Begin, ahead, at_leisure
 from handler.errors import ListChanged, TurnedDown, Unexpected
 
 PAGE = 1000
@@ -17,6 +19,8 @@ READINGS = 3
 """How often a list is read that changes each time while it is read."""
 
 T = TypeVar("T")
+Page = tuple[list[Record], str | None]
+"""The items of a page, and the marker of the next one, None if there is none."""
 
 
 def read_anew(reading: Callable[[], T]) -> T:
@@ -38,30 +42,59 @@ class Reader(Protocol):
         """GET a JSON object; None if the cloud says that the image does not exist."""
 
 
+class Manner(NamedTuple):
+    """How a list is read. A page of at least `shortest` items is never taken for the last; `reading` may read ahead."""
+
+    shortest: int = SMALLEST_CAP
+    reading: Callable[[], AbstractContextManager[Begin]] = at_leisure
+
+
+AS_USUAL = Manner()
+OF_IMAGES = Manner(shortest=1, reading=ahead)
+"""IMS names no next page, and may cut its pages to any length: only an empty one is the end. They are many."""
+
+
 def pages(
-    reader: Reader, url: str, key: str, wanted: Mapping[str, str] | None = None, shortest: int = SMALLEST_CAP
+    reader: Reader, url: str, key: str, wanted: Mapping[str, str] | None = None, manner: Manner = AS_USUAL
 ) -> Iterator[Record]:
     """Everything in a list whose next page begins after a marker, the last id of the page before.
 
-    A page of at least `shortest` items is never taken for the last one. Raises ListChanged if the list is not the one
-    that it was when the page before was read.
+    Raises ListChanged if the list is not the one that it was when the page before was read.
     """
+    cuts = _Cuts(reader=reader, url=url, key=key, wanted=wanted or {}, shortest=manner.shortest)
     seen: set[str] = set()
-    marker: str | None = None
-    while True:
-        asked = {**(wanted or {}), "limit": str(PAGE)} | ({"marker": marker} if marker else {})
-        page, more = payloads.read_page(_payload(reader, url, asked, key, after=marker), key)
+    with manner.reading() as begin:
+        coming: Callable[[], Page] = begin(partial(cuts.page, None))
+        while True:
+            page, marker = coming()
+            if marker is None:
+                break
+            if marker in seen:
+                message = f"the list of {key} repeats itself"
+                raise ListChanged(message)
+            seen.add(marker)
+            coming = begin(partial(cuts.page, marker))
+            yield from page
+    yield from page
+
+
+class _Cuts(NamedTuple):
+    """How a list is cut into pages."""
+
+    reader: Reader
+    url: str
+    key: str
+    wanted: Mapping[str, str]
+    shortest: int
+
+    def page(self, after: str | None) -> Page:
+        """The page that begins after a marker, and the marker of the next one; None if there is none."""
+        asked = {**self.wanted, "limit": str(PAGE)} | ({"marker": after} if after else {})
+        page, more = payloads.read_page(_payload(self.reader, self.url, asked, self.key, after=after), self.key)
         if more and not page:
-            message = f"the list of {key} promises more than it holds"
+            message = f"the list of {self.key} promises more than it holds"
             raise Unexpected(message)
-        yield from page
-        if not page or not (more or len(page) >= shortest):
-            return
-        marker = text(page[-1], "id")
-        if marker in seen:
-            message = f"the list of {key} repeats itself"
-            raise ListChanged(message)
-        seen.add(marker)
+        return page, text(page[-1], "id") if page and (more or len(page) >= self.shortest) else None
 
 
 def numbered_pages(reader: Reader, url: str, key: str, id_key: str) -> Iterator[Record]:

@@ -2,8 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 
 from handler.cloud.fields import (
@@ -42,55 +40,32 @@ def read_image(record: Record, image_id: str) -> Image | None:
         raise Unexpected(message)
     if text(record, "status") in GONE_STATUSES:
         return None
+    for field, read in READERS.items():
+        read(record, field)
+    return image_of(record, image_id)
+
+
+def image_of(record: Record, image_id: str) -> Image:
+    """The image that a record describes in which everything can be read."""
     return Image(
         id=image_id,
-        name=text_or_none(record, "name"),
-        owner=text_or_none(record, "owner"),
-        status=text(record, "status"),
-        visibility=one_of(record, "visibility", VISIBILITIES),
-        protected=truth(record, "protected"),
-        tags=frozenset(texts(record, "tags")),
-        properties=frozenset(record.keys() - CORE),
+        name=record.get("name"),
+        owner=record.get("owner"),
+        status=record["status"],
+        visibility=record["visibility"],
+        protected=record["protected"],
+        tags=frozenset(record["tags"]),
+        properties=frozenset() if CORE.issuperset(record) else frozenset(record.keys() - CORE),
         created_at=read_time(record.get("created_at")),
-        updated_at=text_or_none(record, "updated_at"),
+        updated_at=record.get("updated_at"),
         size=_size(record),
-        checksum=text_or_none(record, "checksum"),
+        checksum=record.get("checksum"),
         record=record,
     )
 
 
-def read_listed_image(record: Record, image_id: str) -> Image | None:
-    """Read an image of a list; of one that can't be read whole, only the rest is to be believed: see `Image.unread`.
-
-    Raises Unexpected for a record without an id.
-    """
-    # Tried as it is: nearly every image of a project can be read.
-    with suppress(Unexpected):
-        _owner(record, "owner")
-        return read_image(record, image_id)
-    unread = tuple(field for field, read in _READERS.items() if not _is_readable(record, field, read))
-    image = read_image({**record, **{field: _KEEPING[field] for field in unread}}, image_id)
-    return replace(image, record=record, unread=unread) if image else None
-
-
-def _is_readable(record: Record, field: str, read: Callable[[Record, str], object]) -> bool:
-    try:
-        read(record, field)
-    except Unexpected:
-        return False
-    return True
-
-
-def _owner(record: Record, key: str) -> str | None:
-    """The project that owns an image; None if the cloud says that no project does."""
-    # A record that does not say is not one of another project: left out silently, it would make the list incomplete.
-    if key not in record:
-        raise unreadable(key, None)
-    return text_or_none(record, key)
-
-
-_READERS: Mapping[str, Callable[[Record, str], object]] = {
-    "owner": _owner,
+READERS: Mapping[str, Callable[[Record, str], object]] = {
+    "owner": text_or_none,
     "name": text_or_none,
     "status": text,
     "visibility": partial(one_of, allowed=VISIBILITIES),
@@ -100,13 +75,6 @@ _READERS: Mapping[str, Callable[[Record, str], object]] = {
     "checksum": text_or_none,
 }
 """What can be unreadable in the record of an image, and how it is read."""
-_KEEPING: Record = dict.fromkeys(_READERS) | {
-    "status": "unknown",
-    "visibility": "public",
-    "protected": True,
-    "tags": [],
-}
-"""What such a field holds then: what keeps an image."""
 
 
 def read_members(payload: Record) -> tuple[str, ...]:
@@ -213,7 +181,7 @@ def label(thing: Record, prefix: str = "") -> str:
 
 def _size(record: Record) -> int | None:
     """The size in bytes. IMS gives it in `__image_size`, as a string, and leaves `size` empty or 0."""
-    told = record.get("__image_size", "")
+    told = record.get("__image_size")
     if isinstance(told, str) and re.fullmatch(r"[0-9]{1,18}", told):
         return int(told)
     size = record.get("size")

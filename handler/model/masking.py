@@ -65,7 +65,7 @@ def beginning(value: object, length: int = 60) -> str:
 def masked_all(value: Any) -> Any:  # noqa: ANN401 (any JSON)
     """A JSON value with every text in it masked, at any depth, names as well."""
     if isinstance(value, str):
-        return masked(value)
+        return masked(value) if _suspicious(value) else value
     if isinstance(value, dict):
         return {masked_all(key): masked_all(item) for key, item in value.items()}
     return [masked_all(item) for item in value] if isinstance(value, list | tuple) else value

@@ -45,8 +45,8 @@ class Outcome:
 class Decision(NamedTuple):
     """The decision of a policy on one image: `objection` says why it stays, None if it is selected.
 
-    An image that meets all conditions has no record any more. `groups` are the groups of the image, if the policy keeps
-    the newest of each.
+    If the policy keeps the newest of each group, `groups` are those of the image, and one that meets all conditions has
+    no record any more.
     """
 
     image: Image
@@ -59,7 +59,7 @@ class Survey(NamedTuple):
 
     `deselected` are images that are not selected, but bear a mark that this sweep takes off; `unreadable` are those of
     which nobody can say. Of the selected images, `changing` counts those that would be changed, which the caps are for,
-    and `for_workers` may be left to workers.
+    and `for_workers` may be left to workers. Where `changing` breaks a cap, some of them are `only_counted`.
     """
 
     looked_at: int = 0
@@ -69,6 +69,12 @@ class Survey(NamedTuple):
     stay: tuple[tuple[str, int], ...] = ()
     changing: int = 0
     for_workers: tuple[Image, ...] = ()
+    only_counted: int = 0
+
+    @property
+    def selected_in_all(self) -> int:
+        """How many images are selected."""
+        return len(self.selected) + self.only_counted
 
 
 class Result(NamedTuple):

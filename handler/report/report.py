@@ -89,7 +89,7 @@ class Report(NamedTuple):
         """What each sweep found, if there was one: how many images it looked at and selected, and why others stay."""
         surveys = [result.survey for result in self.results if result.survey]
         found = [
-            {"looked_at": survey.looked_at, "selected": len(survey.selected), "stay": dict(survey.stay)}
+            {"looked_at": survey.looked_at, "selected": survey.selected_in_all, "stay": dict(survey.stay)}
             for survey in surveys
         ]
         return {"sweeps": found} if found else {}

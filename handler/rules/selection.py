@@ -27,8 +27,9 @@ Condition = Callable[[Image, Select, datetime], str]
 def decide(images: Iterable[Image], sweep: SweepRequest, now: datetime) -> Iterator[Decision]:
     """Decide for each image whether the policy selects it, and if not, why not.
 
-    Images are read one by one; only those that meet the conditions are held in memory, and the newest of each group. A
-    group counts all active images of the project, even those that do not meet the conditions.
+    Images are read one by one. Only if the policy keeps the newest, those that meet the conditions are held in memory,
+    and the newest of each group. A group counts all active images of the project, even those that do not meet the
+    conditions.
     """
     newest = _Newest(sweep.keep) if sweep.keep else None
     matched = []
@@ -43,7 +44,7 @@ def decide(images: Iterable[Image], sweep: SweepRequest, now: datetime) -> Itera
         decision = Decision(image=image, objection=why_not, groups=groups)
         # Which images are the newest is known after the last one; until then, those that may go are held without their
         # records, which are nearly all of their size.
-        if why_not:
+        if why_not or not newest:
             yield decision
         else:
             matched.append(decision._replace(image=image.without_record()))
@@ -78,13 +79,17 @@ def _decision_on_unread(image: Image, sweep: SweepRequest, now: datetime) -> Dec
 
 def groups_of(image: Image, group_by: str) -> tuple[str, ...]:
     """The groups that an image is in; there may be several if images are grouped by tags."""
+    return _grouping(group_by)(image)
+
+
+def _grouping(group_by: str) -> Callable[[Image], tuple[str, ...]]:
+    """How groups are found, worked out once and not for each image."""
     kind, _, key = group_by.partition(":")
     if kind == "name":
-        return (family(image.name),) if image.name else ()
+        return lambda image: (family(image.name),) if image.name else ()
     if kind == "property":
-        value = image.record.get(key)
-        return () if value is None else (str(value),)
-    return tuple(sorted(tags_with_prefix(image, key)))
+        return lambda image: () if (value := image.record.get(key)) is None else (str(value),)
+    return lambda image: tuple(sorted(tags_with_prefix(image, key)))
 
 
 def family(name: str) -> str:
@@ -103,11 +108,12 @@ class _Newest:
 
     def __init__(self, keep: Keep) -> None:
         self.keep = keep
+        self._groups_of = _grouping(keep.group_by)
         self._groups: dict[str, list[tuple[datetime, str]]] = {}
 
     def add(self, image: Image, now: datetime) -> tuple[str, ...]:
         """Count an image, if it can be used and its age is known. Returns its groups, whether it counts or not."""
-        groups = groups_of(image, self.keep.group_by)
+        groups = self._groups_of(image)
         # Anything else would push a usable image out of the newest, and so let it be deleted.
         if image.created_at is None or not _may_be_newest(image, now):
             return groups

@@ -1,28 +1,19 @@
 """A sweep: survey the images of the project, hold the selected ones against the caps, and have them dealt with."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from datetime import date, datetime, timedelta
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
-from handler.cloud.paging import read_anew
 from handler.errors import CloudError, NotQueued, OverLimit, Unexpected
 from handler.model.image import Image
 from handler.model.outcome import Decision, Objection, Outcome, Result, Survey
 from handler.model.request import Expected, Job, SweepRequest, Target, earliest
-from handler.rules import selection
-from handler.rules.mark_state import CHANGING, Mark, MarkState, state_of
 from handler.rules.safety import UNFINISHED, is_upload
 from handler.work.handling import failed
 from handler.work.judgement import refused
 from handler.work.parallel import carry_out, in_time
 from handler.work.run import Run
-
-MOST_OVER_CAP = 1000
-"""Images over a cap that get an outcome of their own; of more, only the number is reported."""
-
-PATIENCE = timedelta(days=3)
-"""How long after its last day a marked image is left to workers; then the sweep deals with it itself."""
+from handler.work.survey.survey import MOST_OVER_CAP, surveyed
 
 
 class _Shares(NamedTuple):
@@ -38,7 +29,7 @@ def sweep(request: SweepRequest, message_id: str, run: Run) -> Result:
     # The whole list is read before anything is deleted: Glance answers 400 where the marker of a page is gone, and the
     # caps can't be held against a part of the images.
     try:
-        survey = in_time(lambda: _surveyed(request, run), run.deadline, run.progress)
+        survey = in_time(lambda: surveyed(request, run), run.deadline, run.progress)
     except CloudError as error:
         run.note(error)
         return _reported(Survey(), [failed("", error)], request, message_id, run)
@@ -57,64 +48,6 @@ def sweep(request: SweepRequest, message_id: str, run: Run) -> Result:
     return result._replace(outcomes=(*result.outcomes, *carry_out(jobs, run)))
 
 
-def _surveyed(request: SweepRequest, run: Run) -> Survey:
-    """Survey the images of the project; what an aborted reading of the list has decided is not told to anybody."""
-    heard: list[Decision] = []
-
-    def survey() -> Survey:
-        heard.clear()
-        return survey_of(run.cloud.images(), request, run._replace(observe=run.observe and _note_in(heard)))
-
-    found = read_anew(survey)
-    for decision in heard:
-        if run.observe:
-            run.observe(decision)
-    return found
-
-
-def _ignore(_decision: Decision) -> None:
-    """Nobody wants to know."""
-
-
-def _note_in(heard: list[Decision]) -> Callable[[Decision], None]:
-    # A project may have many thousand images, and no observer needs their records.
-    return lambda decision: heard.append(decision._replace(image=decision.image.without_record()))
-
-
-def survey_of(images: Iterable[Image], request: SweepRequest, run: Run) -> Survey:
-    """Look at every image once; raises CloudError if not all of them could be listed."""
-    selected, deselected, for_workers = list[Image](), list[Image](), list[Image]()
-    unreadable = list[Decision]()
-    stay, looked_at, changing = Counter[str](), 0, 0
-    today, observe = run.now.date(), run.observe or _ignore
-    for decision in selection.decide(images, request, run.now):
-        looked_at += 1
-        observe(decision)
-        if decision.objection:
-            stay[decision.objection.reason] += 1
-            if decision.objection.reason == selection.UNREADABLE:
-                unreadable.append(decision)
-            elif request.grace and not decision.image.unread and state_of(decision.image, request, run.now).removable:
-                deselected.append(decision.image)
-            continue
-        mark = state_of(decision.image, request, run.now)
-        selected.append(decision.image)
-        # Only those to which something would happen. If vetoes counted, thirty of them would stop a sweep with a limit
-        # of 25 for ever.
-        changing += mark.state in CHANGING
-        if _is_for_workers(mark, today):
-            for_workers.append(decision.image)
-    return Survey(
-        looked_at=looked_at,
-        selected=tuple(selected),
-        deselected=tuple(deselected),
-        unreadable=tuple(unreadable),
-        stay=tuple(sorted(stay.items())),
-        changing=changing,
-        for_workers=tuple(for_workers),
-    )
-
-
 def _why(decision: Decision) -> str:
     return decision.objection.detail if decision.objection else ""
 
@@ -127,15 +60,6 @@ def over_limit(survey: Survey, request: SweepRequest) -> OverLimit | None:
     if survey.changing * 100 > request.limit_percent * survey.looked_at:
         return OverLimit(f"{share}, and limit_percent is {request.limit_percent:g}: none is deleted or marked")
     return None
-
-
-def _is_for_workers(mark: Mark, today: date) -> bool:
-    """Whether an image is left to a worker: it must be due, since marks are set by the sweep itself.
-
-    One that has been due for some days is no longer left to a worker. It would be gone if none had refused it, and only
-    a sweep can take its mark off.
-    """
-    return mark.state is MarkState.DUE and (mark.last_day is None or today - mark.last_day <= PATIENCE)
 
 
 def _shares(survey: Survey, request: SweepRequest, run: Run) -> _Shares:

@@ -26,6 +26,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from tests.bench.clouds import image_ids, running
 from tests.conftest import UNKNOWN_ID
 from tests.e2e.runtime import INTERPRETER, PACKAGE, ROOT
 
@@ -91,25 +92,11 @@ class Clouds:
 
 @contextmanager
 def temporary_clouds(folder: Path) -> Iterator[Clouds]:
-    ids = [f"6cad483b-e281-4985-a345-{number:012x}" for number in range(2 * (ROUNDS + 1) * (IMAGES + 1))]
+    ids = image_ids(2 * (ROUNDS + 1) * (IMAGES + 1))
     deleting = [{"name": "ci", "id": image_id} for image_id in ids]
     swept = [{"name": f"web-{family}", "count": LISTED // 100, "created_at": SINCE} for family in range(100)]
-    with running(folder / "deleting.json", deleting) as one, running(folder / "swept.json", swept) as other:
+    with running(folder, deleting) as one, running(folder, swept) as other:
         yield Clouds(one, other, iter(ids))
-
-
-@contextmanager
-def running(seed: Path, images: list[dict[str, Any]]) -> Iterator[dict[str, str]]:
-    """A fake cloud in a process of its own; the variables for it."""
-    seed.write_text(json.dumps({"images": images}))
-    command = [sys.executable, "-m", "tests.fakecloud", "--seed", str(seed)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:  # noqa: S603 (our own)
-        assert process.stdout
-        try:
-            environment: dict[str, str] = json.loads(process.stdout.readline())["env"]
-            yield environment
-        finally:
-            process.terminate()
 
 
 def pair(number: int, packages: tuple[Path, Path], clouds: Clouds) -> tuple[Costs, Costs]:

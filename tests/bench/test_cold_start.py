@@ -1,22 +1,19 @@
 """How soon a cold function answers, and what it keeps: ratios within one run, under AWS's own runtime."""
 
 import shutil
-import statistics
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from tests.bench.rows import Hold, Row, in_turns
 from tests.e2e.runtime import PACKAGE, ROOT, Runtime
 from tests.fakecloud import FakeCloud, Server
 
 CLIENT = (str(ROOT / ".venv-bench/bin/openstack"), "--version")
-ROUNDS = 9
 DELETED = {"deleted": 1}
-
-Measure = Callable[[], float]
 
 
 @pytest.fixture
@@ -42,14 +39,6 @@ def client_start() -> float:
     return time.perf_counter() - start
 
 
-def ratio(name: str, ours: Measure, theirs: Measure) -> float:
-    """Our median as a share of theirs, measured in turns after one turn that only warms the disk up."""
-    pairs = [(ours(), theirs()) for _ in range(ROUNDS + 1)][1:]
-    mine, other = (statistics.median(side) for side in zip(*pairs, strict=True))
-    print(f"\ncold start {mine:.3f} s, {name} {other:.3f} s: {mine / other:.2f}")
-    return float(mine / other)
-
-
 def resident(runtime: Runtime) -> int:
     """Bytes of memory that the process of the function has."""
     status = Path(f"/proc/{runtime.pid}/status").read_text()
@@ -57,36 +46,32 @@ def resident(runtime: Runtime) -> int:
 
 
 def test_a_cold_start_takes_at_most_0_6_of_one_that_compiles(
-    environment: dict[str, str], cloud: FakeCloud, tmp_path: Path
+    environment: dict[str, str], cloud: FakeCloud, tmp_path: Path, hold: Hold
 ) -> None:
     plain = tmp_path / "plain"
     shutil.copytree(PACKAGE, plain, ignore=shutil.ignore_patterns("__pycache__"))
     log = tmp_path / "log"
-    share = ratio(
-        "without .pyc files",
-        lambda: cold_start(PACKAGE, environment, cloud, log),
-        lambda: cold_start(plain, environment, cloud, log),
+    ours, theirs = in_turns(
+        lambda: cold_start(PACKAGE, environment, cloud, log), lambda: cold_start(plain, environment, cloud, log)
     )
     assert not list(plain.rglob("*.pyc"))
-    assert share <= 0.6
+    hold(Row("a cold start against one that compiles", most=0.6, ours=ours, theirs=theirs))
 
 
 def test_a_cold_start_takes_at_most_0_35_of_the_start_of_the_client(
-    environment: dict[str, str], cloud: FakeCloud, tmp_path: Path
+    environment: dict[str, str], cloud: FakeCloud, tmp_path: Path, hold: Hold
 ) -> None:
-    share = ratio(
-        "openstack --version", lambda: cold_start(PACKAGE, environment, cloud, tmp_path / "log"), client_start
-    )
-    assert share <= 0.35
+    ours, theirs = in_turns(lambda: cold_start(PACKAGE, environment, cloud, tmp_path / "log"), client_start)
+    hold(Row("a cold start against openstack --version", most=0.35, ours=ours, theirs=theirs))
 
 
 def test_100_invocations_need_at_most_5_percent_more_memory_than_10(
-    environment: dict[str, str], cloud: FakeCloud, tmp_path: Path
+    environment: dict[str, str], cloud: FakeCloud, tmp_path: Path, hold: Hold
 ) -> None:
     sizes = {}
     with Runtime(environment, tmp_path / "log") as runtime:
         for number in range(1, 101):
             assert runtime.invoke({"image_ids": [cloud.add_image()]}).value["counts"] == DELETED
             sizes[number] = resident(runtime)
-    print(f"\nresident after 10: {sizes[10] / 1e6:.1f} MB, after 100: {sizes[100] / 1e6:.1f} MB")
-    assert sizes[100] <= 1.05 * sizes[10]
+    memory = [sizes[100] / 1e6]
+    hold(Row("resident after 100 invocations, against 10", most=1.05, ours=memory, theirs=[sizes[10] / 1e6], unit="MB"))

@@ -19,6 +19,7 @@ WORK = ROOT / "build" / "mutants"
 TARGETS = (
     *("handler/rules/*.py", "handler/work/**/*.py", "handler/sources/*.py"),
     *("handler/cloud/meanings.py", "handler/cloud/payloads.py", "handler/cloud/fields.py"),
+    "handler/cloud/lists/images.py",
 )
 SEED, SAMPLE = "13", 400
 LEAST_KILLED = 98.0

@@ -83,6 +83,15 @@ def test_loading_the_function_looks_for_no_garbage_and_what_it_made_is_left_alon
     assert (int(collections) < 5, works_on, int(left_alone) > 10_000) == (True, "True", True)
 
 
+def test_loading_the_function_looks_for_no_plugins_and_later_the_collector_leaves_a_page_of_a_list_alone() -> None:
+    program = (
+        "import importlib.metadata as m, sys; looked = []; m.entry_points = lambda **_: looked.append(1) or ()\n"
+        "import gc, handler.app; print(len(looked), gc.get_threshold()[0], '_sysconfigdata' in str(list(sys.modules)))"
+    )
+    printed = subprocess.check_output([sys.executable, "-c", program], cwd=ROOT, text=True)  # noqa: S603 (our words)
+    assert printed.split() == ["0", "10000", "False"]
+
+
 # Sources: answer, exception, deletion
 
 

@@ -16,6 +16,7 @@ from handler.work import deletion, grace, sweeps
 from handler.work.handling import failed
 from handler.work.judgement import Judgement, gone, outcome, refused
 from handler.work.run import Progress
+from handler.work.survey import survey as findings
 from handler.work.uses import lists
 from handler.work.uses.lists import Expiry
 from tests.conftest import UNKNOWN_ID, Invocation, Invoke
@@ -239,7 +240,7 @@ def test_an_image_is_left_to_workers_for_three_days_after_its_last(
 ) -> None:
     last_day = None if days is None else (NOW + days * DAY).date()
     mark = state_of(IMAGE, GRACE, NOW)._replace(state=MarkState[state], last_day=last_day)
-    assert sweeps._is_for_workers(mark, NOW.date()) is is_left
+    assert findings._is_for_workers(mark, NOW.date()) is is_left
 
 
 def test_a_thousand_images_of_a_sweep_that_is_not_carried_out_are_named() -> None:
@@ -337,7 +338,7 @@ def test_a_survey_counts_every_image_once() -> None:
     waiting = tagged("reaper-delete-after=2099-01-01", id="m")
     told: list[str] = []
     run: Any = SimpleNamespace(now=NOW, observe=lambda decision: told.append(decision.image.id))
-    survey = sweeps.survey_of([*images, waiting], GRACE, run)
+    survey = findings.survey_of([*images, waiting], GRACE, run)
     assert survey == Survey(
         looked_at=5,
         selected=survey.selected,
@@ -345,7 +346,7 @@ def test_a_survey_counts_every_image_once() -> None:
         changing=1,
     )
     assert [each.id for each in survey.selected] == [IMAGE.id, "m"]
-    assert told == ["w", "d", "n", IMAGE.id, "m"]
+    assert told == [IMAGE.id, "w", "d", "n", "m"]
 
 
 def test_every_refusal_of_the_cloud_has_its_reason() -> None:

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handler.cloud import fields, payloads
+from handler.cloud.lists.images import read_listed_image
 from handler.errors import Unexpected
 from handler.model.image import Image
 from tests.properties import tried
@@ -419,28 +420,28 @@ KEPT_BY: dict[str, object] = {
 @pytest.mark.parametrize("key", KEPT_BY)
 def test_a_field_of_a_listed_image_that_cannot_be_read_holds_what_keeps_the_image(key: str) -> None:
     record = GLANCE | {key: 7}
-    image = payloads.read_listed_image(record, ID)
+    image = read_listed_image(record, ID)
     assert image is not None
     assert (image.unread, getattr(image, key), image.record) == ((key,), KEPT_BY[key], record)
     assert replace(image, record=GLANCE, unread=(), **{key: getattr(read(), key)}) == read()
 
 
 def test_all_fields_of_a_listed_image_that_cannot_be_read_are_named_in_one_order() -> None:
-    image = payloads.read_listed_image(GLANCE | dict.fromkeys(KEPT_BY, 7), ID)
+    image = read_listed_image(GLANCE | dict.fromkeys(KEPT_BY, 7), ID)
     assert image is not None
     assert image.unread == ("owner", "name", "status", "visibility", "protected", "tags", "updated_at", "checksum")
 
 
 def test_an_owner_that_a_listed_image_does_not_tell_is_unread() -> None:
-    image = payloads.read_listed_image(without("owner"), ID)
+    image = read_listed_image(without("owner"), ID)
     assert image is not None
     assert (image.unread, image.owner) == (("owner",), None)
-    assert payloads.read_listed_image(GLANCE | {"owner": None}, ID) == read(owner=None)
+    assert read_listed_image(GLANCE | {"owner": None}, ID) == read(owner=None)
 
 
 def test_a_listed_image_is_absent_if_it_is_deleted_whatever_else_cannot_be_read() -> None:
-    assert payloads.read_listed_image(GLANCE | {"status": "deleted", "name": 7}, ID) is None
-    assert payloads.read_listed_image(without("owner") | {"status": "deleted"}, ID) is None
+    assert read_listed_image(GLANCE | {"status": "deleted", "name": 7}, ID) is None
+    assert read_listed_image(without("owner") | {"status": "deleted"}, ID) is None
 
 
 @pytest.mark.parametrize("visibility", ["private", "shared", "public", "community"])

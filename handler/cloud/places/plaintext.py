@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -45,16 +46,19 @@ def is_this_machine(address: str) -> bool:
     """Whether an http address is on this machine."""
     try:
         parts = urlsplit(address)
-        host = parts.hostname or ""
-        if parts.scheme != "http":
-            return False
-        if host == "localhost":
-            return True
-        found = ip_address(host)
+        return parts.scheme == "http" and _is_loopback(parts.hostname or "")
     except ValueError:
         return False
+
+
+@lru_cache(maxsize=64)  # asked at every request
+def _is_loopback(host: str) -> bool:
+    """Whether a name or an address is that of this machine; raises ValueError for any other name."""
+    if host == "localhost":
+        return True
+    found = ip_address(host)
     mapped = getattr(found, "ipv4_mapped", None)
-    return (mapped or found).is_loopback
+    return bool((mapped or found).is_loopback)
 
 
 def check_confidential(catalogue: Callable[[], Catalogue], address: str) -> None:

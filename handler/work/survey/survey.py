@@ -1,0 +1,112 @@
+"""The survey of a sweep: every image of the project looked at once, and nothing kept of one that is only counted."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from datetime import date, datetime, timedelta
+
+from handler.cloud.paging import read_anew
+from handler.model.image import Image
+from handler.model.outcome import Decision, Survey
+from handler.model.request import SweepRequest
+from handler.rules import selection
+from handler.rules.mark_state import CHANGING, Mark, MarkState, state_of
+from handler.work.run import Run
+
+MOST_OVER_CAP = 1000
+"""Images over a cap that get an outcome of their own; of more, only the number is reported."""
+
+PATIENCE = timedelta(days=3)
+"""How long after its last day a marked image is left to workers; then the sweep deals with it itself."""
+
+
+def surveyed(request: SweepRequest, run: Run) -> Survey:
+    """Survey the images of the project; what an aborted reading of the list has decided is not told to anybody."""
+    heard: list[Decision] = []
+
+    def survey() -> Survey:
+        heard.clear()
+        # Closed even where an error keeps it: no thread may go on reading ahead.
+        with closing(run.cloud.images()) as images:
+            return survey_of(images, request, run._replace(observe=run.observe and _note_in(heard)))
+
+    found = read_anew(survey)
+    for decision in heard:
+        if run.observe:
+            run.observe(decision)
+    return found
+
+
+def _ignore(_decision: Decision) -> None:
+    """Nobody wants to know."""
+
+
+def _note_in(heard: list[Decision]) -> Callable[[Decision], None]:
+    # A project may have many thousand images, and no observer needs their records.
+    return lambda decision: heard.append(decision._replace(image=decision.image.without_record()))
+
+
+def survey_of(images: Iterable[Image], request: SweepRequest, run: Run) -> Survey:
+    """Look at every image once; raises CloudError if not all of them could be listed."""
+    findings, observe = _Findings(request, run.now), run.observe or _ignore
+    for decision in selection.decide(images, request, run.now):
+        observe(decision)
+        if decision.objection:
+            findings.add_staying(decision, decision.objection.reason)
+        else:
+            findings.add_selected(decision.image)
+    return findings.survey()
+
+
+class _Findings:
+    """What a survey has found so far."""
+
+    def __init__(self, request: SweepRequest, now: datetime) -> None:
+        self._request, self._now = request, now
+        self._selected, self._deselected, self._for_workers = list[Image](), list[Image](), list[Image]()
+        self._unreadable = list[Decision]()
+        self._stay, self._changing, self._only_counted = Counter[str](), 0, 0
+
+    def add_staying(self, decision: Decision, reason: str) -> None:
+        self._stay[reason] += 1
+        if reason == selection.UNREADABLE:
+            self._unreadable.append(decision)
+        elif self._request.grace and not decision.image.unread and self._mark_of(decision.image).removable:
+            self._deselected.append(decision.image.without_record())
+
+    def add_selected(self, image: Image) -> None:
+        mark = self._mark_of(image)
+        # Only those to which something would happen. If vetoes counted, thirty of them would stop a sweep with a limit
+        # of 25 for ever.
+        self._changing += mark.state in CHANGING
+        # The cap is broken, whatever follows: nothing is done with any of them, and they may be a hundred thousand.
+        if self._changing > self._request.limit and len(self._selected) >= MOST_OVER_CAP:
+            self._only_counted += 1
+            return
+        self._selected.append(image.without_record())
+        if _is_for_workers(mark, self._now.date()):
+            self._for_workers.append(self._selected[-1])
+
+    def _mark_of(self, image: Image) -> Mark:
+        return state_of(image, self._request, self._now)
+
+    def survey(self) -> Survey:
+        return Survey(
+            looked_at=self._stay.total() + len(self._selected) + self._only_counted,
+            selected=tuple(self._selected),
+            deselected=tuple(self._deselected),
+            unreadable=tuple(self._unreadable),
+            stay=tuple(sorted(self._stay.items())),
+            changing=self._changing,
+            for_workers=tuple(self._for_workers),
+            only_counted=self._only_counted,
+        )
+
+
+def _is_for_workers(mark: Mark, today: date) -> bool:
+    """Whether an image is left to a worker: it must be due, since marks are set by the sweep itself.
+
+    One that has been due for some days is no longer left to a worker. It would be gone if none had refused it, and only
+    a sweep can take its mark off.
+    """
+    return mark.state is MarkState.DUE and (mark.last_day is None or today - mark.last_day <= PATIENCE)
