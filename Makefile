@@ -53,7 +53,7 @@ help:
 	@echo 'make mutants         try the tests on code with a fault in it (SEED, SAMPLE)'
 	@echo 'make check           check format, lint, types, imports and template'
 	@echo 'make bench           run the benchmarks, each beside a partner (15 min; JSON=...)'
-	@echo 'make bench-long      run the long ones: a million images'
+	@echo 'make bench-long      run the long ones: a million images, ten late runs'
 	@echo 'make bench-against   compare with another revision (OLD=...)'
 	@echo 'make build           build the functions of template.yaml with sam'
 	@echo 'make format          format the code'
