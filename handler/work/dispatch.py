@@ -91,7 +91,9 @@ def _bundle(message: Message) -> Bundle:
     request = message.request
     targets = request.targets if isinstance(request, DeletionRequest) else ()
     jobs = [Job(target, request, message_id=message.id) for target in targets if not isinstance(request, Rejected)]
-    return Bundle(jobs, message.receipt.receives if message.receipt else 1)
+    receives = message.receipt.receives if message.receipt else 1
+    # CloudFormation gets its answer now, whatever it is.
+    return Bundle(jobs=jobs, receives=receives, comes_once=message.call is not None)
 
 
 def _false_claim(message: Message, run: Run) -> Outcome | None:

@@ -12,10 +12,11 @@ from handler.work.run import Run
 
 
 class Bundle(NamedTuple):
-    """The jobs of one message, and how often the message was received."""
+    """The jobs of one message, how often the message was received, and whether it can't come again."""
 
     jobs: Sequence[Job]
     receives: int
+    comes_once: bool
 
 
 def carry_out_in_turns(
@@ -49,7 +50,10 @@ class _Batch:
 
     def waiters(self) -> list[Waiter]:
         pairs = zip(self._bundles, self.done, strict=True)
-        return [Waiter(images=len(bundle.jobs), done=len(done), receives=bundle.receives) for bundle, done in pairs]
+        return [
+            Waiter(images=len(jobs), done=len(done), receives=receives, comes_once=comes_once)
+            for (jobs, receives, comes_once), done in pairs
+        ]
 
     def check(self, place: int, false_claim: Callable[[int], Outcome | None]) -> None:
         """Check the claim of a message before its first turn; if it is false, nothing is left to do for the message."""

@@ -7,12 +7,13 @@ from typing import NamedTuple
 class Waiter(NamedTuple):
     """A message that waits for a turn: how many images it has, and how many of these are done with.
 
-    `receives` counts how often it has come, this time included.
+    `receives` counts how often it has come, this time included. One that `comes_once` is answered after this time.
     """
 
     images: int
     done: int = 0
     receives: int = 1
+    comes_once: bool = False
 
 
 class Room(NamedTuple):
@@ -38,9 +39,14 @@ def next_turns(waiters: Sequence[Waiter], room: Room) -> list[Turn]:
 
     An image that stays or is gone already costs nothing. So, after these, there may be room for further turns.
     """
-    # Of those of one size, the one that has come most often is first: it has the fewest receives left.
-    in_order = sorted(range(len(waiters)), key=lambda place: (waiters[place].images, -waiters[place].receives))
+    in_order = sorted(range(len(waiters)), key=lambda place: _rank(waiters[place]))
     return _whole(waiters, in_order, room) or _part(waiters, in_order, room)
+
+
+def _rank(waiter: Waiter) -> tuple[bool, int, int]:
+    """Whose turn is earlier: the smallest rank comes first."""
+    # Of those of one size, the one that has come most often is first: it has the fewest receives left.
+    return not waiter.comes_once, waiter.images, -waiter.receives
 
 
 def _whole(waiters: Sequence[Waiter], in_order: Sequence[int], room: Room) -> list[Turn]:
