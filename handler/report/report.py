@@ -16,6 +16,8 @@ LARGEST_ANSWER = 5_000_000
 _LARGEST_PLANS = 3_000_000
 """Bytes of all plans in an answer: they come first, since what was reviewed is carried out with them."""
 
+_MOST_SWEEPS = 300
+"""Sweeps that are told of: all that anybody sends at once, and few enough for one line of the log."""
 _LONGEST_DETAIL = 1_000
 """Characters of what is told of a failure in one line."""
 
@@ -92,7 +94,8 @@ class Report(NamedTuple):
             {"looked_at": survey.looked_at, "selected": survey.selected_in_all, "stay": dict(survey.stay)}
             for survey in surveys
         ]
-        return {"sweeps": found} if found else {}
+        others = {"sweeps_left_out": len(found) - _MOST_SWEEPS} if len(found) > _MOST_SWEEPS else {}
+        return {"sweeps": found[:_MOST_SWEEPS], **others} if found else {}
 
 
 def mode_of(mode: str, results: Sequence[Result]) -> str:
