@@ -15,7 +15,7 @@ from handler.work.run import Progress, Run
 
 T = TypeVar("T")
 
-TELLING = 5e-5
+TELLING = 1.5e-4
 """Seconds that are kept back at the end for each image: its outcome has to be told, in the log and in the answer."""
 
 

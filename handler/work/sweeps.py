@@ -105,6 +105,7 @@ def _queued(images: Sequence[Image], request: SweepRequest, message_id: str, run
     outcomes = [_left_to_worker(image, problem) for image, problem in zip(images, problems, strict=True)]
     for job, outcome in zip(jobs, outcomes, strict=True):
         run.report(outcome, job)
+    run.deadline.keep_back(-TELLING_EACH * len(jobs))
     return outcomes
 
 
