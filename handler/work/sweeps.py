@@ -11,12 +11,9 @@ from handler.model.request import Expected, Job, SweepRequest, Target, earliest
 from handler.rules.safety import UNFINISHED, is_upload
 from handler.work.handling import failed
 from handler.work.judgement import refused
-from handler.work.parallel import carry_out, in_time
+from handler.work.parallel import TELLING, TELLING_LINE, carry_out, in_time
 from handler.work.run import Run
 from handler.work.survey.survey import MOST_OVER_CAP, surveyed
-
-TELLING_EACH = 6e-4
-"""Seconds that are kept back at the end for each image that is left to workers: each has a line of the log."""
 
 
 class _Shares(NamedTuple):
@@ -49,6 +46,7 @@ def sweep(request: SweepRequest, message_id: str, run: Run) -> Result:
         jobs += _jobs(shares.here, request, message_id)
     outcomes += [failed(each.image.id, Unexpected(_why(each)), each.image) for each in survey.unreadable]
     result = _reported(survey, outcomes, request, message_id, run)
+    run.deadline.keep_back(TELLING * len(jobs))
     return result._replace(outcomes=(*result.outcomes, *told, *carry_out(jobs, run)))
 
 
@@ -96,7 +94,7 @@ def _queued(images: Sequence[Image], request: SweepRequest, message_id: str, run
     expectations = [image.expectation() for image in images]
     jobs = _jobs(images, request, message_id)
     # They have to be told one by one, and may be many thousand.
-    run.deadline.keep_back(TELLING_EACH * len(jobs))
+    run.deadline.keep_back(TELLING_LINE * len(jobs))
     try:
         problems = in_time(lambda: enqueue(expectations, shared), run.deadline, run.progress)
     except CloudError as error:
@@ -105,7 +103,7 @@ def _queued(images: Sequence[Image], request: SweepRequest, message_id: str, run
     outcomes = [_left_to_worker(image, problem) for image, problem in zip(images, problems, strict=True)]
     for job, outcome in zip(jobs, outcomes, strict=True):
         run.report(outcome, job)
-    run.deadline.keep_back(-TELLING_EACH * len(jobs))
+    run.deadline.keep_back(-TELLING_LINE * len(jobs))
     return outcomes
 
 

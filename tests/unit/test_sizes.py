@@ -10,16 +10,18 @@ import pytest
 from handler.compose.invocation import process
 from handler.config import Settings
 from handler.model.outcome import Outcome, Result, Survey
-from handler.model.request import DeletionRequest, Job, Select, SweepRequest
+from handler.model.request import DeletionRequest, Job, Select, SweepRequest, Target
 from handler.report.plans import plans_of
 from handler.report.report import LARGEST_ANSWER, Report
+from handler.work.batches.rounds import Order, carry_out_in_turns
 from handler.work.handling import outcome_of
+from handler.work.parallel import TELLING, TELLING_LINE
 from handler.work.run import Run
 from tests.aws import KEYS
 from tests.conftest import Context, Invocation, Invoke, queue
 from tests.examples import IMAGE
 from tests.fakecloud import FakeCloud, Server
-from tests.faults import silent_port
+from tests.faults import Clock, new_run, silent_port
 
 LINE = 200_000
 PLAN = 200_000
@@ -220,6 +222,15 @@ def test_the_line_that_sums_up_many_sweeps_is_not_too_long() -> None:
     told = Report("queue", "delete", "r", "p", (result,) * 10_000).sweeps()
     assert size(told) < LINE * 0.9
     assert len(told["sweeps"]) + told["sweeps_left_out"] == 10_000
+
+
+def test_time_is_kept_back_for_what_gets_no_turn_as_well(cloud: FakeCloud, server: Server) -> None:
+    run, request = new_run(cloud, server, Clock(), REAPER_MAX_IMAGES="0"), DeletionRequest(())
+    jobs = [Job(Target(cloud.new_id()), request) for _ in range(100)]
+    before = run.deadline.reserve
+    outcomes = carry_out_in_turns([Order(jobs, 1), Order(jobs, 1)], run, lambda _: None)
+    assert {outcome.reason for done in outcomes for outcome in done} == {"over_limit"}
+    assert run.deadline.reserve - before == pytest.approx(200 * TELLING + 2 * TELLING_LINE)
 
 
 def test_more_time_is_kept_back_for_more_images(cloud: FakeCloud, invoke: Invoke) -> None:
