@@ -76,16 +76,14 @@ class Cloud:
     def image_to_judge(self, image_id: str, first: Callable[[], object]) -> Image | None:
         """Read an image that may be deleted at once.
 
-        `first` is called right before each request for its record, and may raise CloudError. So the record is newer
-        than what `first` finds out, and that does not grow old while we wait for a slot.
+        `first` is called when our slot has come, before each request, and may raise CloudError: the record is newer.
         """
-        deletion = self._addresses.deletion(image_id)
-        return self._image(image_id, lambda url: self._transport.read_to_delete(url, deletion, first))
+        place = self._addresses.deletion(image_id)
+        return self._image(image_id, lambda url: self._transport.read_to_delete(url, place, first))
 
     def _image(self, image_id: str, read: Callable[[str], Record | None]) -> Image | None:
-        if not self._addresses.image.url and self._knows_gone(image_id):
-            return None
-        payload = read(f"{self._addresses.images}/{image_id}")
+        is_gone = not self._addresses.image.url and self._knows_gone(image_id)
+        payload = None if is_gone else read(f"{self._addresses.images}/{image_id}")
         return None if payload is None else payloads.read_image(payload, image_id)
 
     def record(self, image_id: str) -> Record | None:
@@ -143,6 +141,10 @@ class Cloud:
 
         return read_anew(reading)
 
+    def wait_to_delete(self, by: float) -> None:
+        """Wait for the slot of a DELETE, but no longer than until the moment `by`."""
+        self._transport.wait_to_delete(self._addresses.images, by)
+
     def delete(self, image_id: str, permit: Callable[[], object], *, delete_backup: bool) -> Reply:
         """Ask once for an image to be deleted. Any meaning but DONE and UNCONFIRMED says that this did not do it.
 
@@ -172,8 +174,7 @@ class Cloud:
 
     @property
     def _addresses(self) -> Addresses:
-        # Not a cached_property: in Python 3.11 all instances share its lock, so that a run that is stuck would hold up
-        # every later one.
+        # Not a cached_property: in Python 3.11 all instances share its lock, and a stuck run would hold up later ones.
         self._found = self._found or self._find_addresses()
         return self._found
 

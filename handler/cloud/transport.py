@@ -65,13 +65,13 @@ class Transport:
     def read_to_delete(self, url: str, deletion: str, first: Callable[[], object]) -> Record | None:
         """GET a JSON object, whose image may be deleted right afterwards, at the address `deletion`.
 
-        So it waits for a slot there as well. `first` is called when the slot has come, before each request, and may
-        raise CloudError: what it finds out does not grow old while we wait.
+        Where that is another service, it waits for both slots now. `first` is called when they have come, before each
+        request, and may raise CloudError: what it finds out does not grow old while we wait.
         """
 
         def begin() -> None:
             if (pace := self._paces.of(deletion)) is not self._paces.of(url):
-                pace.wait(charged=False)
+                pace.wait()
             first()
 
         return self.read_dated(url, first=begin).payload
@@ -120,15 +120,17 @@ class Transport:
             message = f"{method} answered {answer}"
             raise (TurnedDown if answer.meaning is Meaning.GONE else Unexpected)(message)
 
+    def wait_to_delete(self, url: str, by: float) -> None:
+        """Wait for the slot of the DELETE that follows a GET at `url`, but no longer than until the moment `by`."""
+        # Also where the DELETE goes to another service: one gateway may count both.
+        self._paces.of(url).wait_first(by)
+
     def delete(self, url: str, body: Mapping[str, bool] | None, permit: Callable[[], object]) -> tuple[Answer, float]:
         """DELETE once. Returns the answer, and its latency in milliseconds.
 
         `permit` is called when the connection stands, right before the request is sent, and may raise CloudError.
         """
         # Not repeated here, not even with a new token: the image must be judged again before another DELETE is sent.
-        # Nor does it wait for a slot, since its judgement would grow old: its GET has waited for both, and the slots
-        # after it come later.
-        self._paces.of(url).charge()
         response, answer = self._ask("DELETE", url, permit, json=body)
         return answer, response.elapsed.total_seconds() * 1000
 

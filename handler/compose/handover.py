@@ -8,11 +8,15 @@ from handler.compose.ending import Context, remaining_of
 from handler.compose.invocation import handle
 from handler.compose.warm import reporter
 from handler.config import Settings
-from handler.errors import InvalidRequest
+from handler.errors import CloudError, InvalidRequest
 from handler.model.message import Received
 from handler.model.outcome import Result
 from handler.report.report import Report
+from handler.work.parallel import in_time
+from handler.work.run import Progress
 
+LAST_LINE = 0.5
+"""Seconds kept back to say in the log what came of it."""
 LASTING = frozenset({"over_limit", "backup_left"})
 """The reasons of failures that a repetition can't cure.
 
@@ -64,11 +68,17 @@ def _is_handed_over(
 ) -> bool:
     """Hand an event over, if there is a queue for it; returns whether that has taken it."""
     # Not the deadline of the run, which has kept time back for this.
-    deadline = Deadline(remaining_of(context), reserve=0)
+    deadline = Deadline(remaining_of(context), reserve=LAST_LINE)
     send = ports.hand_over(settings, deadline) if received.may_come_again else None
     if send is None:
         return False
-    problem = send(event, told)
+    try:
+        problem = in_time(lambda: send(event, told), deadline, Progress(0))
+    except CloudError as error:
+        problem = str(error)
+    finally:
+        # A thread that is late would hand over, in a later invocation, what is repeated then.
+        deadline.fence.cut()
     name = "event.not_handed_over" if problem else "event.handed_over"
     fields = {"problem": problem} if problem else {}
     origin = {"source": received.source, "request_id": context.aws_request_id}

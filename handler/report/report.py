@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from handler.model.masking import masked, masked_all
@@ -16,6 +16,8 @@ LARGEST_ANSWER = 5_000_000
 _LARGEST_PLANS = 3_000_000
 """Bytes of all plans in an answer. They go before the outcomes, since they are what is carried out next."""
 
+_MOST_SWEEPS = 300
+"""Sweeps that are told of: all that anybody sends at once, and few enough for one line of the log."""
 _LONGEST_DETAIL = 1_000
 """Characters of the detail of a failure in a summary."""
 
@@ -47,7 +49,7 @@ class Report(NamedTuple):
 
     def answer(self) -> dict[str, Any]:
         """The report as a caller gets it: JSON values only, and no more bytes than LARGEST_ANSWER."""
-        plans, others = _first_of(masked_all(self.plans), _LARGEST_PLANS)
+        plans, others = _first_of(map(masked_all, self.plans), len(self.plans), _LARGEST_PLANS)
         answer = {
             "ok": self.ok,
             "mode": self.mode,
@@ -59,12 +61,13 @@ class Report(NamedTuple):
             **({"plans_in_log": others} if others else {}),
         }
         room = LARGEST_ANSWER - len(json.dumps(answer))
-        outcomes, others = _first_of([masked_all(as_json(outcome)) for outcome in self.outcomes], room)
+        told = self.outcomes
+        outcomes, others = _first_of((masked_all(as_json(outcome)) for outcome in told), len(told), room)
         answer |= {"outcomes": outcomes, **({"outcomes_in_log": others} if others else {})}
         # A name may hold half a character (a lone surrogate), which JSON can say and UTF-8 can't. Lambda's runtime dies
         # of it: the images would be deleted, and the caller would try again without knowing that.
-        told = json.dumps(answer, ensure_ascii=False)
-        sendable: dict[str, Any] = json.loads(told.encode(errors="replace"))
+        text = json.dumps(answer, ensure_ascii=False)
+        sendable: dict[str, Any] = json.loads(text.encode(errors="replace"))
         return sendable
 
     @property
@@ -92,7 +95,8 @@ class Report(NamedTuple):
             {"looked_at": survey.looked_at, "selected": survey.selected_in_all, "stay": dict(survey.stay)}
             for survey in surveys
         ]
-        return {"sweeps": found} if found else {}
+        others = {"sweeps_left_out": len(found) - _MOST_SWEEPS} if len(found) > _MOST_SWEEPS else {}
+        return {"sweeps": found[:_MOST_SWEEPS], **others} if found else {}
 
 
 def mode_of(mode: str, results: Sequence[Result]) -> str:
@@ -115,10 +119,13 @@ def plan_of(plans: Sequence[Any]) -> dict[str, Any]:
     return {"plan": plans[0]} if len(plans) == 1 else {"plans": plans}
 
 
-def _first_of(values: Sequence[T], room: int) -> tuple[Sequence[T], int]:
+def _first_of(values: Iterable[T], count: int, room: int) -> tuple[list[T], int]:
     """As many of the first values as have room together, in bytes as JSON in ASCII, and how many others there are."""
-    for number, value in enumerate(values):
+    # Of those others none is made: there may be many thousand, at the end of the time that was granted.
+    first = list[T]()
+    for value in values:
         room -= len(json.dumps(value)) + len(", ")
         if room < 0:
-            return values[:number], len(values) - number
-    return values, 0
+            break
+        first.append(value)
+    return first, count - len(first)

@@ -8,7 +8,8 @@ The order of the steps before a DELETE is the safety of this project:
 3. The limits of the invocation and of its event, and the budget of all invocations, count the deletion. They are asked
    last of all that can say no, so that nothing is counted that a rule keeps; and before the DELETE, so that none is
    sent uncounted.
-4. The whole record is written to the journal: once the DELETE is sent, the log is all that is left of the image.
+4. If the service is throttled, the slot of the DELETE is waited for. Then the whole record is written to the journal:
+   once the DELETE is sent, the log is all that is left of the image.
 5. The connection is made, if there is none. Then the fence asks: does the run go on, and is the judgement young enough?
    Nothing comes between this question and the DELETE.
 
@@ -39,6 +40,9 @@ REFUSALS: Mapping[Meaning, str] = {
 """The meanings with which the cloud refuses a deletion, and the reason that each becomes."""
 MOST_JUDGEMENTS = 6
 """How often one image is judged too early for its DELETE at most: once, and five times anew."""
+
+SPARE = 0.2
+"""Seconds of a judgement that are left for its DELETE when its slot comes: for the journal, and a new connection."""
 
 
 class _Tries:
@@ -91,6 +95,7 @@ def deleted(judgement: Judgement, job: Job, run: Run) -> Outcome:
 
 def _tried(judgement: Judgement, job: Job, run: Run, tries: _Tries) -> Outcome | None:
     """Send one DELETE; None if the image must be judged anew before another one."""
+    run.cloud.wait_to_delete(judgement.expiry.at - SPARE)
     # The budget may have taken its time.
     if run.deadline.now() > judgement.expiry.at:
         tries.count_late(judgement)

@@ -15,8 +15,10 @@ from handler.work.run import Progress, Run
 
 T = TypeVar("T")
 
-TELLING = 5e-5
+TELLING = 1.5e-4
 """Seconds kept back at the end for each image, to tell its outcome in the log and in the answer."""
+TELLING_LINE = 1e-3
+"""Seconds kept back at the end for each message, or image, that has a line of its own in the log."""
 
 
 def carry_out(jobs: Sequence[Job], run: Run) -> list[Outcome]:
@@ -25,7 +27,6 @@ def carry_out(jobs: Sequence[Job], run: Run) -> list[Outcome]:
     Jobs for one image are done one after the other, so that it is deleted once; all others are done side by side, and
     begun in their order. What was not begun when the run ended is told in one line, not image by image.
     """
-    run.deadline.keep_back(TELLING * len(jobs))
     work = _Work(jobs, run)
     executor = ThreadPoolExecutor(run.concurrency, thread_name_prefix="image")
     why_unfinished = _done_by(executor, work, run)

@@ -11,7 +11,7 @@ from handler.model.request import Expected, Job, SweepRequest, Target, earliest
 from handler.rules.safety import UNFINISHED, is_upload
 from handler.work.handling import failed
 from handler.work.judgement import refused
-from handler.work.parallel import carry_out, in_time
+from handler.work.parallel import TELLING, TELLING_LINE, carry_out, in_time
 from handler.work.run import Run
 from handler.work.survey.survey import MOST_OVER_CAP, surveyed
 
@@ -36,16 +36,18 @@ def sweep(request: SweepRequest, message_id: str, run: Run) -> Result:
     if request.not_after and run.moment > request.not_after:
         return _reported(survey, _expired(survey, request.not_after), request, message_id, run)
     # Marks are taken off even if a cap would be broken: caps are for what is marked or deleted, not for what is saved.
-    jobs = _jobs(survey.deselected, request, message_id, deselected=True)
+    jobs, told = _jobs(survey.deselected, request, message_id, deselected=True), list[Outcome]()
     if over := over_limit(survey, request):
         outcomes = [failed(image.id, over, image) for image in survey.selected[:MOST_OVER_CAP]]
     else:
         shares = _shares(survey, request, run)
-        outcomes = [*map(_nameless, shares.nobody), *_queued(shares.workers, request, run)]
+        outcomes = list(map(_nameless, shares.nobody))
+        told = _queued(shares.workers, request, message_id, run)
         jobs += _jobs(shares.here, request, message_id)
     outcomes += [failed(each.image.id, Unexpected(_why(each)), each.image) for each in survey.unreadable]
     result = _reported(survey, outcomes, request, message_id, run)
-    return result._replace(outcomes=(*result.outcomes, *carry_out(jobs, run)))
+    run.deadline.keep_back(TELLING * len(jobs))
+    return result._replace(outcomes=(*result.outcomes, *told, *carry_out(jobs, run)))
 
 
 def _why(decision: Decision) -> str:
@@ -74,8 +76,11 @@ def _shares(survey: Survey, request: SweepRequest, run: Run) -> _Shares:
     return _Shares(workers=workers, here=here, nobody=nobody)
 
 
-def _queued(images: Sequence[Image], request: SweepRequest, run: Run) -> list[Outcome]:
-    """Leave images to the workers of the queue, which make every check again; an image that was not sent has failed."""
+def _queued(images: Sequence[Image], request: SweepRequest, message_id: str, run: Run) -> list[Outcome]:
+    """Leave images to the workers of the queue, which make every check again, and report what became of each.
+
+    An image that was not sent has failed.
+    """
     enqueue = run.enqueue
     if enqueue is None or not images:
         return []
@@ -87,11 +92,19 @@ def _queued(images: Sequence[Image], request: SweepRequest, run: Run) -> list[Ou
     }
     # Just as they are now: what changes before a worker comes to it stays.
     expectations = [image.expectation() for image in images]
+    jobs = _jobs(images, request, message_id)
+    # They have to be told one by one, and may be many thousand.
+    run.deadline.keep_back(TELLING_LINE * len(jobs))
     try:
         problems = in_time(lambda: enqueue(expectations, shared), run.deadline, run.progress)
     except CloudError as error:
+        run.report_untouched(jobs, error)
         return [failed(image.id, error, image) for image in images]
-    return [_left_to_worker(image, problem) for image, problem in zip(images, problems, strict=True)]
+    outcomes = [_left_to_worker(image, problem) for image, problem in zip(images, problems, strict=True)]
+    for job, outcome in zip(jobs, outcomes, strict=True):
+        run.report(outcome, job)
+    run.deadline.keep_back(-TELLING_LINE * len(jobs))
+    return outcomes
 
 
 def _expired(survey: Survey, not_after: datetime) -> list[Outcome]:

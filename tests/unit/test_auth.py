@@ -285,6 +285,13 @@ def test_where_no_new_token_is_to_be_had_in_the_middle_the_rest_fails_at_once(
     assert logins(cloud) <= 2 * 16
 
 
+@pytest.mark.parametrize("digits", [10, 300, 400, 4000])
+def test_keystone_may_ask_for_any_time(digits: int, cloud: FakeCloud, invoke: Invoke) -> None:
+    image_id = cloud.add_image()
+    cloud.fault("POST", TOKENS_PATH, status=429, headers={"Retry-After": "9" * digits})
+    assert invoke({"image_ids": [image_id]}).outcomes == {image_id: ("failed", "throttled")}
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("place", [("POST", TOKENS_PATH), ("GET", IMAGE_PATH), ("DELETE", IMAGE_PATH)])
 def test_a_redirect_carries_neither_token_nor_password_elsewhere(

@@ -267,11 +267,11 @@ def test_a_queue_that_tells_of_fewer_messages_than_it_was_given_is_not_believed(
         cloud=SimpleNamespace(project_id="p"),
         now=NOW,
         plan_life=DAY,
-        deadline=SimpleNamespace(fence=SimpleNamespace(around=nullcontext), left=lambda: 5.0),
+        deadline=SimpleNamespace(fence=SimpleNamespace(around=nullcontext), left=lambda: 5.0, keep_back=lambda _: None),
         progress=None,
     )
     with pytest.raises(ValueError, match="shorter"):
-        sweeps._queued([IMAGE, IMAGE], GRACE, run)
+        sweeps._queued([IMAGE, IMAGE], GRACE, "", run)
 
 
 def judgement(**changes: Any) -> Judgement:  # noqa: ANN401 (any field)

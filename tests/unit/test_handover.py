@@ -8,10 +8,10 @@ import pytest
 
 from handler.errors import ImagesFailed, InvalidRequest
 from tests.aws import KEYS, Client, client, state_table
-from tests.conftest import Invocation, Invoke, load_event, queue
+from tests.conftest import Context, Invocation, Invoke, load_event, queue
 from tests.fakecloud import FakeCloud, Server
 from tests.fakecloud.faults import Fault
-from tests.faults import closed_port
+from tests.faults import closed_port, silent_port
 from tests.unit.conftest import Reap, Relay
 from tests.unit.test_allowance import NOBODY_ELSE, TABLE, event
 
@@ -176,6 +176,21 @@ def test_what_can_not_be_handed_over_raises(count: int, error: type[Exception], 
         run = reap(sent, AWS_ENDPOINT_URL=f"http://127.0.0.1:{port}", REAPER_MAX_IMAGES="0")
     assert isinstance(run.error, error)
     assert "sqs can't be reached" in run.logged("event.not_handed_over")[0]["problem"]
+
+
+@pytest.mark.parametrize("asked", [{"image_ids": []}, SWEEP])
+def test_a_queue_that_is_silent_does_not_outlast_the_invocation(
+    asked: dict[str, Any], cloud: FakeCloud, invoke: Invoke
+) -> None:
+    for number in range(3):
+        cloud.add_image(f"ci-{number}")
+    with silent_port() as port:
+        context = Context(7.0)
+        failed_to = {"REAPER_FAILED_TO": f"http://127.0.0.1:{port}/123456789012/failures"}
+        run = invoke(with_request(asked, "schedule"), seconds=7.0, **KEYS, **failed_to)
+        assert context.seconds_left() > 0
+    assert isinstance(run.error, ImagesFailed | InvalidRequest)
+    assert len(run.logged("event.not_handed_over")) == 1
 
 
 def test_what_a_caller_is_told_is_not_handed_over(

@@ -9,15 +9,19 @@ import pytest
 
 from handler.compose.invocation import process
 from handler.config import Settings
-from handler.model.outcome import Outcome, Result
-from handler.model.request import DeletionRequest, Job
+from handler.model.outcome import Outcome, Result, Survey
+from handler.model.request import DeletionRequest, Job, Select, SweepRequest, Target
 from handler.report.plans import plans_of
 from handler.report.report import LARGEST_ANSWER, Report
+from handler.work.batches.rounds import Bundle, carry_out_in_turns
 from handler.work.handling import outcome_of
+from handler.work.parallel import TELLING, TELLING_LINE
 from handler.work.run import Run
+from tests.aws import KEYS
 from tests.conftest import Context, Invocation, Invoke, queue
 from tests.examples import IMAGE
 from tests.fakecloud import FakeCloud, Server
+from tests.faults import Clock, new_run, silent_port
 
 LINE = 200_000
 PLAN = 200_000
@@ -197,6 +201,36 @@ def test_no_line_of_untouched_images_is_too_long(invoke: Invoke, cloud: FakeClou
     images = [cloud.new_id() for _ in range(1000)]
     event = queue(*({"image_ids": images, "reason": "x" * 256} for _ in range(10)))
     assert longest_line(invoke(event, REAPER_MODE="paused")) < LINE
+
+
+def test_what_workers_did_not_get_before_the_deadline_is_told_in_one_line(invoke: Invoke, cloud: FakeCloud) -> None:
+    images = [cloud.add_image(f"ci-{n}") for n in range(20)]
+    asked = {"sweep": {"select": {"name": "ci-*"}, "limit_percent": 100}, "reason": "nightly"}
+    with silent_port() as port:
+        run = invoke(asked, seconds=4.0, REAPER_FANOUT_QUEUE_URL=f"http://127.0.0.1:{port}/1/workers", **KEYS)
+    assert run.outcomes == dict.fromkeys(images, ("failed", "deadline"))
+    (line,) = run.logged("images.untouched")
+    assert (sorted(line["image_ids"]), line["asked_by"]) == (sorted(images), "nightly")
+    assert not run.logged("image.failed")
+    assert {one["name"] for one in run.answer["outcomes"]} == {f"ci-{n}" for n in range(20)}
+
+
+def test_the_line_that_sums_up_many_sweeps_is_not_too_long() -> None:
+    reasons = ("age", "family", "kept", "name", "newest", "properties", "size", "status", "tags", "unreadable", "used")
+    survey = Survey(looked_at=10**6, stay=tuple((reason, 10**5) for reason in reasons))
+    result = Result("m", SweepRequest(Select(name="ci-*")), survey=survey)
+    told = Report("queue", "delete", "r", "p", (result,) * 10_000).sweeps()
+    assert size(told) < LINE * 0.9
+    assert len(told["sweeps"]) + told["sweeps_left_out"] == 10_000
+
+
+def test_time_is_kept_back_for_what_gets_no_turn_as_well(cloud: FakeCloud, server: Server) -> None:
+    run, request = new_run(cloud, server, Clock(), REAPER_MAX_IMAGES="0"), DeletionRequest(())
+    jobs = [Job(Target(cloud.new_id()), request) for _ in range(100)]
+    before = run.deadline.reserve
+    outcomes = carry_out_in_turns([Bundle(jobs=jobs, receives=1, comes_once=False)] * 2, run, lambda _: None)
+    assert {outcome.reason for done in outcomes for outcome in done} == {"over_limit"}
+    assert run.deadline.reserve - before == pytest.approx(200 * TELLING + 2 * TELLING_LINE)
 
 
 def test_more_time_is_kept_back_for_more_images(cloud: FakeCloud, invoke: Invoke) -> None:

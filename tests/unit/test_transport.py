@@ -237,7 +237,8 @@ def test_the_cloud_may_name_the_seconds_to_wait(
     cloud.fault(method, IMAGE_PATH, status=status, headers={"Retry-After": "7"})
     run = new_run(cloud, server, clock)
     assert reap(run, [image_id])[image_id].outcome == "deleted"
-    assert clock.pauses == [7.0]
+    # What follows has a slot of its own.
+    assert (clock.pauses[0], sum(clock.pauses[1:]) < 0.1) == (7.0, True)
 
 
 def test_the_cloud_may_name_the_time_to_come_again(cloud: FakeCloud, server: Server, clock: Clock) -> None:

@@ -13,7 +13,7 @@ SOON = 1.0
 class Pace:
     """Gives the requests of all threads of a run slots at one service. Safe for threads.
 
-    A DELETE that follows its GET must not wait for a slot. It is only charged, and makes the next slots later.
+    A DELETE that follows its GET takes the very next slot: it must not grow old in line with all others.
     """
 
     def __init__(self, deadline: Deadline) -> None:
@@ -24,8 +24,8 @@ class Pace:
         self._first_in_line = Lock()
         self._lock = Lock()
 
-    def wait(self, *, charged: bool = True) -> None:
-        """Wait for a slot, and charge it, unless the caller charges it when its request is sent.
+    def wait(self) -> None:
+        """Wait for a slot, and take it.
 
         Raises the error of the last throttled answer if the slot would come after the deadline, and the error that
         ended the run.
@@ -39,13 +39,20 @@ class Pace:
                 # If the wait is too long, its error names the time until this slot, not what the cloud asked for.
                 self._deadline.pause(due - now, self._why.anew(retry_after=due - now))
                 waited_until = due
-            if charged:
-                self.charge()
+            with self._lock:
+                self._rate.charge(self._deadline.now())
 
-    def charge(self) -> None:
-        """Count a request that is sent now, whether or not it had a slot."""
+    def wait_first(self, by: float) -> None:
+        """Take the next slot ahead of all who wait, and wait for it, but no longer than until the moment `by`.
+
+        Raises as `wait` does.
+        """
+        now = self._deadline.now()
         with self._lock:
-            self._rate.charge(self._deadline.now())
+            due = min(self._rate.next_at, by)
+            self._rate.charge(now)
+        if due > now:
+            self._deadline.pause(due - now, self._why.anew(retry_after=due - now))
 
     def accepted(self) -> None:
         """Note an answer that does not ask for fewer requests."""

@@ -46,6 +46,7 @@ KEYSTONE_ERRORS: tuple[tuple[type[Exception], type[CloudError]], ...] = (
     (keystone.ClientException, Unexpected),
 )
 """Our error for each error of keystoneauth1; the first class that fits decides."""
+LONGEST_RETRY_AFTER = 1e9
 
 
 class Login(NamedTuple):
@@ -193,7 +194,9 @@ class KeystoneIdentity:
         if response is not None:
             body = response.content.decode(errors="replace")
             message = f"Keystone answered {read_answer(response.status_code, body, response.headers, self.scrub)}"
-        return ours(message, retry_after=getattr(error, "retry_after", None) or None)
+        # A number of 400 digits is too long for a float.
+        seconds = min(getattr(error, "retry_after", 0), LONGEST_RETRY_AFTER)
+        return ours(message, retry_after=seconds or None)
 
 
 def _read_whole(access: AccessInfoV3) -> datetime:

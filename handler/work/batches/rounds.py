@@ -7,7 +7,7 @@ from typing import NamedTuple
 from handler.model.outcome import Outcome
 from handler.model.request import Job
 from handler.work.batches.turns import Room, Turn, Waiter, next_turns
-from handler.work.parallel import carry_out, untouched
+from handler.work.parallel import TELLING, TELLING_LINE, carry_out, untouched
 from handler.work.run import Run
 
 
@@ -27,6 +27,8 @@ def carry_out_in_turns(
     `false_claim` is called with the place of a message before its first turn. If it returns an outcome, that is the
     only one of the message. What gets no turn is left alone, and fails.
     """
+    # Also for those that will get no turn: a line for each message, and an outcome for each image.
+    run.deadline.keep_back(TELLING * sum(len(bundle.jobs) for bundle in bundles) + TELLING_LINE * len(bundles))
     batch = _Batch(bundles, run)
     while turns := next_turns(batch.waiters(), _room(run)):
         for turn in turns:
