@@ -500,6 +500,17 @@ def test_an_image_that_is_read_without_a_turn_is_found() -> None:
     assert tale.promises() == {"starved", "touched"}
 
 
+def test_an_image_of_a_server_is_read_without_a_turn() -> None:
+    def read(tale: Tale) -> None:
+        use = Use("server", "s1", OURS, ID)
+        tale.history.uses["server", "s1"] = [(Moment(0, 0), use)]
+        tale.ask("GET", f"{IMAGES}/{ID}")
+
+    steps = {**ALIVE, "read": read, "told": without_turn([ID], "m0")}
+    tale = told(queue({"image_ids": [ID]}), {"REAPER_MAX_IMAGES": "1"}, **steps, finish=answered("m0"))
+    assert tale.promises() == {"starved"}
+
+
 def hiding(seconds: int, *handles: str) -> Step:
     entries = [{"Id": "0", "ReceiptHandle": handle, "VisibilityTimeout": seconds} for handle in handles]
     return lambda tale: void(tale.ask("POST", "/aws/", body=json.dumps({"QueueUrl": "q", "Entries": entries}).encode()))
@@ -563,16 +574,43 @@ def test_a_failure_without_any_trouble_is_found() -> None:
     assert told(**steps, before_read=later(1)).promises() == set()
 
 
+def test_what_is_given_up_as_throttled_while_there_is_time_is_found() -> None:
+    def throttled(seconds: float, reads: int = 1) -> set[str]:
+        gives_up = telling("failed", "throttled")
+        steps: Mapping[str, Step] = {**dict.fromkeys(("journal", "delete"), void), "told": gives_up}
+
+        def read(tale: Tale) -> None:
+            tale.ask("GET", f"{IMAGES}/{ID}", 429)
+            for _ in range(reads):
+                tale.ask("GET", f"{IMAGES}/{ID}")
+
+        return told(**steps, read=read, before_read=later(seconds)).promises()
+
+    assert throttled(5) == {"outcome"}
+    assert throttled(35) == set()
+    assert throttled(5, reads=6) == set()
+
+
 def test_a_plan_that_is_not_true_is_found() -> None:
     def planning(**expect: Json) -> set[str]:
-        plan = {"images": [{"id": ID, "expect": expect}]}
-        steps: Mapping[str, Step] = {**dict.fromkeys(("journal", "delete"), void), "told": telling("would_delete")}
-        report = {"ok": True, "counts": {"would_delete": 1}, "plan": plan}
-        report |= {"outcomes": [{"image_id": ID, "outcome": "would_delete", "reason": ""}]}
-        return told(settings={"REAPER_MODE": ""}, **steps, finish=lambda tale: tale.finish(report)).promises()
+        return rehearsed(plan={"images": [{"id": ID, "expect": expect}]})
 
     assert planning(name="ci-1", tags=["a"]) == set()
     assert planning(name="ci-2") == {"plan"}
+
+
+def test_a_plan_that_leaves_something_out_is_found() -> None:
+    named = {"images": [{"id": ID, "expect": {"name": "ci-1"}}]}
+    assert rehearsed(plans=[named, named]) == set()
+    assert rehearsed() == {"plan"}
+
+
+def rehearsed(**plans: Json) -> set[str]:
+    """What is found where a rehearsal has these plans."""
+    steps: Mapping[str, Step] = {**dict.fromkeys(("journal", "delete"), void), "told": telling("would_delete")}
+    report = {"ok": True, "counts": {"would_delete": 1}, **plans}
+    report |= {"outcomes": [{"image_id": ID, "outcome": "would_delete", "reason": ""}]}
+    return told(settings={"REAPER_MODE": ""}, **steps, finish=lambda tale: tale.finish(report)).promises()
 
 
 def test_metrics_and_reports_that_count_otherwise_are_found() -> None:

@@ -27,7 +27,7 @@ def check_turns(case: Case) -> None:
         larger = [two for two in asked if len(one.targets) < len(two.targets) <= case.settings.max_images]
         if served := [two.message for two in larger if two not in without and _lines(case, two)]:
             case.say("starved", f"message {one.message} got no turn, and {served}, which are larger, had theirs")
-        if touched := sorted(_named_by_one(case, one) & case.readings.keys()):
+        if touched := sorted(_read_for_one(case, one)):
             case.say("touched", f"message {one.message} got no turn", touched[0])
 
 
@@ -45,6 +45,12 @@ def _lines(case: Case, asked: Asked) -> list[dict[str, Json]]:
 def _may_have_cost(case: Case) -> int:
     """How many images may have counted as deletions."""
     return sum(one["message"] not in FREE and one.get("reason") != "over_limit" for one in case.outcomes)
+
+
+def _read_for_one(case: Case, asked: Asked) -> set[str]:
+    """The images that nobody but a message can have had read; what servers use is read to see what they boot with."""
+    read = _named_by_one(case, asked) & case.readings.keys()
+    return {image_id for image_id in read if not any(case.index.spans(image_id))}
 
 
 def _named_by_one(case: Case, asked: Asked) -> set[str]:
