@@ -382,6 +382,8 @@ def _fault(rng: random.Random) -> Step:
     fault: Step = {"at": at, "nth": rng.choice((0, 0, 0, 1, 1, 2, 4, 9)), "what": what}
     amount = rng.choice(amounts)
     fault |= {"amount": amount} if amount is not None else {}
+    # Some limits last: longer than one would try anything else that fails.
+    fault |= {"times": 6} if (what, amount) == ("throttle", 1) else {}
     return fault | ({"do": _meanwhile(rng)} if what in {"before", "after", "freeze"} else {})
 
 
