@@ -324,19 +324,13 @@ def _trouble(rng: random.Random) -> Step:
 
 
 def _late_server(rng: random.Random) -> list[Step]:
-    """A server is started while the cloud is slow: what is known of servers is too old afterwards."""
+    """Servers are started while the cloud is slow: what is known of servers is too old afterwards."""
     place: Step = {"at": "read", "nth": rng.randrange(4)}
-    start = {
-        "do": "serve",
-        "what": rng.choice(("start", "build", "build")),
-        "image": rng.randrange(50),
-        "which": 0,
-        "aimed": True,
-    }
+    what, image = rng.choice(("start", "build", "build")), rng.randrange(50)
     # Two of them: the image of one may have been dealt with by then.
-    also = start | {"image": start["image"] + 1}
+    starts = [{"do": "serve", "what": what, "image": image + more, "which": 0, "aimed": True} for more in (0, 1)]
     return [
-        {**place, "what": "before", "do": [start, also]},
+        {**place, "what": "before", "do": starts},
         {**place, "what": "slow", "amount": rng.choice((5.5, 7.0, 12.0))},
     ]
 
