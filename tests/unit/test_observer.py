@@ -488,6 +488,18 @@ def test_a_message_that_gets_no_turn_although_there_is_room_is_found() -> None:
     assert told(event, {"REAPER_MAX_IMAGES": "2"}, **over).promises() == set()
 
 
+def test_an_image_that_its_delete_found_gone_has_cost_a_deletion() -> None:
+    def gone(tale: Tale) -> None:
+        tale.image(alive=False)
+        tale.ask("DELETE", f"{IMAGES}/{ID}", 404)
+        tale.ask("GET", f"{IMAGES}/{ID}", 404)
+
+    event, over = queue({"image_ids": [ID]}, {"image_ids": OTHERS[:2]}), without_turn(OTHERS[:2], "m1")
+    steps = {"delete": gone, "told": telling("already_gone", message="m0"), "before_finish": over}
+    assert told(event, {"REAPER_MAX_IMAGES": "2"}, **steps, finish=answered("m1")).promises() == set()
+    assert told(event, {"REAPER_MAX_IMAGES": "3"}, **steps, finish=answered("m1")).promises() == {"starved"}
+
+
 def test_a_larger_message_that_goes_first_is_found() -> None:
     event, tale = queue({"image_ids": OTHERS[:1]}, {"image_ids": [ID, OTHER]}), telling("deleted", message="m1")
     steps = {"before_told": without_turn(OTHERS[:1], "m0"), "told": tale, "finish": answered("m0", "m1")}

@@ -10,7 +10,7 @@ from tests.chaos.observer.reading import Json
 PASSING = frozenset({"over_limit", "throttled", "unavailable", "budget", "paused", "deadline"})
 """Reasons to fail that pass with time."""
 FREE = frozenset({"image.refused", "image.already_gone"})
-"""What becomes of images that cost none of the deletions of an invocation."""
+"""What becomes of images that cost none of the deletions of an invocation, unless their DELETE told it."""
 LONGEST = 41_400
 """Seconds for which a message is put off at most."""
 
@@ -43,8 +43,10 @@ def _lines(case: Case, asked: Asked) -> list[dict[str, Json]]:
 
 
 def _may_have_cost(case: Case) -> int:
-    """How many images may have counted as deletions."""
-    return sum(one["message"] not in FREE and one.get("reason") != "over_limit" for one in case.outcomes)
+    """How many images may have counted as deletions: what was counted stays so, whatever is found out after that."""
+    counted = case.deletes.keys() | {image_id for image_id, read in case.readings.items() if len(read) > 1}
+    touched = [one for one in case.outcomes if one.get("reason") != "over_limit"]
+    return sum(one["message"] not in FREE or one["image_id"] in counted for one in touched)
 
 
 def _read_for_one(case: Case, asked: Asked) -> set[str]:
