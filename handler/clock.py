@@ -19,7 +19,7 @@ SHORTEST_REQUEST = 1.0
 LONGEST_REQUEST = 20.0
 LONGEST_CONNECT = 5.0
 ATTEMPTS = 4
-"""How often something is tried that fails; one that is throttled is tried for as long as there is time."""
+"""How often something that fails is tried; what is throttled is tried for as long as there is time."""
 FIRST_PAUSE = 0.5
 """Seconds before the second attempt; each further pause is twice as long, up to the longest."""
 LONGEST_PAUSE = 16.0
@@ -121,7 +121,7 @@ class Backoff:
     def wait(self, error: CloudError) -> None:
         """Wait after an attempt that failed; raises its error if another attempt can't help, or would be too late."""
         if error.is_paced:
-            # The next attempt waits for its turn, where it can be told to go on earlier, or later, than now.
+            # The next attempt waits for a slot, which may come sooner, or later, than this answer says.
             self._deadline.check_pause(error.retry_after or 0.0, error)
         else:
             pause = self._next_pause(error)
@@ -129,7 +129,7 @@ class Backoff:
             self._deadline.pause(max(error.retry_after or 0.0, random.uniform(pause / 2, pause)), error)  # noqa: S311
 
     def _next_pause(self, error: CloudError) -> float:
-        # Who asks for fewer requests will take this one, too, only later: it is no failure, however often it is said.
+        # A service that asks for fewer requests will take this one later: that is no failure, however often it says so.
         if isinstance(error, Throttled):
             self._throttled += 1
         else:

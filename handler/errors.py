@@ -17,7 +17,7 @@ ReaperError
     │   ├── Outdated             a judgement that is too old for its DELETE, which was not sent
     │   └── Unreachable          no connection
     ├── DeadlineReached          not enough time left for what was still to be done
-    ├── OverLimit                more images than one invocation, or one sweep, may delete
+    ├── OverLimit                more images than one invocation, one event or one sweep may delete
     ├── NotQueued                the queue did not take what was to be left to its workers
     ├── BudgetSpent              more images than all invocations together may delete in this window of time
     │   └── BudgetUnknown        ... or it could not be found out whether it is more
@@ -92,8 +92,8 @@ class CloudError(ReaperError):
 
     `reason` is the reason of the outcome, `may_retry` says whether asking again at once can help, `ends_run` whether
     every other image of the run would meet the same end. `retry_after` is the seconds after which another try makes
-    sense, if that is known: the cloud has named a time, or a limit counts anew.
-    `is_paced` says that the pace of its service keeps back what is sent next, so that no other pause is needed.
+    sense, if that is known: the cloud has named a time, or a limit counts anew. `is_paced` says that the pace of the
+    service holds back what is sent next, so that no other pause is needed.
     """
 
     reason: ClassVar[str]
@@ -170,7 +170,7 @@ class DeadlineReached(CloudError):
 
 
 class OverLimit(CloudError):
-    """The invocation has sent as many DELETEs as it may, or a sweep selects more than it may."""
+    """The invocation, or the event with its repetitions, may delete no more, or a sweep selects more than it may."""
 
     reason = "over_limit"
 

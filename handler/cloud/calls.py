@@ -76,8 +76,8 @@ class Cloud:
     def image_to_judge(self, image_id: str, first: Callable[[], object]) -> Image | None:
         """Read an image that may be deleted at once.
 
-        `first` is called right before each request for its record, and may raise CloudError: the record is newer than
-        what is found out there, and that has not grown old while we waited for our turn.
+        `first` is called right before each request for its record, and may raise CloudError. So the record is newer
+        than what `first` finds out, and that does not grow old while we wait for a slot.
         """
         deletion = self._addresses.deletion(image_id)
         return self._image(image_id, lambda url: self._transport.read_to_delete(url, deletion, first))

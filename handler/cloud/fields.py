@@ -37,8 +37,8 @@ def read_body(body: bytes) -> Record:
 
 
 def _read_json(body: bytes) -> Any:  # noqa: ANN401 (any JSON)
-    # In half the time of json. What it turns down is left to json, which reads half a character (a lone surrogate) in
-    # the name of an image, and more levels.
+    # It takes half the time of json. What it turns down is left to json, which also reads half a character (a lone
+    # surrogate) in the name of an image, and more levels of nesting.
     try:
         return from_json(body)
     except ValueError:

@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from handler.cloud import payloads
 from handler.cloud.fields import Record, text
-from handler.cloud.lists.ahead import Begin, ahead, at_leisure
+from handler.cloud.lists.ahead import Begin, ahead, on_demand
 from handler.errors import ListChanged, TurnedDown, Unexpected
 
 PAGE = 1000
@@ -20,7 +20,7 @@ READINGS = 3
 
 T = TypeVar("T")
 Page = tuple[list[Record], str | None]
-"""The items of a page, and the marker of the next one, None if there is none."""
+"""The items of a page, and the marker of the next page, None if there is none."""
 
 
 def read_anew(reading: Callable[[], T]) -> T:
@@ -46,12 +46,12 @@ class Manner(NamedTuple):
     """How a list is read. A page of at least `shortest` items is never taken for the last; `reading` may read ahead."""
 
     shortest: int = SMALLEST_CAP
-    reading: Callable[[], AbstractContextManager[Begin]] = at_leisure
+    reading: Callable[[], AbstractContextManager[Begin]] = on_demand
 
 
 AS_USUAL = Manner()
 OF_IMAGES = Manner(shortest=1, reading=ahead)
-"""IMS names no next page, and may cut its pages to any length: only an empty one is the end. They are many."""
+"""IMS names no next page, and may cut its pages to any length: only an empty one is the end. There may be many."""
 
 
 def pages(
@@ -61,10 +61,10 @@ def pages(
 
     Raises ListChanged if the list is not the one that it was when the page before was read.
     """
-    cuts = _Cuts(reader=reader, url=url, key=key, wanted=wanted or {}, shortest=manner.shortest)
+    parts = _Pages(reader=reader, url=url, key=key, wanted=wanted or {}, shortest=manner.shortest)
     seen: set[str] = set()
     with manner.reading() as begin:
-        coming: Callable[[], Page] = begin(partial(cuts.page, None))
+        coming: Callable[[], Page] = begin(partial(parts.page, None))
         while True:
             page, marker = coming()
             if marker is None:
@@ -73,13 +73,13 @@ def pages(
                 message = f"the list of {key} repeats itself"
                 raise ListChanged(message)
             seen.add(marker)
-            coming = begin(partial(cuts.page, marker))
+            coming = begin(partial(parts.page, marker))
             yield from page
     yield from page
 
 
-class _Cuts(NamedTuple):
-    """How a list is cut into pages."""
+class _Pages(NamedTuple):
+    """The pages of a list."""
 
     reader: Reader
     url: str
@@ -88,7 +88,7 @@ class _Cuts(NamedTuple):
     shortest: int
 
     def page(self, after: str | None) -> Page:
-        """The page that begins after a marker, and the marker of the next one; None if there is none."""
+        """The page that begins after a marker, and the marker of the next page, None if there is none."""
         asked = {**self.wanted, "limit": str(PAGE)} | ({"marker": after} if after else {})
         page, more = payloads.read_page(_payload(self.reader, self.url, asked, self.key, after=after), self.key)
         if more and not page:

@@ -46,7 +46,7 @@ def read_image(record: Record, image_id: str) -> Image | None:
 
 
 def image_of(record: Record, image_id: str) -> Image:
-    """The image that a record describes in which everything can be read."""
+    """The image that a record describes; everything in the record must be readable."""
     return Image(
         id=image_id,
         name=record.get("name"),

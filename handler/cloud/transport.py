@@ -63,10 +63,10 @@ class Transport:
         return self.read_dated(url, params).payload
 
     def read_to_delete(self, url: str, deletion: str, first: Callable[[], object]) -> Record | None:
-        """GET a JSON object, whose image may be deleted at once at the address `deletion`, which has its turn as well.
+        """GET a JSON object, whose image may be deleted right afterwards, at the address `deletion`.
 
-        `first` is called when it is our turn, before each request, and may raise CloudError: what it finds out does not
-        grow old while we wait.
+        So it waits for a slot there as well. `first` is called when the slot has come, before each request, and may
+        raise CloudError: what it finds out does not grow old while we wait.
         """
 
         def begin() -> None:
@@ -79,7 +79,7 @@ class Transport:
     def read_dated(
         self, url: str, params: Mapping[str, str] | None = None, first: Callable[[], object] = lambda: None
     ) -> Dated:
-        """GET a JSON object, and tell how old it is; `first` is called when it is our turn, before each request."""
+        """GET a JSON object, and tell how old it is; `first` is called when our slot has come, before each request."""
 
         def attempt() -> tuple[float, requests.Response, Answer]:
             self._paces.of(url).wait()
@@ -126,8 +126,8 @@ class Transport:
         `permit` is called when the connection stands, right before the request is sent, and may raise CloudError.
         """
         # Not repeated here, not even with a new token: the image must be judged again before another DELETE is sent.
-        # It does not wait for a turn, in which its judgement would grow old: its GET has had one for both, and those
-        # who come later wait the longer for it.
+        # Nor does it wait for a slot, since its judgement would grow old: its GET has waited for both, and the slots
+        # after it come later.
         self._paces.of(url).charge()
         response, answer = self._ask("DELETE", url, permit, json=body)
         return answer, response.elapsed.total_seconds() * 1000

@@ -1,4 +1,4 @@
-"""How an invocation ends: in time for all that must still be said, and so that nothing is sent any more."""
+"""How an invocation ends: early enough to say all that must be said, and so that nothing is sent afterwards."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,9 +17,9 @@ from handler.work.run import Progress
 STACK_RESERVE = 10.0
 """Seconds kept back to answer CloudFormation."""
 PUTTING_OFF = 1.5
-"""Seconds kept back to put messages off, beside those for the log and the answer, and that it takes at most."""
+"""Seconds kept back to put messages off, which takes no longer, beside those for the log and the answer."""
 LAST_CALLS = 4.0
-"""Seconds kept back to tell the state table, or the queue of failures, how an event has ended."""
+"""Seconds kept back to tell the state table and the queue of failures how an event has ended."""
 
 
 class Context(Protocol):
@@ -37,7 +37,7 @@ def remaining_of(context: Context) -> Callable[[], float]:
 
 
 def reserve_for(received: Received, settings: Settings) -> float:
-    """Seconds to keep back at the end of an invocation; more, the more images there turn out to be."""
+    """Seconds to keep back at the end of an invocation; for many images, the run itself keeps back more."""
     reserve = STACK_RESERVE if any(message.call for message in received.messages) else RESERVE
     if any(message.receipt for message in received.messages):
         reserve += PUTTING_OFF
@@ -62,7 +62,7 @@ def of(deadline: Deadline, progress: Progress) -> Iterator[None]:
 
 
 def settle(allowance: Allowance, context: Context, reporter: Reporter) -> None:
-    """Leave what an event did not delete to its repetition, now that nothing more is sent; raises nothing."""
+    """Give back what a run has not used of its event's allowance, now that it deletes no more; raises nothing."""
     try:
         problem = in_time(allowance.settle, Deadline(remaining_of(context), reserve=RESERVE), Progress(0))
     except CloudError as error:

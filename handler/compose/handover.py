@@ -1,4 +1,4 @@
-"""Events that the engine repeats if they fail: what no repetition can cure is handed over, so that it is told once."""
+"""Events that the engine repeats if they fail: those that no repetition can cure are handed over, and told once."""
 
 from typing import Any, NamedTuple
 
@@ -22,7 +22,7 @@ that is away, credentials that are replaced, a budget in its next window, a func
 
 
 class HandedOver(NamedTuple):
-    """The answer to an event that was handed over: the report, and why its requests were turned down, if they were."""
+    """The answer to an event that was handed over: its report, with `rejected` if a request was turned down."""
 
     answer: dict[str, Any]
 
@@ -30,7 +30,7 @@ class HandedOver(NamedTuple):
 def handle_or_hand_over(event: object, received: Received, context: Context, settings: Settings) -> Report | HandedOver:
     """Carry out an event, and hand it over if nobody reads the answer and no repetition can cure what failed.
 
-    Raises what `handle` raises, also where an event could not be handed over.
+    Raises what `handle` raises, unless the event was handed over.
     """
     try:
         report = handle(received, context, settings)
@@ -39,8 +39,8 @@ def handle_or_hand_over(event: object, received: Received, context: Context, set
         if _is_handed_over(event, received, told, context, settings):
             return HandedOver(told)
         raise
-    # One such image is enough, whatever became of the others. Repeated for these, the event could not end well: either
-    # it would delete more than MaxImages, or fail again. All of them stand in what is handed over.
+    # One such image is enough, whatever became of the others: if the event were repeated for their sake, it would fail
+    # again, or delete more than MaxImages. All of them stand in the report that is handed over.
     if any(outcome.failed and outcome.reason in LASTING for outcome in report.outcomes):
         told = report.answer()
         if _is_handed_over(event, received, told, context, settings):
@@ -62,8 +62,8 @@ def _turned_down(received: Received, problem: str, context: Context, settings: S
 def _is_handed_over(
     event: object, received: Received, told: dict[str, Any], context: Context, settings: Settings
 ) -> bool:
-    """Hand an event over, if there is a place for it; returns whether it is there."""
-    # The one of the run has ended; it has kept time back for this.
+    """Hand an event over, if there is a queue for it; returns whether that has taken it."""
+    # Not the deadline of the run, which has kept time back for this.
     deadline = Deadline(remaining_of(context), reserve=0)
     send = ports.hand_over(settings, deadline) if received.may_come_again else None
     if send is None:

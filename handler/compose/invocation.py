@@ -69,9 +69,9 @@ def handle(
         project_id = invocation.connect()
         admitted = invocation.admitted(project_id)
         done = results(admitted, invocation.build_run(project_id, now, observe))
-    last = postponing.deadline_for(ending.remaining_of(context), invocation.deadline.reserve - ending.PUTTING_OFF)
-    late = postponements(admitted.messages, done, invocation.deadline.elapsed(), random.random)
-    postponing.put_off(late, ports.postpone(settings), last, invocation.reporter)
+    until = postponing.deadline_for(ending.remaining_of(context), invocation.deadline.reserve - ending.PUTTING_OFF)
+    found = postponements(admitted.messages, done, invocation.deadline.elapsed(), random.random)
+    postponing.put_off(found, ports.postpone(settings), until, invocation.reporter)
     mode = mode_of(settings.mode, done)
     report = Report(
         source=received.source,

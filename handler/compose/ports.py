@@ -1,4 +1,4 @@
-"""The ports of the engine, as the settings equip a run with them."""
+"""The ports of the engine, made from the settings."""
 
 from datetime import datetime
 from functools import partial
@@ -13,21 +13,21 @@ from handler.model.message import Received
 
 
 def allowance(received: Received, settings: Settings, event: str, now: datetime) -> Allowance | None:
-    """What the event may delete, its repetitions included; None if it is not repeated, or no table could count it."""
+    """What the event may delete, its repetitions included; None if it is never repeated, or there is no state table."""
     if not settings.state_table or not received.may_come_again:
         return None
     return Allowance(event, settings.max_images, settings.state_table, settings.aws, now)
 
 
 def spend(settings: Settings, project_id: str, now: datetime, allowed: Allowance | None) -> Spend:
-    """A function that takes a deletion out of what the event may delete, and then out of the project's budget."""
+    """A function that takes a deletion out of the event's allowance, and then out of the project's budget."""
     budget = None
     if settings.budget is not None:
         limit, window = settings.budget
         budget = Budget(limit, window, settings.state_table, settings.aws, project_id, now)
 
     def take(image_id: str) -> None:
-        # The budget last, so that it pays for no deletion that the event may not make.
+        # The budget last: it must not pay for a deletion that the event may not make.
         if allowed:
             allowed.take(image_id)
         if budget:
@@ -43,7 +43,7 @@ def enqueue(settings: Settings, deadline: Deadline) -> Enqueue | None:
 
 
 def hand_over(settings: Settings, deadline: Deadline) -> HandOver | None:
-    """A function that hands over what no repetition can cure, if there is a queue for it."""
+    """A function that hands an event over, if there is a queue for that."""
     url = settings.failed_to
     return partial(handover.hand_over, queue_url=url, access=settings.aws, deadline=deadline) if url else None
 

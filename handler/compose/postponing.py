@@ -1,4 +1,4 @@
-"""The end of an invocation of a queue: messages that another moment suits better are put off before the answer."""
+"""The end of an invocation by a queue: before the answer, messages that failed for a reason that passes are put off."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,13 +12,13 @@ from handler.work.parallel import in_time
 from handler.work.run import Progress
 
 SHORTEST = 0.2
-"""Seconds that must be left of these; else it is not begun."""
+"""Seconds that must be left for putting messages off; with fewer, it is not begun."""
 MOST_TOLD = 1000
 """Messages that one log line names: a batch may have ten thousand."""
 
 
 def deadline_for(remaining: Callable[[], float], reserve: float) -> Deadline:
-    """The clock by which messages are put off from now on, so that `reserve` seconds of the remaining ones are left."""
+    """The deadline for putting messages off: PUTTING_OFF seconds from now, or as soon as only `reserve` remain."""
     end = uptime() + PUTTING_OFF
     return Deadline(lambda: min(remaining() - reserve, end - uptime()), reserve=0.0, shortest=SHORTEST)
 
@@ -26,7 +26,7 @@ def deadline_for(remaining: Callable[[], float], reserve: float) -> Deadline:
 def put_off(found: Sequence[Postponement], postpone: Postpone, deadline: Deadline, reporter: Reporter) -> None:
     """Put messages off, and write to the log what came of it; raises nothing.
 
-    One that can't be put off is no worse off than without: it comes again when its queue says.
+    One that can't be put off comes again when its visibility timeout ends.
     """
     if not found:
         return
@@ -36,7 +36,7 @@ def put_off(found: Sequence[Postponement], postpone: Postpone, deadline: Deadlin
     except CloudError as error:
         problems = [str(error)] * len(found)
     finally:
-        # A thread that is late would hide, in a later invocation, what has been received anew.
+        # A late thread would go on in a later invocation, and hide messages that have been received anew by then.
         deadline.fence.cut()
     done = [one for one, problem in zip(found, problems, strict=True) if not problem]
     if done:

@@ -6,7 +6,7 @@ from typing import Any
 from handler.model.message import Receipt
 
 Spend = Callable[[str], None]
-"""Takes the deletion of an image out of what the event and all invocations may delete, or raises CloudError."""
+"""Takes the deletion of an image out of the event's allowance and the budget, or raises CloudError."""
 
 HandOver = Callable[[object, Mapping[str, Any]], str]
 """Sends an event that no repetition can cure, with the report on it, to where a person finds it.
@@ -21,7 +21,7 @@ Returns for each image why it was not sent, or an empty string. May raise CloudE
 """
 
 Postpone = Callable[[Sequence[tuple[Receipt, int]]], list[str]]
-"""Keeps messages of a queue hidden for so many seconds from now on.
+"""Keeps messages of a queue hidden, each for so many seconds from now on.
 
 Returns for each message why that failed, or an empty string. May raise CloudError.
 """

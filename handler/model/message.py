@@ -52,9 +52,9 @@ class Rejected(NamedTuple):
 
 
 class Receipt(NamedTuple):
-    """What SQS must be told to put a message off: the ARN of its queue, and the handle of this very receive.
+    """What it takes to put a message off: the ARN of its queue, and the handle of this very receive.
 
-    `receives` counts how often it was received, this time included. Every receive counts, and none can be given back.
+    `receives` counts how often the message was received, this time included.
     """
 
     queue: str

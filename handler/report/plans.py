@@ -1,4 +1,4 @@
-"""The plans of a rehearsal: requests that delete just what was rehearsed, each small enough to be sent back. Pure."""
+"""The plans of a rehearsal: requests that delete exactly what was rehearsed, each small enough to be sent. Pure."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -42,7 +42,7 @@ def _fields(results: Sequence[Result], project_id: str, not_after: datetime) -> 
 
 
 def _packed(named: Sequence[Mapping[str, Any]], room: int) -> Iterator[list[Mapping[str, Any]]]:
-    """Images as requests name them, in as few groups as their order allows; one that fits into none is left out."""
+    """Groups of images, as few as their order allows; an image that is too large for any is left out."""
     group: list[Mapping[str, Any]] = []
     taken = 0
     for each in named:

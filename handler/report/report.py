@@ -14,14 +14,14 @@ T = TypeVar("T")
 LARGEST_ANSWER = 5_000_000
 """Bytes of an answer as JSON in ASCII. Lambda takes 6 MB. Source: AWS Lambda developer guide, "Quotas"."""
 _LARGEST_PLANS = 3_000_000
-"""Bytes of all plans in an answer: they come first, since what was reviewed is carried out with them."""
+"""Bytes of all plans in an answer. They go before the outcomes, since they are what is carried out next."""
 
 _LONGEST_DETAIL = 1_000
-"""Characters of what is told of a failure in one line."""
+"""Characters of the detail of a failure in a summary."""
 
 
 class Report(NamedTuple):
-    """What one invocation did. The plans of a rehearsal delete just what was rehearsed, and only as it is now."""
+    """What one invocation did. The plans of a rehearsal delete exactly what was rehearsed, if it has not changed."""
 
     source: Source
     mode: str
@@ -46,7 +46,7 @@ class Report(NamedTuple):
         return dict(Counter(outcome.outcome for outcome in self.outcomes))
 
     def answer(self) -> dict[str, Any]:
-        """The report as a caller gets it: JSON values only, and never more than a caller can get."""
+        """The report as a caller gets it: JSON values only, and no more bytes than LARGEST_ANSWER."""
         plans, others = _first_of(masked_all(self.plans), _LARGEST_PLANS)
         answer = {
             "ok": self.ok,

@@ -161,7 +161,7 @@ def _queue_message(record: Mapping[str, Any], given: bus.Surroundings, *, is_fif
 
 
 def _receipt(record: Mapping[str, Any], receives: str) -> Receipt | None:
-    """The receipt of a record; None if it does not say all that belongs to one."""
+    """The receipt of a record; None if anything of it is missing or wrong."""
     queue, handle = _text(record.get("eventSourceARN")), _text(record.get("receiptHandle"))
     is_known = handle and _QUEUE.fullmatch(queue) and _COUNT.fullmatch(receives)
     return Receipt(queue=queue, handle=handle, receives=int(receives)) if is_known else None

@@ -9,7 +9,7 @@ from handler.model.message import Message, Received, Rejected
 from handler.model.outcome import Objection, Outcome, Result
 from handler.model.request import DeletionRequest, Job, Request, SweepRequest, Target
 from handler.rules.safety import RULES_OF_ACTIVATION, Facts, judge
-from handler.work.batches.rounds import Order, carry_out_in_turns
+from handler.work.batches.rounds import Bundle, carry_out_in_turns
 from handler.work.handling import failed
 from handler.work.judgement import refused
 from handler.work.parallel import in_time
@@ -73,7 +73,7 @@ def results(received: Received, run: Run) -> tuple[Result, ...]:
 def _wave(messages: list[Message], run: Run) -> Iterator[tuple[Message, Result]]:
     """Deal with messages side by side: the images of all of them, in turns, then one sweep after the other."""
     deletions = [message for message in messages if isinstance(message.request, DeletionRequest)]
-    done = carry_out_in_turns(list(map(_order, deletions)), run, lambda place: _false_claim(deletions[place], run))
+    done = carry_out_in_turns(list(map(_bundle, deletions)), run, lambda place: _false_claim(deletions[place], run))
     outcomes = iter(done)
     for message in messages:
         request = message.request
@@ -87,11 +87,13 @@ def _wave(messages: list[Message], run: Run) -> Iterator[tuple[Message, Result]]
             yield message, sweep(request, message.id, run)
 
 
-def _order(message: Message) -> Order:
+def _bundle(message: Message) -> Bundle:
     request = message.request
     targets = request.targets if isinstance(request, DeletionRequest) else ()
     jobs = [Job(target, request, message_id=message.id) for target in targets if not isinstance(request, Rejected)]
-    return Order(jobs, message.receipt.receives if message.receipt else 1)
+    receives = message.receipt.receives if message.receipt else 1
+    # CloudFormation gets its answer now, whatever it is.
+    return Bundle(jobs=jobs, receives=receives, comes_once=message.call is not None)
 
 
 def _false_claim(message: Message, run: Run) -> Outcome | None:

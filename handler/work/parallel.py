@@ -16,14 +16,14 @@ from handler.work.run import Progress, Run
 T = TypeVar("T")
 
 TELLING = 5e-5
-"""Seconds that are kept back at the end for each image: its outcome has to be told, in the log and in the answer."""
+"""Seconds kept back at the end for each image, to tell its outcome in the log and in the answer."""
 
 
 def carry_out(jobs: Sequence[Job], run: Run) -> list[Outcome]:
     """Do the jobs; returns an outcome for each of them, in their order.
 
-    Jobs for one image are done one after the other, so that it is deleted once; all others are done side by side, those
-    that come first are begun first. What was not begun when the run ended is told as one thing, and not image by image.
+    Jobs for one image are done one after the other, so that it is deleted once; all others are done side by side, and
+    begun in their order. What was not begun when the run ended is told in one line, not image by image.
     """
     run.deadline.keep_back(TELLING * len(jobs))
     work = _Work(jobs, run)
@@ -102,8 +102,8 @@ class _Work:
 
     def _settle(self, number: int, outcome: Outcome) -> None:
         # The first outcome stays: a thread may come to its own after the deadline, when the image was reported as
-        # failed. Reported under the lock as well: who finds an outcome of a thread must find it told, since what is
-        # told after the answer comes with another invocation, or never.
+        # failed. Reported under the lock as well: an outcome that is in the answer must be in the log by then. What is
+        # logged after the answer appears in another invocation, or never.
         with self._telling:
             if self._done.setdefault(number, outcome) is outcome:
                 self._run.report(outcome, self._jobs[number])
@@ -116,7 +116,7 @@ class _Work:
             begun = sorted(self._begun)
         for number in begun:
             self._settle(number, failed(self._jobs[number].target.image_id, why_unfinished))
-        # All at once under the lock: a late thread must not tell of one of them as well.
+        # All at once under the lock: a late thread must not report one of them as well.
         with self._telling:
             left = [number for number in range(len(self._jobs)) if number not in self._done]
             failures = untouched([self._jobs[number] for number in left], self._why_left(), self._run)
@@ -152,8 +152,8 @@ def _by_image(jobs: Sequence[Job]) -> Iterable[list[int]]:
 
 def _done_by(executor: ThreadPoolExecutor, work: _Work, run: Run) -> CloudError:
     """Have work done, but not past the deadline; returns the error of the jobs that have no outcome by then."""
-    # The work turns every error of the cloud into an outcome: what a thread raises is a bug, which must cost no other
-    # image its turn. So there may have to be threads anew.
+    # The work turns every error of the cloud into an outcome: what a thread raises is a bug. It ends that thread, but
+    # must cost no other image anything: so new threads take over what is left.
     while work.waiting:
         workers = [executor.submit(work.work) for _ in range(min(run.concurrency, work.waiting))]
         finished, unfinished = wait(workers, timeout=run.deadline.left())

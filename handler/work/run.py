@@ -59,7 +59,7 @@ class Progress:
             self._deletions += 1
 
     def over_limit(self) -> OverLimit:
-        """The error of an image that the limit keeps back: it may be tried again at once, in another invocation."""
+        """The error of an image that is over the limit: another invocation may try it at once."""
         return OverLimit(f"more than {self._most} images in one invocation", retry_after=0.0)
 
     def note(self, error: CloudError | None) -> bool:
@@ -77,13 +77,13 @@ class Run(NamedTuple):
     `now` is the moment from which days and ages are counted. Unless `armed`, everything is a rehearsal. `in_use` knows
     which images are used; if it is None, nobody asks. `concurrency` is the number of images dealt with at once.
 
-    `spend` takes the deletion of an image out of what the event and all invocations may delete, or raises CloudError.
-    `journal` returns once the record of an image that is about to be deleted has been written down, or raises
-    CloudError. `report` gets each outcome as soon as it is known, `report_untouched` the images that were not begun
-    before the run ended, or that got no turn, with the reason, and `report_bug` each error that is a bug in
-    image-reaper. `observe` gets each decision of a sweep, without the record of the image; None if nobody wants to know
-    it. `enqueue` leaves the deletions of a sweep to the workers of a queue; without it, they are made here. `plan_life`
-    is for how long they may be made, and for how long the plan of a rehearsal may be carried out.
+    `spend` takes the deletion of an image out of the event's allowance and the budget, or raises CloudError. `journal`
+    returns once the record of an image that is about to be deleted has been written down, or raises CloudError.
+    `report` gets each outcome as soon as it is known. `report_untouched` gets the images that were not even looked at,
+    since the run ended before or their message got no turn, with the reason. `report_bug` gets each error that is a bug
+    in image-reaper. `observe` gets each decision of a sweep, without the record of the image; None if nobody wants to
+    know it. `enqueue` leaves the deletions of a sweep to the workers of a queue; without it, they are made here.
+    `plan_life` is for how long they may be made, and for how long the plan of a rehearsal may be carried out.
     """
 
     cloud: Cloud

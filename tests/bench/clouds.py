@@ -12,7 +12,7 @@ from tests.bench.rows import ROOT
 
 
 @contextmanager
-def running(folder: Path, images: Sequence[dict[str, Any]], **options: float) -> Iterator[dict[str, str]]:
+def running(folder: Path, images: Sequence[dict[str, Any]], **options: object) -> Iterator[dict[str, str]]:
     """A fake cloud with these images, as a seed says them, and options such as `delay`; its variables."""
     seed = folder / f"seed-{len(list(folder.iterdir()))}.json"
     seed.write_text(json.dumps({"images": images}))

@@ -8,13 +8,14 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.bench.clouds import image_ids, running
+from tests.bench.rows import Hold, Row
 from tests.fakecloud.gateway import Kind
 
 ROUNDS = 3
@@ -32,22 +33,6 @@ with redirect_stdout(io.StringIO()):
     report = app.lambda_handler({{"image_ids": ids}}, Context({GRANTED}))
 print(json.dumps([time.perf_counter() - began, report["counts"]]), flush=True)
 """
-
-
-@contextmanager
-def cloud_behind(tmp_path: Path, limit: int, kind: Kind, images: int) -> Iterator[tuple[dict[str, str], list[str]]]:
-    """A cloud behind a gateway, in a process of its own: the environment for it, and the ids of its images."""
-    ids = [f"6cad483b-e281-4985-a345-{number:012x}" for number in range(images)]
-    seed = tmp_path / "seed.json"
-    seed.write_text(json.dumps({"images": [{"name": "ci", "id": image_id} for image_id in ids]}))
-    command = [sys.executable, "-m", "tests.fakecloud", "--seed", str(seed), "--limit", str(limit)]
-    command += ["--limit-kind", kind]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 (our own command)
-        assert process.stdout
-        try:
-            yield json.loads(process.stdout.readline())["env"], ids
-        finally:
-            process.terminate()
 
 
 def started(environment: dict[str, str], ids: Sequence[str]) -> "subprocess.Popen[str]":
@@ -78,14 +63,16 @@ def heard(worker: "subprocess.Popen[str]") -> str:
 
 def race(tmp_path: Path, limit: int, kind: Kind, workers: int, images: int) -> tuple[float, float]:
     """The wall against the limit's own time, and the slowest worker against the mean."""
-    with cloud_behind(tmp_path, limit, kind, workers * images) as (environment, ids):
-        running = [started(environment, ids[n * images : (n + 1) * images]) for n in range(workers)]
-        for worker in running:
+    ids = image_ids(workers * images)
+    seed = [{"name": "ci", "id": image_id} for image_id in ids]
+    with running(tmp_path, seed, limit=limit, limit_kind=kind) as environment:
+        racers = [started(environment, ids[n * images : (n + 1) * images]) for n in range(workers)]
+        for worker in racers:
             heard(worker)
-        for worker in running:
+        for worker in racers:
             say(worker, "go")
-        results: list[Any] = [json.loads(heard(worker)) for worker in running]
-        for worker in running:
+        results: list[Any] = [json.loads(heard(worker)) for worker in racers]
+        for worker in racers:
             worker.communicate()
     assert [counts for _, counts in results] == [{"deleted": images}] * workers
     seconds = [took for took, _ in results]
@@ -94,16 +81,16 @@ def race(tmp_path: Path, limit: int, kind: Kind, workers: int, images: int) -> t
 
 @pytest.mark.parametrize("kind", ["bucket", "window"])
 @pytest.mark.parametrize("limit", [50, 100])
-def test_a_run_takes_little_longer_than_the_limit_dictates(tmp_path: Path, limit: int, kind: Kind) -> None:
+def test_a_run_takes_little_longer_than_the_limit_dictates(tmp_path: Path, limit: int, kind: Kind, hold: Hold) -> None:
     walls = [race(tmp_path, limit, kind, 1, 300)[0] for _ in range(ROUNDS)]
-    print(f"\n{limit} a second, {kind}, against the limit: " + " ".join(f"{wall:.3f}" for wall in sorted(walls)))
-    assert statistics.median(walls) <= 1.10
+    hold(Row(f"300 images behind {limit} a second ({kind}), wall against the limit's own time", 1.10, walls, unit=""))
 
 
 @pytest.mark.parametrize("kind", ["bucket", "window"])
-def test_ten_workers_share_a_limit(tmp_path: Path, kind: Kind) -> None:
+def test_ten_workers_share_a_limit(tmp_path: Path, kind: Kind, hold: Hold) -> None:
     walls, shares = zip(*(race(tmp_path, 200, kind, 10, 100) for _ in range(ROUNDS)), strict=True)
-    print(f"\nten workers, {kind}, against the limit: " + " ".join(f"{wall:.3f}" for wall in sorted(walls)))
-    print("slowest against the mean: " + " ".join(f"{share:.2f}" for share in sorted(shares)))
-    assert statistics.median(walls) <= 1.2
-    assert statistics.median(shares) <= 1.5
+    what = f"10 workers of 100 images behind 200 a second ({kind})"
+    hold(
+        Row(f"{what}, wall against the limit's own time", 1.2, walls, unit=""),
+        Row(f"{what}, the slowest against the mean", 1.5, shares, unit=""),
+    )

@@ -23,7 +23,8 @@ COMPILED = sorted({PACKAGE, *(ROOT / f"build/{arch}-3.13/package" for arch in MA
 SURGERY = runpy.run_path(str(ROOT / ".ci/artifact.py"))
 CUTS = SURGERY["CUTS"]
 RECORDS = [f"{cut.distribution}-1.0.dist-info/RECORD" for cut in CUTS if cut.distribution]
-TARGETS = [*RECORDS, *(target for cut in CUTS for target in (*cut.emptied, *cut.removed))]
+REPLACED = {name: old for cut in CUTS for name, old, _ in cut.replaced}
+TARGETS = [*RECORDS, *REPLACED, *(target for cut in CUTS for target in (*cut.emptied, *cut.removed))]
 NAMES = '"""Names."""\nfrom keystoneauth1.identity import base\n\nAuth = base.Auth\n__all__ = ("Auth", "base")\n'
 FOREIGN = {"tests", "test", "events", "pip", "setuptools", "boto3", "botocore", "wheel", "bin"}
 
@@ -71,13 +72,34 @@ def stub(tmp_path: Path) -> Path:
     """A package that holds what is cut, and nothing in it."""
     for target in TARGETS:
         (tmp_path / target).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / target).write_text(NAMES if target.endswith(".py") else "")
+        (tmp_path / target).write_text(REPLACED.get(target, NAMES if target.endswith(".py") else ""))
     return tmp_path
 
 
 @pytest.fixture(params=sorted(MACHINES))
 def arch(request: pytest.FixtureRequest) -> str:
     return str(request.param)
+
+
+def test_cuts_that_find_what_they_expect_are_made(stub: Path) -> None:
+    assert cut(stub).returncode == 0
+    assert not [name for name, old in REPLACED.items() if old in (stub / name).read_text()]
+
+
+@pytest.mark.parametrize("target", [target for target in TARGETS if target not in RECORDS])
+def test_a_cut_that_does_not_find_its_target_ends_the_build(stub: Path, target: str) -> None:
+    (stub / target).unlink()
+    ended = cut(stub)
+    assert ended.returncode
+    assert target in ended.stderr
+
+
+@pytest.mark.parametrize("target", [target for target in TARGETS if target.endswith(".py")])
+def test_a_cut_that_finds_something_else_ends_the_build(stub: Path, target: str) -> None:
+    (stub / target).write_text("import this\n\nthis.is_not_what_was_there()\n")
+    ended = cut(stub)
+    assert ended.returncode
+    assert target in ended.stderr
 
 
 def test_it_holds_our_package_and_the_locked_dependencies(arch: str) -> None:

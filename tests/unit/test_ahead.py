@@ -152,7 +152,7 @@ def test_over_a_cap_the_thousand_images_that_are_named_are_held_and_all_are_coun
 
 
 @pytest.mark.parametrize(("count", "limit"), [(1500, 1500), (1001, 1001), (1000, 0)])
-def test_every_selected_image_is_held_unless_a_cap_is_broken_and_a_thousand_are(count: int, limit: int) -> None:
+def test_every_selected_image_is_held_but_over_a_cap_no_more_than_a_thousand(count: int, limit: int) -> None:
     survey = surveyed(count, limit)
     assert (len(survey.selected), survey.only_counted) == (count, 0)
     assert not any(image.record for image in survey.selected)

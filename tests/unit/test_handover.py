@@ -178,7 +178,9 @@ def test_what_can_not_be_handed_over_raises(count: int, error: type[Exception], 
     assert "sqs can't be reached" in run.logged("event.not_handed_over")[0]["problem"]
 
 
-def test_who_is_answered_gets_no_hand_over(cloud: FakeCloud, failures: Failures, reap: Reap, server: Server) -> None:
+def test_what_a_caller_is_told_is_not_handed_over(
+    cloud: FakeCloud, failures: Failures, reap: Reap, server: Server
+) -> None:
     images = [cloud.add_image() for _ in range(2)]
     assert reap({"image_ids": images}, REAPER_MAX_IMAGES="1").answer["counts"] == {"deleted": 1, "failed": 1}
     assert isinstance(reap({"image_ids": []}).error, InvalidRequest)

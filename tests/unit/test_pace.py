@@ -19,7 +19,7 @@ KINDS: tuple[Kind, ...] = tuple(LIMITS)
 
 
 class Simulation:
-    """Workers with sixteen threads each: a GET in its turn, then a DELETE at once; what is turned away begins anew."""
+    """Workers with sixteen threads each: a GET in its slot, then a DELETE at once; what is turned away begins anew."""
 
     def __init__(self, limit: Limit, latency: float, seed: int = 1) -> None:
         self.now = 0.0
@@ -64,9 +64,9 @@ class Worker:
         threads = min(16, self._left)
         self._left -= threads
         self._waiting += threads
-        self._take_turns()
+        self._use_slots()
 
-    def _take_turns(self) -> None:
+    def _use_slots(self) -> None:
         while self._waiting and self.rate.next_at <= self._world.now:
             self._waiting -= 1
             self._world.send("GET", self)
@@ -76,7 +76,7 @@ class Worker:
 
     def _wake(self) -> None:
         self._is_awake = False
-        self._take_turns()
+        self._use_slots()
 
     def answered(self, method: str, sent_at: float, *, admitted: bool) -> None:
         now = self._world.now
@@ -93,7 +93,7 @@ class Worker:
         if not admitted or self._left:
             self._left -= admitted
             self._waiting += 1
-        self._take_turns()
+        self._use_slots()
 
 
 def workers_behind(kind: Kind, latency: float, seed: int, *images: tuple[int, float]) -> list[Worker]:
@@ -167,7 +167,7 @@ def test_the_rate_has_a_floor() -> None:
     assert rate.per_second == SLOWEST
 
 
-def test_a_delete_that_does_not_wait_is_made_up_for_by_the_next_turn() -> None:
+def test_a_delete_that_does_not_wait_makes_the_next_slot_later() -> None:
     rate = settled()
     rate.charge(2.0)
     alone = rate.next_at
@@ -198,7 +198,7 @@ def test_one_second_holds_nobody_back_and_neither_does_what_is_beyond_the_deadli
     assert sum(clock.pauses) <= 1 / SLOWEST
 
 
-def test_a_turn_that_comes_too_late_is_told_as_what_was_answered() -> None:
+def test_a_slot_that_would_come_too_late_ends_with_the_error_of_the_last_answer() -> None:
     clock = Clock(20)
     pace = Paces(clock.deadline()).of("https://cloud/image")
     pace.throttled(0.0, busy(retry_after=18.5))
@@ -207,7 +207,7 @@ def test_a_turn_that_comes_too_late_is_told_as_what_was_answered() -> None:
     assert not clock.pauses
 
 
-def test_who_waits_for_a_turn_when_the_run_ends_learns_why() -> None:
+def test_who_waits_for_a_slot_when_the_run_ends_learns_why() -> None:
     clock = Clock(60)
     deadline = clock.deadline()
     pace = Paces(deadline).of("https://cloud/image")

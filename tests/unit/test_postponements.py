@@ -42,7 +42,7 @@ def test_what_fails_for_a_reason_of_its_own_stays_with_its_queue(reason: str) ->
     assert put_off([DONE, failure(reason, 7.0)], [CAP], [DONE], []) == {}
 
 
-def test_so_does_what_can_not_be_read_and_what_has_no_receipt() -> None:
+def test_what_can_not_be_read_or_has_no_receipt_stays_with_its_queue() -> None:
     messages = [Message(Rejected("bad"), "m0", receipt=receipt()), Message(Rejected(""), "m1")]
     results = [Result("m0", None, problem="bad"), Result("m1", None, outcomes=(OVER,))]
     assert postponements(messages, results, 1.0, lambda: 0.5) == []

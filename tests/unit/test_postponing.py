@@ -148,7 +148,7 @@ def test_of_a_time_that_is_too_long_half_is_tried_once(sqs: Sqs, there: AwsAcces
     assert sqs.hidden == [41_400, 7, 70_000, 20_700, 35_000]
 
 
-def test_so_it_is_where_one_spoils_the_whole_call(sqs: Sqs, there: AwsAccess) -> None:
+def test_half_is_tried_as_well_where_one_message_spoils_the_whole_call(sqs: Sqs, there: AwsAccess) -> None:
     sqs.faults.add(Fault(status=400, body={"__type": "com.amazonaws.sqs#InvalidParameterValue"}))
     assert postpone([(receipt(), 41_400), (receipt(), 8)], there) == ["", ""]
     assert sqs.hidden == [41_400, 8, 20_700, 4]
@@ -271,7 +271,7 @@ def test_other_sources_put_nothing_off(run: Run, sqs: Sqs, cloud: FakeCloud) -> 
 
 
 @pytest.mark.slow("the deadline is real")
-def test_there_is_time_for_it_after_the_deadline_as_well(run: Run, sqs: Sqs, cloud: FakeCloud) -> None:
+def test_messages_are_put_off_even_after_the_deadline(run: Run, sqs: Sqs, cloud: FakeCloud) -> None:
     with dripping() as endless:
         done = run(queue(*requests(cloud, 1)), seconds=4.0, REAPER_IMAGE_ENDPOINT=endless.url)
     assert done.returned == ["m0"]
@@ -293,7 +293,7 @@ class Warnings(Reporter):
 LATE = [Postponement(message_id="m0", receipt=receipt(), seconds=60, reasons=("deadline",))]
 
 
-def test_without_time_nothing_is_sent_and_the_log_says_so() -> None:
+def test_without_time_no_message_is_put_off_and_the_log_says_so() -> None:
     reporter, asked = Warnings(), list[object]()
 
     def ask(steps: object) -> list[str]:
@@ -307,7 +307,7 @@ def test_without_time_nothing_is_sent_and_the_log_says_so() -> None:
     assert "deadline" in str(told["problem"])
 
 
-def test_it_takes_no_longer_than_the_time_that_is_kept_back_for_it() -> None:
+def test_putting_off_takes_no_longer_than_the_time_kept_back_for_it() -> None:
     deadline = deadline_for(lambda: 900.0, reserve=1.0)
     assert PUTTING_OFF - 0.5 < deadline.left() <= PUTTING_OFF
 

@@ -86,7 +86,7 @@ def test_a_message_that_holds_something_else_is_found(changed: Json) -> None:
     assert event_with(**FAILS, finish=handing(**changed)) == {"handed over"}
 
 
-def test_who_reads_the_answer_gets_no_hand_over() -> None:
+def test_what_may_not_be_handed_over_and_was_is_found() -> None:
     assert event_with({"image_ids": [ID]}, **FAILS, finish=handing()) == {"handed over"}
     assert event_with(**FAILS, finish=handing(), settings={"REAPER_FAILED_TO": ""}) == {"handed over"}
 

@@ -183,6 +183,16 @@ def test_calls_among_other_messages_are_answered_and_the_others_come_again_if_th
     assert len(answers(cloud)) == 2
 
 
+def test_a_call_is_not_answered_as_failed_because_others_came_with_it(
+    invoke: Invoke, cloud: FakeCloud, server: Server
+) -> None:
+    mine = [cloud.add_image() for _ in range(3)]
+    call = stack_event("Delete", f"{server.url}/sink/cfn?x", {"image_ids": mine})
+    batch = queue({"image_ids": [cloud.add_image()]}, notification(call))
+    assert invoke(batch, REAPER_MAX_IMAGES="3").returned == ["m0"]
+    assert ({status for status, _ in answers(cloud)}, set(cloud.dead)) == ({"SUCCESS"}, set(mine))
+
+
 def test_a_call_in_a_queue_whose_answer_is_not_taken_comes_again(
     invoke: Invoke, cloud: FakeCloud, server: Server
 ) -> None:

@@ -132,7 +132,7 @@ def test_a_fifo_queue_keeps_its_order_whatever_the_sizes(invoke: Invoke, cloud: 
 
 
 @pytest.mark.parametrize(("most", "returned"), [("1", []), ("0", ["m0", "m1"])])
-def test_a_false_claim_takes_no_turn_and_is_looked_into_only_in_one(
+def test_a_false_claim_costs_nothing_and_is_checked_only_when_its_message_gets_a_turn(
     most: str, returned: list[str], invoke: Invoke, cloud: FakeCloud, ask: Ask
 ) -> None:
     claimed = cloud.add_image("prod-db")

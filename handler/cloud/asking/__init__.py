@@ -1,4 +1,4 @@
-"""How the cloud is asked: how fast, and what it means for the run when there is no answer.
+"""How the cloud is asked: how fast, and which error a request ends with that fails.
 
-It knows no service and no image.
+Nothing here knows a certain service or an image.
 """

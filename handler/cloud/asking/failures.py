@@ -1,4 +1,4 @@
-"""The errors of requests that were not answered, or whose answer is no value but an error."""
+"""The errors of requests that had no answer, or whose answer is an error."""
 
 from collections.abc import Callable, Mapping
 
@@ -45,7 +45,7 @@ WIRE_ERRORS: tuple[tuple[type[Exception], type[CloudError]], ...] = (
     (wire.ContentDecodingError, AnswerLost),
     (Exception, Unexpected),
 )
-"""Our error for each error of requests; the first class that fits decides, but see `_translated`."""
+"""Our error for each error of requests; the first class that fits decides, but see `error_of_wire`."""
 
 SILENT = frozenset({requests.codes.bad_gateway, requests.codes.gateway_timeout})
 """The statuses of a gateway that has had no answer itself."""

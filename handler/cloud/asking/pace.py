@@ -1,4 +1,4 @@
-"""The pace of a run: the turns of all its threads at each service. A limit that one of them meets slows all of them."""
+"""The pace of a run: when its threads may ask each service. A limit that one of them meets slows all of them."""
 
 from threading import Lock
 
@@ -11,9 +11,9 @@ SOON = 1.0
 
 
 class Pace:
-    """The turns of all threads of a run at one service. Safe for threads.
+    """Gives the requests of all threads of a run slots at one service. Safe for threads.
 
-    What must not wait, as a DELETE that follows its GET, is only charged: those who wait for a turn make up for it.
+    A DELETE that follows its GET must not wait for a slot. It is only charged, and makes the next slots later.
     """
 
     def __init__(self, deadline: Deadline) -> None:
@@ -21,29 +21,29 @@ class Pace:
         self._rate = Rate()
         self._held_until = float("-inf")
         self._why: CloudError = Throttled("too many requests")
-        self._turn = Lock()
+        self._first_in_line = Lock()
         self._lock = Lock()
 
     def wait(self, *, charged: bool = True) -> None:
-        """Wait for a turn, which is charged unless something else will be.
+        """Wait for a slot, and charge it, unless the caller charges it when its request is sent.
 
-        Raises the error of the last throttled answer if the turn would come after the deadline, and the error that
+        Raises the error of the last throttled answer if the slot would come after the deadline, and the error that
         ended the run.
         """
-        # One thread waits for the next turn, all others for that thread.
-        with self._turn:
+        # One thread waits for the next slot, all others for that thread.
+        with self._first_in_line:
             waited_until = float("-inf")
-            # Again if the turn was put off in the meantime.
+            # Again if the slot has become later in the meantime.
             while (due := self._due()) > max(waited_until, now := self._deadline.now()):
                 self._deadline.check()
-                # It names the time until this turn, so that nobody takes the wait for one more try.
+                # If the wait is too long, its error names the time until this slot, not what the cloud asked for.
                 self._deadline.pause(due - now, self._why.anew(retry_after=due - now))
                 waited_until = due
             if charged:
                 self.charge()
 
     def charge(self) -> None:
-        """Count a request that is sent now, whether or not it had a turn."""
+        """Count a request that is sent now, whether or not it had a slot."""
         with self._lock:
             self._rate.charge(self._deadline.now())
 
@@ -58,7 +58,7 @@ class Pace:
         with self._lock:
             self._rate.throttled(sent_at, now)
             self._why = error
-            # A time beyond the deadline may be meant for one image: that one fails, and the others have their turns.
+            # A time beyond the deadline may be meant for one image: that one fails, and the others go on.
             if SOON < seconds < self._deadline.left():
                 self._held_until = max(self._held_until, now + seconds)
 

@@ -10,19 +10,19 @@ SLOWEST = 0.5
 """Requests a second that a service is asked at least, so that it is found out when it takes more again."""
 DECREASE = 0.5
 KEPT = 0.9
-"""The share of what was accepted in the last second that a decrease leaves at least."""
+"""A decrease goes no lower than this share of what was accepted in the last second."""
 INCREASE = 3.0
 """Requests a second by which the rate rises in a second, soon after a decrease; later on it rises ever faster."""
 FASTEST_INCREASE = 1.5
 """The factor by which one accepted answer raises the rate at most: a limit of ten a minute is not overrun at once."""
 EPOCH = 0.05
-"""Seconds after a decrease in which what is sent still meets what led to it, and leads to no further one."""
+"""Seconds after a decrease in which what is sent still meets the same overload, and leads to no further decrease."""
 SECOND = 1.0
-"""What is counted is counted over the last second, as most gateways do."""
+"""Seconds over which requests and answers are counted, as by most gateways."""
 LAG = 0.05
-"""Seconds by which a turn may come late, as threads wake up, without making all later ones late as well."""
+"""Seconds by which a thread may wake up late for its slot without making all later slots late as well."""
 SHORTEST = 0.1
-"""Seconds that a rate is measured over at least."""
+"""The fewest seconds over which the first rate is measured."""
 
 
 class Rate:
@@ -42,7 +42,7 @@ class Rate:
         self._low = 0.0
 
     def charge(self, now: float) -> None:
-        """Count a request that is sent now, whether or not it has waited for its turn: the next ones do."""
+        """Count a request that is sent now, whether or not it has waited for a slot: the next ones do."""
         self._sent.append(now)
         _forget(self._sent, now)
         if self.per_second is not None:
@@ -61,14 +61,15 @@ class Rate:
         """Note an answer that asks for fewer requests, to a request that was sent at `sent_at`."""
         _forget(self._accepted, now)
         if self.per_second is None:
-            # From how fast we were. That is too fast, and will be found out soon; too slow would cost more.
+            # As fast as we were. That is too fast, which is found out soon; to begin too slowly would cost more.
             slower = len(self._sent) / max(now - self._sent[0], SHORTEST) if self._sent else SLOWEST
             self.next_at = now
         elif sent_at < self._decreased_at + EPOCH:
-            # Many requests meet one moment of overload. It says once that we are too fast, not once for each of them.
+            # Many requests meet one moment of overload: it slows us down once, not once for each of them.
             return
         else:
-            # A gateway that counts by the second turns all away at its end. What it took until then is our share.
+            # A gateway that counts by the second turns everything away once that second is full. What it took until
+            # then is our share.
             taken = min(self.per_second, KEPT * len(self._accepted) / SECOND)
             slower = max(DECREASE * self.per_second, taken)
         self.per_second = self._low = max(slower, SLOWEST)

@@ -1,4 +1,4 @@
-"""What long lists need: the next page read while this one is looked at, and ids that are known without being kept.
+"""What long lists need: the next page is read while this one is looked at, and an id takes eight bytes.
 
 A project may have a million images. A list of them must neither wait for the cloud at every page nor fill the memory.
 """

@@ -11,17 +11,17 @@ Begin = Callable[[Callable[[], Any]], Callable[[], Any]]
 
 
 @contextmanager
-def at_leisure() -> Iterator[Begin]:
+def on_demand() -> Iterator[Begin]:
     """Do each piece of work when its result is asked for."""
     yield lambda work: work
 
 
 @contextmanager
 def ahead() -> Iterator[Begin]:
-    """Do one piece of work at a time in a thread. None is still at work, or begins, once this was left."""
-    # Waited for, even where nobody wants its result any more: a thread that was left behind would send on the
-    # connections of whoever comes next. It takes no longer than its request may, and whoever cares for the deadline
-    # waits for neither.
+    """Do one piece of work at a time in a thread; when this is left, none is under way, and none begins any more."""
+    # So the thread is waited for, even if nobody wants its result any more: left behind, it would send on the
+    # connections of a later run. It takes no longer than its request may; whoever must keep the deadline has all of
+    # this in a thread, for which nobody waits.
     with ThreadPoolExecutor(1, thread_name_prefix="ahead") as executor:
-        # In the context of whoever asks, and so inside its fence.
+        # In the context of the caller, and so inside its fence.
         yield lambda work: executor.submit(copy_context().run, work).result

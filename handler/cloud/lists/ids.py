@@ -1,4 +1,4 @@
-"""The ids of a long list, in eight bytes each: as a set of texts, those of a million images take 150 megabytes."""
+"""The ids of a long list, in eight bytes each: as a set of texts, a million of them take 150 megabytes."""
 
 from array import array
 from bisect import bisect_left
@@ -7,9 +7,9 @@ SHELVES = 256
 
 
 class Ids:
-    """Ids that were noted. Two that differ are taken for one with a chance of 1 to 40 million among a million of them.
+    """Ids that were noted. Among a million, the chance that two different ones are taken for one is 1 in 40 million.
 
-    That is an error to the safe side: a list that seems to name an image twice is not taken for a whole one.
+    That errs on the safe side: a list that seems to name an image twice is not taken for a whole one.
     """
 
     def __init__(self) -> None:
@@ -17,7 +17,7 @@ class Ids:
         self._are_sorted = False
 
     def note(self, image_id: str) -> None:
-        """Note one more; none after the question whether one repeats."""
+        """Note one more; no longer allowed once it was asked whether an id is among them."""
         number = hash(image_id)
         self._shelves[number % SHELVES].append(number)
 

@@ -1,4 +1,4 @@
-"""The images of a list: nearly every one can be read whole, and is then read at once; of any other, what can be."""
+"""The images of a list: nearly every one is read whole, in one step; of any other, what can be read."""
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -17,7 +17,7 @@ def read_listed_image(record: Record, image_id: str) -> Image | None:
 
     None if the record says that it is deleted. Raises Unexpected for a record without an id.
     """
-    # A project may have a million: asking for field after field takes twice as long.
+    # A project may have a million: to read field after field takes twice as long.
     if _is_sound(record, image_id):
         return None if record["status"] in GONE_STATUSES else image_of(record, image_id)
     with suppress(Unexpected):
@@ -29,7 +29,7 @@ def read_listed_image(record: Record, image_id: str) -> Image | None:
 
 
 def _is_sound(record: Record, image_id: str) -> bool:
-    """Whether everything is surely there and readable. If not, READERS say what is wrong, or that nothing is."""
+    """Whether everything is certainly there and readable. If this can't tell, the READERS do."""
     try:
         fields = _all_fields(record)
     except KeyError:

@@ -17,9 +17,9 @@ Session = requests.Session
 class _Session(requests.Session):
     """A session that does only once what is the same for every request, and sends no cookies.
 
-    requests looks for proxies in the environment at every request, which takes a fifth of all our time; it merges the
-    request with the session's parameters, cookies, hooks and credentials, of which we have none: another tenth; and it
-    looks for cookies and redirects in what is sent and answered, and prepares parameters that are not there: another.
+    At every request, requests looks for proxies in the environment, which takes a fifth of all our time. It merges the
+    request with the session's parameters, cookies, hooks and credentials, of which we have none: another tenth. And it
+    looks for cookies and redirects in request and answer, and prepares parameters that are not there: one more tenth.
     """
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class _Session(requests.Session):
         return prepared
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # noqa: ANN401 (the same)
-        # The body is read here, so that what goes wrong with it is told where the request is made.
+        # The body is read here, so that an error in it is raised where the request is made.
         del options["allow_redirects"]
         began = time.perf_counter()
         response = self.get_adapter(str(request.url)).send(request, **options)

@@ -1,4 +1,4 @@
-"""The hand-over: an event that no repetition can cure goes to a queue, as Lambda itself would send it there."""
+"""The hand-over: an event whose failure no repetition can cure goes to a queue, in the form that Lambda itself uses."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,9 +11,9 @@ from handler.engine.aws.fanout import TOO_LARGE, send
 def hand_over(event: object, answer: Mapping[str, Any], queue_url: str, access: AwsAccess, deadline: Deadline) -> str:
     """Send an event and the report on it; returns why it was not sent, empty if it was. Raises nothing.
 
-    The report goes without its images if they do not fit into a message. The names are those of Lambda's own record of
-    an event that it has given up, so that whoever reads the queue finds the event in one place. Source: AWS Lambda
-    developer guide, "Retaining records of asynchronous invocations".
+    The report goes without its images if it does not fit into a message with them. The two fields have the names that
+    Lambda gives them in its own record of an event that it has given up, so that the event is found in one place.
+    Source: AWS Lambda developer guide, "Retaining records of asynchronous invocations".
     """
     problem = ""
     for told in (answer, _without_images(answer)):
@@ -27,7 +27,7 @@ def hand_over(event: object, answer: Mapping[str, Any], queue_url: str, access: 
 
 
 def _without_images(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """The report without what grows with the number of images; the log has all of it."""
+    """The report without what grows with the number of images, which the log holds as well."""
     kept = {key: value for key, value in answer.items() if key not in {"plan", "plans"}}
     in_log = {
         "outcomes_in_log": len(answer["outcomes"]) + answer.get("outcomes_in_log", 0),

@@ -1,4 +1,4 @@
-"""Postponement: messages of an SQS queue stay hidden for as long as we say, and not as long as their queue says."""
+"""Postponement: messages of an SQS queue stay hidden for as long as we say, not for the visibility timeout."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -30,8 +30,7 @@ class _Answer(NamedTuple):
 def postpone(steps: Sequence[Step], access: AwsAccess) -> list[str]:
     """Keep messages hidden; returns for each why that failed, empty if it did not.
 
-    If SQS says that the time is too long, half of it is tried once. Raises CloudError only where the fence of the run
-    does.
+    If SQS says that a time is too long, half of it is tried once. Raises CloudError only if the fence of the run does.
     """
     with aws_session() as session:
         answers = dict(enumerate(_change(steps, access, session)))

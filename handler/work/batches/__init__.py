@@ -1,4 +1,4 @@
-"""Messages that come together: who gets a turn, and how long those wait that must come again.
+"""Messages that come together: which of them get a turn, and when the others come again.
 
-What one invocation may delete is shared out in `turns`, and spent in `rounds`; `waits` says when a message comes again.
+`turns` shares out what one invocation may delete, `rounds` spends it, and `postponements` says how long messages wait.
 """

@@ -1,4 +1,4 @@
-"""How long a message is put off: until it makes sense that it comes again, and apart from the others. Pure.
+"""How long a message is put off: until another try makes sense, and so that messages come back one by one. Pure.
 
 Every receive of a message counts, and after some it ends among the dead letters. So one that failed only because of the
 others in its batch, or because of the moment, must come again neither too early nor together with those others.
@@ -12,15 +12,15 @@ from handler.model.message import Message, Receipt
 from handler.model.outcome import Outcome, Result
 
 LONGEST = 41_400.0
-"""Seconds for which a message is put off at most. SQS takes 12 hours, from a receive that was some time before ours."""
+"""Most seconds for which a message is put off. SQS takes 12 hours, but counts them from the receive, not from now."""
 GROWTH, MOST_GROWTHS = 4, 3
-"""Each further time, a message is put off for so many times as long, and after so many times for as long again."""
+"""How many times as long a message is put off after each further receive, and how many times that grows."""
 AFTER_A_FAULT, AFTER_A_PAUSE = 300.0, 1800.0
-"""Seconds at first, where the cloud was throttled or away, and where the function is paused."""
+"""Seconds after the first receive, where the cloud was throttled or away, and where the function is paused."""
 SHORTEST_GAP, GAP_IN_RUNS = 60.0, 4.0
-"""Seconds between two messages at first, and how many times as long as this run: the next ones may last as long."""
+"""Seconds between two messages after the first receive: at least these, and so many times what this run took."""
 REASONS = frozenset({"over_limit", "deadline", "throttled", "unavailable", "budget", "paused"})
-"""Reasons to fail that pass with time, `over_limit` only where it is not the cap of a sweep."""
+"""Reasons to fail that pass with time; `over_limit` does so unless it is the cap of a sweep."""
 
 
 class Postponement(NamedTuple):
@@ -42,14 +42,14 @@ def postponements(
     """
     by_id = {result.message_id: result for result in results}
     # CloudFormation has its answer at once, and its message is done then, however that ended.
-    those = [message for message in messages if message.call is None]
-    known = [(message, message.receipt, by_id[message.id]) for message in those if message.receipt]
+    others = [message for message in messages if message.call is None]
+    known = [(message, message.receipt, by_id[message.id]) for message in others if message.receipt]
     failed = [(message, receipt, passing) for message, receipt, result in known if (passing := _passing(result))]
     found: list[Postponement] = []
     of_group: dict[str, Postponement] = {}
     for place, (message, receipt, passing) in enumerate(failed):
-        pace = _Pace(ran=ran, receives=receipt.receives, messages=len(failed))
-        seconds, reasons = pace.seconds(passing, place + draw()), sorted({outcome.reason for outcome in passing})
+        timing = _Timing(ran=ran, receives=receipt.receives, messages=len(failed))
+        seconds, reasons = timing.seconds(passing, place + draw()), sorted({outcome.reason for outcome in passing})
         found.append(Postponement(message_id=message.id, receipt=receipt, seconds=seconds, reasons=tuple(reasons)))
         if message.group is not None:
             of_group[message.group] = found[-1]
@@ -63,8 +63,8 @@ def _passing(result: Result) -> list[Outcome]:
     return [outcome for outcome in failed if outcome.reason != "over_limit" or outcome.retry_after is not None]
 
 
-class _Pace(NamedTuple):
-    """What decides when a message comes again: how many seconds the run took, its receives, and how many failed."""
+class _Timing(NamedTuple):
+    """When a message comes again: the run took `ran` seconds, and this is one of so many messages to put off."""
 
     ran: float
     receives: int
@@ -73,7 +73,8 @@ class _Pace(NamedTuple):
     def seconds(self, passing: Sequence[Outcome], place: float) -> int:
         """Seconds for which the message at a place is put off."""
         span = min(max(SHORTEST_GAP, GAP_IN_RUNS * self.ran) * self._growth() * self.messages, LONGEST / 2)
-        # Only a budget names the moment before which nothing can come of it; all else is a guess, and spread evenly.
+        # Only a budget names a moment before which a try is in vain. All else is a guess, and may be shortened to leave
+        # room for the whole span.
         latest = LONGEST if any(outcome.reason == "budget" for outcome in passing) else LONGEST - span
         base = min(max(map(self._wait, passing)), latest)
         return math.ceil(base + min(span, LONGEST - base) * place / self.messages)
@@ -89,5 +90,5 @@ class _Pace(NamedTuple):
         return max(first * self._growth(), outcome.retry_after or 0.0)
 
     def _growth(self) -> int:
-        # It spreads the messages further apart as well: those of many batches may have met again.
+        # It lengthens the span as well: messages of many batches may have met again.
         return int(GROWTH ** min(self.receives - 1, MOST_GROWTHS))

@@ -1,4 +1,4 @@
 """What a sweep finds before it does anything.
 
-A project may have a million images. The survey holds only those that something is done with, or said of by name.
+A project may have a million images. The survey keeps only those that are acted on, or reported one by one.
 """

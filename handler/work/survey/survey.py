@@ -1,4 +1,4 @@
-"""The survey of a sweep: every image of the project looked at once, and nothing kept of one that is only counted."""
+"""The survey of a sweep: it looks at every image of the project once, and keeps nothing of one that is only counted."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -26,7 +26,7 @@ def surveyed(request: SweepRequest, run: Run) -> Survey:
 
     def survey() -> Survey:
         heard.clear()
-        # Closed even where an error keeps it: no thread may go on reading ahead.
+        # Closed by us, even after an error, whose traceback would keep it open: no thread may go on reading ahead.
         with closing(run.cloud.images()) as images:
             return survey_of(images, request, run._replace(observe=run.observe and _note_in(heard)))
 
@@ -79,7 +79,7 @@ class _Findings:
         # Only those to which something would happen. If vetoes counted, thirty of them would stop a sweep with a limit
         # of 25 for ever.
         self._changing += mark.state in CHANGING
-        # The cap is broken, whatever follows: nothing is done with any of them, and they may be a hundred thousand.
+        # The cap is broken, whatever follows: nothing is done with any of them, and there may be a hundred thousand.
         if self._changing > self._request.limit and len(self._selected) >= MOST_OVER_CAP:
             self._only_counted += 1
             return

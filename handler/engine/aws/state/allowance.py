@@ -1,4 +1,4 @@
-"""What one event may delete, its repetitions included, counted in DynamoDB."""
+"""The allowance: how many images one event may delete, its repetitions included, counted in DynamoDB."""
 
 import os
 import threading
@@ -20,9 +20,9 @@ REFUSED = "ConditionalCheckFailedException"
 class Allowance:
     """At most `most` images of one event, whichever of its runs deletes them. Safe for threads.
 
-    `event` is the same for all runs of an event. Counted are images, and not DELETEs: one that was counted in an
-    earlier run, and is still there, is free. A run takes all of it in one write before its first deletion, and puts
-    back what it did not use with `settle`; of a run that was killed, all counts as used. `table` is a name, or an ARN
+    `event` is the id that all runs of an event share. Images are counted, not DELETEs: one that an earlier run has
+    counted, and that is still there, is free. A run takes the whole allowance in one write before its first deletion,
+    and puts back with `settle` what it has not used; if it is killed, all counts as used. `table` is a name, or an ARN
     whose region wins.
     """
 
@@ -53,9 +53,9 @@ class Allowance:
             self._new.add(image_id)
 
     def settle(self) -> str:
-        """Put back what this run did not use, once it has ended; returns why that failed, empty if it did not."""
-        # Looked at without the lock: it may be held by a thread that still waits for the table. Then the run has
-        # deleted nothing, and what it may have taken stays used up.
+        """Put back what this run has not used, once it has ended; returns why that failed, empty if it did not."""
+        # Without the lock, which a thread may hold that still waits for the table. Then the run has deleted nothing;
+        # if the table has heard it after all, the allowance stays used up.
         if self._counted is None:
             return ""
         with self._lock:
@@ -63,7 +63,7 @@ class Allowance:
         try:
             call("dynamodb", self.access.in_region_of(self.table), UPDATE_ITEM, update, "1.0")
         except AwsFault as exc:
-            # It was put back, and the answer to that got lost.
+            # It was put back already: the answer to the first try was lost.
             return "" if exc.code == REFUSED else str(exc)
         return ""
 
@@ -81,7 +81,7 @@ class Allowance:
             answer = call("dynamodb", self.access.in_region_of(self.table), UPDATE_ITEM, self._taking(), "1.0")
         except AwsFault as exc:
             if exc.code == REFUSED:
-                message = "a run of this event is under way, or has died: what the event may delete counts as used"
+                message = "another run of this event is under way, or has died: all that it may delete counts as used"
                 raise OverLimit(message) from exc
             message = f"the deletions of the event could not be counted: {exc}"
             raise BudgetUnknown(message) from exc
@@ -104,7 +104,7 @@ class Allowance:
         return {
             **self._item(),
             "UpdateExpression": "SET #run = :run, #expires = :expires",
-            # Ours: the answer to the first try may have got lost.
+            # Ours passes as well: the answer to the first try may have been lost.
             "ConditionExpression": "attribute_not_exists(#run) OR #run = :run",
             "ExpressionAttributeNames": {"#run": "run", "#expires": "expires_at"},
             "ExpressionAttributeValues": {
@@ -115,7 +115,7 @@ class Allowance:
         }
 
     def _settlement(self, images: list[str]) -> dict[str, Any]:
-        """The body of the request that says what was used. Carried out twice, it is the same."""
+        """The body of the request that says what was used; carried out twice, it changes nothing."""
         added: dict[str, Any] = {":images": {"SS": images}} if images else {}
         return {
             **self._item(),
