@@ -146,7 +146,7 @@ class Door:
         printed = len(self.environment.printed()) if request.method in {"DELETE", "PUT", "PATCH"} else 0
         kind = faulty.kind_of(request)
         number, self._passed[kind] = self._passed[kind], self._passed[kind] + 1
-        met = [one for one in self.script if one["at"] == kind and one["nth"] == number]
+        met = [one for one in self.script if faulty.meets(one, kind, number)]
         image_id = named[1] if (named := IMAGE.search(request.path)) else ""
         for one in met:
             self._before(one, image_id)
@@ -168,6 +168,9 @@ class Door:
     def _answer(self, kind: str, request: Request) -> Reply:
         if request.path.startswith(faulty.AWS):
             return self.aws.answer(kind, request, self.invocation.number if self.invocation else None)
+        if request.path.startswith(faulty.SINK):
+            # CloudFormation takes every answer, whatever the cloud is.
+            return Reply(200)
         reply = self.land.answer(request)
         if request.method != "GET" and (named := IMAGE.search(request.path)):
             self.changed(named[1])

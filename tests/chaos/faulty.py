@@ -46,6 +46,11 @@ def kind_of(request: Request) -> str:
     return "other"
 
 
+def meets(fault: Mapping[str, Any], kind: str, number: int) -> bool:
+    """Whether a fault is that of the request with this number among those of its kind; some last for several."""
+    return bool(fault["at"] == kind and 0 <= number - fault["nth"] < fault.get("times", 1))
+
+
 def reaches(fault: Mapping[str, Any]) -> bool:
     """Whether the service is asked at all."""
     return fault["what"] not in {"cut", "status", "html", "throttle"}

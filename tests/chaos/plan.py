@@ -30,9 +30,9 @@ POLICIES: tuple[Step, ...] = (
 )
 LIMITS = (
     {},
-    {},
+    {"limit": 1, "limit_percent": 100},
     {"limit": 3},
-    {"limit": 8, "limit_percent": 100},
+    {"limit": 7, "limit_percent": 100},
     {"limit_percent": 20},
     {"limit": 100, "limit_percent": 35},
     *([{"limit": 100, "limit_percent": 100}] * 8),
@@ -56,7 +56,7 @@ SETTINGS: tuple[Step, ...] = (
     {"REAPER_IN_USE_CHECK": ""},
     {"REAPER_IN_USE_CHECK": ""},
     {"REAPER_IN_USE_CHECK": "off", "REAPER_IN_USE_ALSO": ""},
-    {"REAPER_IN_USE_ALSO": ""},
+    {"REAPER_IN_USE_ALSO": "volumes"},
     {"REAPER_IN_USE_ALSO": "volumes", "REAPER_IN_USE_CHECK": ""},
     {"REAPER_KEEP_TAG": ""},
     {"REAPER_KEEP_TAG": "hold"},
@@ -318,23 +318,19 @@ def _trouble(rng: random.Random) -> Step:
     """What goes wrong with an invocation, if anything."""
     if rng.random() < 0.4:
         return {}
-    if rng.random() < 0.3:
+    if rng.random() < 0.4:
         return {"faults": rng.choice(_PLOTS)(rng)}
     return {"faults": [_fault(rng) for _ in range(rng.choice((1, 2, 3, 5, 8)))]}
 
 
 def _late_server(rng: random.Random) -> list[Step]:
-    """A server is started while the cloud is slow: what is known of servers is too old afterwards."""
+    """Servers are started while the cloud is slow: what is known of servers is too old afterwards."""
     place: Step = {"at": "read", "nth": rng.randrange(4)}
-    start = {
-        "do": "serve",
-        "what": rng.choice(("start", "build", "build")),
-        "image": rng.randrange(50),
-        "which": 0,
-        "aimed": True,
-    }
+    what, image = rng.choice(("start", "build", "build")), rng.randrange(50)
+    # Two of them: the image of one may have been dealt with by then.
+    starts = [{"do": "serve", "what": what, "image": image + more, "which": 0, "aimed": True} for more in (0, 1)]
     return [
-        {**place, "what": "before", "do": [start]},
+        {**place, "what": "before", "do": starts},
         {**place, "what": "slow", "amount": rng.choice((5.5, 7.0, 12.0))},
     ]
 
@@ -351,6 +347,18 @@ def _accepted(rng: random.Random) -> list[Step]:
     return [{"at": "delete", "nth": rng.randrange(4), "what": "status", "amount": 202}]
 
 
+def _gone_in_between(rng: random.Random) -> list[Step]:
+    """Somebody else deletes an image right before its DELETE."""
+    act: Step = {"do": "own", "what": "delete", "detail": "", "image": 0, "here": True}
+    return [{"at": "delete", "nth": rng.randrange(3), "what": "before", "do": [act]}]
+
+
+def _throttled(rng: random.Random) -> list[Step]:
+    """The cloud asks for fewer requests, and for longer than anything else that fails would be tried."""
+    place: Step = {"at": rng.choice(("read", "delete", "servers")), "nth": rng.randrange(3)}
+    return [{**place, "what": "throttle", "amount": rng.choice((0, 1)), "times": 6}]
+
+
 def _killed(rng: random.Random) -> list[Step]:
     """The run dies with some of its images deleted: its engine sends the event again."""
     return [{"at": "delete", "nth": rng.randrange(3), "what": "kill-after"}]
@@ -363,7 +371,7 @@ def _no_longer_selected(rng: random.Random) -> list[Step]:
     return [{"at": "read", "nth": nth, "what": "before", "do": [rng.choice(changes)]} for nth in (0, 1, 2, 3, 5)]
 
 
-_PLOTS = (*[_late_server] * 3, _changed_in_between, _accepted)
+_PLOTS = (*[_late_server] * 3, _changed_in_between, _accepted, _gone_in_between, _throttled)
 """What goes wrong together, and would seldom come together by chance."""
 
 

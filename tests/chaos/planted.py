@@ -1,7 +1,8 @@
 """`python -m tests.chaos.planted`: plants faults in a copy of the handler, one after the other, and looks for each.
 
 A patch in `planted/` holds one fault that a competent person could make; its first line says which promise it breaks.
-The observer must find each within the first seeds. Names of patches may be given; without any, all of them are planted.
+The observer must find each within the first seeds, or in one of the scripts, where it needs a rare situation. Names of
+patches may be given; without any, all of them are planted.
 """
 
 import argparse
@@ -16,13 +17,17 @@ from typing import NamedTuple
 
 from tests.chaos import plan
 from tests.chaos.observer.judging import judge_world
+from tests.chaos.rounds import play, read_script
 from tests.chaos.world import World
 
 ROOT = Path(__file__).parents[2]
 PATCHES = Path(__file__).parent / "planted"
 FIELD = ROOT / "build" / "planted"
 """Where the copies are made."""
+SCRIPTS = Path(__file__).parent / "scripts"
 SEEDS, OPERATIONS = (1, 2, 3), 4000
+IN_SCRIPTS = 0
+"""In place of a seed: the scripts."""
 PATIENCE = 600.0
 """Seconds for one seed: with a fault planted, a world may stand still."""
 OFTEN = 100
@@ -32,7 +37,7 @@ OF_ANY_FAULT = frozenset({"bug"})
 
 
 class Find(NamedTuple):
-    """What was found: the promise and how it was broken, in which seed, after how many operations."""
+    """What was found: the promise and how it was broken, in which seed or IN_SCRIPTS, after how many operations."""
 
     promise: str
     text: str
@@ -77,10 +82,10 @@ def _sources() -> list[str]:
 
 
 def look_for(patch: Path, seeds: Sequence[int] = SEEDS, operations: int = OPERATIONS) -> Find | None:
-    """Plant a fault, and try seeds until it is found; None if it is not."""
+    """Plant a fault, and try seeds, and then the scripts, until it is found; None if it is not."""
     field = planted(patch)
     try:
-        return next((find for seed in seeds if (find := _look_in(field, seed, operations))), None)
+        return next((find for seed in (*seeds, IN_SCRIPTS) if (find := _look_in(field, seed, operations))), None)
     finally:
         shutil.rmtree(field)
 
@@ -98,7 +103,9 @@ def _look_in(field: Path, seed: int, operations: int) -> Find | None:
 
 
 def look(seed: int, operations: int) -> Find | None:
-    """Try the world of a seed; the first promise that was broken, if any was."""
+    """Try the world of a seed, or the scripts; the first promise that was broken, if any was."""
+    if seed == IN_SCRIPTS:
+        return next(filter(None, map(_look_at, sorted(SCRIPTS.glob("*.json")))), None)
     with World(plan.cast(seed), seed) as world:
         for number, step in enumerate(plan.steps(seed), 1):
             world.carry_out([step])
@@ -112,17 +119,27 @@ def look(seed: int, operations: int) -> Find | None:
     return None
 
 
+def _look_at(path: Path) -> Find | None:
+    world = play(read_script(path))
+    named = (one for one in world.violations if one.promise not in OF_ANY_FAULT)
+    return next((Find(one.promise, one.text, IN_SCRIPTS, world.operations) for one in named), None)
+
+
 def run(found: Iterator[tuple[Path, Find | None]]) -> bool:
     """Tell what was found, a line for each patch; returns whether all were."""
     count = total = 0
     for patch, find in found:
         total, count = total + 1, count + bool(find)
-        told = f"{find.promise!r} in seed {find.seed} after {find.operations} operations" if find else "NOT FOUND"
+        told = f"{find.promise!r} in {_place(find)} after {find.operations} operations" if find else "NOT FOUND"
         print(f"{patch.stem}: {told}", flush=True)
         if not find:
             print(f"  {why(patch)}", flush=True)
     print(f"{count} of {total} planted faults found")
     return count == total
+
+
+def _place(find: Find) -> str:
+    return "a script" if find.seed == IN_SCRIPTS else f"seed {find.seed}"
 
 
 def main() -> int:

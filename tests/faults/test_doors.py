@@ -12,6 +12,9 @@ from pydantic import Field
 from handler import __main__ as shell
 from handler import app
 from handler.compose import stacks
+from handler.compose.handover import HandedOver, handle_or_hand_over
+from handler.compose.invocation import handle
+from handler.errors import InvalidRequest
 from handler.sources import parsing, records, schema
 from handler.sources.parsing import Strict
 from handler.sources.schema import Deletion, SweepOrder
@@ -122,7 +125,7 @@ def test_a_field_that_is_taken_although_nobody_knows_it_is_found(monkeypatch: Pa
 def test_a_rehearsal_that_deletes_is_found(monkeypatch: Patch) -> None:
     read = schema.read_deletion
     monkeypatch.setattr(schema, "read_deletion", lambda payload: read(payload)._replace(dry_run=False))
-    assert "an image is deleted only if a valid request asks for it" in broken(1500, 4)
+    assert "an image is deleted only if a valid request asks for it" in broken(1500, 1)
 
 
 def test_an_answer_that_cloudformation_never_gets_is_found(monkeypatch: Patch) -> None:
@@ -139,6 +142,21 @@ def test_a_message_that_is_taken_for_done_unread_is_found(monkeypatch: Patch) ->
 
     monkeypatch.setattr(records, "_message_in", lenient)
     assert "a message that is no request goes back to its queue" in broken()
+
+
+def test_an_event_that_is_told_to_nobody_is_found(monkeypatch: Patch) -> None:
+    monkeypatch.setattr(app, "handle_or_hand_over", lambda _event, *given: handle(*given))
+    assert "what no repetition can cure is handed over" in broken()
+
+
+def test_an_event_that_is_handed_over_and_raises_is_found(monkeypatch: Patch) -> None:
+    def raises(*given: Any) -> Any:  # noqa: ANN401 (what it is given)
+        if isinstance(done := handle_or_hand_over(*given), HandedOver):
+            raise InvalidRequest(done.answer["rejected"])
+        return done
+
+    monkeypatch.setattr(app, "handle_or_hand_over", raises)
+    assert "what no repetition can cure is handed over" in broken()
 
 
 def test_a_line_that_is_forged_is_found(monkeypatch: Patch) -> None:

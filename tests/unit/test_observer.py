@@ -488,6 +488,18 @@ def test_a_message_that_gets_no_turn_although_there_is_room_is_found() -> None:
     assert told(event, {"REAPER_MAX_IMAGES": "2"}, **over).promises() == set()
 
 
+def test_an_image_that_its_delete_found_gone_has_cost_a_deletion() -> None:
+    def gone(tale: Tale) -> None:
+        tale.image(alive=False)
+        tale.ask("DELETE", f"{IMAGES}/{ID}", 404)
+        tale.ask("GET", f"{IMAGES}/{ID}", 404)
+
+    event, over = queue({"image_ids": [ID]}, {"image_ids": OTHERS[:2]}), without_turn(OTHERS[:2], "m1")
+    steps = {"delete": gone, "told": telling("already_gone", message="m0"), "before_finish": over}
+    assert told(event, {"REAPER_MAX_IMAGES": "2"}, **steps, finish=answered("m1")).promises() == set()
+    assert told(event, {"REAPER_MAX_IMAGES": "3"}, **steps, finish=answered("m1")).promises() == {"starved"}
+
+
 def test_a_larger_message_that_goes_first_is_found() -> None:
     event, tale = queue({"image_ids": OTHERS[:1]}, {"image_ids": [ID, OTHER]}), telling("deleted", message="m1")
     steps = {"before_told": without_turn(OTHERS[:1], "m0"), "told": tale, "finish": answered("m0", "m1")}
@@ -498,6 +510,17 @@ def test_an_image_that_is_read_without_a_turn_is_found() -> None:
     steps = {**ALIVE, "read": asking("GET", f"{IMAGES}/{ID}"), "told": without_turn([ID], "m0")}
     tale = told(queue({"image_ids": [ID]}), {"REAPER_MAX_IMAGES": "1"}, **steps, finish=answered("m0"))
     assert tale.promises() == {"starved", "touched"}
+
+
+def test_an_image_of_a_server_is_read_without_a_turn() -> None:
+    def read(tale: Tale) -> None:
+        use = Use("server", "s1", OURS, ID)
+        tale.history.uses["server", "s1"] = [(Moment(0, 0), use)]
+        tale.ask("GET", f"{IMAGES}/{ID}")
+
+    steps = {**ALIVE, "read": read, "told": without_turn([ID], "m0")}
+    tale = told(queue({"image_ids": [ID]}), {"REAPER_MAX_IMAGES": "1"}, **steps, finish=answered("m0"))
+    assert tale.promises() == {"starved"}
 
 
 def hiding(seconds: int, *handles: str) -> Step:
@@ -563,16 +586,43 @@ def test_a_failure_without_any_trouble_is_found() -> None:
     assert told(**steps, before_read=later(1)).promises() == set()
 
 
+def test_what_is_given_up_as_throttled_while_there_is_time_is_found() -> None:
+    def throttled(seconds: float, reads: int = 1) -> set[str]:
+        gives_up = telling("failed", "throttled")
+        steps: Mapping[str, Step] = {**dict.fromkeys(("journal", "delete"), void), "told": gives_up}
+
+        def read(tale: Tale) -> None:
+            tale.ask("GET", f"{IMAGES}/{ID}", 429)
+            for _ in range(reads):
+                tale.ask("GET", f"{IMAGES}/{ID}")
+
+        return told(**steps, read=read, before_read=later(seconds)).promises()
+
+    assert throttled(5) == {"outcome"}
+    assert throttled(35) == set()
+    assert throttled(5, reads=6) == set()
+
+
 def test_a_plan_that_is_not_true_is_found() -> None:
     def planning(**expect: Json) -> set[str]:
-        plan = {"images": [{"id": ID, "expect": expect}]}
-        steps: Mapping[str, Step] = {**dict.fromkeys(("journal", "delete"), void), "told": telling("would_delete")}
-        report = {"ok": True, "counts": {"would_delete": 1}, "plan": plan}
-        report |= {"outcomes": [{"image_id": ID, "outcome": "would_delete", "reason": ""}]}
-        return told(settings={"REAPER_MODE": ""}, **steps, finish=lambda tale: tale.finish(report)).promises()
+        return rehearsed(plan={"images": [{"id": ID, "expect": expect}]})
 
     assert planning(name="ci-1", tags=["a"]) == set()
     assert planning(name="ci-2") == {"plan"}
+
+
+def test_a_plan_that_leaves_something_out_is_found() -> None:
+    named = {"images": [{"id": ID, "expect": {"name": "ci-1"}}]}
+    assert rehearsed(plans=[named, named]) == set()
+    assert rehearsed() == {"plan"}
+
+
+def rehearsed(**plans: Json) -> set[str]:
+    """What is found where a rehearsal has these plans."""
+    steps: Mapping[str, Step] = {**dict.fromkeys(("journal", "delete"), void), "told": telling("would_delete")}
+    report = {"ok": True, "counts": {"would_delete": 1}, **plans}
+    report |= {"outcomes": [{"image_id": ID, "outcome": "would_delete", "reason": ""}]}
+    return told(settings={"REAPER_MODE": ""}, **steps, finish=lambda tale: tale.finish(report)).promises()
 
 
 def test_metrics_and_reports_that_count_otherwise_are_found() -> None:

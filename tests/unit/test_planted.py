@@ -38,6 +38,13 @@ def test_a_planted_fault_is_found(name: str, promise: str) -> None:
     assert find.promise == promise
 
 
+@pytest.mark.slow("it tries all scripts")
+def test_a_fault_that_needs_a_rare_situation_is_found_in_a_script(capsys: pytest.CaptureFixture[str]) -> None:
+    (patch,) = patches(["mark-of-another-policy-counts"])
+    assert run(iter([(patch, look_for(patch, seeds=()))]))
+    assert "'foreign mark' in a script after 4 operations" in capsys.readouterr().out
+
+
 def test_a_fault_that_nobody_finds_fails_the_run(capsys: pytest.CaptureFixture[str]) -> None:
     first, second = PATCHES[:2]
     assert run(iter([(first, Find("cap", "one too many", 1, 30))]))

@@ -8,6 +8,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+from tests.chaos.doors.failures import QUEUE
 from tests.chaos.doors.world import ANSWERS, IMAGES, Knock
 from tests.conftest import EVENTS
 from tests.fakecloud import DEMO
@@ -135,6 +136,8 @@ RIGHT: tuple[Json, ...] = (
     {"sweep": {"select": {"family": "nightly"}, "grace": "7d"}, "project_id": DEMO},
 )
 """Requests that are right, or nearly so: what one change makes of them tells most."""
+KEPT = {"REAPER_FAILED_TO": QUEUE}
+"""The setting with which a request that can't be carried out is handed over."""
 CLOSED = ("paused", "dry-run")
 """The modes in which no door lets anything through."""
 STANDING = {
@@ -151,6 +154,8 @@ def knocks_of(text: str) -> list[Knock]:
         with suppress(RecursionError, ValueError):
             knocks.append(Knock(door, wrap(text)))
     knocks += [Knock(f"{knocks[-1].door}, {mode}", knocks[-1].text, {"REAPER_MODE": mode}) for mode in CLOSED]
+    kept = ("topic", "rule")
+    knocks += [Knock(f"{one.door}, handed over", one.text, KEPT) for one in knocks if one.door in kept]
     return knocks + [
         Knock(name, json.dumps(event), {name: text}) for name, event in STANDING.items() if _fits_environment(text)
     ]
@@ -161,7 +166,7 @@ def knocks_with(event: Json) -> list[Knock]:
     text = json.dumps(event)
     closed = [Knock(f"event, {mode}", text, {"REAPER_MODE": mode}) for mode in CLOSED]
     through = [Knock("event in a queue", in_queue(text)), Knock("event in a topic", in_topic(text))]
-    return [Knock("event", text), *through, *closed, _at_the_shell(text)]
+    return [Knock("event", text), *through, *closed, Knock("event, handed over", text, KEPT), _at_the_shell(text)]
 
 
 def _at_the_shell(text: str) -> Knock:

@@ -17,6 +17,7 @@ from handler import __main__ as shell
 from handler import app
 from handler.compose import warm
 from tests.aws import KEYS
+from tests.chaos.doors.failures import Failures
 from tests.conftest import Context
 from tests.fakecloud import DEMO, OTHER, FakeCloud, Server
 
@@ -69,6 +70,7 @@ class Seen:
     error: BaseException | None = None
     printed: str = ""
     answers: list[bytes] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
     deleted: set[str] = field(default_factory=set)
     deletes: int = 0
     changes: int = 0
@@ -78,8 +80,8 @@ class Seen:
 class World:
     """A cloud that is as it was before each event, and the doors of the function before it."""
 
-    def __init__(self, server: Server, cloud: FakeCloud, folder: Path) -> None:
-        self.server, self.cloud = server, cloud
+    def __init__(self, server: Server, cloud: FakeCloud, failures: Failures, folder: Path) -> None:
+        self.server, self.cloud, self._failures = server, cloud, failures
         self._file = folder / "event.json"
         self.address = f"{server.url.removeprefix('http://')}/"
         cloud.add_server(image=_ID.format("05"))
@@ -131,6 +133,7 @@ class World:
         printed.seek(0)
         seen.printed = printed.read()
         seen.answers = self.cloud.sink.pop("stack", [])
+        seen.failures, self._failures.bodies = self._failures.bodies, []
         seen.deleted = set(self.cloud.dead)
         # A DELETE of a tag takes a mark off, and no image.
         seen.deletes = sum("/tags/" not in call.path for call in self.cloud.calls_of("DELETE"))
@@ -156,17 +159,22 @@ def opened() -> Iterator[World]:
     for name in before:
         if name.startswith(("OS_", "REAPER_", "POWERTOOLS_", "AWS_")) or name == "LOG_LEVEL":
             del os.environ[name]
-    cloud = FakeCloud()
+    cloud, failures = FakeCloud(), Failures()
     try:
-        with Server(cloud) as server, tempfile.TemporaryDirectory() as folder:
-            scaling = {"AWS_ENDPOINT_URL_AUTO_SCALING": f"{server.url}/sink/scaling"}
-            own = {"REAPER_COMPLETE_LIFECYCLE_ACTION": "on", "REAPER_MODE": "delete", "LOG_LEVEL": "DEBUG"}
+        with Server(cloud) as server, Server(failures) as queue, tempfile.TemporaryDirectory() as folder:
+            aws = {"AWS_ENDPOINT_URL_AUTO_SCALING": f"{server.url}/sink/scaling", "AWS_ENDPOINT_URL_SQS": queue.url}
+            own = {
+                "REAPER_COMPLETE_LIFECYCLE_ACTION": "on",
+                "REAPER_MODE": "delete",
+                "LOG_LEVEL": "DEBUG",
+                "REAPER_FAILED_TO": "",
+            }
             standing = {"REAPER_SCHEDULED_REQUEST": SCHEDULED, "REAPER_LIFECYCLE_REQUEST": LIFECYCLE}
             # Nothing may leave this machine, whatever address an event names.
             walls = {"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1,localhost"}
-            os.environ.update(cloud.env(server.url) | KEYS | scaling | own | standing | walls)
+            os.environ.update(cloud.env(server.url) | KEYS | aws | own | standing | walls)
             warm.forget()
-            yield World(server, cloud, Path(folder))
+            yield World(server, cloud, failures, Path(folder))
     finally:
         logging.getLogger("urllib3").setLevel(level)
         os.environ.clear()

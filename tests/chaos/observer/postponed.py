@@ -10,7 +10,7 @@ from tests.chaos.observer.reading import Json
 PASSING = frozenset({"over_limit", "throttled", "unavailable", "budget", "paused", "deadline"})
 """Reasons to fail that pass with time."""
 FREE = frozenset({"image.refused", "image.already_gone"})
-"""What becomes of images that cost none of the deletions of an invocation."""
+"""What becomes of images that cost none of the deletions of an invocation, unless their DELETE told it."""
 LONGEST = 41_400
 """Seconds for which a message is put off at most."""
 
@@ -27,7 +27,7 @@ def check_turns(case: Case) -> None:
         larger = [two for two in asked if len(one.targets) < len(two.targets) <= case.settings.max_images]
         if served := [two.message for two in larger if two not in without and _lines(case, two)]:
             case.say("starved", f"message {one.message} got no turn, and {served}, which are larger, had theirs")
-        if touched := sorted(_named_by_one(case, one) & case.readings.keys()):
+        if touched := sorted(_read_for_one(case, one)):
             case.say("touched", f"message {one.message} got no turn", touched[0])
 
 
@@ -43,8 +43,16 @@ def _lines(case: Case, asked: Asked) -> list[dict[str, Json]]:
 
 
 def _may_have_cost(case: Case) -> int:
-    """How many images may have counted as deletions."""
-    return sum(one["message"] not in FREE and one.get("reason") != "over_limit" for one in case.outcomes)
+    """How many images may have counted as deletions: what was counted stays so, whatever is found out after that."""
+    counted = case.deletes.keys() | {image_id for image_id, read in case.readings.items() if len(read) > 1}
+    touched = [one for one in case.outcomes if one.get("reason") != "over_limit"]
+    return sum(one["message"] not in FREE or one["image_id"] in counted for one in touched)
+
+
+def _read_for_one(case: Case, asked: Asked) -> set[str]:
+    """The images that nobody but a message can have had read; what servers use is read to see what they boot with."""
+    read = _named_by_one(case, asked) & case.readings.keys()
+    return {image_id for image_id in read if not any(case.index.spans(image_id))}
 
 
 def _named_by_one(case: Case, asked: Asked) -> set[str]:

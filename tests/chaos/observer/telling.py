@@ -22,6 +22,10 @@ METRICS = {name: "Images" + name.title().replace("_", "") for name in OUTCOMES}
 LAST_SECONDS = 12.0
 OF_FAULTS = frozenset({"denied", "throttled", "unavailable", "deadline", "unexpected"})
 """The reasons for which nothing can fail while nothing is out of order."""
+JUDGEMENTS = 6
+"""How often an image is read for a DELETE that is too late each time, before that is given up."""
+LAST_TRY = 28.0
+"""Seconds that another try at what is throttled may need: a pause of at most sixteen, and all that is kept back."""
 Outcome = Mapping[str, Json]
 
 
@@ -106,14 +110,23 @@ def _is_refused(case: Case, asked: Asked, image_id: str, told: Outcome) -> bool:
     return told.get("reason") in reasons(case, asked, image_id)
 
 
-def _has_failed(case: Case, _asked: Asked, _image_id: str, told: Outcome) -> bool:
+def _has_failed(case: Case, _asked: Asked, image_id: str, told: Outcome) -> bool:
     reason = told.get("reason")
     if reason in {"budget", "paused"}:
         counts = case.settings.budget is not None or (case.settings.table and case.event.source in ASYNCHRONOUS)
         return counts if reason == "budget" else case.settings.mode == "paused"
     if reason == "backup_left":
         return case.settings.api == "ims"
+    if reason == "throttled" and not _was_tried_to_the_end(case, image_id):
+        return False
     return reason not in OF_FAULTS or was_troubled(case)
+
+
+def _was_tried_to_the_end(case: Case, image_id: str) -> bool:
+    """Whether no time was left to try again; no cloud of a world asks for a longer pause than there is time."""
+    left = case.begun.at + case.invocation.seconds - case.ended.at
+    judgements = len(case.readings.get(image_id, ()))
+    return left < LAST_TRY or judgements >= JUDGEMENTS or case.settings.side_by_side
 
 
 def was_troubled(case: Case) -> bool:
@@ -267,8 +280,10 @@ def _told_to_stack(request: Request) -> dict[str, str]:
 def _check_answer(case: Case, answer: Mapping[str, Json], *, failed: bool) -> None:
     if answer.get("ok") is failed:
         case.say("report", f"ok is {answer.get('ok')}, and failed is {failed}")
-    for plan in answer.get("plans", [answer["plan"]] if "plan" in answer else []):
+    plans = answer.get("plans", [answer["plan"]] if "plan" in answer else [])
+    for plan in plans:
         _check_plan(case, plan)
+    _check_all_planned(case, {str(one["id"]) for plan in plans for one in plan["images"]})
     told = Counter(_short(one, one["outcome"]) for one in answer["outcomes"])
     logged = Counter(_short(one, one["message"].removeprefix("image.")) for one in case.outcomes)
     if told - logged or (logged - told and "outcomes_in_log" not in answer):
@@ -283,11 +298,22 @@ def _check_plan(case: Case, plan: Json) -> None:
         case.say("plan", "it names nothing")
     if all(not case.rehearses(one) for one in case.event.asked):
         case.say("plan", "a run that was no rehearsal has one")
-    would_go = {str(one["image_id"]) for one in case.outcomes if one["message"] == "image.would_delete"}
+    would_go = _would_delete(case)
     for one in plan["images"]:
         is_true = any(not differs(image, one["expect"]) for image in seen(case, one["id"]))
         if one["id"] not in would_go or not (is_true or "***" in str(one)):
             case.say("plan", f"it expects {one['expect']}", one["id"])
+
+
+def _check_all_planned(case: Case, planned: set[str]) -> None:
+    """The plans of a rehearsal name all that would be deleted; what would only be marked waits for a later one."""
+    if all(case.rehearses(one) and not one.problem and not one.grace for one in case.event.asked):
+        for image_id in sorted(_would_delete(case) - planned):
+            case.say("plan", "it would be deleted, and stands in no plan", image_id)
+
+
+def _would_delete(case: Case) -> set[str]:
+    return {str(one["image_id"]) for one in case.outcomes if one["message"] == "image.would_delete"}
 
 
 def _short(told: Outcome, name: str) -> tuple[str, str, str]:
