@@ -8,7 +8,7 @@ from tests.conftest import Invocation, Invoke
 from tests.fakecloud import FakeCloud, Server
 from tests.fakecloud.gateway import FixedWindow, Gateway, Limit, TokenBucket
 
-IMAGES = 12
+IMAGES = 8
 KINDS: dict[str, Callable[[float], Limit]] = {
     "one at a time": lambda rate: TokenBucket(rate, burst=1),
     "a second": FixedWindow,
@@ -28,7 +28,7 @@ def invoke_behind(invoke_with: Invoke, cloud: FakeCloud) -> Callable[..., Invoca
 
 
 @pytest.mark.slow("a limit takes its time")
-@pytest.mark.parametrize("rate", [5.0, 20.0])
+@pytest.mark.parametrize("rate", [10.0, 20.0])
 @pytest.mark.parametrize(
     ("kind", "api"), [("one at a time", "glance"), ("a second", "glance"), ("a second", "ecs-v2.1")]
 )
