@@ -11,7 +11,7 @@ from tests.conftest import queue
 
 MESSAGES = 10
 IMAGES = 1000
-SECONDS = 16.0
+SECONDS = 22.0
 LONG = {f"note-{number}": "x" * 4096 for number in range(16)}
 """Properties with which a record has 64 KiB."""
 
