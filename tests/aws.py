@@ -65,11 +65,15 @@ class QueueTime:
         later = [message.visible_at for message in queue._messages if message.visible_at >= self.millis()]
         if later:
             self.pass_on((min(later) - self.millis()) / 1000 + 1)
+        return bool(queue._messages)
+
+    def let_come_again(self, url: str) -> None:
+        """Let all messages that can be seen again come again, as they must before each receive."""
         # moto itself does so only one by one, and lets the last of a group pass the others.
+        queue = sqs_backends["123456789012"][REGION].queues[url.rpartition("/")[2]]
         for message in queue._messages:
             if message.visible:
                 queue.pending_messages.discard(message)
-        return bool(queue._messages)
 
 
 @contextmanager

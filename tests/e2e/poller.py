@@ -53,6 +53,7 @@ class Poller:
         self._delete([message for message in messages if message["MessageId"] not in failed])
 
     def _receive(self) -> list[Message]:
+        self._time.let_come_again(self._url)
         answer = self._client.receive_message(
             QueueUrl=self._url,
             MaxNumberOfMessages=BATCH_SIZE,
