@@ -10,11 +10,12 @@ from typing import Any
 from snapshot_restore_py import register_after_restore
 
 from handler.compose.ending import Context
+from handler.compose.engines import aws
 from handler.compose.handover import HandedOver, handle_or_hand_over
 from handler.compose.invocation import process, read
 from handler.compose.stacks import Done, answer_calls, calls_in
 from handler.compose.warm import forget, load_settings, reporter
-from handler.config import NAMESPACE, SERVICE, Settings
+from handler.config.settings import NAMESPACE, SERVICE, Settings
 from handler.engine.aws.callbacks import complete_lifecycle_action
 from handler.errors import ImagesFailed, ReaperError
 from handler.model.masking import mask_loggers
@@ -33,8 +34,8 @@ def lambda_handler(event: Any, context: Context) -> dict[str, Any]:  # noqa: ANN
     if calls := calls_in(event):
         return answer_calls(event, calls, _done(event, context), context)
     settings = load_settings()
-    received = read(event, settings)
-    done = handle_or_hand_over(event, received, context, settings)
+    received = read(event, settings, aws)
+    done = handle_or_hand_over(event, received, context, settings, aws)
     return done.answer if isinstance(done, HandedOver) else _answer(received, done, settings)
 
 
@@ -54,7 +55,7 @@ def _answer(received: Received, report: Report, settings: Settings) -> dict[str,
 def _done(event: Any, context: Context) -> Done:  # noqa: ANN401 (an event may be any JSON)
     """Do what an event asks for that CloudFormation waits for; raises nothing, since it must get its answer."""
     try:
-        return Done(process(event, context, load_settings()))
+        return Done(process(event, context, load_settings(), aws))
     except ReaperError as exc:
         return Done(error=exc, problem=f"{type(exc).__name__}: {exc}")
     except Exception as exc:  # noqa: BLE001 (the outermost edge)

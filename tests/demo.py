@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from handler.__main__ import COLOURS, ShellContext
+from handler.compose.engines import aws
 from handler.compose.invocation import process
 from handler.compose.warm import load_settings
 from handler.model.outcome import Decision
@@ -107,7 +108,7 @@ def run(
     os.environ["REAPER_MODE"] = mode
     seen: list[Decision] = [] if decisions is None else decisions
     with redirect_stdout(io.StringIO()):  # its log and its metrics
-        report = process(request, ShellContext(60), load_settings(), now, seen.append)
+        report = process(request, ShellContext(60), load_settings(), aws, now, seen.append)
     for outcome in sorted(report.outcomes, key=lambda outcome: str(outcome.name)):
         why = ": ".join(part for part in (outcome.reason, outcome.detail) if part)
         print(f"   {paint(COLOURS[outcome.outcome], f'{outcome.outcome:<12}')} {outcome.name:<12} {why}".rstrip())

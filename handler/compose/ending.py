@@ -6,8 +6,8 @@ from typing import Protocol
 
 from handler.clock import RESERVE, Deadline
 from handler.compose.warm import drop_access
-from handler.config import Settings
-from handler.engine.aws.state.allowance import Allowance
+from handler.config.settings import Settings
+from handler.engine.ports import Allowance
 from handler.errors import CloudError, DeadlineReached
 from handler.model.message import Received
 from handler.report.reporter import Reporter

@@ -3,11 +3,11 @@
 from typing import Any, NamedTuple
 
 from handler.clock import Deadline
-from handler.compose import ports
 from handler.compose.ending import Context, remaining_of
+from handler.compose.engines.engine import Engine
 from handler.compose.invocation import handle
 from handler.compose.warm import reporter
-from handler.config import Settings
+from handler.config.settings import Settings
 from handler.errors import CloudError, InvalidRequest
 from handler.model.message import Received
 from handler.model.outcome import Result
@@ -31,23 +31,25 @@ class HandedOver(NamedTuple):
     answer: dict[str, Any]
 
 
-def handle_or_hand_over(event: object, received: Received, context: Context, settings: Settings) -> Report | HandedOver:
+def handle_or_hand_over(
+    event: object, received: Received, context: Context, settings: Settings, engine: Engine
+) -> Report | HandedOver:
     """Carry out an event, and hand it over if nobody reads the answer and no repetition can cure what failed.
 
     Raises what `handle` raises, unless the event was handed over.
     """
     try:
-        report = handle(received, context, settings)
+        report = handle(received, context, settings, engine)
     except InvalidRequest as error:
         told = _turned_down(received, str(error), context, settings)
-        if _is_handed_over(event, received, told, context, settings):
+        if _is_handed_over(event, received, told, context, settings, engine):
             return HandedOver(told)
         raise
     # One such image is enough, whatever became of the others: if the event were repeated for their sake, it would fail
     # again, or delete more than MaxImages. All of them stand in the report that is handed over.
     if any(outcome.failed and outcome.reason in LASTING for outcome in report.outcomes):
         told = report.answer()
-        if _is_handed_over(event, received, told, context, settings):
+        if _is_handed_over(event, received, told, context, settings, engine):
             return HandedOver(told)
     return report
 
@@ -63,13 +65,13 @@ def _turned_down(received: Received, problem: str, context: Context, settings: S
     return report.answer() | {"rejected": problem}
 
 
-def _is_handed_over(
-    event: object, received: Received, told: dict[str, Any], context: Context, settings: Settings
+def _is_handed_over(  # noqa: PLR0913, PLR0917 (all that an event that is handed over takes with it)
+    event: object, received: Received, told: dict[str, Any], context: Context, settings: Settings, engine: Engine
 ) -> bool:
     """Hand an event over, if there is a queue for it; returns whether that has taken it."""
     # Not the deadline of the run, which has kept time back for this.
     deadline = Deadline(remaining_of(context), reserve=LAST_LINE)
-    send = ports.hand_over(settings, deadline) if received.may_come_again else None
+    send = engine.hand_over(settings, deadline) if received.may_come_again else None
     if send is None:
         return False
     try:

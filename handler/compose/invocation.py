@@ -10,11 +10,12 @@ from handler.clock import Deadline
 from handler.cloud.calls import Cloud, Options
 from handler.cloud.dialects import DIALECTS
 from handler.cloud.transport import Transport
-from handler.compose import ending, ports, postponing
+from handler.compose import ending, postponing
 from handler.compose.ending import Context
+from handler.compose.engines.engine import Engine
 from handler.compose.warm import access_to_cloud, reporter
-from handler.config import Settings, is_in_lambda
-from handler.engine.aws.state.allowance import Allowance
+from handler.config.settings import Settings, is_in_lambda
+from handler.engine.ports import Allowance
 from handler.errors import CloudError, InvalidRequest, Paused
 from handler.model.message import Received, Rejected, Waiting
 from handler.model.outcome import Decision
@@ -32,28 +33,29 @@ from handler.work.uses.in_use import InUse
 Observe = Callable[[Decision], None]
 
 
-def read(event: Any, settings: Settings) -> Received:  # noqa: ANN401 (an event may be any JSON)
+def read(event: Any, settings: Settings, engine: Engine) -> Received:  # noqa: ANN401 (an event may be any JSON)
     """Read an event of any source; raises UnknownEvent."""
-    return shapes.read_event(
-        event, settings.scheduled_request, settings.lifecycle_request, answers_here=not is_in_lambda()
-    )
+    standing = settings.scheduled_request, settings.lifecycle_request
+    return shapes.read_event(event, *standing, engine.SHAPES, answers_here=not is_in_lambda())
 
 
-def process(
+def process(  # noqa: PLR0913, PLR0917 (all that a run is made of)
     event: Any,  # noqa: ANN401 (an event may be any JSON)
     context: Context,
     settings: Settings,
+    engine: Engine,
     now: datetime | None = None,
     observe: Observe | None = None,
 ) -> Report:
     """Read an event and carry it out."""
-    return handle(read(event, settings), context, settings, now, observe)
+    return handle(read(event, settings, engine), context, settings, engine, now, observe)
 
 
-def handle(
+def handle(  # noqa: PLR0913, PLR0917 (the same)
     received: Received,
     context: Context,
     settings: Settings,
+    engine: Engine,
     now: datetime | None = None,
     observe: Observe | None = None,
 ) -> Report:
@@ -64,14 +66,14 @@ def handle(
     """
     # Before anything that may take long: a run that begins before midnight has the day on which it began.
     now = now or datetime.now(UTC)
-    invocation = _begin(received, context, settings, now)
+    invocation = _begin(received, context, settings, engine, now)
     with ending.of(invocation.deadline, invocation.progress):
         project_id = invocation.connect()
         admitted = invocation.admitted(project_id)
         done = results(admitted, invocation.build_run(project_id, now, observe))
     until = postponing.deadline_for(ending.remaining_of(context), invocation.deadline.reserve - ending.PUTTING_OFF)
     found = postponements(admitted.messages, done, invocation.deadline.elapsed(), random.random)
-    postponing.put_off(found, ports.postpone(settings), until, invocation.reporter)
+    postponing.put_off(found, engine.postpone(settings), until, invocation.reporter)
     mode = mode_of(settings.mode, done)
     report = Report(
         source=received.source,
@@ -87,16 +89,17 @@ def handle(
     return report
 
 
-def _begin(received: Received, context: Context, settings: Settings, now: datetime) -> "_Invocation":
+def _begin(received: Received, context: Context, settings: Settings, engine: Engine, now: datetime) -> "_Invocation":
     deadline = Deadline(ending.remaining_of(context), reserve=ending.reserve_for(received, settings))
     invocation = _Invocation(
         received=received,
         request_id=context.aws_request_id,
         settings=settings,
+        engine=engine,
         reporter=reporter(settings.service, settings.namespace),
         deadline=deadline,
         progress=Progress(settings.max_images),
-        allowance=ports.allowance(received, settings, context.aws_request_id, now),
+        allowance=engine.allowance(received, settings, context.aws_request_id, now),
         cloud=_cloud(settings, deadline),
     )
     if DIALECTS[settings.image_api].is_discarded:
@@ -111,6 +114,7 @@ class _Invocation(NamedTuple):
     received: Received
     request_id: str
     settings: Settings
+    engine: Engine
     reporter: Reporter
     deadline: Deadline
     progress: Progress
@@ -166,13 +170,13 @@ class _Invocation(NamedTuple):
             armed=settings.mode == "delete",
             in_use=InUse(self.cloud, self.deadline, settings.concurrency, settings.in_use_also) if asks else None,
             concurrency=settings.concurrency,
-            spend=ports.spend(settings, project_id, now, self.allowance),
+            spend=self.engine.spend(settings, project_id, now, self.allowance),
             journal=partial(self.reporter.deleting, self.request_id, source),
             report=partial(self.reporter.outcome, self.request_id, source),
             report_untouched=partial(self.reporter.untouched, self.request_id, source),
             report_bug=self.reporter.bug,
             observe=observe,
-            enqueue=ports.enqueue(settings, self.deadline),
+            enqueue=self.engine.enqueue(settings, self.deadline),
             plan_life=settings.plan_life,
         )
 

@@ -5,14 +5,14 @@ from typing import Any, NamedTuple
 
 from handler.compose.ending import Context
 from handler.compose.warm import reporter
-from handler.config import NAMESPACE, SERVICE, is_in_lambda
+from handler.config.settings import NAMESPACE, SERVICE, is_in_lambda
 from handler.engine.aws.callbacks import answer_stack
 from handler.errors import AnswerNotDelivered, UnknownEvent
 from handler.model.message import StackCall
 from handler.report.report import Report
-from handler.sources.bus import Surroundings
-from handler.sources.records import stack_calls
-from handler.sources.stack import is_never_created, physical_id
+from handler.sources.aws.bus import Surroundings
+from handler.sources.aws.records import stack_calls
+from handler.sources.aws.stack import is_never_created, physical_id
 
 Calls = Mapping[str, StackCall]
 

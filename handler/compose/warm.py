@@ -9,7 +9,7 @@ from handler.cloud.identity.credentials import Credentials
 from handler.cloud.identity.identity import Home, Identity
 from handler.cloud.identity.keystone import KeystoneIdentity, Login, login_with
 from handler.cloud.places.session import Session, new_session
-from handler.config import Settings
+from handler.config.settings import Settings
 from handler.engine.aws.access import AwsAccess
 from handler.engine.aws.secret import read_secret
 from handler.errors import CredentialsRefused, InvalidSettings

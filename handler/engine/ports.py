@@ -1,9 +1,20 @@
 """The ports of an engine: what a run asks of it, whichever it is."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from handler.model.message import Receipt
+
+
+class Allowance(Protocol):
+    """What one event may delete, its repetitions included. Methods may raise CloudError."""
+
+    def take(self, image_id: str) -> None:
+        """Take the deletion of an image out of it."""
+
+    def settle(self) -> str:
+        """Give back what was not used; returns why that failed, or an empty string."""
+
 
 Spend = Callable[[str], None]
 """Takes the deletion of an image out of the event's allowance and the budget, or raises CloudError."""

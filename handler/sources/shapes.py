@@ -3,13 +3,13 @@
 A new source needs a row here, a reader, a file in events/, and tests.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from handler.errors import UnknownEvent
 from handler.model.message import LifecycleAction, Message, Received, Waiting
 from handler.model.request import Source
-from handler.sources import bus, records
+from handler.sources.aws import bus, records
 from handler.sources.parsing import message_of
 from handler.sources.schema import REQUEST_FIELDS, read_request
 
@@ -56,7 +56,7 @@ def _read_nothing(_event: Event, _given: bus.Surroundings) -> tuple[Message, ...
 # The order matters for three rows: a call of CloudFormation may come through a topic, and an event of a schedule is one
 # of EventBridge, too, so that `stack` stands before `topic`, and `schedule` before `lifecycle`; and `direct` stands
 # last, since it recognises an event by a field that an envelope might have as well.
-SHAPES = (
+AWS = (
     Shape(source="stack", is_one=records.holds_stack_event, read=records.read_stack_event, waiting=_stack),
     Shape(source="queue", is_one=records.are_of_queue, read=records.read_queue, waiting=_queue),
     Shape(source="topic", is_one=records.are_of_topic, read=records.read_topic, waiting=_nobody),
@@ -69,7 +69,12 @@ SHAPES = (
 
 
 def read_event(
-    event: object, scheduled_request: str = "", lifecycle_request: str = "", *, answers_here: bool = False
+    event: object,
+    scheduled_request: str = "",
+    lifecycle_request: str = "",
+    shapes: Sequence[Shape] = AWS,
+    *,
+    answers_here: bool = False,
 ) -> Received:
     """Read an event of any source.
 
@@ -83,7 +88,7 @@ def read_event(
     # Said here, where it is known which records are wrong; the message below would only say that nothing fits.
     if problem := records.problem_of(event):
         raise UnknownEvent(problem)
-    shape = next((shape for shape in SHAPES if shape.is_one(event)), None)
+    shape = next((shape for shape in shapes if shape.is_one(event)), None)
     if shape is None:
         message = "not an SQS, SNS, EventBridge or CloudFormation event, nor a request with image_ids, images or sweep"
         raise UnknownEvent(message)

@@ -21,7 +21,7 @@ from handler.cloud.identity.keystone import KeystoneIdentity, login_with
 from handler.cloud.places.session import new_session
 from handler.cloud.transport import Transport
 from handler.compose import ending
-from handler.config import Settings
+from handler.config.settings import Settings
 from handler.model.outcome import Outcome
 from handler.model.request import DeletionRequest, Job, Target
 from handler.work.parallel import carry_out

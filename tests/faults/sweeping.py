@@ -15,7 +15,8 @@ from uuid import UUID
 from hypothesis import strategies as st
 
 from handler.compose import invocation
-from handler.config import Settings
+from handler.compose.engines import aws
+from handler.config.settings import Settings
 from handler.model.outcome import Outcome
 from handler.model.request import SweepRequest
 from handler.report.report import Report
@@ -164,7 +165,7 @@ class Scene:
         """Have a request carried out that a caller sends."""
         self.cloud.calls.clear()
         environment = {**self.cloud.env(self.server.url), "REAPER_MODE": "delete", "REAPER_CONCURRENCY": "1"}
-        return invocation.process(request, Hurry(), Settings.from_env(environment | settings), now=now)
+        return invocation.process(request, Hurry(), Settings.from_env(environment | settings), aws, now=now)
 
     def run_patiently(self, policy: Json) -> list[Outcome]:
         """Have a policy carried out where there is time to try again, on a clock that passes only by waiting."""

@@ -15,7 +15,8 @@ from handler.compose import stacks
 from handler.compose.handover import HandedOver, handle_or_hand_over
 from handler.compose.invocation import handle
 from handler.errors import InvalidRequest
-from handler.sources import parsing, records, schema
+from handler.sources import parsing, schema
+from handler.sources.aws import records
 from handler.sources.parsing import Strict
 from handler.sources.schema import Deletion, SweepOrder
 from tests.chaos.doors import knock
@@ -97,7 +98,7 @@ def test_an_error_that_nobody_has_named_is_found(monkeypatch: Patch) -> None:
     def read(text: str, _what: str) -> Any:  # noqa: ANN401 (any JSON)
         return json.loads(text)
 
-    for module in (records, sys.modules["handler.sources.bus"]):
+    for module in (records, sys.modules["handler.sources.aws.bus"]):
         monkeypatch.setattr(module, "read_json", read)
     assert "nothing but the named errors comes out" in broken()
 

@@ -14,7 +14,7 @@ from keystoneauth1.identity.v3 import Token
 from handler import app
 from handler.cloud.identity.keystone import Login
 from handler.compose import ending
-from handler.config import Settings
+from handler.config.settings import Settings
 from handler.engine.aws.access import AwsAccess
 from handler.model.message import StackCall
 from tests.conftest import Context

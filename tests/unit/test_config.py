@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handler.config import Settings
+from handler.config.settings import Settings
 from handler.errors import InvalidSettings
 from handler.rules.safety import Policy
 from tests.properties import tried

@@ -17,7 +17,7 @@ from handler.rules.mark_state import Mark
 from handler.rules.marking import Plan
 from handler.rules.marks import MarkTags, PolicyTag, Step
 from handler.rules.safety import Facts, Policy
-from handler.sources.bus import Surroundings
+from handler.sources.aws.bus import Surroundings
 from handler.work.parallel import in_time
 from handler.work.uses.in_use import Uses
 from handler.work.uses.lists import Use
@@ -60,7 +60,8 @@ def test_what_is_not_said_of_a_value_is_fixed(kind: type[Any], defaults: dict[st
 LOOKED_AT = """
 import sys
 import handler.app
-from handler.sources import bus, parsing, records, schema, stack
+from handler.sources import parsing, schema
+from handler.sources.aws import bus, records, stack
 models = [each for module in (bus, parsing, records, schema, stack) for each in vars(module).values()
           if isinstance(each, type) and issubclass(each, parsing.BaseModel) and each.__module__.startswith("handler")]
 assert len(models) > 10, models

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from handler.cloud.identity.spellings import TODAY
-from handler.config import Settings
+from handler.config.settings import Settings
 from handler.errors import CloudError
 from handler.report.reporter import METRICS
 from handler.rules.safety import RULES

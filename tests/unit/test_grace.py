@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from handler.compose import invocation
-from handler.config import Settings
+from handler.compose.engines import aws
+from handler.config.settings import Settings
 from handler.report.report import Report
 from handler.rules.marks import MARK, SWEEP, fingerprint
 from handler.sources.schema import read_request
@@ -50,7 +51,7 @@ def run(clean_environment: pytest.MonkeyPatch, cloud: FakeCloud, server: Server)
 
     def run_once(request: Json, *, day: float = 0) -> Report:
         chosen = Settings.from_env(cloud.env(server.url) | api)
-        return invocation.process(request, Context(), chosen, now=TODAY + timedelta(days=day))
+        return invocation.process(request, Context(), chosen, aws, now=TODAY + timedelta(days=day))
 
     return run_once
 

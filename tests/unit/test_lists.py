@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from handler.compose import invocation
-from handler.config import Settings
+from handler.compose.engines import aws
+from handler.config.settings import Settings
 from handler.model.outcome import Decision
 from tests.conftest import Context, Invoke
 from tests.fakecloud import FakeCloud, Server
@@ -57,7 +58,7 @@ def test_what_an_aborted_reading_has_decided_is_told_once(cloud: FakeCloud, serv
     images, other = five(cloud), cloud.add_image("web-1", created_at="2026-02-01T00:00:00Z")
     heard = list[Decision]()
     cloud.fault("GET", IMAGES, status=None, skip=1, then=lambda: cloud.kill(images[2]))
-    invocation.process(SWEEP, Context(), Settings.from_env(cloud.env(server.url)), observe=heard.append)
+    invocation.process(SWEEP, Context(), Settings.from_env(cloud.env(server.url)), aws, observe=heard.append)
     told = [decision.image.id for decision in heard]
     assert sorted(told) == sorted({*images, other} - {images[2]})
 

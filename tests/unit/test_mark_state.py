@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from handler.compose import invocation
-from handler.config import Settings
+from handler.compose.engines import aws
+from handler.config.settings import Settings
 from handler.model.request import Select, SweepRequest
 from handler.rules import mark_state
 from handler.rules.mark_state import CHANGING, MarkState, state_of
@@ -92,5 +93,5 @@ def test_the_tags_of_an_image_are_read_once_for_the_list_and_once_on_its_trip(
     monkeypatch.setattr(mark_state, "read_tags", counted)
     settings = Settings.from_env(cloud.env(server.url) | {"REAPER_MODE": "delete"})
     policy = {"sweep": {"select": {"name": "ci-*"}, "grace": "7d", "limit_percent": 100}}
-    report = invocation.process(policy, Hurry(), settings, now=NOW)
+    report = invocation.process(policy, Hurry(), settings, aws, now=NOW)
     assert (report.counts, len(read)) == ({"deleted": 1}, 2)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from handler.compose.engines import aws
 from handler.compose.invocation import process
 from handler.compose.warm import load_settings
 from handler.model.image import Image
@@ -87,7 +88,7 @@ def show(clean_environment: pytest.MonkeyPatch, cloud: FakeCloud, server: Server
         for name, value in {**cloud.env(server.url), **settings}.items():
             clean_environment.setenv(name, value)
         decisions: list[Decision] = []
-        report = process(event, Context(), load_settings(), NOW, decisions.append)
+        report = process(event, Context(), load_settings(), aws, NOW, decisions.append)
         return Page(page(report, decisions, NOW))
 
     return show_once

@@ -9,7 +9,7 @@ from handler.clock import Deadline
 from handler.cloud.identity.keystone import KeystoneIdentity, login_with
 from handler.cloud.places.plaintext import is_confidential
 from handler.cloud.places.session import new_session
-from handler.config import Settings
+from handler.config.settings import Settings
 from handler.errors import InvalidSettings, Unexpected
 from tests.conftest import Invoke
 from tests.fakecloud import FakeCloud, Server

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from handler.compose.engines import aws
 from handler.compose.invocation import process
-from handler.config import Settings
+from handler.config.settings import Settings
 from handler.model.outcome import Outcome, Result, Survey
 from handler.model.request import DeletionRequest, Job, Select, SweepRequest, Target
 from handler.report.plans import plans_of
@@ -136,7 +137,7 @@ def test_a_line_is_cut_where_the_cloud_says_too_much(invoke: Invoke, cloud: Fake
 def test_nothing_is_kept_of_the_record_of_an_image_once_it_was_dealt_with(cloud: FakeCloud, server: Server) -> None:
     images = [cloud.add_image(properties={"note": "x" * 60_000}), cloud.add_image(protected=True)]
     settings = Settings.from_env(cloud.env(server.url))
-    report = process({"image_ids": images}, Context(60), settings)
+    report = process({"image_ids": images}, Context(60), settings, aws)
     assert [outcome.image.record for outcome in report.outcomes if outcome.image] == [{}, {}]
     assert [outcome.outcome for outcome in report.outcomes] == ["would_delete", "refused"]
 

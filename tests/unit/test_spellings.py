@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from handler.config import Settings
+from handler.config.settings import Settings
 from handler.errors import InvalidSettings
 from tests.aws import Client
 from tests.conftest import Auth, Invoke

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from handler.errors import UnknownEvent
+from handler.sources.aws.stack import read_stack_call
 from handler.sources.shapes import read_event
-from handler.sources.stack import read_stack_call
 from tests.conftest import UNKNOWN_ID, Invoke, queue
 from tests.fakecloud import FakeCloud, Server
 from tests.unit.test_stack import CREATED, stack_event

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from handler.compose import invocation
-from handler.config import Settings
+from handler.compose.engines import aws
+from handler.config.settings import Settings
 from handler.errors import Paused
 from handler.model.outcome import Decision
 from handler.model.request import Select, SweepRequest
@@ -43,7 +44,7 @@ def run(clean_environment: pytest.MonkeyPatch, cloud: FakeCloud, server: Server)
 
     def run_once(request: dict[str, Any], *, day: float = 0, **settings: str) -> Report:
         chosen = Settings.from_env(cloud.env(server.url) | {"REAPER_MODE": "delete"} | settings)
-        return invocation.process(request, Context(), chosen, now=TODAY + timedelta(days=day))
+        return invocation.process(request, Context(), chosen, aws, now=TODAY + timedelta(days=day))
 
     return run_once
 
@@ -142,7 +143,7 @@ def test_a_witness_hears_of_every_image_and_why_it_stays(cloud: FakeCloud, serve
     gone, stays = cloud.add_image("ci-1"), cloud.add_image("web-1")
     heard = list[Decision]()
     settings = Settings.from_env(cloud.env(server.url))
-    invocation.process(sweep(), Context(), settings, observe=heard.append)
+    invocation.process(sweep(), Context(), settings, aws, observe=heard.append)
     assert {d.image.id: d.objection and d.objection.detail for d in heard} == {
         gone: None,
         stays: "its name does not match ci-*",

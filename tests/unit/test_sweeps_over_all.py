@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from handler.compose.engines import aws
 from handler.compose.invocation import process
-from handler.config import Settings
+from handler.config.settings import Settings
 from handler.model.image import EXPECTABLE
 from handler.rules.marks import DEACTIVATED, MARK, SWEEP
 from tests.aws import KEYS, Client, client, state_table
@@ -127,7 +128,7 @@ def test_twenty_workers_at_once_delete_exactly_as_many_as_the_budget_allows(
     settings = Settings.from_env(cloud.env(server.url) | table | {"REAPER_MODE": "delete", "REAPER_BUDGET": "25/1d"})
     with ThreadPoolExecutor(20) as pool:
         parts = [{"image_ids": images[n::20]} for n in range(20)]
-        reports = list(pool.map(lambda part: process(part, Context(), settings), parts))
+        reports = list(pool.map(lambda part: process(part, Context(), settings, aws), parts))
     assert len(cloud.dead) == 25
     assert sum(report.counts.get("deleted", 0) for report in reports) == 25
     assert sum(report.counts.get("failed", 0) for report in reports) == 35

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from handler.cloud.identity.credentials import Credentials
-from handler.config import Settings
+from handler.config.settings import Settings
 from handler.errors import CloudError
 from handler.model.outcome import Outcome
 from handler.model.request import DeletionRequest, Request, Source, SweepRequest

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from handler.compose import invocation
-from handler.config import Settings
+from handler.compose.engines import aws
+from handler.config.settings import Settings
 from handler.model.outcome import Decision
 from tests.conftest import Context, Invocation, Invoke
 from tests.fakecloud import FakeCloud, Server
@@ -157,7 +158,7 @@ def test_a_witness_hears_why_an_image_cannot_be_judged(cloud: FakeCloud, server:
     odd, _ = four(cloud)
     spoil(cloud, odd, "protected", "false")
     heard = list[Decision]()
-    invocation.process(sweep(), Context(), Settings.from_env(cloud.env(server.url)), observe=heard.append)
+    invocation.process(sweep(), Context(), Settings.from_env(cloud.env(server.url)), aws, observe=heard.append)
     why = {decision.image.id: decision.objection for decision in heard}[odd]
     assert why
     assert (why.reason, why.detail) == ("unexpected", "its protected can't be read: 'false'")

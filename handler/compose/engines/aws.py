@@ -1,22 +1,25 @@
-"""The ports of the engine, made from the settings."""
+"""What Lambda, and a shell, give a run: the services of AWS."""
 
 from datetime import datetime
 from functools import partial
 
 from handler.clock import Deadline
-from handler.config import Settings
+from handler.config.settings import Settings
 from handler.engine.aws import fanout, handover, postponement
-from handler.engine.aws.state.allowance import Allowance
+from handler.engine.aws.state import allowance as per_event
 from handler.engine.aws.state.budget import Budget
-from handler.engine.ports import Enqueue, HandOver, Postpone, Spend
+from handler.engine.ports import Allowance, Enqueue, HandOver, Postpone, Spend
 from handler.model.message import Received
+from handler.sources import shapes
+
+SHAPES = shapes.AWS
 
 
 def allowance(received: Received, settings: Settings, event: str, now: datetime) -> Allowance | None:
     """What the event may delete, its repetitions included; None if it is never repeated, or there is no state table."""
     if not settings.state_table or not received.may_come_again:
         return None
-    return Allowance(event, settings.max_images, settings.state_table, settings.aws, now)
+    return per_event.Allowance(event, settings.max_images, settings.state_table, settings.aws, now)
 
 
 def spend(settings: Settings, project_id: str, now: datetime, allowed: Allowance | None) -> Spend:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from handler.errors import InvalidRequest, UnknownEvent
 from handler.model.message import Message, Receipt, Rejected, StackCall
 from handler.model.request import Request
-from handler.sources import bus, stack
+from handler.sources.aws import bus, stack
 from handler.sources.parsing import message_of, read_json, shown, valid
 from handler.sources.schema import REQUEST_FIELDS, read_request
 

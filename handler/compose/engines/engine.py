@@ -1,0 +1,34 @@
+"""The seam between a run and the engine that runs the function."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from handler.clock import Deadline
+from handler.config.settings import Settings
+from handler.engine.ports import Allowance, Enqueue, HandOver, Postpone, Spend
+from handler.model.message import Received
+from handler.sources.shapes import Shape
+
+
+class Engine(Protocol):
+    """What an engine gives the runs of a function. A module of this folder is one; each door knows its own."""
+
+    @property
+    def SHAPES(self) -> Sequence[Shape]:  # noqa: N802 (a constant of the module)
+        """What an event may look like here."""
+
+    def allowance(self, received: Received, settings: Settings, event: str, now: datetime) -> Allowance | None:
+        """What the event may delete, its repetitions included; None if nothing counts that."""
+
+    def spend(self, settings: Settings, project_id: str, now: datetime, allowed: Allowance | None) -> Spend:
+        """A function that takes a deletion out of the event's allowance, and then out of the project's budget."""
+
+    def enqueue(self, settings: Settings, deadline: Deadline) -> Enqueue | None:
+        """A function that leaves deletions to workers, if there is a queue for them."""
+
+    def hand_over(self, settings: Settings, deadline: Deadline) -> HandOver | None:
+        """A function that hands an event over, if there is a place for that."""
+
+    def postpone(self, settings: Settings) -> Postpone:
+        """A function that keeps messages of a queue hidden."""
