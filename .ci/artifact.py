@@ -256,7 +256,7 @@ def _seal(content: bytes) -> tuple[str, int]:
 def pack(package: Path, file: Path) -> None:
     """Write a zip of the files of a package: sorted, and without anything that tells when, where and by whom."""
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        for path in sorted(path for path in package.rglob("*") if not path.is_dir()):
+        for path in sorted((path for path in package.rglob("*") if not path.is_dir()), key=Path.as_posix):
             # A link leads out of the zip, and FunctionGraph takes no name of a backup.
             if path.is_symlink() or path.name.endswith("~"):
                 sys.exit(f"no zip for FunctionGraph can hold links, or names that end in '~': {path}")

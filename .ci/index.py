@@ -30,9 +30,9 @@ def prefer(root: Path) -> None:
             del sys.modules[name]
     for name in sorted(ours):
         # Something that stands before the path, such as a finder of the runtime, may still give another.
-        found = find_spec(name)
-        if found is None or not found.origin or not Path(found.origin).resolve().is_relative_to(root):
-            message = f"image-reaper needs its own {name}, and the runtime gives that of {found and found.origin}"
+        place = getattr(find_spec(name), "origin", None)
+        if not place or not Path(place).resolve().is_relative_to(root):
+            message = f"image-reaper needs its own {name}, and the runtime gives {place}"
             raise ImportError(message)
 
 

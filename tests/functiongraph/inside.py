@@ -10,6 +10,8 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from importlib.machinery import ModuleSpec, PathFinder
+from types import ModuleType
 from typing import Any
 
 from yr.code_manager import CodeManager
@@ -30,13 +32,29 @@ class Argument:
         return self._bytes
 
 
-def find(path: list[str], imported: list[str]) -> None:
+USED: dict[str, ModuleType] = {}
+"""What the runtime has imported itself, and goes on using."""
+
+
+class Insistent:
+    """A finder that stands before the path, and finds what is in a folder."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+
+    def find_spec(self, name: str, _path: object = None, _target: object = None) -> ModuleSpec | None:
+        """What a finder must have."""
+        return PathFinder.find_spec(name, [self._folder])
+
+
+def find(path: list[str], imported: list[str], insisted: str) -> None:
     """What the runtime does before it loads a function: it has a path, and packages of its own that it uses."""
     # As its main program does, which is not imported since it connects to a cluster.
     sys.path.insert(1, os.environ["ENV_DELEGATE_DOWNLOAD"])
     sys.path[:0] = path
-    for name in imported:
-        importlib.import_module(name)
+    USED.update({name: importlib.import_module(name) for name in imported})
+    if insisted:
+        sys.meta_path.insert(0, Insistent(insisted))
 
 
 def load(handler: str, initializer: str) -> dict[str, Any]:
@@ -63,13 +81,24 @@ def loaded(names: list[str]) -> dict[str, str]:
     return {name: str(sys.modules[name].__file__) for name in names if name in sys.modules}
 
 
+def ask(url: str) -> dict[str, Any]:
+    """What the runtime's own requests gets from an address."""
+    requests = USED["requests"]
+    return {"status": requests.get(url, timeout=30).status_code, "version": requests.__version__}
+
+
+def is_same(name: str) -> bool:
+    """Whether a module that the runtime uses is still the one of that name."""
+    return sys.modules.get(name) is USED[name]
+
+
 def answer(text: str) -> dict[str, Any]:
     """The JSON of an answer."""
     return dict(json.loads(text.encode()[len(PREFIX) :]))
 
 
 COMMANDS: dict[str, Callable[..., object]] = {
-    command.__name__: command for command in (find, load, initialise, call, loaded)
+    command.__name__: command for command in (find, load, initialise, call, loaded, ask, is_same)
 }
 
 

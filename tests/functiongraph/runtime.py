@@ -124,9 +124,9 @@ class Runtime:
             process.kill()
             process.communicate()
 
-    def find(self, path: Sequence[Path] = (), imported: Sequence[str] = ()) -> Self:
-        """Put these folders first on the path, and let the runtime use these packages."""
-        self._do("find", path=[str(place) for place in path], imported=list(imported))
+    def find(self, path: Sequence[Path] = (), imported: Sequence[str] = (), insisted: Path | None = None) -> Self:
+        """Put folders first on the path, let the runtime use some packages, and insist on those of a folder."""
+        self._do("find", path=[str(place) for place in path], imported=list(imported), insisted=str(insisted or ""))
         return self
 
     def load(self) -> Done:
@@ -145,12 +145,20 @@ class Runtime:
         """Where modules were loaded from, of those that were."""
         return cast("dict[str, str]", self._do("loaded", names=list(names)).value)
 
+    def ask(self, url: str) -> dict[str, Any]:
+        """What the runtime's own requests, if it uses that, gets from an address."""
+        return self._do("ask", url=url).value
+
+    def is_same(self, name: str) -> bool:
+        """Whether a module that the runtime uses is still the one of that name."""
+        return bool(self._do("is_same", name=name).value)
+
     @property
     def printed(self) -> str:
         """What the function and its runtime wrote."""
         return self.log.read_text(encoding="utf-8", errors="replace")
 
-    def _do(self, name: str, **arguments: object) -> Done:
+    def _do(self, name: str, /, **arguments: object) -> Done:
         assert self._process
         requests, answers = cast("IO[str]", self._process.stdin), cast("IO[str]", self._process.stdout)
         print(json.dumps({"do": name, **arguments}), file=requests, flush=True)
