@@ -6,14 +6,26 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    InstanceOf,
+    ValidationError,
+    model_validator,
+)
 
 from handler.cloud.dialects import ImageApi
 from handler.cloud.identity.credentials import Credentials, Url
-from handler.cloud.identity.spellings import complete, merge
+from handler.cloud.identity.signing.access import CloudName, Signing
+from handler.cloud.identity.spellings import complete
 from handler.cloud.places.plaintext import check_addresses
+from handler.config.secret import SECRET, ReadSecret, with_secret
+from handler.config.signing import Auth, Runtime, signing_from
 from handler.engine.aws.access import ENDPOINTS, TABLE_NAME, AwsAccess, access_from, check_queue
-from handler.errors import AwsFault, InvalidRequest, InvalidSettings
+from handler.errors import InvalidRequest, InvalidSettings
 from handler.model.image import Also
 from handler.model.request import parse_age
 from handler.rules.safety import Policy
@@ -22,12 +34,9 @@ from handler.sources.parsing import read_json
 from handler.sources.schema import read_request
 
 Flag = Annotated[bool, BeforeValidator(lambda text: {"true": True, "false": False}.get(text, text)), Field(strict=True)]
-ReadSecret = Callable[[str, AwsAccess], Mapping[str, Any]]
-"""Reads a secret by its name or ARN; returns the JSON object that it holds. May raise AwsFault."""
 LARGEST_BUDGET = 1_000_000
 SHORTEST_WINDOW = timedelta(hours=1)
 _ALLOW_PLAINTEXT = "REAPER_ALLOW_PLAINTEXT"
-SECRET = "REAPER_CREDENTIALS_SECRET"  # noqa: S105 (the name of a variable)
 
 
 def parse_budget(text: str) -> tuple[int, timedelta]:
@@ -64,7 +73,10 @@ class Settings(BaseModel):
     # Nothing unknown: a rule whose name is mistyped would stay at its default, and protect nothing.
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
-    credentials: Credentials
+    proof: Credentials | InstanceOf[Signing] = Field(exclude=True)
+    """What proves to the cloud who we are: what a token is made of, or what signs our requests."""
+    auth: Auth = Field(Runtime().auth, alias="REAPER_AUTH")
+    cloud: CloudName = Field("otc", alias="REAPER_CLOUD")
     credentials_secret: str = Field("", alias=SECRET)
     aws: AwsAccess = Field(default=AwsAccess(), exclude=True)
     mode: Literal["dry-run", "delete", "paused"] = Field("dry-run", alias="REAPER_MODE")
@@ -97,10 +109,16 @@ class Settings(BaseModel):
     namespace: str = Field(NAMESPACE, alias="POWERTOOLS_METRICS_NAMESPACE")
 
     @classmethod
-    def from_env(cls, environment: Mapping[str, str] | None = None, read: ReadSecret | None = None) -> Self:
+    def from_env(
+        cls,
+        environment: Mapping[str, str] | None = None,
+        read: ReadSecret | None = None,
+        runtime: Runtime = Runtime(),  # noqa: B008 (a value, frozen)
+    ) -> Self:
         """Read the settings; what the secret holds, which `read` reads, wins over the environment.
 
-        Raises InvalidSettings, which names each variable that is unknown, unusable or missing, and shows no secret.
+        `runtime` is what the engine says of itself. Raises InvalidSettings, which names each variable that is unknown,
+        unusable or missing, and shows no secret.
         """
         source = os.environ if environment is None else environment
         # An empty variable counts as not set: the template sets them all, also for parameters that are left empty.
@@ -111,7 +129,7 @@ class Settings(BaseModel):
         check_addresses(given, _ADDRESSES, allowed=allowed)
         access = access_from(given)
         if name := given.get(SECRET):
-            given = merge(given, _credentials_in(name, access, read))
+            given = with_secret(given, name, access, read)
             check_addresses(given, _ADDRESSES, allowed=allowed)
         if "OS_CLOUD" in given:
             message = (
@@ -119,10 +137,12 @@ class Settings(BaseModel):
             )
             raise InvalidSettings(message)
         _check_standing_requests(given)
+        signing = signing_from(given, runtime)
+        # The services that take signatures are those of IMS.
+        usual = {"REAPER_AUTH": runtime.auth} | ({"REAPER_IMAGE_API": "ims"} if signing else {})
         try:
-            return cls.model_validate(
-                {**ours, "aws": access, "credentials": Credentials.model_validate(complete(given))}
-            )
+            proof = signing or Credentials.model_validate(complete(given))
+            return cls.model_validate({**usual, **ours, "aws": access, "proof": proof})
         # The input is left out, and so is the error itself, which shows the input: that may be a password.
         except ValidationError as exc:
             problems = "; ".join(_wrong_variable(error) for error in exc.errors(include_url=False, include_input=False))
@@ -142,6 +162,14 @@ class Settings(BaseModel):
             message = "REAPER_STATE_TABLE: is missing: REAPER_BUDGET needs it"
             raise ValueError(message)
         return self
+
+    @property
+    def credentials(self) -> Credentials:
+        """What a token is made of; raises TypeError where requests are signed."""
+        if isinstance(self.proof, Credentials):
+            return self.proof
+        message = "requests are signed, there are no credentials for a token"
+        raise TypeError(message)
 
     @property
     def policy(self) -> Policy:
@@ -166,22 +194,6 @@ def _check_standing_requests(given: Mapping[str, str]) -> None:
             raise InvalidSettings(message) from exc
 
 
-def _credentials_in(name: str, access: AwsAccess, read: ReadSecret | None) -> dict[str, str]:
-    """The `OS_*` variables that a secret holds."""
-    if read is None:
-        message = f"{SECRET}: nothing here reads secrets"
-        raise InvalidSettings(message)
-    try:
-        secret = read(name, access)
-    except AwsFault as exc:
-        message = f"{SECRET}: {exc}"
-        raise InvalidSettings(message) from exc
-    if unusable := [key for key, value in secret.items() if not key.startswith("OS_") or not isinstance(value, str)]:
-        message = f"{SECRET}: must hold OS_* variables, all of them strings, and not {', '.join(sorted(unusable))}"
-        raise InvalidSettings(message)
-    return {key: value for key, value in secret.items() if value}
-
-
 _ADDRESSES = (
     *("OS_AUTH_URL", "REAPER_IMAGE_ENDPOINT", "REAPER_COMPUTE_ENDPOINT"),
     *("REAPER_FANOUT_QUEUE_URL", "REAPER_FAILED_TO"),
@@ -197,7 +209,7 @@ _POWERTOOLS = ("POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE")
 
 def _wrong_variable(error: Mapping[str, Any]) -> str:
     """One line about one variable."""
-    where = ".".join(str(part) for part in error["loc"] if part != "credentials")
+    where = ".".join(str(part) for part in error["loc"] if part != "proof")
     if error["type"] == "extra_forbidden":
         return f"{where}: {_RENAMED.get(where, 'unknown setting')}"
     what = "is missing" if error["type"] == "missing" else error["msg"].removeprefix("Value error, ")

@@ -124,7 +124,7 @@ def test_a_secret_that_is_spoilt_when_it_is_read_again_ends_the_run(cloud: FakeC
         ("s3cret-passw0rd", "is not a JSON object"),
         ('["s3cret-passw0rd"]', "is not a JSON object"),
         ("[" * 100_000, "is not a JSON object"),
-        ({"password": "s3cret-passw0rd"}, "must hold OS_[*] variables, all of them strings, and not password"),
+        ({"password": "s3cret-passw0rd"}, "must hold OS_[*] or HUAWEICLOUD_SDK_[*] variables.* and not password"),
         ({"OS_PASSWORD": ["s3cret-passw0rd"]}, "all of them strings, and not OS_PASSWORD"),
         ({"OS_USERNAME": "reaper"}, "needs OS_PASSWORD"),
         ({"OS_AUTH_TYPE": "s3cret-passw0rd"}, "OS_AUTH_TYPE: "),

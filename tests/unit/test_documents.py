@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from handler.cloud.identity.credentials import Credentials
 from handler.cloud.identity.spellings import TODAY
 from handler.config.settings import Settings
+from handler.config.signing import ACCESS_KEY, PROJECT, SECRET_KEY, TOKEN
 from handler.errors import CloudError
 from handler.report.reporter import METRICS
 from handler.rules.safety import RULES
@@ -105,9 +107,7 @@ def aliases() -> set[str]:
 
 
 def credentials() -> set[str]:
-    model = Settings.model_fields["credentials"].annotation
-    assert model is not None
-    return {f"OS_{name.upper()}" for name in model.model_fields}
+    return {f"OS_{name.upper()}" for name in Credentials.model_fields} | {ACCESS_KEY, SECRET_KEY, TOKEN, PROJECT}
 
 
 # Names
