@@ -24,7 +24,7 @@ from pathlib import Path
 
 from handler.compose.engines import shell
 from handler.compose.invocation import process
-from handler.compose.warm import load_settings
+from handler.compose.secret import load_settings
 from handler.errors import ReaperError
 from handler.model.masking import mask_loggers, masked
 from handler.model.outcome import Decision

@@ -101,7 +101,7 @@ def _begin(received: Received, context: Context, settings: Settings, engine: Eng
         deadline=deadline,
         progress=Progress(settings.max_images),
         allowance=engine.allowance(received, settings, context.aws_request_id, now),
-        cloud=_cloud(settings, deadline),
+        cloud=_cloud(settings, engine, deadline),
     )
     if DIALECTS[settings.image_api].is_discarded:
         advice = "REAPER_IMAGE_API=glance or ims"
@@ -182,12 +182,12 @@ class _Invocation(NamedTuple):
         )
 
 
-def _cloud(settings: Settings, deadline: Deadline) -> Cloud:
+def _cloud(settings: Settings, engine: Engine, deadline: Deadline) -> Cloud:
     options = Options(
         image_api=settings.image_api,
         project_pin=settings.project_pin,
         image_endpoint=settings.image_endpoint,
         compute_endpoint=settings.compute_endpoint,
     )
-    access = access_to_cloud(settings)
+    access = access_to_cloud(settings, engine.rotated)
     return Cloud(Transport(access.session, access.identity, deadline), options)

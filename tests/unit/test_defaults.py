@@ -62,7 +62,6 @@ import sys
 import handler.app
 from handler.sources import parsing, schema
 from handler.sources.aws import bus, records, stack
-from handler.sources.surroundings import Surroundings
 models = [each for module in (bus, parsing, records, schema, stack) for each in vars(module).values()
           if isinstance(each, type) and issubclass(each, parsing.BaseModel) and each.__module__.startswith("handler")]
 assert len(models) > 10, models
