@@ -9,7 +9,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from handler.compose import warm
+from handler.compose import secret
 from handler.engine.aws import calls as aws
 from handler.engine.aws.access import AwsAccess
 from handler.errors import AnswerNotDelivered, AwsFault, InvalidSettings
@@ -334,7 +334,7 @@ def test_what_was_made_before_a_snapshot_is_forgotten_after_it(cloud: FakeCloud,
     before = tokens_asked_for(cloud)
     for hook, arguments, options in snapshot_restore_py_hooks():
         hook(*arguments, **options)
-    assert warm._secret.cache_info().currsize == 0
+    assert secret._secret.cache_info().currsize == 0
     reap()
     assert tokens_asked_for(cloud) == before + 1
 
