@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from tests.chaos import functiongraph
 from tests.chaos.door import CLOUD
 from tests.chaos.history import EPOCH, Image, Invocation
 
@@ -144,6 +145,8 @@ def event(step: Step, world: "World") -> tuple[Any, str]:
     """An event that is no queue's, and the function that it is for."""
     source = step["source"]
     asked = request(step, list(world.history.images.values()), world)
+    if world.on_functiongraph:
+        return functiongraph.event(source, asked, world), FUNCTIONS[source]
     made: Any = asked
     if source == "schedule":
         made = _bus("Scheduled Event", json.dumps(asked) if step.get("scheduler") else asked)
