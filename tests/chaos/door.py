@@ -79,7 +79,9 @@ class Aws:
 def _as_lambda_has_it(body: bytes) -> str:
     """What was published to the topic of failures, by the names that Lambda has for it."""
     told = json.loads(json.loads(body)["message"])
-    return json.dumps({"requestPayload": json.loads(told["request_payload"]), "responsePayload": told["response_payload"]})
+    return json.dumps(
+        {"requestPayload": json.loads(told["request_payload"]), "responsePayload": told["response_payload"]}
+    )
 
 
 def _json(payload: object) -> Reply:

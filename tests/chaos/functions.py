@@ -40,7 +40,7 @@ class Functions:
     With a `project`, they run on FunctionGraph, in that project.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 (what functions are made of)
         self,
         settings: dict[str, str],
         credentials: dict[str, str],

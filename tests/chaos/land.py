@@ -160,7 +160,11 @@ class FakeLand:
 
     def secrets(self) -> set[str]:
         keys = self.cloud.keys.known.values()
-        return self._passwords | self.cloud.tokens.keys() | {text for key in keys for text in (key.secret, key.token)} - {""}
+        return (
+            self._passwords
+            | self.cloud.tokens.keys()
+            | {text for key in keys for text in (key.secret, key.token)} - {""}
+        )
 
 
 def _kept_in_one(image: ImageRecord) -> Mapping[str, Any]:

@@ -32,11 +32,12 @@ def is_batch(event: Json) -> bool:
 
 
 def _read_batch(event: Json, settings: Settings) -> Iterator[Asked]:
-    for place, text in _messages(event):
+    for place, text in messages_in(event):
         yield asked_in(text, settings)._replace(message=place)
 
 
-def _messages(event: Json) -> Iterator[tuple[str, str]]:
+def messages_in(event: Json) -> Iterator[tuple[str, str]]:
+    """The messages of a batch, with the place of each."""
     for record, one in enumerate(event["records"]):
         for number, text in enumerate(one["messages"]):
             yield f"records[{record}].messages[{number}]", text
@@ -48,7 +49,6 @@ def published_again(history: History, invocation: Invocation) -> frozenset[str]:
         text
         for told in history.handed_over
         if told.invocation == invocation.number
-        for _, text in _messages(json.loads(told.body)["requestPayload"])
+        for _, text in messages_in(json.loads(told.body)["requestPayload"])
     }
-    return frozenset(place for place, text in _messages(invocation.event) if text in bodies)
-
+    return frozenset(place for place, text in messages_in(invocation.event) if text in bodies)
