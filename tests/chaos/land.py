@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Mapping
 from copy import deepcopy
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from tests.chaos import functiongraph
@@ -80,6 +80,7 @@ class FakeLand:
         self.project, self.other = DEMO, OTHER
         self.images: list[str] = []
         self._passwords = {user.password for user in self.cloud.users.values()}
+        self.cloud.keys.clock = lambda: self.cloud.now
         self.cloud.add_topic(functiongraph.TOPIC.rpartition(":")[2])
 
     def variables(self, url: str) -> dict[str, str]:
@@ -90,7 +91,6 @@ class FakeLand:
 
     def set_time(self, now: datetime) -> None:
         self.cloud.now = now
-        self.cloud.keys.ahead = now - datetime.now(UTC)
 
     def image(self, image_id: str) -> Image | None:
         record = self.cloud.images.get(image_id)
