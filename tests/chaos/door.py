@@ -24,6 +24,7 @@ CLOUD = "http://cloud"
 """Stands in credentials for the address at which an environment finds the cloud."""
 SECRET = "chaos/credentials"
 IMAGE = re.compile(r"/images/([^/]+)")
+SIGNED = re.compile(r"SDK-HMAC-SHA256 Access=([^,]+),")
 WORKERS = "https://sqs.eu-central-1.amazonaws.com/123456789012/workers"
 FAILURES = "https://sqs.eu-central-1.amazonaws.com/123456789012/failures"
 
@@ -230,6 +231,7 @@ class Door:
             told=0 if told.cut or told.length is not None else told.status,
             whole=(told.status, told.body, told.cut, told.length) == (one.true.status, one.true.body, False, None),
             printed=printed,
+            signed_by=found[1] if (found := SIGNED.match(request.headers.get("Authorization", ""))) else "",
         )
         self.history.requests.append(seen)
 

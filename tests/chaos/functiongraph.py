@@ -116,7 +116,7 @@ def _trace(world: "World") -> Json:
         "request": ("", {}, "{}")[number % 3],
         "response": ({}, "", "{}")[number % 3],
         "code": (200, "200", 0)[number % 3],
-    } | ({"project_id": world.land.project} if number % 4 else {})
+    } | ({"project_id": world.land.other if number % 7 == 3 else world.land.project} if number % 4 else {})
 
 
 def batch(bodies: Sequence[str], number: int) -> Json:

@@ -212,6 +212,8 @@ class World:
             skew=self.cast["skew"],
             first=first,
         )
+        keys = self.land.agency() if self.on_functiongraph else ()
+        invocation.access_key = keys[0] if keys else ""
         self.history.invocations.append(invocation)
         faults = step.get("faults", ())
         stops = {(fault["at"], fault["nth"]): fault for fault in faults if fault["at"] in PLACES}
@@ -228,7 +230,7 @@ class World:
                 tuple(stops),
                 self.cast["skew"],
                 first,
-                self.land.agency() if self.on_functiongraph else (),
+                keys,
             ),
             lambda at: self._stop(place, passed[at].pop(0)),
         )

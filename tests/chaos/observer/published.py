@@ -12,6 +12,13 @@ SECONDS = 25.0
 """What may be missing at the end for messages to be published, with all tries."""
 
 
+def check_keys(case: Case) -> None:
+    """Check that an invocation has used the keys that it was given, and none of an earlier one."""
+    for request in case.requests if case.invocation.access_key else ():
+        if request.signed_by != case.invocation.access_key:
+            case.say("keys", f"{request.method} {request.path} is signed with {request.signed_by or 'nothing'}")
+
+
 def check_published(case: Case) -> None:
     """Check what an invocation has published of its batch."""
     if not is_batch(case.invocation.event):
