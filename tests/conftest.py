@@ -131,7 +131,7 @@ def invoke_there_with(clean_environment: pytest.MonkeyPatch, capsys: pytest.Capt
     def invoke_once(
         event: object, environment: Mapping[str, str], seconds: float = 60.0, context: object = None
     ) -> Invocation:
-        for name, value in ({"RUNTIME_TIMEOUT": f"{seconds:g}"} | environment).items():
+        for name, value in {"RUNTIME_TIMEOUT": f"{seconds:g}", **environment}.items():
             clean_environment.setenv(name, value)
         return _invoked(lambda: functiongraph.handler(event, context or RuntimeContext(seconds)), capsys)
 

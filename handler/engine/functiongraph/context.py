@@ -89,7 +89,7 @@ class Agency:
         self._context = context
 
     def keys(self) -> tuple[str, str, str]:
-        """The access key, the secret key and the security token that are valid now; empty texts where there are none."""
+        """The access key, the secret key and the security token that are valid now; empty texts if there are none."""
         found = self._asked()
         for _ in range(_TRIES):
             # The runtime replaces them from time to time, maybe between two of the questions.
