@@ -70,7 +70,7 @@ class BrokenContext:
     """A context whose every method fails."""
 
     def __getattr__(self, name: str) -> object:
-        raise RuntimeError(name)
+        raise (AttributeError if name.startswith("__") else RuntimeError)(name)
 
 
 class OddContext:
@@ -80,4 +80,6 @@ class OddContext:
         self._nonsense = nonsense
 
     def __getattr__(self, name: str) -> object:
+        if name.startswith("__"):
+            raise AttributeError(name)
         return (lambda *_: None) if name == "getUserData" else (lambda *_: self._nonsense)

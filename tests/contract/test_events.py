@@ -1,6 +1,7 @@
 """Every file of `events/` before the fake cloud and before the real services: the same images go, the others stay."""
 
 import json
+from typing import Any
 
 from handler.errors import ReaperError
 from tests.conftest import EVENTS, load_event
@@ -76,7 +77,7 @@ def run_file(function: Function, name: str, sink: Server, project_id: str) -> st
     for trace in (event.get("cts"), event.get("data")):
         if isinstance(trace, dict) and "project_id" in trace:
             trace["project_id"] = project_id
-    standing = {"REAPER_SCHEDULED_REQUEST": scheduled, "REAPER_LIFECYCLE_REQUEST": activated}
+    standing: Any = {"REAPER_SCHEDULED_REQUEST": scheduled, "REAPER_LIFECYCLE_REQUEST": activated}
     run = function.invoke(event, there=name.startswith("functiongraph-"), **standing)
     assert run.error is None or isinstance(run.error, ReaperError)
     told = [line for line in run.logs if line["message"].startswith("image.") and "outcome" in line]

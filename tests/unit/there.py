@@ -1,7 +1,7 @@
 """The function on FunctionGraph, before a cloud that looks like Open Telekom Cloud, and its events."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -62,7 +62,7 @@ def smn(*messages: object, topic: str = "urn:smn:eu-de:p:builds") -> dict[str, A
     return SMN | {"record": [record | {"smn": record["smn"] | one} for one in told]}
 
 
-def kafka(*records: list[object], trigger: str = "KAFKA") -> dict[str, Any]:
+def kafka(*records: Sequence[object], trigger: str = "KAFKA") -> dict[str, Any]:
     texts = [[one if isinstance(one, str) else json.dumps(one) for one in messages] for messages in records]
     told = [{"messages": messages, "topic_id": f"topic-{n}"} for n, messages in enumerate(texts)]
     return KAFKA | {"trigger_type": trigger, "records": told}

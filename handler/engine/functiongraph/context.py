@@ -88,7 +88,7 @@ class Agency:
         """Begin a call."""
         self._context = context
 
-    def keys(self) -> tuple[str, str, str]:
+    def read_keys(self) -> tuple[str, str, str]:
         """The access key, the secret key and the security token that are valid now; empty texts if there are none."""
         found = self._asked()
         for _ in range(_TRIES):
