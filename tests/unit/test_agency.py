@@ -26,7 +26,7 @@ from tests.unit.there import There, keys_of, there, timer
 
 __all__ = ["there"]
 
-NONSENSE = [None, "", "x", 7, -1, 0, True, float("nan"), float("inf"), 10**400, [], {}, b"x"]
+NONSENSE: list[object] = [None, "", "x", 7, -1, 0, True, float("nan"), float("inf"), 10**400, [], {}, b"x"]
 
 ODD = [BareContext(), BrokenContext(), *map(OddContext, NONSENSE)]
 odd = pytest.mark.parametrize("context", ODD, ids=range(len(ODD)))

@@ -188,7 +188,7 @@ def test_a_setting_that_needs_aws_is_refused_by_name(there: There, name: str) ->
 def test_all_settings_that_need_aws_are_named_at_once_wherever_they_stand() -> None:
     first, *rest = NEEDS_AWS.items()
     with pytest.raises(InvalidSettings) as error:
-        settings(dict(rest), **dict([first]))
+        settings(dict(rest), THERE, **dict([first]))
     assert all(f"{name}: needs AWS" in str(error.value) for name in NEEDS_AWS)
 
 
