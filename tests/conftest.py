@@ -104,7 +104,7 @@ def server(cloud: FakeCloud) -> Iterator[Server]:
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """An environment without any setting of ours, and a function that has not been invoked yet."""
     for name in list(os.environ):
-        if name.startswith(("OS_", "REAPER_", "POWERTOOLS_", "AWS_")) or name == "LOG_LEVEL":
+        if name.startswith(("OS_", "REAPER_", "POWERTOOLS_", "AWS_", "HUAWEICLOUD_SDK_")) or name == "LOG_LEVEL":
             monkeypatch.delenv(name)
     secret.forget()
     return monkeypatch

@@ -11,6 +11,7 @@ from functools import lru_cache
 from urllib.parse import quote, unquote_to_bytes
 
 ALGORITHM = "SDK-HMAC-SHA256"
+_EMPTY = hashlib.sha256(b"").hexdigest()
 _PLAIN = re.compile(r"[A-Za-z0-9_.~/-]*").fullmatch
 """A path that is signed as it is."""
 
@@ -25,14 +26,19 @@ def canonical_query(query: str) -> str:
     return "&".join(f"{name}={value}" for name, value in pairs)
 
 
-def canonical_request(method: str, path: str, query: str, headers: Mapping[str, str], body: bytes) -> str:
+def canonical_request(method: str, path: str, query: str, headers: Mapping[str, str], content: str) -> str:
     """The text that stands for a request. `query` must be canonical, and every one of `headers` is signed.
 
-    The names of the headers are in lower case.
+    The names of the headers are in lower case. `content` is the hash of the body.
     """
     names = sorted(headers)
     lines = "".join(f"{name}:{headers[name].strip()}\n" for name in names)
-    return "\n".join((method, _path(path), query, lines, ";".join(names), hashlib.sha256(body).hexdigest()))
+    return "\n".join((method, _path(path), query, lines, ";".join(names), content))
+
+
+def content_hash(body: bytes) -> str:
+    """The hash of a body, which may be empty."""
+    return hashlib.sha256(body).hexdigest() if body else _EMPTY
 
 
 def signature(secret_key: str, date: str, canonical: str) -> str:

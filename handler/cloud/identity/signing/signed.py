@@ -141,8 +141,16 @@ class SignedIdentity:
         self._learn(found, deadline)
         self._signing = rotated
         if self._listing:
-            self._check_owner(found, Signer(found, rotated.project_id, self._check()), deadline)
+            self._try_new(found, deadline)
         return found
+
+    def _try_new(self, keys: Keys, deadline: Deadline) -> None:
+        """Look whose images new keys list, before the request that was refused is sent again with them."""
+        try:
+            self._check_owner(keys, Signer(keys, self._signing.project_id, self._check()), deadline)
+        except CredentialsRefused as error:
+            self._refusals.note(keys, str(error))
+            raise
 
     def _note(self, keys: Keys, response: requests.Response) -> None:
         """Remember that an answer refuses keys; raises CredentialsRefused if a wrong clock is to be blamed."""
