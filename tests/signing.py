@@ -1,6 +1,6 @@
 """A function that signs its requests, before a fake cloud that stands under the names of a real one."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -51,6 +51,11 @@ class Signatory:
     def reap(self, *image_ids: str, key: Key | None = None, project: str = DEMO, **changed: str) -> Invocation:
         """Let images be deleted."""
         return self.carry_out({"image_ids": list(image_ids)}, key=key, project=project, **changed)
+
+    def reap_with(self, settings: Mapping[str, str], *image_ids: str) -> Invocation:
+        """Let images be deleted, with settings that win over the usual ones."""
+        usual = {**self.cloud.signing_env(), **self.front.environment(), "REAPER_MODE": "delete"}
+        return self.invoke({"image_ids": list(image_ids)}, {**usual, **settings})
 
     def carry_out(self, event: object, *, key: Key | None = None, project: str = DEMO, **changed: str) -> Invocation:
         """Invoke the function, armed."""

@@ -6,13 +6,15 @@ from datetime import timedelta
 
 import pytest
 
+from tests import aws
 from tests.conftest import Invoke
 from tests.fakecloud import DEMO, OTHER, FakeCloud
 from tests.fakecloud.cloud import FaultOptions
-from tests.fakecloud.keys import KEY_ID, NEIGHBOUR_ID, Key
+from tests.fakecloud.keys import KEY_ID, KEY_SECRET, NEIGHBOUR_ID, Key
 from tests.fakecloud.rights import LEAST
 from tests.faults import IMAGE_PATH
 from tests.signing import Agency, Signatory, keys_of, signing
+from tests.unit.conftest import SECRET_NAME, Store
 
 APIS = ("ims", "glance", "ecs-v2.1", "ecs-v2")
 LIST_PATH = r"/v2/cloudimages$"
@@ -91,6 +93,46 @@ def test_the_keys_of_an_agency_are_asked_for_at_each_request(cloud: FakeCloud, f
     assert {call.headers["x-security-token"] for call in cloud.calls} == {key.token}
     assert function.agency is not None
     assert function.agency.asked >= len(cloud.calls)
+
+
+HELD = dict.fromkeys(("HUAWEICLOUD_SDK_AK", "HUAWEICLOUD_SDK_SK", "HUAWEICLOUD_SDK_SECURITY_TOKEN"), "")
+"""Not in the environment, but in the secret."""
+
+
+def test_keys_in_a_secret_are_read_again_once_they_are_refused(
+    cloud: FakeCloud, function: Signatory, store: Store, moto: str
+) -> None:
+    known = cloud.keys.known[KEY_ID]
+    settings = {**aws.KEYS, **HELD, "REAPER_CREDENTIALS_SECRET": SECRET_NAME, "AWS_ENDPOINT_URL": moto}
+    for secret in ("first", "second"):
+        known.secret = secret
+        store({"HUAWEICLOUD_SDK_AK": KEY_ID, "HUAWEICLOUD_SDK_SK": secret})
+        image = cloud.add_image()
+        assert function.reap_with(settings, image).outcomes == {image: ("deleted", "")}
+    assert cloud.keys.refused == 1
+    known.secret = "third"
+    image = cloud.add_image()
+    for _ in range(3):
+        assert function.reap_with(settings, image).outcomes == {image: ("failed", "denied")}
+    assert cloud.keys.refused == 2
+
+
+def test_keys_in_a_secret_that_are_replaced_by_a_neighbours_delete_nothing(
+    cloud: FakeCloud, function: Signatory, store: Store, moto: str
+) -> None:
+    cloud.add_image(owner=OTHER)
+    settings = {**aws.KEYS, **HELD, "REAPER_CREDENTIALS_SECRET": SECRET_NAME, "AWS_ENDPOINT_URL": moto}
+    store({"HUAWEICLOUD_SDK_AK": KEY_ID, "HUAWEICLOUD_SDK_SK": KEY_SECRET})
+    function.reap_with(settings, cloud.add_image())
+    cloud.keys.known[KEY_ID].secret = "rotated"
+    neighbour = cloud.keys.known[NEIGHBOUR_ID]
+    neighbour.heeds_project = False
+    store({"HUAWEICLOUD_SDK_AK": NEIGHBOUR_ID, "HUAWEICLOUD_SDK_SK": neighbour.secret})
+    image = cloud.add_image()
+    for _ in range(2):
+        run = function.reap_with(settings, image)
+        assert run.outcomes == {image: ("failed", "denied")}
+        assert OTHER in run.answer["outcomes"][0]["detail"]
 
 
 def expire(function: Signatory, *, replaced: bool) -> None:

@@ -96,7 +96,10 @@ class SignedIdentity:
 
     def _keys(self, deadline: Deadline) -> Keys:
         """The keys that are valid now, or others if these were refused before."""
-        keys = self._signing.keys()
+        try:
+            keys = self._signing.keys()
+        except CloudError as error:
+            self._end(error, deadline)
         if keys != self._known:
             self._learn(keys, deadline)
         return self._others(deadline, keys) if self._refusals.of(keys) else keys
