@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+import requests
 
 from handler.clock import Deadline
 from handler.cloud.calls import Cloud, Options
@@ -15,7 +16,7 @@ from handler.cloud.identity.signing.signed import SignedIdentity
 from handler.cloud.places.regions import regions_sharing
 from handler.cloud.places.session import new_session
 from handler.cloud.transport import Transport
-from handler.errors import CloudError, CredentialsRefused
+from handler.errors import CloudError, CredentialsRefused, Outdated, Unexpected
 from tests.fakecloud import DEMO, OTHER, FakeCloud, Server
 from tests.fakecloud.keys import KEY_ID, NEIGHBOUR_ID
 from tests.signing import Agency, keys_of
@@ -33,12 +34,12 @@ class Hands:
         self.others: list[Signing] = []
         self.rotations = 0
         self._options = Options("ims", "", f"{server.url}/ims", f"{server.url}/ecs")
-        self._session = new_session(2, verify=True)
+        self.session = new_session(2, verify=True)
         self.home = Home()
         self.identity = self.made(Signing(self.agency, DEMO, "eu-de"))
 
     def made(self, signing: Signing) -> SignedIdentity:
-        return SignedIdentity(signing, self._session, home=self.home, rotate=self.rotate)
+        return SignedIdentity(signing, self.session, home=self.home, rotate=self.rotate)
 
     def rotate(self) -> Signing | None:
         self.rotations += 1
@@ -46,7 +47,7 @@ class Hands:
 
     def run(self) -> Cloud:
         """A run of its own, of the same environment."""
-        return Cloud(Transport(self._session, self.identity, Deadline(lambda: 60.0)), self._options)
+        return Cloud(Transport(self.session, self.identity, Deadline(lambda: 60.0)), self._options)
 
     def refusal(self, image_id: str = "x") -> str:
         with pytest.raises(CloudError) as raised:
@@ -142,6 +143,37 @@ def test_only_the_last_refusals_are_remembered() -> None:
         known.note(Keys("AK", "SK", f"{number}"), "expired")
     assert [bool(known.of(Keys("AK", "SK", f"{number}"))) for number in (67, 68, 99)] == [False, True, True]
     assert refusals.REMEMBERED == 32
+
+
+def test_keys_that_a_delete_is_refused_with_are_rotated_before_it_is_judged_again(hands: Hands) -> None:
+    run, image = hands.run(), hands.cloud.add_image()
+    hands.others = [signing(hands.right._replace(secret_key="second"))]
+
+    def then() -> None:
+        hands.cloud.keys.known[KEY_ID].secret = "second"
+
+    hands.cloud.fault("DELETE", status=401, then=then)
+    used = list[str]()
+
+    def permit() -> None:
+        if used:
+            raise Outdated(used[0])
+        used.append("used")
+
+    with pytest.raises(CredentialsRefused, match="HTTP 401"):
+        run.delete(image, permit, delete_backup=False)
+    assert [call.query for call in hands.cloud.calls[-2:]] == ["", "__imagetype=private&limit=1"]
+    assert run.image(image) is not None  # the run goes on, with the new keys
+
+
+@pytest.mark.parametrize("address", ["http://ims.example.com/v2", "http://169.254.1.1/v2", "ftp://x/"])
+def test_a_signature_goes_to_no_address_where_it_could_be_read(hands: Hands, address: str) -> None:
+    deadline = Deadline(lambda: 60.0)
+    request = requests.Request("GET", address, auth=hands.identity.auth(deadline))
+    with pytest.raises(Unexpected, match="goes only to an https address"):
+        request.prepare()
+    plain = SignedIdentity(signing(hands.right), hands.session, home=Home(), plaintext=True)
+    assert requests.Request("GET", address, auth=plain.auth(deadline)).prepare().headers["Authorization"]
 
 
 @pytest.mark.parametrize("spoilt", [Keys("A K", "SK"), Keys("AK", "S\nK"), Keys("AK", "SK", "tök"), Keys("AK", "")])
