@@ -239,6 +239,18 @@ def test_a_clock_that_is_off_by_less_does_no_harm(cloud: FakeCloud, function: Si
     assert function.reap(image).outcomes == {image: ("deleted", "")}
 
 
+@pytest.mark.parametrize("words", ["X-Sdk-Date is not of this time", "signature expired, server time:20269999T999999Z"])
+def test_a_clock_that_is_refused_without_a_time_is_told_as_well(
+    words: str, cloud: FakeCloud, function: Signatory
+) -> None:
+    refusal = {"error_code": "APIGW.0303", "error_msg": words}
+    cloud.fault("GET", LIST_PATH, status=401, body=refusal, headers={"Date": "soon"})
+    image = cloud.add_image()
+    run = function.reap(image)
+    assert "the cloud refuses the time of our signature, X-Sdk-Date" in run.answer["outcomes"][0]["detail"]
+    assert function.reap(image).outcomes == {image: ("deleted", "")}
+
+
 def test_a_wrong_key_under_a_clock_that_is_right_is_no_wrong_clock(cloud: FakeCloud, function: Signatory) -> None:
     run = function.reap(cloud.add_image(), key=WRONG["secret"])
     detail = run.answer["outcomes"][0]["detail"]
@@ -330,10 +342,11 @@ def test_a_question_that_fails_for_a_moment_is_asked_again(
 
 
 @pytest.mark.parametrize("body", [{}, {"images": [{"id": "x"}]}, {"images": 1}, "<p>hello</p>", ""])
+@pytest.mark.parametrize("status", [200, 202])
 def test_an_answer_that_does_not_tell_the_owner_deletes_nothing(
-    body: object, cloud: FakeCloud, function: Signatory
+    status: int, body: object, cloud: FakeCloud, function: Signatory
 ) -> None:
-    cloud.fault("GET", LIST_PATH, status=200, body=body, times=None)  # type: ignore[arg-type]  # any JSON
+    cloud.fault("GET", LIST_PATH, status=status, body=body, times=None)  # type: ignore[arg-type]  # any JSON
     image = cloud.add_image()
     assert function.reap(image).outcomes == {image: ("failed", "unexpected")}
 

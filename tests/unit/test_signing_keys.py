@@ -96,6 +96,46 @@ def test_rotated_keys_that_are_wrong_as_well_are_tried_once(hands: Hands) -> Non
     assert hands.cloud.keys.refused == 2
 
 
+def test_other_keys_of_the_runtime_that_are_wrong_as_well_are_tried_once(hands: Hands) -> None:
+    image = hands.cloud.add_image()
+    run = hands.run()
+    assert run.image(image) is not None
+    hands.cloud.keys.known[KEY_ID].secret = "rotated"
+
+    def then() -> None:
+        hands.agency.keys = Keys(KEY_ID, "guessed-again")
+
+    hands.cloud.fault("GET", f"{image}$", apply=True, status=None, then=then)
+    with pytest.raises(CredentialsRefused, match="there are no others"):
+        run.image(image)
+    hands.refusal()
+    assert hands.cloud.keys.refused == 2
+
+
+def test_rotated_keys_are_not_used_before_it_is_known_whose_they_are(hands: Hands) -> None:
+    hands.cloud.add_image(owner=OTHER)
+    run, neighbour = hands.run(), hands.cloud.keys.known[NEIGHBOUR_ID]
+    image = hands.cloud.add_image()
+    assert run.image(image) is not None
+    neighbour.heeds_project = False
+    hands.cloud.keys.known[KEY_ID].secret = "rotated"
+    hands.others = [signing(keys_of(neighbour))] * 2
+    hands.cloud.fault("GET", "/cloudimages$", status=503)
+    with pytest.raises(CredentialsRefused, match=OTHER):
+        run.image(image)
+    assert hands.rotations == 2
+
+
+def test_a_runtime_that_raises_where_it_has_no_keys_ends_the_run(hands: Hands) -> None:
+    def none() -> Keys:
+        message = "the runtime gave no keys"
+        raise CredentialsRefused(message)
+
+    hands.identity = hands.made(Signing(none, DEMO, "eu-de"))
+    assert "the runtime gave no keys" in hands.refusal()
+    assert not hands.cloud.calls
+
+
 def test_rotated_keys_of_another_project_than_they_say_send_nothing_more(hands: Hands) -> None:
     image, theirs = hands.cloud.add_image(), hands.cloud.add_image(owner=OTHER)
     run = hands.run()

@@ -55,11 +55,11 @@ def authorization(access_key: str, names: str, signed: str) -> str:
 def _path(path: str) -> str:
     """A path as it is signed: each part decoded and encoded once, with a slash at its end that is not sent."""
     if not _PLAIN(path):
-        path = "/".join(quote(part, safe="~") for part in unquote_to_bytes(path).split(b"/"))
+        path = "/".join(quote(part, safe="") for part in unquote_to_bytes(path).split(b"/"))
     return path if path.endswith("/") else f"{path}/"
 
 
 @lru_cache(maxsize=256)  # the same few names and values come again and again
 def _spelled(part: str) -> str:
     # A plus is a blank: so requests has encoded it. What is a plus comes as %2B.
-    return quote(unquote_to_bytes(part.replace("+", " ")), safe="~")
+    return quote(unquote_to_bytes(part.replace("+", " ")), safe="")

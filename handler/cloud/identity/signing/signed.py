@@ -142,9 +142,10 @@ class SignedIdentity:
             raise CredentialsRefused(message)
         self._home.admit(rotated.project_id, rotated.region)
         self._learn(found, deadline)
-        self._signing = rotated
         if self._listing:
             self._try_new(found, deadline)
+        # Only now: if nobody can tell whose they are, they are not used.
+        self._signing = rotated
         return found
 
     def _try_new(self, keys: Keys, deadline: Deadline) -> None:
