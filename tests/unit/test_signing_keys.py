@@ -96,6 +96,14 @@ def test_rotated_keys_that_are_wrong_as_well_are_tried_once(hands: Hands) -> Non
     assert hands.cloud.keys.refused == 2
 
 
+def test_lasting_keys_in_the_place_of_temporary_ones_send_no_token(hands: Hands) -> None:
+    hands.agency.keys = keys_of(hands.cloud.keys.temporary(lives=-1))
+    hands.others = [signing(hands.right)]
+    assert hands.run().image(hands.cloud.add_image()) is not None
+    assert hands.cloud.keys.refused == 1
+    assert "x-security-token" not in hands.cloud.calls[-1].headers
+
+
 def test_other_keys_of_the_runtime_that_are_wrong_as_well_are_tried_once(hands: Hands) -> None:
     image = hands.cloud.add_image()
     run = hands.run()
