@@ -23,6 +23,7 @@ ASYNC = """
     function_urn! max_async_event_age_in_seconds! max_async_retry_attempts! on_success{} on_failure{}
 """
 KEYWORDS = "condition! log_group_id! log_stream_id! number! search_time_range! search_time_range_unit!"
+NOTIFICATION = "topics!{} user_name! language timezone "
 FREQUENCY = "type! cron_expression day_of_week fixed_rate fixed_rate_unit hour_of_day"
 CONDITION = "comparison_operator! count! filter! period! value! unit"
 
@@ -54,7 +55,7 @@ ARGUMENTS = {
     """,
     "opentelekomcloud_lts_keywords_alarm_rule_v2.keywords_requests": KEYWORDS + " keyword!",
     "opentelekomcloud_lts_keywords_alarm_rule_v2.frequency": FREQUENCY,
-    "opentelekomcloud_lts_keywords_alarm_rule_v2.notification_rule": "topics!{} user_name! language template_name timezone",
+    "opentelekomcloud_lts_keywords_alarm_rule_v2.notification_rule": NOTIFICATION + "template_name",
     "opentelekomcloud_lts_keywords_alarm_rule_v2.notification_rule.topics": "name! topic_urn! display_name push_policy",
     "huaweicloud_fgs_function": FUNCTION.replace("handler app", "handler! app!").replace("code_type", "code_type!")
     + """
@@ -77,8 +78,8 @@ ARGUMENTS = {
     """,
     "huaweicloud_identity_agency.project_role": "project! roles!",
     "huaweicloud_ces_alarmrule": """
-        alarm_name! metric!{} condition{} resources{} region alarm_template_id alarm_description alarm_enabled alarm_type
-        alarm_actions{} ok_actions{} alarm_action_enabled notification_begin_time notification_end_time
+        alarm_name! metric!{} condition{} resources{} region alarm_template_id alarm_description alarm_enabled
+        alarm_type alarm_actions{} ok_actions{} alarm_action_enabled notification_begin_time notification_end_time
         effective_timezone enterprise_project_id
     """,
     "huaweicloud_ces_alarmrule.metric": "namespace!",
@@ -93,7 +94,7 @@ ARGUMENTS = {
     """,
     "huaweicloud_lts_keywords_alarm_rule.keywords_requests": KEYWORDS + " keywords! log_group_name log_stream_name",
     "huaweicloud_lts_keywords_alarm_rule.frequency": FREQUENCY,
-    "huaweicloud_lts_keywords_alarm_rule.notification_save_rule": "template_name! topics!{} user_name! language timezone",
+    "huaweicloud_lts_keywords_alarm_rule.notification_save_rule": NOTIFICATION + "template_name!",
     "huaweicloud_lts_keywords_alarm_rule.notification_save_rule.topics": "name! topic_urn! display_name push_policy",
 }
 

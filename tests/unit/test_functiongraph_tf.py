@@ -214,7 +214,7 @@ def test_every_variable_says_what_it_is_and_refuses_what_is_wrong(terraform: Ter
         assert "default" not in variable or verdict(terraform, name, variable["default"]), name
 
 
-WRONG = {
+WRONG: dict[str, list[Any]] = {
     "mode": ["Delete", "on", "", "dry-run "],
     "image_api": ["", "ecs-v2", "IMS"],
     "max_images": [-1, 1.5, 10001],
@@ -258,7 +258,7 @@ def test_no_variable_takes_a_wrong_value(terraform: Terraform) -> None:
     assert taken == set()
 
 
-RIGHT = {
+RIGHT: dict[str, list[Any]] = {
     "mode": ["dry-run", "delete", "paused"],
     "max_instance_num": [0, 1, 999, 1000],
     "max_images": [0, 10, 10000],
@@ -272,7 +272,9 @@ RIGHT = {
 
 @in_both
 def test_right_values_are_taken(terraform: Terraform) -> None:
-    refused = {(name, value) for name, values in RIGHT.items() for value in values if not verdict(terraform, name, value)}
+    refused = {
+        (name, value) for name, values in RIGHT.items() for value in values if not verdict(terraform, name, value)
+    }
     assert refused == set()
 
 
@@ -336,7 +338,7 @@ def test_each_file_is_for_its_cloud() -> None:
 
 
 @in_both
-def test_a_setting_with_a_condition_is_one_that_may_be_told(terraform: Terraform) -> None:
+def test_every_setting_can_be_told_that_has_a_use_there(terraform: Terraform) -> None:
     untold = aliases() - settings(terraform).keys() - REFUSED - COMING
     # The timer brings its request; addresses are https there; a namespace is for metrics, of which there are none.
     assert untold == {"REAPER_SCHEDULED_REQUEST", "REAPER_ALLOW_PLAINTEXT", "POWERTOOLS_METRICS_NAMESPACE"}
