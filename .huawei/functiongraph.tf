@@ -435,6 +435,7 @@ locals {
     untouched        = { on = true, line = "images.untouched", is = ">=", hours = 1 }
     rejected         = { on = true, line = "request.rejected", is = ">=", hours = 1 }
     handed-over      = { on = true, line = "event.handed_over", is = ">=", hours = 1 }
+    published        = { on = true, line = "messages.published", is = ">=", hours = 1 }
     fault            = { on = true, line = "run.fault", is = ">=", hours = 1 }
     unarmed-deletion = { on = var.mode != "delete", line = "image.deleted", is = ">=", hours = 1 }
     silent           = { on = local.expects_runs, line = "run.finished", is = "<", hours = 24 }

@@ -22,9 +22,9 @@ from contextlib import contextmanager, redirect_stdout
 from datetime import UTC, datetime
 from pathlib import Path
 
-from handler.compose.engines import aws
+from handler.compose.engines import shell
 from handler.compose.invocation import process
-from handler.compose.warm import load_settings
+from handler.compose.secret import load_settings
 from handler.errors import ReaperError
 from handler.model.masking import mask_loggers, masked
 from handler.model.outcome import Decision
@@ -92,7 +92,7 @@ def main(arguments: list[str] | None = None) -> int:
         # the log and the metrics, is for the result alone here.
         with redirect_stdout(sys.stderr), writable(options.html):
             observe = decisions.append if options.html else None
-            report = process(event, ShellContext(), load_settings(variables()), aws, now, observe)
+            report = process(event, ShellContext(), load_settings(variables()), shell, now, observe)
     # Every error of ours: what fails once a run has begun is an outcome, and no exception.
     except (OSError, UnicodeDecodeError, ReaperError) as exc:
         print(printable(f"{type(exc).__name__}: {exc}"), file=sys.stderr)

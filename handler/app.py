@@ -13,8 +13,9 @@ from handler.compose.ending import Context
 from handler.compose.engines import aws
 from handler.compose.handover import HandedOver, handle_or_hand_over
 from handler.compose.invocation import process, read
+from handler.compose.secret import forget, load_settings
 from handler.compose.stacks import Done, answer_calls, calls_in
-from handler.compose.warm import forget, load_settings, reporter
+from handler.compose.warm import reporter
 from handler.config.settings import NAMESPACE, SERVICE, Settings
 from handler.engine.aws.callbacks import complete_lifecycle_action
 from handler.errors import ImagesFailed, ReaperError

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import settings
 
 from handler import app
-from handler.compose import warm
+from handler.compose import secret
 from tests.aws import moto_server
 from tests.fakecloud import FakeCloud, Server
 
@@ -106,7 +106,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     for name in list(os.environ):
         if name.startswith(("OS_", "REAPER_", "POWERTOOLS_", "AWS_")) or name == "LOG_LEVEL":
             monkeypatch.delenv(name)
-    warm.forget()
+    secret.forget()
     return monkeypatch
 
 

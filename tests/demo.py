@@ -19,7 +19,7 @@ from typing import Any
 from handler.__main__ import COLOURS, ShellContext
 from handler.compose.engines import aws
 from handler.compose.invocation import process
-from handler.compose.warm import load_settings
+from handler.compose.secret import load_settings
 from handler.model.outcome import Decision
 from handler.report.page.page import page
 from handler.report.report import Report

@@ -17,7 +17,7 @@ from handler.compose.warm import access_to_cloud, reporter
 from handler.config.settings import Settings, is_in_lambda
 from handler.engine.ports import Allowance
 from handler.errors import CloudError, InvalidRequest, Paused
-from handler.model.message import Received, Rejected, Waiting
+from handler.model.message import Received, Rejected
 from handler.model.outcome import Decision
 from handler.model.request import SweepRequest
 from handler.report.plans import plans_of
@@ -36,7 +36,8 @@ Observe = Callable[[Decision], None]
 def read(event: Any, settings: Settings, engine: Engine) -> Received:  # noqa: ANN401 (an event may be any JSON)
     """Read an event of any source; raises UnknownEvent."""
     standing = settings.scheduled_request, settings.lifecycle_request
-    return shapes.read_event(event, *standing, engine.SHAPES, answers_here=not is_in_lambda())
+    here, failed_to = not is_in_lambda(), settings.failed_to
+    return shapes.read_event(event, *standing, engine.SHAPES, answers_here=here, failed_to=failed_to)
 
 
 def process(  # noqa: PLR0913, PLR0917 (all that a run is made of)
@@ -62,7 +63,7 @@ def handle(  # noqa: PLR0913, PLR0917 (the same)
     """Do what was asked for, write it to the log and to the metrics, and return the report.
 
     `now` is read from the clock unless it is given; `observe` gets a sweep's decision on every image. Raises
-    InvalidRequest for a request that is turned down, unless a queue can take back its message alone.
+    InvalidRequest for a request that is turned down, unless its message can fail alone.
     """
     # Before anything that may take long: a run that begins before midnight has the day on which it began.
     now = now or datetime.now(UTC)
@@ -100,7 +101,7 @@ def _begin(received: Received, context: Context, settings: Settings, engine: Eng
         deadline=deadline,
         progress=Progress(settings.max_images),
         allowance=engine.allowance(received, settings, context.aws_request_id, now),
-        cloud=_cloud(settings, deadline),
+        cloud=_cloud(settings, engine, deadline),
     )
     if DIALECTS[settings.image_api].is_discarded:
         advice = "REAPER_IMAGE_API=glance or ims"
@@ -143,7 +144,7 @@ class _Invocation(NamedTuple):
     def admitted(self, project_id: str) -> Received:
         """What was received, with Rejected in place of each request that can't be carried out.
 
-        Only a queue can take back one message alone; for any other source the whole event fails, with InvalidRequest.
+        Only of a batch can one message fail alone; for any other source the whole event fails, with InvalidRequest.
         """
         received, reach = self.received, Reach(image_api=self.settings.image_api, project_id=project_id)
         received = received._replace(messages=tuple(admit(message, reach) for message in received.messages))
@@ -152,7 +153,7 @@ class _Invocation(NamedTuple):
             self.reporter.rejected(self.request_id, received.source, problem, message_id)
         # Before anything is done: what another request of the event had deleted would stand in no report. The problems
         # are counted here, since there will be no run to count them.
-        if problems and received.waiting is not Waiting.QUEUE:
+        if problems and not received.fails_one_by_one:
             self.reporter.count(received.source, (), len(problems))
             raise InvalidRequest("; ".join(problem for problem, _ in problems))
         return received
@@ -181,12 +182,12 @@ class _Invocation(NamedTuple):
         )
 
 
-def _cloud(settings: Settings, deadline: Deadline) -> Cloud:
+def _cloud(settings: Settings, engine: Engine, deadline: Deadline) -> Cloud:
     options = Options(
         image_api=settings.image_api,
         project_pin=settings.project_pin,
         image_endpoint=settings.image_endpoint,
         compute_endpoint=settings.compute_endpoint,
     )
-    access = access_to_cloud(settings)
+    access = access_to_cloud(settings, engine.rotated)
     return Cloud(Transport(access.session, access.identity, deadline), options)

@@ -10,9 +10,9 @@ from handler.engine.aws.callbacks import answer_stack
 from handler.errors import AnswerNotDelivered, UnknownEvent
 from handler.model.message import StackCall
 from handler.report.report import Report
-from handler.sources.aws.bus import Surroundings
 from handler.sources.aws.records import stack_calls
 from handler.sources.aws.stack import is_never_created, physical_id
+from handler.sources.surroundings import Surroundings
 
 Calls = Mapping[str, StackCall]
 

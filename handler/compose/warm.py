@@ -1,19 +1,21 @@
 """What an execution environment keeps from one invocation to the next, and when it is made anew."""
 
-import random
-from collections.abc import Mapping
+from collections.abc import Callable
 from functools import cache, lru_cache, partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from handler.cloud.identity.credentials import Credentials
 from handler.cloud.identity.identity import Home, Identity
 from handler.cloud.identity.keystone import KeystoneIdentity, Login, login_with
+from handler.cloud.identity.signing.access import Signing
+from handler.cloud.identity.signing.signed import SignedIdentity
 from handler.cloud.places.session import Session, new_session
 from handler.config.settings import Settings
-from handler.engine.aws.access import AwsAccess
-from handler.engine.aws.secret import read_secret
-from handler.errors import CredentialsRefused, InvalidSettings
 from handler.report.reporter import Reporter
+
+Proof = Credentials | Signing
+Rotate = Callable[[Proof], Proof | None]
+"""Returns what takes the place of a proof that was refused, None if nothing does. May raise CloudError."""
 
 
 class Access(NamedTuple):
@@ -23,25 +25,20 @@ class Access(NamedTuple):
     identity: Identity
 
 
-def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
-    """Read the settings, with the credentials that the secret held when it was last read."""
-    return Settings.from_env(environment, read=_secret)
-
-
 @lru_cache(maxsize=1)
 def reporter(service: str, namespace: str) -> Reporter:
     """The writer of the log and the metrics of a service."""
     return Reporter(service, namespace)
 
 
-def access_to_cloud(settings: Settings) -> Access:
-    """The connections and the token of the last invocation, or new ones if the settings have changed."""
+def access_to_cloud(settings: Settings, rotate: Rotate) -> Access:
+    """The connections and the identity of the last invocation, or new ones if the settings have changed."""
     secret = settings.credentials_secret
     return _access(
-        settings.credentials,
+        settings.proof,
         settings.concurrency,
-        bool(secret),
-        _home(secret or settings.credentials, settings.project_pin),
+        rotate if secret else None,
+        _home(secret or settings.proof, settings.project_pin),
         settings.allow_plaintext == "on",
     )
 
@@ -53,55 +50,56 @@ def drop_access() -> None:
 
 
 def forget() -> None:
-    """Begin anew after a snapshot was restored: what was made before it may be out of date."""
-    _secret.cache_clear()
+    """Begin anew: nothing of earlier invocations is used any more."""
     _access.cache_clear()
     # No project is lost by this: a snapshot is taken before the first invocation, and so before any token.
     _home.cache_clear()
-    # From the same snapshot, every environment would draw the same random pauses.
-    random.seed()
-
-
-@lru_cache(maxsize=1)
-def _secret(name: str, access: AwsAccess) -> dict[str, Any]:
-    """The secret, which is read once in the life of the environment, and again whenever it is refused."""
-    return read_secret(name, access)
 
 
 @cache
-def _home(_source: str | Credentials, pin: str) -> Home:
+def _home(_source: str | Proof, pin: str) -> Home:
     """The project of all credentials of one source: the name of a secret, or what the environment holds."""
     return Home(pin)
 
 
 @lru_cache(maxsize=1)
 def _access(
-    credentials: Credentials,
+    proof: Proof,
     connections: int,
-    rotates: bool,  # noqa: FBT001 (a fact)
+    rotate: Rotate | None,
     home: Home,
     plaintext: bool,  # noqa: FBT001 (a fact)
 ) -> Access:
-    session = new_session(connections, credentials.cacert or True)
-    identity = KeystoneIdentity(
+    session = new_session(connections, proof.cacert or True)
+    another = partial(rotate, proof) if rotate else lambda: None
+    if isinstance(proof, Signing):
+        return Access(session, _signed(proof, session, home, another, plaintext=plaintext))
+    return Access(session, _with_token(proof, session, home, another, plaintext=plaintext))
+
+
+def _with_token(
+    credentials: Credentials, session: Session, home: Home, rotate: Callable[[], Proof | None], *, plaintext: bool
+) -> Identity:
+    def another() -> Login | None:
+        found = rotate()
+        return login_with(found) if isinstance(found, Credentials) else None
+
+    return KeystoneIdentity(
         login_with(credentials),
         session,
         home=home,
         interface=credentials.interface,
         region=credentials.region_name,
-        rotate=partial(_rotated, credentials) if rotates else lambda: None,
+        rotate=another,
         plaintext=plaintext,
     )
-    return Access(session, identity)
 
 
-def _rotated(refused: Credentials) -> Login | None:
-    """Read the secret again; None if it still holds what was refused."""
-    # Credentials that were refused are not tried again: too many failures would lock the account.
-    _secret.cache_clear()
-    try:
-        credentials = load_settings().credentials
-    except InvalidSettings as exc:
-        message = f"the credentials were refused, and there are no others: {exc}"
-        raise CredentialsRefused(message) from exc
-    return None if credentials == refused else login_with(credentials)
+def _signed(
+    signing: Signing, session: Session, home: Home, rotate: Callable[[], Proof | None], *, plaintext: bool
+) -> Identity:
+    def another() -> Signing | None:
+        found = rotate()
+        return found if isinstance(found, Signing) else None
+
+    return SignedIdentity(signing, session, home=home, rotate=another, plaintext=plaintext)

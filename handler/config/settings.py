@@ -1,19 +1,35 @@
 """The settings: the one place that reads the environment, and refuses what it does not understand."""
 
 import os
-import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    InstanceOf,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 
 from handler.cloud.dialects import ImageApi
 from handler.cloud.identity.credentials import Credentials, Url
-from handler.cloud.identity.spellings import complete, merge
+from handler.cloud.identity.signing.access import CloudName, Signing
+from handler.cloud.identity.spellings import complete
 from handler.cloud.places.plaintext import check_addresses
+from handler.config.engines import FAILED_TO, check_engine, is_topic
+from handler.config.secret import SECRET, ReadSecret, with_secret
+from handler.config.several import names, with_several
+from handler.config.signing import Auth, Runtime, signing_from
+from handler.config.values import Flag, parse_budget, words
 from handler.engine.aws.access import ENDPOINTS, TABLE_NAME, AwsAccess, access_from, check_queue
-from handler.errors import AwsFault, InvalidRequest, InvalidSettings
+from handler.errors import InvalidRequest, InvalidSettings
 from handler.model.image import Also
 from handler.model.request import parse_age
 from handler.rules.safety import Policy
@@ -21,26 +37,7 @@ from handler.sources import activation
 from handler.sources.parsing import read_json
 from handler.sources.schema import read_request
 
-Flag = Annotated[bool, BeforeValidator(lambda text: {"true": True, "false": False}.get(text, text)), Field(strict=True)]
-ReadSecret = Callable[[str, AwsAccess], Mapping[str, Any]]
-"""Reads a secret by its name or ARN; returns the JSON object that it holds. May raise AwsFault."""
-LARGEST_BUDGET = 1_000_000
-SHORTEST_WINDOW = timedelta(hours=1)
 _ALLOW_PLAINTEXT = "REAPER_ALLOW_PLAINTEXT"
-SECRET = "REAPER_CREDENTIALS_SECRET"  # noqa: S105 (the name of a variable)
-
-
-def parse_budget(text: str) -> tuple[int, timedelta]:
-    """Read a number of deletions and the window in which they may be made, such as `200/1d`; else raises ValueError."""
-    match = re.fullmatch(r"([0-9]{1,7})/(.+)", text)
-    if match is None or int(match[1]) > LARGEST_BUDGET:
-        message = f"must be a number from 0 to {LARGEST_BUDGET} and a window, such as 200/1d"
-        raise ValueError(message)
-    window = parse_age(match[2])
-    if window < SHORTEST_WINDOW:
-        message = "the window must be at least 1h"
-        raise ValueError(message)
-    return int(match[1]), window
 
 
 def is_in_lambda(environment: Mapping[str, str] | None = None) -> bool:
@@ -49,9 +46,9 @@ def is_in_lambda(environment: Mapping[str, str] | None = None) -> bool:
     return any(source.get(name) for name in ("AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_RUNTIME_API"))
 
 
-def _split(text: object) -> object:
-    """The words of a list with commas."""
-    return frozenset(word.strip() for word in text.split(",")) if isinstance(text, str) else text
+def _topic_or(text: str, address: ValidatorFunctionWrapHandler) -> Any:  # noqa: ANN401 (the signature of pydantic)
+    """The name of a topic as it is; anything else must be an address."""
+    return text if is_topic(text) else address(text)
 
 
 SERVICE = "image-reaper"
@@ -64,7 +61,10 @@ class Settings(BaseModel):
     # Nothing unknown: a rule whose name is mistyped would stay at its default, and protect nothing.
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
-    credentials: Credentials
+    proof: Credentials | InstanceOf[Signing] = Field(exclude=True)
+    """What proves to the cloud who we are: what a token is made of, or what signs our requests."""
+    auth: Auth = Field(Runtime().auth, alias="REAPER_AUTH")
+    cloud: CloudName = Field("otc", alias="REAPER_CLOUD")
     credentials_secret: str = Field("", alias=SECRET)
     aws: AwsAccess = Field(default=AwsAccess(), exclude=True)
     mode: Literal["dry-run", "delete", "paused"] = Field("dry-run", alias="REAPER_MODE")
@@ -73,7 +73,7 @@ class Settings(BaseModel):
     image_endpoint: Url = Field("", alias="REAPER_IMAGE_ENDPOINT")
     compute_endpoint: Url = Field("", alias="REAPER_COMPUTE_ENDPOINT")
     in_use_check: Literal["on", "off"] = Field("on", alias="REAPER_IN_USE_CHECK")
-    in_use_also: Annotated[frozenset[Also], BeforeValidator(_split)] = Field(frozenset(), alias="REAPER_IN_USE_ALSO")
+    in_use_also: Annotated[frozenset[Also], BeforeValidator(words)] = Field(frozenset(), alias="REAPER_IN_USE_ALSO")
     min_age: Annotated[timedelta, BeforeValidator(parse_age)] = Field(timedelta(0), alias="REAPER_MIN_AGE")
     # No space at its ends: such a tag would match none, and so keep no image.
     keep_tag: str = Field("keep", alias="REAPER_KEEP_TAG", pattern=r"^\S(.*\S)?$")
@@ -91,42 +91,55 @@ class Settings(BaseModel):
     budget: Annotated[tuple[int, timedelta] | None, BeforeValidator(parse_budget)] = Field(None, alias="REAPER_BUDGET")
     state_table: str = Field("", alias="REAPER_STATE_TABLE", pattern=TABLE_NAME)
     fanout_queue_url: Annotated[Url, AfterValidator(check_queue)] = Field("", alias="REAPER_FANOUT_QUEUE_URL")
-    failed_to: Annotated[Url, AfterValidator(check_queue)] = Field("", alias="REAPER_FAILED_TO")
+    failed_to: Annotated[Url, AfterValidator(check_queue), WrapValidator(_topic_or)] = Field("", alias=FAILED_TO)
     complete_lifecycle_action: Literal["on", "off"] = Field("off", alias="REAPER_COMPLETE_LIFECYCLE_ACTION")
     service: str = Field(SERVICE, alias="POWERTOOLS_SERVICE_NAME")
     namespace: str = Field(NAMESPACE, alias="POWERTOOLS_METRICS_NAMESPACE")
 
     @classmethod
-    def from_env(cls, environment: Mapping[str, str] | None = None, read: ReadSecret | None = None) -> Self:
+    def from_env(
+        cls,
+        environment: Mapping[str, str] | None = None,
+        read: ReadSecret | None = None,
+        runtime: Runtime = Runtime(),  # noqa: B008 (a value, frozen)
+    ) -> Self:
         """Read the settings; what the secret holds, which `read` reads, wins over the environment.
 
-        Raises InvalidSettings, which names each variable that is unknown, unusable or missing, and shows no secret.
+        `runtime` is what the engine says of itself. Raises InvalidSettings, which names each variable that is unknown,
+        unusable or missing, and shows no secret.
         """
         source = os.environ if environment is None else environment
         # An empty variable counts as not set: the template sets them all, also for parameters that are left empty.
-        given = {name: value for name, value in source.items() if value}
+        given = with_several({name: value for name, value in source.items() if value}, cls.names())
+        check_engine(given, runtime)
         ours = {name: value for name, value in given.items() if name.startswith("REAPER_") or name in _POWERTOOLS}
         # Before the secret is read: it would come from there.
-        allowed = given.get(_ALLOW_PLAINTEXT) == "on"
-        check_addresses(given, _ADDRESSES, allowed=allowed)
+        _check_addresses(given)
         access = access_from(given)
         if name := given.get(SECRET):
-            given = merge(given, _credentials_in(name, access, read))
-            check_addresses(given, _ADDRESSES, allowed=allowed)
+            given = with_secret(given, name, access, read)
+            _check_addresses(given)
         if "OS_CLOUD" in given:
             message = (
                 "OS_CLOUD: clouds.yaml is read from a shell only (python -m handler): set the OS_* variables instead"
             )
             raise InvalidSettings(message)
         _check_standing_requests(given)
+        signing = signing_from(given, runtime)
+        # The services that take signatures are those of IMS.
+        usual = {"REAPER_AUTH": runtime.auth} | ({"REAPER_IMAGE_API": "ims"} if signing else {})
         try:
-            return cls.model_validate(
-                {**ours, "aws": access, "credentials": Credentials.model_validate(complete(given))}
-            )
+            proof = signing or Credentials.model_validate(complete(given))
+            return cls.model_validate({**usual, **ours, "aws": access, "proof": proof})
         # The input is left out, and so is the error itself, which shows the input: that may be a password.
         except ValidationError as exc:
             problems = "; ".join(_wrong_variable(error) for error in exc.errors(include_url=False, include_input=False))
             raise InvalidSettings(problems) from None
+
+    @classmethod
+    def names(cls) -> frozenset[str]:
+        """The names of all variables that a run may be given."""
+        return names({field.alias for field in cls.model_fields.values() if field.alias})
 
     @model_validator(mode="after")
     def _in_use_check_is_on(self) -> Self:
@@ -144,6 +157,14 @@ class Settings(BaseModel):
         return self
 
     @property
+    def credentials(self) -> Credentials:
+        """What a token is made of; raises TypeError where requests are signed."""
+        if isinstance(self.proof, Credentials):
+            return self.proof
+        message = "requests are signed, there are no credentials for a token"
+        raise TypeError(message)
+
+    @property
     def policy(self) -> Policy:
         """The rules that every image must pass."""
         return Policy(
@@ -153,6 +174,11 @@ class Settings(BaseModel):
             allow_names=tuple(glob.strip() for glob in self.allow_names.split(",") if glob.strip()),
             allow_shared=self.allow_shared,
         )
+
+
+def _check_addresses(given: Mapping[str, str]) -> None:
+    addresses = {name: value for name, value in given.items() if not is_topic(value)}
+    check_addresses(addresses, _ADDRESSES, allowed=given.get(_ALLOW_PLAINTEXT) == "on")
 
 
 def _check_standing_requests(given: Mapping[str, str]) -> None:
@@ -166,25 +192,9 @@ def _check_standing_requests(given: Mapping[str, str]) -> None:
             raise InvalidSettings(message) from exc
 
 
-def _credentials_in(name: str, access: AwsAccess, read: ReadSecret | None) -> dict[str, str]:
-    """The `OS_*` variables that a secret holds."""
-    if read is None:
-        message = f"{SECRET}: nothing here reads secrets"
-        raise InvalidSettings(message)
-    try:
-        secret = read(name, access)
-    except AwsFault as exc:
-        message = f"{SECRET}: {exc}"
-        raise InvalidSettings(message) from exc
-    if unusable := [key for key, value in secret.items() if not key.startswith("OS_") or not isinstance(value, str)]:
-        message = f"{SECRET}: must hold OS_* variables, all of them strings, and not {', '.join(sorted(unusable))}"
-        raise InvalidSettings(message)
-    return {key: value for key, value in secret.items() if value}
-
-
 _ADDRESSES = (
     *("OS_AUTH_URL", "REAPER_IMAGE_ENDPOINT", "REAPER_COMPUTE_ENDPOINT"),
-    *("REAPER_FANOUT_QUEUE_URL", "REAPER_FAILED_TO"),
+    *("REAPER_FANOUT_QUEUE_URL", FAILED_TO),
     *("AWS_CONTAINER_CREDENTIALS_FULL_URI", *ENDPOINTS.values()),
 )
 _STANDING_REQUESTS: Mapping[str, Callable[[str], object]] = {
@@ -197,7 +207,7 @@ _POWERTOOLS = ("POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE")
 
 def _wrong_variable(error: Mapping[str, Any]) -> str:
     """One line about one variable."""
-    where = ".".join(str(part) for part in error["loc"] if part != "credentials")
+    where = ".".join(str(part) for part in error["loc"] if part != "proof")
     if error["type"] == "extra_forbidden":
         return f"{where}: {_RENAMED.get(where, 'unknown setting')}"
     what = "is missing" if error["type"] == "missing" else error["msg"].removeprefix("Value error, ")

@@ -15,6 +15,9 @@ class Waiting(Enum):
     """A caller, who reads the report in any case."""
     QUEUE = auto()
     """A queue, which takes back the messages that must come again, and reads nothing else."""
+    BROKER = auto()
+    """A broker, which takes no message back, and never asks how it went: the event counts as read once it is handed
+    to the engine, and comes again as a whole, if at all."""
     STACK = auto()
     """CloudFormation, which is told at an address of its own whether it went well."""
     NOBODY = auto()
@@ -87,6 +90,11 @@ class Received(NamedTuple):
     def may_come_again(self) -> bool:
         """Whether nobody reads the answer, and the engine sends the whole event again if the function raises."""
         return self.waiting is Waiting.NOBODY or isinstance(self.waiting, LifecycleAction)
+
+    @property
+    def fails_one_by_one(self) -> bool:
+        """Whether one message may fail, or be turned down, without the others."""
+        return self.waiting in {Waiting.QUEUE, Waiting.BROKER}
 
     @property
     def requests(self) -> list[Request]:

@@ -3,15 +3,17 @@
 A new source needs a row here, a reader, a file in events/, and tests.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from handler.errors import UnknownEvent
 from handler.model.message import LifecycleAction, Message, Received, Waiting
 from handler.model.request import Source
 from handler.sources.aws import bus, records
+from handler.sources.functiongraph import envelopes, refusals, traces
 from handler.sources.parsing import message_of
 from handler.sources.schema import REQUEST_FIELDS, read_request
+from handler.sources.surroundings import Surroundings
 
 Event = Mapping[str, Any]
 
@@ -21,12 +23,31 @@ class Shape(NamedTuple):
 
     source: Source
     is_one: Callable[[Event], bool]
-    read: Callable[[Event, bus.Surroundings], tuple[Message, ...]]
+    read: Callable[[Event, Surroundings], tuple[Message, ...]]
     waiting: Callable[[Event], Waiting | LifecycleAction]
+
+
+class Table(NamedTuple):
+    """The shapes of one engine, tried from the top; the first that fits decides.
+
+    `problem_of` says why an event is none of them, where more can be said than `otherwise`, or nothing.
+    """
+
+    shapes: tuple[Shape, ...]
+    problem_of: Callable[[Event], str]
+    otherwise: str
+
+    def knows(self, event: Event) -> bool:
+        """Whether an event has one of the shapes."""
+        return any(shape.is_one(event) for shape in self.shapes)
 
 
 def _queue(_event: Event) -> Waiting:
     return Waiting.QUEUE
+
+
+def _broker(_event: Event) -> Waiting:
+    return Waiting.BROKER
 
 
 def _nobody(_event: Event) -> Waiting:
@@ -45,52 +66,81 @@ def _is_request(event: Event) -> bool:
     return bool(REQUEST_FIELDS & event.keys())
 
 
-def _read_request(event: Event, _given: bus.Surroundings) -> tuple[Message, ...]:
+def _read_request(event: Event, _given: Surroundings) -> tuple[Message, ...]:
     return (message_of(lambda: read_request(event)),)
 
 
-def _read_nothing(_event: Event, _given: bus.Surroundings) -> tuple[Message, ...]:
+def _read_nothing(_event: Event, _given: Surroundings) -> tuple[Message, ...]:
     return ()
 
 
 # The order matters for three rows: a call of CloudFormation may come through a topic, and an event of a schedule is one
 # of EventBridge, too, so that `stack` stands before `topic`, and `schedule` before `lifecycle`; and `direct` stands
 # last, since it recognises an event by a field that an envelope might have as well.
-AWS = (
-    Shape(source="stack", is_one=records.holds_stack_event, read=records.read_stack_event, waiting=_stack),
-    Shape(source="queue", is_one=records.are_of_queue, read=records.read_queue, waiting=_queue),
-    Shape(source="topic", is_one=records.are_of_topic, read=records.read_topic, waiting=_nobody),
-    Shape(source="schedule", is_one=bus.is_schedule, read=bus.read_bus, waiting=bus.waiting),
-    Shape(source="lifecycle", is_one=bus.is_event, read=bus.read_bus, waiting=bus.waiting),
-    Shape(source="direct", is_one=records.is_test, read=_read_nothing, waiting=_caller),
-    Shape(source="direct", is_one=_is_request, read=_read_request, waiting=_caller),
+AWS = Table(
+    shapes=(
+        Shape(source="stack", is_one=records.holds_stack_event, read=records.read_stack_event, waiting=_stack),
+        Shape(source="queue", is_one=records.are_of_queue, read=records.read_queue, waiting=_queue),
+        Shape(source="topic", is_one=records.are_of_topic, read=records.read_topic, waiting=_nobody),
+        Shape(source="schedule", is_one=bus.is_schedule, read=bus.read_bus, waiting=bus.waiting),
+        Shape(source="lifecycle", is_one=bus.is_event, read=bus.read_bus, waiting=bus.waiting),
+        Shape(source="direct", is_one=records.is_test, read=_read_nothing, waiting=_caller),
+        Shape(source="direct", is_one=_is_request, read=_read_request, waiting=_caller),
+    ),
+    # Said there, where it is known which records are wrong.
+    problem_of=records.problem_of,
+    otherwise="not an SQS, SNS, EventBridge or CloudFormation event, nor a request with image_ids, images or sweep",
 )
-"""Tried from the top; the first shape that fits decides."""
 
 
-def read_event(
+def _problem_on_functiongraph(event: Event) -> str:
+    return refusals.problem_of(event) or envelopes.problem_of_topic(event) or envelopes.problem_of_batch(event)
+
+
+# An event that might be two of these is turned down before, so that the order does not matter.
+FUNCTIONGRAPH = Table(
+    shapes=(
+        Shape(source="schedule", is_one=envelopes.is_timer, read=envelopes.read_timer, waiting=_nobody),
+        Shape(source="topic", is_one=envelopes.is_topic, read=envelopes.read_topic, waiting=_nobody),
+        Shape(source="queue", is_one=envelopes.is_batch, read=envelopes.read_batch, waiting=_broker),
+        Shape(source="lifecycle", is_one=traces.is_trace, read=traces.read_traces, waiting=_nobody),
+        Shape(source="direct", is_one=_is_request, read=_read_request, waiting=_caller),
+    ),
+    problem_of=_problem_on_functiongraph,
+    otherwise="no TIMER, SMN, KAFKA, ROCKETMQ, CTS or EventGrid event, nor a request with image_ids, images or sweep",
+)
+EVERYWHERE = Table(
+    shapes=(*AWS.shapes, *FUNCTIONGRAPH.shapes),
+    problem_of=lambda event: AWS.problem_of(event) or ("" if AWS.knows(event) else FUNCTIONGRAPH.problem_of(event)),
+    otherwise="not an event of AWS or of FunctionGraph, nor a request with image_ids, images or sweep",
+)
+"""What a shell reads, which belongs to no engine."""
+
+
+def read_event(  # noqa: PLR0913 (all that an event does not say by itself)
     event: object,
     scheduled_request: str = "",
     lifecycle_request: str = "",
-    shapes: Sequence[Shape] = AWS,
+    table: Table = AWS,
     *,
     answers_here: bool = False,
+    failed_to: str = "",
 ) -> Received:
     """Read an event of any source.
 
     `scheduled_request` is the request of a schedule whose event has no detail, `lifecycle_request` the template for an
-    image that has become active. If `answers_here`, CloudFormation may be answered at this machine. Raises UnknownEvent
-    if the event has none of the shapes.
+    image that has become active. If `answers_here`, CloudFormation may be answered at this machine. `failed_to` is
+    where failed events go. Raises UnknownEvent if the event has none of the shapes.
     """
     if not isinstance(event, dict):
         message = f"an event is a JSON object, not {type(event).__name__}"
         raise UnknownEvent(message)
-    # Said here, where it is known which records are wrong; the message below would only say that nothing fits.
-    if problem := records.problem_of(event):
+    if problem := table.problem_of(event):
         raise UnknownEvent(problem)
-    shape = next((shape for shape in shapes if shape.is_one(event)), None)
+    shape = next((shape for shape in table.shapes if shape.is_one(event)), None)
     if shape is None:
-        message = "not an SQS, SNS, EventBridge or CloudFormation event, nor a request with image_ids, images or sweep"
-        raise UnknownEvent(message)
-    given = bus.Surroundings(scheduled=scheduled_request, lifecycle=lifecycle_request, answers_here=answers_here)
+        raise UnknownEvent(table.otherwise)
+    given = Surroundings(
+        scheduled=scheduled_request, lifecycle=lifecycle_request, answers_here=answers_here, failed_to=failed_to
+    )
     return Received(source=shape.source, messages=shape.read(event, given), waiting=shape.waiting(event))

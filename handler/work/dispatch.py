@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from handler.cloud.dialects import DIALECTS, ImageApi
-from handler.errors import CloudError
+from handler.errors import CloudError, Unavailable
 from handler.model.message import Message, Received, Rejected
 from handler.model.outcome import Objection, Outcome, Result
 from handler.model.request import DeletionRequest, Job, Request, SweepRequest, Target
-from handler.rules.safety import RULES_OF_ACTIVATION, Facts, judge
+from handler.rules.safety import RULES_OF_ACTIVATION, UNFINISHED, Facts, judge
 from handler.work.batches.rounds import Bundle, carry_out_in_turns
 from handler.work.handling import failed
 from handler.work.judgement import refused
@@ -121,6 +121,10 @@ def _unless_active(claimed: Target, run: Run) -> Outcome | None:
         detail = "the event says that it has become active, but the cloud knows no such image"
         return Outcome(claimed.image_id, "refused", "changed", detail)
     objection = judge(image, facts, run.policy, RULES_OF_ACTIVATION)
-    return (
-        refused(image, Objection(objection.reason, f"not as the event says: {objection.detail}")) if objection else None
-    )
+    if objection:
+        return refused(image, Objection(objection.reason, f"not as the event says: {objection.detail}"))
+    # Of an image that was only accepted, the event says no state: it may become active yet, or never.
+    if image.status in UNFINISHED:
+        return failed(image.id, Unavailable(f"the image is not active yet: status {image.status}"))
+    never = image.status != "active"
+    return refused(image, Objection("changed", f"the image is not active: status {image.status}")) if never else None

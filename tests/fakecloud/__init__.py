@@ -2,6 +2,7 @@
 and its Auto Scaling.
 
 `FakeCloud` is the cloud; `Server` puts it behind a real port, `mocked` behind `responses` in this process.
+`front.Front` leads the names of the real hosts to a server; it needs `cryptography`, which not every environment has.
 """
 
 from tests.fakecloud.cloud import FakeCloud

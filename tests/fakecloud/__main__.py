@@ -6,12 +6,16 @@ import os
 import shlex
 import signal
 import sys
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.fakecloud import FakeCloud, Server
 from tests.fakecloud.api import Answers
 from tests.fakecloud.gateway import LIMITS, Gateway
+
+if TYPE_CHECKING:
+    from tests.fakecloud.front import Front
 
 DEMO_SEED = Path(__file__).with_name("seed_demo.json")
 UNSET = """for name in $(env | sed -n 's/^\\(OS_[A-Z_]*\\)=.*/\\1/p'); do unset "$name"; done\n"""
@@ -30,8 +34,11 @@ def main(arguments: list[str] | None = None) -> int:
         serving = Server(_behind_a_limit(cloud, options), host=options.host, port=options.port)
     except OSError as exc:
         sys.exit(f"port {options.port}: {exc.strerror}")
-    with serving as server:
+    with ExitStack() as stack:
+        server = stack.enter_context(serving)
         env = cloud.env(server.url, options.auth)
+        if options.front:
+            env = stack.enter_context(_front(server)).client_environment() | cloud.signing_env()
         if options.env:
             options.env.write_text(UNSET + "".join(f"export {k}={shlex.quote(v)}\n" for k, v in env.items()), "utf-8")
         line = {"url": server.url, "env": env, "pid": os.getpid()}
@@ -39,6 +46,12 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.flush()
         signal.sigwait(ends)
     return 0
+
+
+def _front(server: Server) -> "Front":
+    from tests.fakecloud.front import Front  # noqa: PLC0415 (not every environment has what it needs)
+
+    return Front(server)
 
 
 def _behind_a_limit(cloud: FakeCloud, options: argparse.Namespace) -> Answers:
@@ -56,6 +69,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--flavour", choices=("openstack", "otc"), default="openstack")
     parser.add_argument("--auth", choices=("password", "v3applicationcredential", "v3token"), default="password")
     parser.add_argument("--env", type=Path, help="a file to write, that sets the variables of a client in a shell")
+    parser.add_argument(
+        "--front", action="store_true", help="the real names of hosts, through a proxy; signed requests"
+    )
     parser.add_argument("--page-size", type=int, default=1000, help="what a page may hold at most")
     parser.add_argument("--delay", type=float, default=0.0, help="seconds that each answer but Keystone's takes")
     parser.add_argument("--limit", type=float, default=0.0, help="requests a second that a gateway lets pass")

@@ -35,7 +35,8 @@ class Headers(Mapping[str, str]):
 class Request:
     """A request as it was sent: `path` and `query` are still encoded, `base` is the address of the cloud.
 
-    An empty `region` is the first one, whose addresses do not name it.
+    An empty `region` is the first one, whose addresses do not name it. `sent_path` is the path as it was signed, where
+    `path` is no longer that. `by_host` says that the name of the host chose the service, and not the path.
     """
 
     method: str
@@ -45,6 +46,8 @@ class Request:
     body: bytes = b""
     base: str = "http://cloud.test"
     region: str = ""
+    sent_path: str = ""
+    by_host: bool = False
 
     @cached_property
     def decoded_path(self) -> str:
@@ -55,6 +58,18 @@ class Request:
     def params(self) -> list[tuple[str, str]]:
         """The query's parameters, in order."""
         return parse_qsl(self.query, keep_blank_values=True)
+
+    def address(self, path: str) -> str:
+        """The address of a path that begins with the name of its service."""
+        service, _, rest = path.removeprefix("/").partition("/")
+        return f"{self.service(service)}/{rest}" if rest else self.service(service)
+
+    def service(self, name: str, region: str = "") -> str:
+        """The address of a service, in another region if one is named: a host of its own, or a path."""
+        if not self.by_host:
+            return "/".join(filter(None, (self.base, region, name)))
+        domain = self.base.partition(".")[2]
+        return f"https://{name}.{domain if not region else region + '.' + domain.partition('.')[2]}"
 
     def json(self) -> Any:  # noqa: ANN401 (JSON may be anything)
         """The body as JSON; ValueError if it is not."""

@@ -33,7 +33,7 @@ def _volumes(visit: Visit, *, detail: bool) -> Reply:
     volumes, full = cut_page(visit.state.list_volumes(visit.caller, visit.region), query, visit.state.page_size)
     payload: wire.Json = {"volumes": [wire.volume(volume, visit.root, detail=detail) for volume in volumes]}
     if full:
-        address = visit.request.base + visit.request.path
+        address = visit.request.address(visit.request.path)
         link = f"{address}?{urlencode({**query, 'marker': volumes[-1].id})}"
         payload["volumes_links"] = [{"rel": "next", "href": link}]
     return json_reply(payload)

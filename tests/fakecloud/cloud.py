@@ -9,6 +9,7 @@ from typing import Any, Literal, TypedDict, Unpack
 
 from tests.fakecloud.api import Reply, Request
 from tests.fakecloud.faults import Body, Fault, Faults
+from tests.fakecloud.keys import KEY_ID, Key
 from tests.fakecloud.records import (
     APP_CREDENTIAL_ID,
     APP_CREDENTIAL_SECRET,
@@ -66,7 +67,7 @@ class FakeCloud(CloudState):
         if fault is None or fault.has_effect:
             with self.lock:
                 reply = dispatch(self, request)
-        date = format_datetime(self.now.astimezone(UTC), usegmt=True)
+        date = format_datetime((self.now + self.keys.ahead).astimezone(UTC), usegmt=True)
         reply = replace(reply, headers={"Date": date, **reply.headers})
         if fault is not None:
             reply = fault.change(reply)
@@ -204,6 +205,26 @@ class FakeCloud(CloudState):
             "OS_PROJECT_NAME": PROJECTS[project],
             "OS_PROJECT_DOMAIN_NAME": "Default",
         }
+
+    def signing_env(
+        self,
+        key: Key | None = None,
+        *,
+        cloud: Literal["otc", "huawei"] = "otc",
+        region: str = "eu-de",
+        project: str = DEMO,
+    ) -> dict[str, str]:
+        """The variables with which a client signs its requests: with the key of the project unless it is given."""
+        key = key or self.keys.known[KEY_ID]
+        sdk = {"AK": key.access, "SK": key.secret, "SECURITY_TOKEN": key.token, "PROJECT_ID": project}
+        named = {f"HUAWEICLOUD_SDK_{name}": value for name, value in sdk.items() if value}
+        return {"REAPER_AUTH": "aksk", "REAPER_CLOUD": cloud, "OS_REGION_NAME": region, **named}
+
+    def add_topic(self, name: str = "image-reaper-failed") -> str:
+        """Make a topic of SMN; its URN."""
+        urn = f"urn:smn:eu-de:{DEMO}:{name}"
+        self.topics[urn] = []
+        return urn
 
     def catalog_without(self, *kinds: str) -> None:
         """Take services out of the catalogue by their type."""

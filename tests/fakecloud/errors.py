@@ -32,6 +32,17 @@ class CloudError(Exception):
         self.message = message
 
 
+class NotSigned(CloudError):
+    """The gateway does not take a signature; `code` is its name for why."""
+
+    status = 401
+
+    def __init__(self, message: str, code: str = "APIGW.0301", status: int = 401) -> None:
+        super().__init__(message)
+        self.code = code
+        self.status = status
+
+
 class BadRequest(CloudError):
     """400."""
 
@@ -51,6 +62,13 @@ class Forbidden(CloudError):
     """403."""
 
     status = 403
+
+
+class NoPermission(Forbidden):
+    """The keys are good, but their policies do not allow an action."""
+
+    def __init__(self, action: str) -> None:
+        super().__init__(f"Policy doesn't allow {action} to be performed.")
 
 
 class NotFound(CloudError):
@@ -129,7 +147,7 @@ def title_of(status: int) -> str:
 
 def challenge(request: Request, identity: str = "identity") -> dict[str, str]:
     """The header that tells where tokens are made."""
-    return {"WWW-Authenticate": f'Keystone uri="{request.base}/{identity}/v3"'}
+    return {"WWW-Authenticate": f'Keystone uri="{request.service(identity)}/v3"'}
 
 
 def page(request: Request, status: int, message: str, headers: Mapping[str, str] | None = None) -> Reply:

@@ -12,6 +12,7 @@ from tests.fakecloud.errors import (
     ImageBusy,
     ImageNotFound,
     ImageProtected,
+    NoPermission,
     NotYourImage,
     PublicImage,
     RoleMissing,
@@ -37,6 +38,8 @@ CODES: dict[type[CloudError], tuple[int, str, str]] = {
     TooManyTags: (400, "IMG.0116", "The number of image tags exceeds the quota."),
     RoleMissing: (403, "IMG.0026", "The role is invalid."),
 }
+FORBIDDEN = "IMG.0026"
+"""What IMS says to keys whose policies do not allow a call. That it uses this code is a guess."""
 
 
 def delete_image(visit: Visit) -> Reply:
@@ -95,6 +98,8 @@ def refuse(state: CloudState, request: Request, error: CloudError) -> Reply:
     """Put an error on the wire: the gateway's for tokens, Glance's for the rest."""
     if isinstance(error, Unauthorized):
         return unauthenticated(state, request)
+    if isinstance(error, NoPermission):
+        return vendor_error(error.status, FORBIDDEN, error.message)
     return glance.refuse(state, request, error)
 
 

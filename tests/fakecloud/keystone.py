@@ -70,36 +70,45 @@ def finish(request: Request, reply: Reply) -> Reply:
     return replace(reply, headers=headers, reason=reply.phrase.upper() if reply.status != OK else "")
 
 
-def service_urls(state: CloudState, base: str, project: str) -> dict[str, tuple[str, str]]:
+def service_urls(state: CloudState, request: Request, project: str, region: str = "") -> dict[str, tuple[str, str]]:
     """What stands in the catalogue: type -> (name, address)."""
+
+    def at(path: str) -> str:
+        service, _, rest = path.partition("/")
+        home = request.service(service, region)
+        return f"{home}/{rest}" if rest else home
+
     if state.flavour == "otc":
         urls = {
-            "identity": ("keystone", f"{base}/iam/v3"),
-            "image": ("glance", f"{base}/ims{state.image_endpoint_suffix}"),
-            "compute": ("nova", f"{base}/ecs/v2/{project}"),
-            "volumev3": ("cinderv3", f"{base}/evs/v3/{project}"),
-            "as": ("as", f"{base}/as/autoscaling-api/v1/{project}"),
+            "identity": ("keystone", at("iam/v3")),
+            "image": ("glance", at("ims") + state.image_endpoint_suffix),
+            "compute": ("nova", at(f"ecs/v2/{project}")),
+            "volumev3": ("cinderv3", at(f"evs/v3/{project}")),
+            "as": ("as", at(f"as/autoscaling-api/v1/{project}")),
         }
     else:
         urls = {
-            "identity": ("keystone", f"{base}/identity/v3"),
-            "image": ("glance", f"{base}/image{state.image_endpoint_suffix}"),
-            "compute": ("nova", f"{base}/compute/v2.1"),
-            "compute_legacy": ("nova_legacy", f"{base}/compute/v2/{project}"),
-            "volumev3": ("cinderv3", f"{base}/volume/v3/{project}"),
-            "block-storage": ("cinder", f"{base}/volume/v3/{project}"),
+            "identity": ("keystone", at("identity/v3")),
+            "image": ("glance", at("image") + state.image_endpoint_suffix),
+            "compute": ("nova", at("compute/v2.1")),
+            "compute_legacy": ("nova_legacy", at(f"compute/v2/{project}")),
+            "volumev3": ("cinderv3", at(f"volume/v3/{project}")),
+            "block-storage": ("cinder", at(f"volume/v3/{project}")),
         }
     urls = {kind: entry for kind, entry in urls.items() if kind not in state.missing_services}
-    return urls | {kind: (kind, base + path.format(project=project)) for kind, path in state.more_services.items()}
+    more = {kind: path.format(project=project) for kind, path in state.more_services.items()}
+    home = "/".join(filter(None, (request.base, region)))
+    return urls | {kind: (kind, home + path) for kind, path in more.items()}
 
 
-def region_urls(state: CloudState, base: str, project: str) -> dict[str, dict[str, str]]:
+def region_urls(state: CloudState, request: Request, project: str) -> dict[str, dict[str, str]]:
     """What stands in the catalogue for each further region: type -> address. They share the image service."""
-    home = {kind: url for kind, (_, url) in service_urls(state, base, project).items() if kind != "identity"}
+    home = {kind: url for kind, (_, url) in service_urls(state, request, project).items() if kind != "identity"}
     found = {}
     for region, own in state.regions.items():
-        usual = {kind: url if kind == "image" else url.replace(base, f"{base}/{region}") for kind, url in home.items()}
-        chosen: dict[str, str | None] = {**usual, **{kind: path and base + path for kind, path in own.items()}}
+        there = {kind: url for kind, (_, url) in service_urls(state, request, project, region).items() if kind in home}
+        usual = {**there, "image": home.get("image")}
+        chosen = {**usual, **{kind: path and request.base + path for kind, path in own.items()}}
         found[region] = {kind: url for kind, url in chosen.items() if url}
     return found
 
@@ -189,13 +198,13 @@ def _auth_of(request: Request) -> Json:
 
 def _token_reply(visit: Visit, token: Token, status: int) -> Reply:
     wanted = not any(name == "nocatalog" for name, _ in visit.request.params)
-    whose = visit.state, visit.request.base, token.project_id or ""
+    whose = visit.state, visit.request, token.project_id or ""
     body = wire.token(token, wire.catalog(service_urls(*whose), region_urls(*whose)) if wanted else None)
     return json_reply(body, status, {"X-Subject-Token": token.id})
 
 
 def _home(visit: Visit) -> str:
-    return f"{visit.request.base}/{'iam' if visit.state.flavour == 'otc' else 'identity'}/v3"
+    return f"{visit.request.service('iam' if visit.state.flavour == 'otc' else 'identity')}/v3"
 
 
 def _version(home: str) -> Json:

@@ -132,7 +132,7 @@ def _servers(visit: Visit, *, detail: bool) -> Reply:
         servers, full = cut_page(chosen, query, visit.state.page_size)
     payload: wire.Json = {"servers": [_shown(visit, server, detail=detail) for server in servers]}
     if full:
-        address = visit.request.base + visit.request.path
+        address = visit.request.address(visit.request.path)
         link = f"{address}?{urlencode({**query, 'marker': servers[-1].id})}"
         payload["servers_links"] = [{"rel": "next", "href": link}]
     return json_reply(payload)

@@ -20,6 +20,7 @@ class Server:
         self._http = _Listener((host, port), _Connection)
         self._http.cloud = cloud
         self.url = self._http.base = f"http://{host}:{self._http.server_address[1]}"
+        self.address = host, int(self._http.server_address[1])
         self._thread = threading.Thread(target=self._http.take_connections, daemon=True)
 
     def start(self) -> Self:

@@ -23,6 +23,7 @@ from tests.fakecloud.errors import (
     RoleMissing,
     TooManyTags,
 )
+from tests.fakecloud.keys import Keys
 from tests.fakecloud.records import (
     REGION,
     ImageRecord,
@@ -54,6 +55,9 @@ class CloudState(Accounts):
         self.plain_tags = False
         """Whether IMS's native call takes only the tags that it is documented for, and so none with a `=`."""
         self.missing_services: set[str] = set()
+        self.keys = Keys()
+        self.topics: dict[str, list[Mapping[str, Any]]] = {}
+        """The topics of SMN, by their URN, with what was published to them."""
         self.sink: dict[str, list[bytes]] = {}
         self.images: dict[str, ImageRecord] = {}
         self.shelf = Shelf()

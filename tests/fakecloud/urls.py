@@ -4,9 +4,12 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from tests.fakecloud import autoscaling, cinder, cloudimages, extras, glance, ims, keystone, nova
+from tests.fakecloud import autoscaling, cinder, cloudimages, extras, glance, ims, keystone, nova, smn
 from tests.fakecloud.api import Reply, Request
-from tests.fakecloud.errors import CloudError
+from tests.fakecloud.errors import CloudError, NotSigned, gateway_error
+from tests.fakecloud.records import Token
+from tests.fakecloud.rights import ACTIONS
+from tests.fakecloud.signing import is_signed
 from tests.fakecloud.state import CloudState
 from tests.fakecloud.visit import Visit
 
@@ -46,6 +49,7 @@ SERVICES = {
     "ecs": Service(GATEWAY, nova.ecs_refuse, ims.lost, ims.finish),
     "evs": Service(GATEWAY, nova.refuse, ims.lost, ims.finish),
     "as": Service(GATEWAY, autoscaling.refuse, ims.lost, ims.finish),
+    "smn": Service(GATEWAY, smn.refuse, ims.lost, ims.finish),
     **dict.fromkeys(("", "sink", "_state"), Service(BOTH, keystone.refuse, glance.lost, extras.finish)),
 }
 OPEN = frozenset(
@@ -61,7 +65,12 @@ IMS_IMAGE = r"/ims/v2/(?P<project>[0-9a-f]{32})/images/(?P<image_id>[^/]+)"
 COMPUTE = r"/(?:compute|ecs)/(?P<version>v2|v2\.1)/(?P<project>[0-9a-f]{32})"
 BARE_COMPUTE = r"/compute/(?P<version>v2|v2\.1)"
 VOLUMES = r"/(?:volume|evs)/v[23]/(?P<project>[0-9a-f]{32})/volumes"
+TOPICS = r"/smn/v2/(?P<project>[0-9a-f]{32})/notifications/topics"
 SCALING = r"/as/autoscaling-api/v1/(?P<project>[0-9a-f]{32})"
+HOST = re.compile(
+    r"(?P<service>[a-z]+)\.(?P<region>[a-z0-9-]+)\.(?:(?:sc\.)?otc\.t-systems\.com|myhuaweicloud\.com)(?::443)?"
+)
+"""The hosts of the services of Open Telekom Cloud and Huawei Cloud; see `Front`."""
 
 TABLE: tuple[tuple[str, str, Handler], ...] = (
     ("GET", r"/(?:(?:identity|iam)/?)?", keystone.versions),
@@ -107,6 +116,7 @@ TABLE: tuple[tuple[str, str, Handler], ...] = (
     ("GET", VOLUMES, cinder.list_volumes),
     ("GET", VOLUMES + r"/detail", cinder.list_volumes_detail),
     ("GET", SCALING + r"/scaling_configuration", autoscaling.list_configurations),
+    ("POST", TOPICS + r"/(?P<topic>[^/]+)/publish", smn.publish),
     ("PUT", r"/sink/(?P<name>[^/]+)", extras.store),
     ("POST", r"/sink/(?P<name>[^/]+)", extras.store),
     ("GET", r"/_state", extras.show_state),
@@ -118,14 +128,14 @@ ROUTES = tuple(Route(method, re.compile(address), handler, handler not in OPEN) 
 
 def dispatch(state: CloudState, request: Request) -> Reply:
     """Answer a request."""
-    region, _, rest = request.path.removeprefix("/").partition("/")
-    if region in state.regions:
-        request = replace(request, path=f"/{rest}", base=f"{request.base}/{region}", region=region)
+    request = _placed(state, request)
     service = SERVICES.get(request.path.split("/", 2)[1])
     if service is None or state.flavour not in service.flavours:
         return ims.lost(request, "") if state.flavour == "otc" else glance.lost(request, "")
     try:
         reply = _answer(state, service, request)
+    except NotSigned as exc:
+        reply = gateway_error(request, exc.status, exc.code, exc.message)
     except CloudError as exc:
         reply = service.refuse(state, request, exc)
     return service.finish(request, reply)
@@ -133,14 +143,38 @@ def dispatch(state: CloudState, request: Request) -> Reply:
 
 def _answer(state: CloudState, service: Service, request: Request) -> Reply:
     allowed: list[str] = []
-    name, token_id = request.path.split("/", 2)[1], request.headers.get("X-Auth-Token")
     for route in ROUTES:
         matched = route.pattern.fullmatch(request.decoded_path)
         if matched is not None and route.method == request.method:
-            token = state.validate_token(token_id, name) if route.needs_token else None
+            token = _caller(state, request, route.handler) if route.needs_token else None
             return route.handler(Visit(state, request, matched.groupdict(), token))
         if matched is not None and route.method not in allowed:
             allowed.append(route.method)
     if service.guarded:
-        state.validate_token(token_id, name)
+        _caller(state, request)
     return service.lost(request, ", ".join(allowed))
+
+
+def _placed(state: CloudState, request: Request) -> Request:
+    """The request with the path that the table knows: it begins with the name of the service, whoever named that."""
+    sent = request.path
+    if named := HOST.fullmatch(request.headers.get("Host", "")):
+        base, region = f"https://{named[0]}", named["region"] if named["region"] in state.regions else ""
+        return replace(
+            request, path=f"/{named['service']}{sent}", base=base, region=region, sent_path=sent, by_host=True
+        )
+    region, _, rest = sent.removeprefix("/").partition("/")
+    if region in state.regions:
+        request = replace(request, path=f"/{rest}", base=f"{request.base}/{region}", region=region)
+    return replace(request, sent_path=sent)
+
+
+def _caller(state: CloudState, request: Request, handler: Handler | None = None) -> Token:
+    """Who asks: the holder of a token, or of the keys that the request is signed with."""
+    token_id = request.headers.get("X-Auth-Token")
+    if token_id is not None or not is_signed(request) or state.flavour != "otc":
+        return state.validate_token(token_id, request.path.split("/", 2)[1])
+    caller = state.keys.admit(request)
+    if handler is not None and (action := ACTIONS.get(handler)):
+        state.keys.permit(request, action)
+    return caller

@@ -34,4 +34,4 @@ class Visit:
     def root(self) -> str:
         """The address of the service's version, as far as the project."""
         depth = 4 if "project" in self.args else 3
-        return self.request.base + "/".join(self.request.decoded_path.split("/")[:depth])
+        return self.request.address("/".join(self.request.decoded_path.split("/")[:depth]))

@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from handler.compose import warm
+from handler.compose import secret
 from handler.report.report import Report
 from tests.fakecloud import FakeCloud, ImageRecord, Server
 from tests.faults.sweeping import (
@@ -92,7 +92,7 @@ class Years(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.server.__exit__(None, None, None)
-        warm.forget()
+        secret.forget()
 
     @initialize(policies=st.sampled_from(CASTS), names=st.integers(2, 4))
     def begin(self, policies: list[Json], names: int) -> None:

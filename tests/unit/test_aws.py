@@ -9,7 +9,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from handler.compose import warm
+from handler.compose import secret
 from handler.engine.aws import calls as aws
 from handler.engine.aws.access import AwsAccess
 from handler.errors import AnswerNotDelivered, AwsFault, InvalidSettings
@@ -124,7 +124,7 @@ def test_a_secret_that_is_spoilt_when_it_is_read_again_ends_the_run(cloud: FakeC
         ("s3cret-passw0rd", "is not a JSON object"),
         ('["s3cret-passw0rd"]', "is not a JSON object"),
         ("[" * 100_000, "is not a JSON object"),
-        ({"password": "s3cret-passw0rd"}, "must hold OS_[*] variables, all of them strings, and not password"),
+        ({"password": "s3cret-passw0rd"}, "must hold OS_[*] or HUAWEICLOUD_SDK_[*] variables.* and not password"),
         ({"OS_PASSWORD": ["s3cret-passw0rd"]}, "all of them strings, and not OS_PASSWORD"),
         ({"OS_USERNAME": "reaper"}, "needs OS_PASSWORD"),
         ({"OS_AUTH_TYPE": "s3cret-passw0rd"}, "OS_AUTH_TYPE: "),
@@ -334,7 +334,7 @@ def test_what_was_made_before_a_snapshot_is_forgotten_after_it(cloud: FakeCloud,
     before = tokens_asked_for(cloud)
     for hook, arguments, options in snapshot_restore_py_hooks():
         hook(*arguments, **options)
-    assert warm._secret.cache_info().currsize == 0
+    assert secret._secret.cache_info().currsize == 0
     reap()
     assert tokens_asked_for(cloud) == before + 1
 

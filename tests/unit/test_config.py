@@ -39,9 +39,11 @@ def without(environment: dict[str, str], *names: str) -> dict[str, str]:
 
 
 def test_what_is_not_set_has_its_default() -> None:
-    found = Settings.from_env(PASSWORD).model_dump(exclude={"credentials"})
+    found = Settings.from_env(PASSWORD).model_dump(exclude={"proof"})
     assert found == {
         "mode": "dry-run",
+        "auth": "keystone",
+        "cloud": "otc",
         "credentials_secret": "",
         "budget": None,
         "state_table": "",

@@ -17,7 +17,7 @@ from handler.rules.mark_state import Mark
 from handler.rules.marking import Plan
 from handler.rules.marks import MarkTags, PolicyTag, Step
 from handler.rules.safety import Facts, Policy
-from handler.sources.aws.bus import Surroundings
+from handler.sources.surroundings import Surroundings
 from handler.work.parallel import in_time
 from handler.work.uses.in_use import Uses
 from handler.work.uses.lists import Use
@@ -46,7 +46,7 @@ DEFAULTS: list[tuple[type[Any], dict[str, object]]] = [
         Policy,
         {"min_age": timedelta(0), "keep_tag": "keep", "require_tag": "", "allow_names": (), "allow_shared": False},
     ),
-    (Surroundings, {"scheduled": "", "lifecycle": "", "answers_here": False}),
+    (Surroundings, {"scheduled": "", "lifecycle": "", "answers_here": False, "failed_to": ""}),
     (Uses, {"error": None}),
     (Use, {"is_made_of_it": True}),
 ]

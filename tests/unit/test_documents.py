@@ -13,8 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from handler.cloud.identity.credentials import Credentials
 from handler.cloud.identity.spellings import TODAY
 from handler.config.settings import Settings
+from handler.config.several import SETTINGS
+from handler.config.signing import ACCESS_KEY, PROJECT, SECRET_KEY, TOKEN
 from handler.errors import CloudError
 from handler.report.reporter import METRICS
 from handler.rules.safety import RULES
@@ -38,8 +41,6 @@ POWERTOOLS = {"POWERTOOLS_LOG_LEVEL", "LOG_LEVEL"}
 OURS = re.compile(r"\b(?:REAPER|OS|POWERTOOLS)_[A-Z_]*[A-Z]\b")
 OF_OTHERS = {*TODAY, "OS_CLOUD", "OS_CLIENT_CONFIG_FILE", "OS_DOMAIN_ID", "OS_DOMAIN_NAME", "OS_DEFAULT_DOMAIN"}
 """Variables that are no settings, but are read for what they say of settings."""
-COMING = {"REAPER_AUTH", "REAPER_CLOUD", "REAPER_SETTINGS"}
-"""Variables that the documents name, and that are no fields of the settings."""
 
 
 # Documents, read
@@ -103,13 +104,11 @@ def metrics() -> set[str]:
 
 
 def aliases() -> set[str]:
-    return {field.alias for field in Settings.model_fields.values() if field.alias}
+    return {SETTINGS} | {field.alias for field in Settings.model_fields.values() if field.alias}
 
 
 def credentials() -> set[str]:
-    model = Settings.model_fields["credentials"].annotation
-    assert model is not None
-    return {f"OS_{name.upper()}" for name in model.model_fields}
+    return {f"OS_{name.upper()}" for name in Credentials.model_fields} | {ACCESS_KEY, SECRET_KEY, TOKEN, PROJECT}
 
 
 # Names
@@ -123,7 +122,7 @@ def test_the_settings_are_those_of_the_code() -> None:
 @pytest.mark.parametrize("path", CURRENT, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_document_names_a_variable_that_nobody_reads(path: Path) -> None:
     named = set(OURS.findall(path.read_text(encoding="utf-8")))
-    assert named <= aliases() | credentials() | POWERTOOLS | OF_OTHERS | COMING
+    assert named <= aliases() | credentials() | POWERTOOLS | OF_OTHERS
 
 
 def test_each_setting_stands_beside_its_parameter() -> None:

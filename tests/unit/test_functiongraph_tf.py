@@ -12,15 +12,17 @@ from typing import Any, NamedTuple
 import hcl2
 import pytest
 
+from handler.cloud.identity.signing.access import Keys
+from handler.config import engines
+from handler.config.settings import Settings
+from handler.config.signing import Runtime
 from tests.unit.providers import ARGUMENTS, EXPORTED, META
-from tests.unit.test_documents import COMING, OPERATIONS, aliases, credentials, log_events, names, table
+from tests.unit.test_documents import OPERATIONS, aliases, credentials, log_events, names, table
 from tests.unit.test_template import ENVIRONMENT, PARAMETERS, POWERTOOLS, SECRET_FIELDS, behind
 
 ROOT = Path(__file__).parents[2]
-REFUSED = {"REAPER_STATE_TABLE", "REAPER_BUDGET", "REAPER_FANOUT_QUEUE_URL", "REAPER_CREDENTIALS_SECRET"} | {
-    "REAPER_COMPLETE_LIFECYCLE_ACTION"
-}
-"""Settings that need AWS: with one of them, the function refuses to start on FunctionGraph."""
+REFUSED = engines._NEEDS_AWS.keys()
+"""With one of them, the function refuses to start on FunctionGraph."""
 OWN = {"REAPER_AUTH", "REAPER_CLOUD", "REAPER_SETTINGS", "REAPER_FAILED_TO", "POWERTOOLS_SERVICE_NAME"}
 """What has no parameter in the template, or is no question there."""
 AS_ELSEWHERE = {"project_pin", "project_name", "region_name"}
@@ -326,11 +328,51 @@ def test_the_variables_are_few_enough_for_functiongraph(terraform: Terraform) ->
 
 @in_both
 def test_all_that_the_function_is_told_it_knows(terraform: Terraform) -> None:
-    assert settings(terraform).keys() <= aliases() | credentials() | POWERTOOLS | COMING
+    assert settings(terraform).keys() <= aliases() | credentials() | POWERTOOLS
     assert not settings(terraform).keys() & REFUSED
     assert not user_data(terraform).keys() & entries(terraform.local("settings")).keys()
     assert user_data(terraform)["REAPER_SETTINGS"] == "jsonencode(local.settings)"
     assert user_data(terraform)["REAPER_AUTH"] == '"agency"'
+
+
+PROJECT, REGION = "9c53a566cb3443ab910cf0daebca90c4", {"otc": "eu-de", "huawei": "eu-west-101"}
+RUNTIME = Runtime(engine="functiongraph", project_id=PROJECT, keys=lambda: Keys("access", "secret", "token"))
+
+
+def told(terraform: Terraform, given: dict[str, str]) -> dict[str, str]:
+    """The variables of the function: the expressions, close enough to Python, with values in them."""
+    values = {name: given.get(name, str(each.get("default"))) for name, each in terraform.variables.items()}
+    values |= {
+        "cloud": terraform.local("cloud"),
+        "project_pin": PROJECT,
+        "region_name": REGION[terraform.local("cloud")],
+    }
+    values["failures_topic_urn"] = f"urn:smn:{values['region_name']}:{PROJECT}:image-reaper-failures"
+
+    def evaluated(expressions: dict[str, str], settings: str = "") -> dict[str, str]:
+        words = {
+            name: re.sub(r"^tostring\((.*)\)$|^jsonencode\((.*)\)$", r"\1\2", each)
+            for name, each in expressions.items()
+        }
+        known = values | {"settings": settings}
+        both = {name: known.get(word.split(".")[-1], word.strip('"')) for name, word in words.items()}
+        return {name: value for name, value in both.items() if value}
+
+    return evaluated(user_data(terraform), json.dumps(evaluated(entries(terraform.local("settings")))))
+
+
+@in_both
+def test_the_function_starts_with_what_it_is_told(terraform: Terraform) -> None:
+    read = Settings.from_env(told(terraform, {"min_age": "2d"}), runtime=RUNTIME)
+    assert (read.mode, read.auth, read.cloud, read.image_api) == ("dry-run", "agency", terraform.local("cloud"), "ims")
+    assert (read.project_pin, read.min_age.days, read.concurrency) == (PROJECT, 2, 16)
+    assert read.failed_to.endswith(f"{PROJECT}:image-reaper-failures")
+    assert Settings.from_env(told(terraform, {"mode": "delete"}), runtime=RUNTIME).mode == "delete"
+
+
+@in_both
+def test_what_it_is_told_at_first_leaves_room_for_more(terraform: Terraform) -> None:
+    assert len(json.dumps(told(terraform, {}))) < 1024
 
 
 def test_each_file_is_for_its_cloud() -> None:
@@ -339,7 +381,7 @@ def test_each_file_is_for_its_cloud() -> None:
 
 @in_both
 def test_every_setting_can_be_told_that_has_a_use_there(terraform: Terraform) -> None:
-    untold = aliases() - settings(terraform).keys() - REFUSED - COMING
+    untold = aliases() - settings(terraform).keys() - REFUSED
     # The timer brings its request; addresses are https there; a namespace is for metrics, of which there are none.
     assert untold == {"REAPER_SCHEDULED_REQUEST", "REAPER_ALLOW_PLAINTEXT", "POWERTOOLS_METRICS_NAMESPACE"}
 

@@ -9,6 +9,7 @@ import pytest
 
 from tests.conftest import UNKNOWN_ID, Invoke
 from tests.fakecloud import DEMO, OTHER, FakeCloud, Server, wire
+from tests.fakecloud.api import Request
 from tests.fakecloud.keystone import service_urls
 
 Change = Callable[[FakeCloud, str], object]
@@ -378,7 +379,7 @@ def test_without_a_compute_service_images_go_once_nobody_asks_for_servers(
 def two_regions(cloud: FakeCloud, base: str) -> None:
     """Let the catalogue offer the image service in a second region, where no image is."""
     token = cloud.issue_token(cloud.users["reaper"], DEMO, ("password",))
-    catalog = wire.catalog(service_urls(cloud, base, DEMO))
+    catalog = wire.catalog(service_urls(cloud, Request("POST", "/", base=base), DEMO))
     images = next(service for service in catalog if service["type"] == "image")
     second = {"interface": "public", "region": "RegionTwo", "region_id": "RegionTwo", "url": f"{base}/two", "id": "2"}
     images["endpoints"].append(second)

@@ -9,7 +9,7 @@ import pytest
 
 from handler.compose.engines import aws
 from handler.compose.invocation import process
-from handler.compose.warm import load_settings
+from handler.compose.secret import load_settings
 from handler.model.image import Image
 from handler.model.outcome import Decision, Objection, Outcome, Result, Survey
 from handler.model.request import DeletionRequest, Select, SweepRequest

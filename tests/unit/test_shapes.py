@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from handler.errors import UnknownEvent
 from handler.model.message import Message, Receipt, Received, Rejected, StackCall, Waiting
 from handler.model.request import DeletionRequest, SweepRequest, Target
-from handler.sources.aws.bus import Surroundings
 from handler.sources.aws.records import stack_calls
 from handler.sources.aws.stack import NEVER_CREATED, is_stack_event, physical_id, read_stack_call
 from handler.sources.shapes import read_event
+from handler.sources.surroundings import Surroundings
 from tests.conftest import EVENTS, load_event, queue
 from tests.properties import tried
 

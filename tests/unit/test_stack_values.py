@@ -8,10 +8,10 @@ import pytest
 from handler.errors import UnknownEvent
 from handler.model.message import Rejected, StackCall
 from handler.model.request import DeletionRequest, Keep, Select, SweepRequest, Target
-from handler.sources.aws.bus import Surroundings
 from handler.sources.aws.records import stack_calls
 from handler.sources.aws.stack import NEVER_CREATED, is_stack_event, physical_id, read_stack_call
 from handler.sources.shapes import read_event
+from handler.sources.surroundings import Surroundings
 from tests.unit.test_wrong_requests import of_queue, of_topic
 
 ID = "6cad483b-e281-4985-a345-7afef1f3c501"

@@ -29,6 +29,10 @@ IN_SECRET = dict.fromkeys(SECRET_FIELDS, "s") | {
     "OS_USER_DOMAIN_NAME": "Default",
     "OS_PROJECT_ID": "p",
     "OS_APPLICATION_CREDENTIAL_ID": "a",
+    "OS_REGION_NAME": "eu-de",
+    "HUAWEICLOUD_SDK_AK": "a",
+    "HUAWEICLOUD_SDK_SK": "s",
+    "HUAWEICLOUD_SDK_PROJECT_ID": "9c53a566cb3443ab910cf0daebca90c4",
 }
 RULE_REASONS = {rule.__name__.removeprefix("_") for rule in RULES}
 FAILED_TO = "REAPER_FAILED_TO"

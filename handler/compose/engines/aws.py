@@ -4,6 +4,7 @@ from datetime import datetime
 from functools import partial
 
 from handler.clock import Deadline
+from handler.compose.secret import rotated
 from handler.config.settings import Settings
 from handler.engine.aws import fanout, handover, postponement
 from handler.engine.aws.state import allowance as per_event
@@ -11,6 +12,8 @@ from handler.engine.aws.state.budget import Budget
 from handler.engine.ports import Allowance, Enqueue, HandOver, Postpone, Spend
 from handler.model.message import Received
 from handler.sources import shapes
+
+__all__ = ["SHAPES", "allowance", "enqueue", "hand_over", "postpone", "rotated", "spend"]
 
 SHAPES = shapes.AWS
 

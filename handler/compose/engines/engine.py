@@ -1,22 +1,25 @@
 """The seam between a run and the engine that runs the function."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
 from handler.clock import Deadline
+from handler.compose.warm import Proof
 from handler.config.settings import Settings
 from handler.engine.ports import Allowance, Enqueue, HandOver, Postpone, Spend
 from handler.model.message import Received
-from handler.sources.shapes import Shape
+from handler.sources.shapes import Table
 
 
 class Engine(Protocol):
     """What an engine gives the runs of a function. A module of this folder is one; each door knows its own."""
 
     @property
-    def SHAPES(self) -> Sequence[Shape]:  # noqa: N802 (a constant of the module)
+    def SHAPES(self) -> Table:  # noqa: N802 (a constant of the module)
         """What an event may look like here."""
+
+    def rotated(self, refused: Proof) -> Proof | None:
+        """What takes the place of credentials that were refused; None if nothing does. May raise CloudError."""
 
     def allowance(self, received: Received, settings: Settings, event: str, now: datetime) -> Allowance | None:
         """What the event may delete, its repetitions included; None if nothing counts that."""

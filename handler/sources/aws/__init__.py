@@ -1,2 +1,4 @@
-"""What AWS sends: records of SQS and SNS in `records`, events of EventBridge in `bus`, calls of CloudFormation in `stack`.
+"""What AWS sends, read into messages.
+
+Records of SQS and SNS in `records`, events of EventBridge in `bus`, calls of CloudFormation in `stack`.
 """

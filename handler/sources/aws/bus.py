@@ -1,7 +1,7 @@
 """Events of EventBridge: those of schedules, and lifecycle events, which are all others."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,20 +11,9 @@ from handler.model.request import Request
 from handler.sources import activation
 from handler.sources.parsing import message_of, read_json, valid
 from handler.sources.schema import SUBJECTS, read_request
+from handler.sources.surroundings import Surroundings
 
 SCHEDULED = "Scheduled Event"
-
-
-class Surroundings(NamedTuple):
-    """What a reader is given besides the event.
-
-    `scheduled` and `lifecycle` are the operator's requests, as JSON, for events that carry none: those of schedules,
-    and those of images that became active. If `answers_here`, CloudFormation may be answered at this machine.
-    """
-
-    scheduled: str = ""
-    lifecycle: str = ""
-    answers_here: bool = False
 
 
 class BusEvent(BaseModel):

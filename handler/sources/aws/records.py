@@ -18,6 +18,7 @@ from handler.model.request import Request
 from handler.sources.aws import bus, stack
 from handler.sources.parsing import message_of, read_json, shown, valid
 from handler.sources.schema import REQUEST_FIELDS, read_request
+from handler.sources.surroundings import Surroundings
 
 TESTS = ("autoscaling:TEST_NOTIFICATION", "s3:TestEvent")
 """The events that AWS sends once to try a new destination."""
@@ -70,14 +71,14 @@ def holds_stack_event(event: Mapping[str, Any]) -> bool:
     return stack.is_stack_event(_through_topic(event))
 
 
-def read_stack_event(event: Mapping[str, Any], given: bus.Surroundings) -> tuple[Message, ...]:
+def read_stack_event(event: Mapping[str, Any], given: Surroundings) -> tuple[Message, ...]:
     """Read the single message of a call of CloudFormation; raises UnknownEvent if it would be answered elsewhere."""
     message = _stack_message(_through_topic(event), given)
     # Nothing at all is asked for, so that not even the credentials need be right.
     return () if message.call and stack.is_never_created(message.call) else (message,)
 
 
-def stack_calls(event: object, given: bus.Surroundings) -> dict[str, StackCall]:
+def stack_calls(event: object, given: Surroundings) -> dict[str, StackCall]:
     """The calls of CloudFormation in an event: by the ids of the messages of a queue, or under an empty id.
 
     Raises UnknownEvent if the event is a call that would be answered elsewhere than at AWS.
@@ -99,7 +100,7 @@ def is_test(payload: Mapping[str, Any]) -> bool:
     return payload.get("Event") in TESTS and not REQUEST_FIELDS & payload.keys()
 
 
-def read_queue(event: Mapping[str, Any], given: bus.Surroundings) -> tuple[Message, ...]:
+def read_queue(event: Mapping[str, Any], given: Surroundings) -> tuple[Message, ...]:
     """Read the message of each record."""
     records = _records(event)
     # By the name of the queue, not by the group: in a standard queue, a group makes delivery fair but sets no order.
@@ -108,7 +109,7 @@ def read_queue(event: Mapping[str, Any], given: bus.Surroundings) -> tuple[Messa
     return tuple(message for message in messages if message)
 
 
-def read_topic(event: Mapping[str, Any], given: bus.Surroundings) -> tuple[Message, ...]:
+def read_topic(event: Mapping[str, Any], given: Surroundings) -> tuple[Message, ...]:
     """Read the notification of each record."""
     messages = (_message_in(partial(_topic_payload, record), given) for record in _records(event))
     return tuple(message for message in messages if message)
@@ -144,7 +145,7 @@ def _may_name(key: str, value: object) -> bool:
     return key in text or "\\u" in text
 
 
-def _queue_message(record: Mapping[str, Any], given: bus.Surroundings, *, is_fifo: bool) -> Message | None:
+def _queue_message(record: Mapping[str, Any], given: Surroundings, *, is_fifo: bool) -> Message | None:
     """Read one record; None if there is nothing to do for it."""
     message_id, attributes = record.get("messageId"), record.get("attributes")
     # SQS deletes every message that the answer does not name as failed. Without an id, this one could not be named.
@@ -171,7 +172,7 @@ def _topic_payload(record: Mapping[str, Any]) -> dict[str, Any]:
     return read_json(valid(TopicRecord, record).notification.message, "Sns.Message")
 
 
-def _message_in(read: Callable[[], dict[str, Any]], given: bus.Surroundings) -> Message | None:
+def _message_in(read: Callable[[], dict[str, Any]], given: Surroundings) -> Message | None:
     """Read what a record holds; None if it is a test of AWS, for which nothing is to be done."""
     try:
         payload = _unwrapped(read())
@@ -189,7 +190,7 @@ def _unwrapped(payload: dict[str, Any]) -> dict[str, Any]:
     return payload
 
 
-def _stack_message(payload: Mapping[str, Any], given: bus.Surroundings) -> Message:
+def _stack_message(payload: Mapping[str, Any], given: Surroundings) -> Message:
     call = stack.read_stack_call(payload, answers_here=given.answers_here)
     return stack.read_stack(payload, call)._replace(call=call)
 
@@ -213,6 +214,6 @@ def _through_topic(event: Mapping[str, Any]) -> Mapping[str, Any]:
     return payload if stack.is_stack_event(payload) else event
 
 
-def _request_in(payload: Mapping[str, Any], given: bus.Surroundings) -> Request:
+def _request_in(payload: Mapping[str, Any], given: Surroundings) -> Request:
     """The request in a body, which may be wrapped in an EventBridge event."""
     return bus.read_bus_event(payload, given) if bus.is_event(payload) else read_request(payload)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from handler import __main__ as shell
 from handler import app
-from handler.compose import warm
+from handler.compose import secret
 from tests.aws import KEYS
 from tests.chaos.doors.failures import Failures
 from tests.conftest import Context
@@ -173,13 +173,13 @@ def opened() -> Iterator[World]:
             # Nothing may leave this machine, whatever address an event names.
             walls = {"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1,localhost"}
             os.environ.update(cloud.env(server.url) | KEYS | aws | own | standing | walls)
-            warm.forget()
+            secret.forget()
             yield World(server, cloud, failures, Path(folder))
     finally:
         logging.getLogger("urllib3").setLevel(level)
         os.environ.clear()
         os.environ.update(before)
-        warm.forget()
+        secret.forget()
 
 
 @contextmanager
