@@ -367,11 +367,14 @@ variable "log_retention_days" {
 }
 
 locals {
+  # A provider may leave a 0 out of what it sends, and the function would go on: then it fails whatever comes.
+  mode = var.max_instance_num == 0 ? "paused" : var.mode
+
   # FunctionGraph takes 20 variables. Those that somebody may look for in the console are variables of their own, and
   # win over what stands in REAPER_SETTINGS. An empty one is left out. None of them is a secret.
   user_data = merge(
     {
-      REAPER_MODE             = var.mode
+      REAPER_MODE             = local.mode
       REAPER_AUTH             = "agency"
       REAPER_CLOUD            = local.cloud
       OS_REGION_NAME          = var.region_name
@@ -437,7 +440,7 @@ locals {
     handed-over      = { on = true, line = "event.handed_over", is = ">=", hours = 1 }
     published        = { on = true, line = "messages.published", is = ">=", hours = 1 }
     fault            = { on = true, line = "run.fault", is = ">=", hours = 1 }
-    unarmed-deletion = { on = var.mode != "delete", line = "image.deleted", is = ">=", hours = 1 }
+    unarmed-deletion = { on = local.mode != "delete", line = "image.deleted", is = ">=", hours = 1 }
     silent           = { on = local.expects_runs, line = "run.finished", is = "<", hours = 24 }
   } : name => alarm if alarm.on && var.alarm_user_name != "" }
 }
