@@ -52,5 +52,8 @@ def _check_end(case: Case, *, is_published: bool) -> None:
 def _has_had_its_way(case: Case) -> bool:
     """Whether there was time to publish, and nobody has said no."""
     has_time = case.ended.at + SECONDS < case.begun.at + case.invocation.seconds and not case.invocation.frozen
-    is_refused = any(one.status != 200 for one in case.requests if one.path.endswith("/publish"))
+    # Keys that were refused once are not tried again.
+    is_refused = any(
+        one.status == 401 or (one.path.endswith("/publish") and one.status != 200) for one in case.requests
+    )
     return has_time and not is_refused and all(one.whole for one in case.requests)
