@@ -203,7 +203,7 @@ class Environment:
         slow = float(response.headers.get(SLOW, 0))
         if isinstance(patience, int | float) and slow >= patience:
             self._time.pass_until(begun + patience)
-            connection.close()
+            # Not closed here: urllib3 takes a connection that is closed for a proxy that was never reached.
             message = "timed out"
             raise TimeoutError(message)
         self._time.pass_until(begun + slow)
