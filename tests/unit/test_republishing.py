@@ -6,8 +6,12 @@ from typing import Any
 import pytest
 
 from handler.compose import secret
+from handler.compose.ending import LAST_CALLS, reserve_for
+from handler.config.settings import Settings
+from handler.config.signing import Runtime
 from handler.engine.functiongraph.topic import MOST_BYTES
 from handler.errors import ImagesFailed, UnknownEvent
+from handler.model.message import Received, Waiting
 from tests.conftest import UNKNOWN_ID, Invoke
 from tests.fakecloud import FakeCloud, Server
 from tests.unit.there import There, kafka, there
@@ -216,6 +220,14 @@ def test_an_event_that_is_nested_too_deeply_to_be_written_fails(there: There) ->
     event = kafka(["x"]) | {"odd": deep}
     run = there(event, REAPER_FAILED_TO=there.cloud.add_topic())
     assert "nested too deeply" in str(run.error)
+
+
+def test_time_is_kept_back_for_it(cloud: FakeCloud, server: Server) -> None:
+    batch = Received(source="queue", messages=(), waiting=Waiting.BROKER)
+    given = cloud.env(server.url) | {"OS_REGION_NAME": "eu-de", "REAPER_AUTH": "keystone"}
+    there = Runtime(engine="functiongraph")
+    kept = Settings.from_env(given | {"REAPER_FAILED_TO": "urn:smn:eu-de:p:failures"}, runtime=there)
+    assert reserve_for(batch, kept) - reserve_for(batch, Settings.from_env(given, runtime=there)) == LAST_CALLS
 
 
 def test_what_can_no_longer_be_published_in_time_fails_the_batch(there: There) -> None:
