@@ -37,7 +37,7 @@ RAISED_BY: dict[str, tuple[type[Exception], str]] = {
     "timer-bad": (InvalidRequest, "dryrun: unknown field"),
     "kafka-bad": (ImagesFailed, "2 of 3 messages failed"),
     "unknown-apig": (UnknownEvent, "APIG"),
-    "unknown-rabbitmq": (UnknownEvent, "RABBITMQ"),
+    "unknown-rabbitmq": (UnknownEvent, "nobody has documented its form"),
     "unknown-obs": (UnknownEvent, "OBS"),
     "unknown-lts": (UnknownEvent, "LTS"),
     "unknown-dds": (UnknownEvent, "DDS"),
