@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from handler import app
+from handler.clock import Deadline
 from tests.conftest import Context
 from tests.fakecloud import FakeCloud, Server
 from tests.fakecloud.front import Front
@@ -30,6 +31,16 @@ def front(
 def test_an_image_whose_answer_is_cut_off_is_still_ours(cloud: FakeCloud) -> None:
     image = cloud.add_image("ci-1", size=7)
     cloud.fault("DELETE", f"{image}$", apply=True, cut=True)
+    (outcome,) = app.lambda_handler({"image_ids": [image]}, Context())["outcomes"]
+    assert (outcome["outcome"], outcome["name"]) == ("deleted", "ci-1")
+    assert "answer to its DELETE was lost" in outcome["detail"]
+
+
+@pytest.mark.usefixtures("front")
+def test_an_image_whose_answer_is_late_is_still_ours(cloud: FakeCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Deadline, "timeout", lambda _: (1.0, 0.2))
+    image = cloud.add_image("ci-1")
+    cloud.fault("DELETE", f"{image}$", apply=True, status=204, delay=0.5)
     (outcome,) = app.lambda_handler({"image_ids": [image]}, Context())["outcomes"]
     assert (outcome["outcome"], outcome["name"]) == ("deleted", "ci-1")
     assert "answer to its DELETE was lost" in outcome["detail"]
