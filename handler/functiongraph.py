@@ -12,6 +12,7 @@ from handler.compose.engines import functiongraph as engine
 from handler.compose.handover import HandedOver, handle_or_hand_over
 from handler.compose.invocation import read
 from handler.compose.republishing import publish_failed
+from handler.compose.warm import reporter
 from handler.errors import ImagesFailed
 from handler.model.masking import mask_loggers
 from handler.model.message import Waiting
@@ -22,7 +23,8 @@ def initializer(context: object) -> None:
 
     Raises InvalidSettings, so that a function that is set up wrongly does not even begin.
     """
-    engine.begin(context, os.environ)
+    _, settings = engine.begin(context, os.environ)
+    reporter(settings.service, settings.namespace)
 
 
 def handler(event: Any, context: object) -> dict[str, Any]:  # noqa: ANN401 (an event may be any JSON)

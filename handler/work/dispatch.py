@@ -8,13 +8,16 @@ from handler.errors import CloudError, Unavailable
 from handler.model.message import Message, Received, Rejected
 from handler.model.outcome import Objection, Outcome, Result
 from handler.model.request import DeletionRequest, Job, Request, SweepRequest, Target
-from handler.rules.safety import RULES_OF_ACTIVATION, UNFINISHED, Facts, judge
+from handler.rules.safety import RULES_OF_ACTIVATION, Facts, judge
 from handler.work.batches.rounds import Bundle, carry_out_in_turns
 from handler.work.handling import failed
 from handler.work.judgement import refused
 from handler.work.parallel import in_time
 from handler.work.run import Run
 from handler.work.sweeps import sweep
+
+NEVER_ACTIVE = frozenset({"deactivated", "deleted", "killed", "pending_delete"})
+"""The states of an image that does not become active by itself."""
 
 
 class Reach(NamedTuple):
@@ -124,7 +127,8 @@ def _unless_active(claimed: Target, run: Run) -> Outcome | None:
     if objection:
         return refused(image, Objection(objection.reason, f"not as the event says: {objection.detail}"))
     # Of an image that was only accepted, the event says no state: it may become active yet, or never.
-    if image.status in UNFINISHED:
-        return failed(image.id, Unavailable(f"the image is not active yet: status {image.status}"))
-    never = image.status != "active"
-    return refused(image, Objection("changed", f"the image is not active: status {image.status}")) if never else None
+    if image.status == "active":
+        return None
+    if image.status in NEVER_ACTIVE:
+        return refused(image, Objection("changed", f"the image is not active: status {image.status}"))
+    return failed(image.id, Unavailable(f"the image is not active yet: status {image.status}"))

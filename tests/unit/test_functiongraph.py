@@ -37,7 +37,7 @@ RAISED_BY: dict[str, tuple[type[Exception], str]] = {
     "timer-bad": (InvalidRequest, "dryrun: unknown field"),
     "kafka-bad": (ImagesFailed, "2 of 3 messages failed"),
     "unknown-apig": (UnknownEvent, "APIG"),
-    "unknown-rabbitmq": (UnknownEvent, "RABBITMQ"),
+    "unknown-rabbitmq": (UnknownEvent, "nobody has documented its form"),
     "unknown-obs": (UnknownEvent, "OBS"),
     "unknown-lts": (UnknownEvent, "LTS"),
     "unknown-dds": (UnknownEvent, "DDS"),
@@ -375,7 +375,7 @@ def test_a_trace_that_says_no_project_is_believed_only_of_an_image_of_ours(there
     assert not there.cloud.dead
 
 
-@pytest.mark.parametrize("status", ["queued", "saving"])
+@pytest.mark.parametrize("status", ["queued", "saving", "importing", "a state of tomorrow"])
 def test_a_trace_of_an_image_that_is_not_active_yet_fails_so_that_it_comes_again(there: There, status: str) -> None:
     seeded(there).cloud.images[CTS["cts"]["resource_id"]].status = status
     run = there(CTS, **ACTIVATED)
@@ -387,8 +387,9 @@ def test_a_trace_of_an_image_that_is_not_active_yet_fails_so_that_it_comes_again
     assert dead(there) == DELETED_BY["cts"]
 
 
-def test_a_trace_of_an_image_that_is_no_longer_active_deletes_nothing(there: There) -> None:
-    seeded(there).cloud.images[CTS["cts"]["resource_id"]].status = "killed"
+@pytest.mark.parametrize("status", ["killed", "deactivated", "pending_delete"])
+def test_a_trace_of_an_image_that_is_no_longer_active_deletes_nothing(there: There, status: str) -> None:
+    seeded(there).cloud.images[CTS["cts"]["resource_id"]].status = status
     run = there(CTS, **ACTIVATED)
     assert set(run.outcomes.values()) == {("refused", "changed")}
     assert not there.cloud.dead
@@ -402,6 +403,18 @@ def test_several_events_of_eventgrid_are_carried_out_together(there: There) -> N
     run = seeded(there)({"events": [EVENTGRID, EVENTGRID | {"data": CTS["cts"]}]}, **ACTIVATED)
     assert run.error is None
     assert dead(there) == DELETED_BY["cts"]
+
+
+@pytest.mark.parametrize("events", [None, [], {}, "x"], ids=repr)
+def test_no_events_of_eventgrid_are_turned_down(there: There, events: object) -> None:
+    assert "events: must be a list" in str(there({"events": events}, **ACTIVATED).error)
+
+
+def test_a_standing_request_for_another_project_than_the_traces_is_turned_down(there: There) -> None:
+    standing = json.dumps(json.loads(FAMILY) | {"project_id": OTHER})
+    run = seeded(there)(CTS, REAPER_LIFECYCLE_REQUEST=standing)
+    assert isinstance(run.error, InvalidRequest)
+    assert not there.cloud.dead
 
 
 @pytest.mark.parametrize("data", [None, "x", {}, {"bucket": "images"}, {"service_type": "IMS"}, [CTS["cts"]]], ids=str)

@@ -5,9 +5,15 @@ from typing import Any
 
 import pytest
 
+from handler.compose import secret
+from handler.compose.ending import LAST_CALLS, reserve_for
+from handler.config.settings import Settings
+from handler.config.signing import Runtime
 from handler.engine.functiongraph.topic import MOST_BYTES
 from handler.errors import ImagesFailed, UnknownEvent
-from tests.conftest import UNKNOWN_ID
+from handler.model.message import Received, Waiting
+from tests.conftest import UNKNOWN_ID, Invoke
+from tests.fakecloud import FakeCloud, Server
 from tests.unit.there import There, kafka, there
 
 __all__ = ["there"]
@@ -177,6 +183,51 @@ def test_a_topic_that_is_not_there_fails_the_batch(there: There) -> None:
     topic = there.cloud.add_topic()
     run = there(kafka(["x"]), REAPER_FAILED_TO=topic + "-not")
     assert "smn answered HTTP 404" in str(run.error)
+
+
+KEYSTONE = {"REAPER_AUTH": "keystone", "REAPER_MODE": "delete", "OS_REGION_NAME": ""}
+
+
+def test_with_a_token_it_is_published_where_the_catalogue_says(invoke_there_with: Invoke) -> None:
+    cloud = FakeCloud("otc")
+    cloud.catalog_with({"smn": "/smn"})
+    topic = cloud.add_topic()
+    with Server(cloud) as server:
+        environment = cloud.env(server.url) | KEYSTONE | {"REAPER_FAILED_TO": topic}
+        assert invoke_there_with(kafka(["x"]), environment).error is None
+        assert len(cloud.topics[topic]) == 1
+        cloud.more_services.clear()
+        secret.forget()
+        run = invoke_there_with(kafka(["x"]), environment)
+    assert "the catalogue offers no smn" in str(run.error)
+
+
+def test_no_token_goes_to_a_topic_where_it_can_be_read_on_its_way(invoke_there_with: Invoke) -> None:
+    cloud = FakeCloud("otc")
+    cloud.catalog_with({"smn": "/smn"})
+    with Server(cloud) as server:
+        edit = lambda body: json.loads(json.dumps(body).replace(f"{server.url}/smn", "http://smn.invalid"))  # noqa: E731
+        cloud.fault("POST", "/auth/tokens", status=None, edit=edit, times=None)
+        environment = cloud.env(server.url) | KEYSTONE | {"REAPER_FAILED_TO": cloud.add_topic()}
+        run = invoke_there_with(kafka(["x"]), environment)
+    assert "a token goes only to an https address" in str(run.error)
+
+
+def test_an_event_that_is_nested_too_deeply_to_be_written_fails(there: There) -> None:
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+    event = kafka(["x"]) | {"odd": deep}
+    run = there(event, REAPER_FAILED_TO=there.cloud.add_topic())
+    assert "nested too deeply" in str(run.error)
+
+
+def test_time_is_kept_back_for_it(cloud: FakeCloud, server: Server) -> None:
+    batch = Received(source="queue", messages=(), waiting=Waiting.BROKER)
+    given = cloud.env(server.url) | {"OS_REGION_NAME": "eu-de", "REAPER_AUTH": "keystone"}
+    there = Runtime(engine="functiongraph")
+    kept = Settings.from_env(given | {"REAPER_FAILED_TO": "urn:smn:eu-de:p:failures"}, runtime=there)
+    assert reserve_for(batch, kept) - reserve_for(batch, Settings.from_env(given, runtime=there)) == LAST_CALLS
 
 
 def test_what_can_no_longer_be_published_in_time_fails_the_batch(there: There) -> None:

@@ -144,6 +144,10 @@ def test_user_data_that_is_no_object_says_nothing(text: str) -> None:
     assert variables(RuntimeContext(), given, ["REAPER_MODE"]) == {"REAPER_MODE": "delete"}
 
 
+def test_what_somebody_else_keeps_in_the_user_data_may_be_anything() -> None:
+    assert variables(RuntimeContext(), {"RUNTIME_USERDATA": '{"THEIRS": 7}'}, ["REAPER_MODE"]) == {}
+
+
 @pytest.mark.parametrize("where", ["context", "user data"])
 def test_a_name_that_is_mistyped_is_refused_also_where_it_is_encrypted(there: There, where: str) -> None:
     data = {"REAPER_REQUIRE_TAGS": "x"}

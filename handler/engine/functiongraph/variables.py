@@ -23,7 +23,7 @@ def variables(context: object, environment: Mapping[str, str], known: Iterable[s
     given: dict[str, str] = {name: value for name, value in environment.items() if name != EVERYTHING}
     data = _user_data(environment.get(EVERYTHING, ""))
     # In one order, so that the same mistake is told in the same words.
-    for name in dict.fromkeys((*known, *data)):
+    for name in dict.fromkeys((*known, *filter(_is_ours, data))):
         if (value := _asked(context, name, data.get(name))) is None:
             continue
         if not isinstance(value, str):
@@ -31,6 +31,11 @@ def variables(context: object, environment: Mapping[str, str], known: Iterable[s
             raise InvalidSettings(message)
         given[name] = value
     return given
+
+
+def _is_ours(name: str) -> bool:
+    """Whether a name means us, be it mistyped; of all others, only the known ones do."""
+    return name.startswith("REAPER_")
 
 
 def _asked(context: object, name: str, otherwise: object) -> object:
