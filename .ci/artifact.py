@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """The surgery on what pip installed into the artifact, and the artifact's word for what it then holds.
 
-    artifact.py cut PACKAGE [--but NAME]   make every cut of the table but one
-    artifact.py record PACKAGE             write each distribution's RECORD anew
+    artifact.py cut PACKAGE --platform NAME [--but NAME]   make every cut of the table for a platform, but one
+    artifact.py record PACKAGE                             write each distribution's RECORD anew
+    artifact.py zip PACKAGE FILE                           write a zip, the same bytes for the same files
 
-A cut must earn its place: at least LEAST_SHARE of a cold start or LEAST_MEGABYTES, as `make bench` measures it.
+A cut must earn its place: at least LEAST_SHARE of a cold start or LEAST_MEGABYTES, as `make bench` measures it. A cut
+for one platform takes out what can do nothing there.
 """
 
 import argparse
@@ -14,12 +16,14 @@ import csv
 import hashlib
 import shutil
 import sys
+import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 LEAST_SHARE = 0.03
 LEAST_MEGABYTES = 0.5
+LAMBDA, FUNCTIONGRAPH = "lambda", "functiongraph"
 
 
 class Cut(NamedTuple):
@@ -39,6 +43,8 @@ class Cut(NamedTuple):
     """Modules in which a text, which stands there just once, is replaced by another."""
     distribution: str = ""
     """One that goes whole, with what it says of itself."""
+    platform: str = ""
+    """The only one that the cut is for; "" if it is for all."""
 
 
 CUTS = (
@@ -86,8 +92,53 @@ CUTS = (
         megabytes=1.5,
         removed=("keystoneauth1/tests",),
     ),
+    Cut(
+        name="snapshots",
+        why="The hook that AWS calls once it has restored a snapshot. FunctionGraph has snapshots for Java only.",
+        share=0.0,
+        megabytes=0.0,
+        distribution="snapshot_restore_py",
+        platform=FUNCTIONGRAPH,
+    ),
+    Cut(
+        name="signatures-of-aws",
+        why="They sign requests to the services of AWS, which nothing there calls.",
+        share=0.0,
+        megabytes=0.1,
+        distribution="requests_aws4auth",
+        platform=FUNCTIONGRAPH,
+    ),
+    Cut(
+        name="services-of-aws",
+        why="What Powertools knows of the events and the services of AWS. The rest of it only writes lines and parses.",
+        share=0.0,
+        megabytes=1.3,
+        removed=tuple(
+            f"aws_lambda_powertools/utilities/{name}"
+            for name in (
+                "auth_alpha",
+                "batch",
+                "circuit_breaker",
+                "data_classes",
+                "data_masking",
+                "feature_flags",
+                "idempotency",
+                "kafka",
+                "parameters",
+                "parser/envelopes",
+                "parser/models",
+                "streaming",
+                "validation",
+            )
+        ),
+        platform=FUNCTIONGRAPH,
+    ),
 )
 
+EARLIEST = (1980, 1, 1, 0, 0, 0)
+"""The earliest time that a zip can tell."""
+UNIX, READABLE = 3, 0o100644
+"""A file that everybody may read, as a zip of Unix tells it."""
 COMMANDS = "bin"
 """No cut of the table: pip writes into these scripts where the Python is that it ran under, a path of this machine."""
 
@@ -95,14 +146,22 @@ COMMANDS = "bin"
 def main(arguments: Sequence[str] | None = None) -> None:
     """Do what the command line asks for; the exit status says whether it was done whole."""
     options = _parser().parse_args(arguments)
-    if options.action == "cut":
-        for cut in CUTS:
-            if cut.name != options.but:
-                make(cut, options.package)
-        shutil.rmtree(options.package / COMMANDS, ignore_errors=True)
-    else:
-        for record in sorted(options.package.glob("*.dist-info/RECORD")):
-            write(record)
+    match options.action:
+        case "cut":
+            for cut in cuts_for(options.platform):
+                if cut.name != options.but:
+                    make(cut, options.package)
+            shutil.rmtree(options.package / COMMANDS, ignore_errors=True)
+        case "record":
+            for record in sorted(options.package.glob("*.dist-info/RECORD")):
+                write(record)
+        case _:
+            pack(options.package, options.file)
+
+
+def cuts_for(platform: str) -> list[Cut]:
+    """The cuts that are made for a platform, in their order."""
+    return [cut for cut in CUTS if cut.platform in {"", platform}]
 
 
 def make(cut: Cut, package: Path) -> None:
@@ -194,11 +253,27 @@ def _seal(content: bytes) -> tuple[str, int]:
     return f"sha256={digest.decode()}", len(content)
 
 
+def pack(package: Path, file: Path) -> None:
+    """Write a zip of the files of a package: sorted, and without anything that tells when, where and by whom."""
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for path in sorted((path for path in package.rglob("*") if not path.is_dir()), key=Path.as_posix):
+            # A link leads out of the zip, and FunctionGraph takes no name of a backup.
+            if path.is_symlink() or path.name.endswith("~"):
+                sys.exit(f"no zip for FunctionGraph can hold links, or names that end in '~': {path}")
+            entry = zipfile.ZipInfo(path.relative_to(package).as_posix(), EARLIEST)
+            entry.create_system, entry.external_attr = UNIX, READABLE << 16
+            archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("action", choices=("cut", "record"))
-    parser.add_argument("package", type=Path)
-    parser.add_argument("--but", choices=[cut.name for cut in CUTS], help="the cut that is not made")
+    actions = parser.add_subparsers(dest="action", required=True)
+    cut, record, zipped = (actions.add_parser(name) for name in ("cut", "record", "zip"))
+    for action in (cut, record, zipped):
+        action.add_argument("package", type=Path)
+    cut.add_argument("--platform", choices=(LAMBDA, FUNCTIONGRAPH), required=True)
+    cut.add_argument("--but", choices=[cut.name for cut in CUTS], help="the cut that is not made")
+    zipped.add_argument("file", type=Path)
     return parser
 
 

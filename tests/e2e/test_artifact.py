@@ -21,7 +21,7 @@ UNCHECKED_HASH = 1  # PEP 552
 COMPILED = sorted({PACKAGE, *(ROOT / f"build/{arch}-3.13/package" for arch in MACHINES if VERSION == "3.13")})
 """What this machine can compile: the functions of the template only if it has their Python."""
 SURGERY = runpy.run_path(str(ROOT / ".ci/artifact.py"))
-CUTS = SURGERY["CUTS"]
+CUTS = SURGERY["cuts_for"]("lambda")
 RECORDS = [f"{cut.distribution}-1.0.dist-info/RECORD" for cut in CUTS if cut.distribution]
 REPLACED = {name: old for cut in CUTS for name, old, _ in cut.replaced}
 TARGETS = [*RECORDS, *REPLACED, *(target for cut in CUTS for target in (*cut.emptied, *cut.removed))]
@@ -63,7 +63,7 @@ def distributions(package: Path) -> list[metadata.Distribution]:
 
 
 def cut(package: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / ".ci/artifact.py"), "cut", str(package)]
+    command = [sys.executable, str(ROOT / ".ci/artifact.py"), "cut", str(package), "--platform", "lambda"]
     return subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (our own command)
 
 
