@@ -63,7 +63,9 @@ def signing_from(given: Mapping[str, str], runtime: Runtime) -> Signing | None:
     problems += [*_other_projects(given, project_id, runtime), *_unusable(given)]
     if problems:
         raise InvalidSettings("; ".join(problems))
-    static = Keys(given.get(ACCESS_KEY, ""), given.get(SECRET_KEY, ""), given.get(TOKEN, ""))
+    static = Keys(
+        access_key=given.get(ACCESS_KEY, ""), secret_key=given.get(SECRET_KEY, ""), security_token=given.get(TOKEN, "")
+    )
     return Signing(
         keys=runtime.keys if auth == "agency" and runtime.keys else Held(static),
         project_id=project_id,

@@ -5,7 +5,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import pytest
@@ -103,6 +104,20 @@ def test_a_wrong_signature_is_turned_down_in_the_words_of_the_gateway(what: str,
     assert sentence in message
 
 
+def test_the_order_of_a_query_is_not_signed_and_its_spelling_is_neither(caller: Caller) -> None:
+    signed = Signer(OURS, DEMO, lambda _url: None)(
+        requests.Request("GET", f"{IMS}/v2/images?name=~a&limit=1").prepare()
+    )
+    for query, status in (
+        ("name=%7Ea&limit=1", 200),
+        ("limit=1&name=~a", 200),
+        ("name=~a", 401),
+        ("limit=1&name=b", 401),
+    ):
+        signed.url = f"{IMS}/v2/images?{query}"
+        assert caller.session.send(signed).status_code == status
+
+
 def test_what_is_not_signed_and_has_no_token_is_turned_down(caller: Caller) -> None:
     assert "X-Auth-Token not found" in said(caller.session.get(f"{IMS}/v2/images"))[2]
 
@@ -117,8 +132,10 @@ def test_temporary_keys_need_their_token_until_they_expire(cloud: FakeCloud, cal
 
 def test_more_than_five_failures_in_a_row_lock_a_key_for_five_minutes(cloud: FakeCloud, caller: Caller) -> None:
     wrong = Keys(KEY_ID, "guessed")
-    for keys in [*[wrong] * 5, OURS, *[wrong] * 6]:
-        caller.ask(f"{IMS}/v2/images", keys)
+    for keys in [*[wrong] * 5, OURS, *[wrong] * 5, OURS, *[wrong] * 5]:
+        answer = caller.ask(f"{IMS}/v2/images", keys)
+        assert (answer.status_code == 200) == (keys == OURS)
+    caller.ask(f"{IMS}/v2/images", wrong)
     assert "AK access failed to reach the limit,forbidden" in said(caller.ask(f"{IMS}/v2/images"))[2]
     until = cloud.keys.known[KEY_ID].locked_until
     assert until is not None
@@ -131,7 +148,10 @@ def test_a_signature_of_another_time_is_refused_with_either_code(
     minutes: int, cloud: FakeCloud, caller: Caller
 ) -> None:
     cloud.keys.ahead = timedelta(minutes=minutes)
-    assert said(caller.ask(f"{IMS}/v2/images"))[1] == "APIGW.0301"
+    refused = caller.ask(f"{IMS}/v2/images")
+    assert said(refused)[1] == "APIGW.0301"
+    off = parsedate_to_datetime(refused.headers["Date"]) - datetime.now(UTC)
+    assert round(off / timedelta(minutes=1)) == minutes
     cloud.keys.skew_code = "APIGW.0303"
     status, code, message = said(caller.ask(f"{IMS}/v2/images"))
     assert (status, code) == (401, "APIGW.0303")
@@ -154,6 +174,7 @@ def test_links_and_the_catalogue_name_the_hosts_that_were_asked(cloud: FakeCloud
         cloud.add_server()
     ecs = "https://ecs.eu-de.otc.t-systems.com"
     listed = caller.ask(f"{ecs}/v2.1/{DEMO}/servers/detail?limit=1").json()
+    assert listed["servers"][0]["links"][0]["href"].startswith(f"{ecs}/v2.1/{DEMO}/servers/")
     assert listed["servers_links"][0]["href"].startswith(f"{ecs}/v2.1/{DEMO}/servers/detail?")
     auth = {"identity": {"methods": ["token"], "token": {"id": cloud.env("", "v3token")["OS_TOKEN"]}}}
     scoped = {"auth": auth | {"scope": {"project": {"id": DEMO}}}}

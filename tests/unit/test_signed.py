@@ -2,7 +2,8 @@
 
 import threading
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 
@@ -233,6 +234,17 @@ def test_a_wrong_clock_is_told_as_such_and_no_key_is_blamed(
     assert set(function.reap(*images).outcomes.values()) == {("deleted", "")}
 
 
+@pytest.mark.parametrize(("ahead", "said"), [(20, "20 minutes behind"), (-16, "16 minutes ahead"), (14, ""), (-14, "")])
+def test_the_date_of_a_refusal_tells_a_wrong_clock_if_its_words_do_not(
+    ahead: int, said: str, cloud: FakeCloud, function: Signatory
+) -> None:
+    theirs = format_datetime(datetime.now(UTC) + timedelta(minutes=ahead), usegmt=True)
+    cloud.fault("GET", LIST_PATH, status=401, body="no", headers={"Date": theirs})
+    detail = function.reap(cloud.add_image()).answer["outcomes"][0]["detail"]
+    assert said in detail
+    assert ("clock" in detail) == bool(said)
+
+
 def test_a_clock_that_is_off_by_less_does_no_harm(cloud: FakeCloud, function: Signatory) -> None:
     cloud.keys.ahead = timedelta(minutes=14)
     image = cloud.add_image()
@@ -341,12 +353,12 @@ def test_a_question_that_fails_for_a_moment_is_asked_again(
     assert function.reap(image).outcomes == {image: ("deleted", "")}
 
 
-@pytest.mark.parametrize("body", [{}, {"images": [{"id": "x"}]}, {"images": 1}, "<p>hello</p>", ""])
-@pytest.mark.parametrize("status", [200, 202])
+@pytest.mark.parametrize("body", [{}, {"images": [{"id": "x"}]}, {"images": 1}, "<p>hello</p>", "", {"images": []}])
 def test_an_answer_that_does_not_tell_the_owner_deletes_nothing(
-    status: int, body: object, cloud: FakeCloud, function: Signatory
+    body: object, cloud: FakeCloud, function: Signatory
 ) -> None:
-    cloud.fault("GET", LIST_PATH, status=status, body=body, times=None)  # type: ignore[arg-type]  # any JSON
+    # A list without images is an answer, but not one that was only accepted.
+    cloud.fault("GET", LIST_PATH, status=202 if body == {"images": []} else 200, body=body, times=None)  # type: ignore[arg-type]  # any JSON
     image = cloud.add_image()
     assert function.reap(image).outcomes == {image: ("failed", "unexpected")}
 

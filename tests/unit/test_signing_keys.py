@@ -1,6 +1,8 @@
 """The keys of an identity that signs, by hand: rotation, rest, and the places of the regions."""
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
@@ -86,6 +88,17 @@ def test_without_others_the_same_are_not_tried_again_and_the_secret_is_read_in_e
     assert (len(hands.cloud.calls), hands.rotations) == (1, 2)
     hands.others = [signing(hands.right)]
     assert hands.run().image(hands.cloud.add_image()) is not None
+
+
+def test_sixteen_threads_that_are_refused_together_read_the_secret_once(hands: Hands) -> None:
+    run, image = hands.run(), hands.cloud.add_image()
+    assert run.image(image) is not None
+    together = threading.Barrier(16, timeout=10)
+    hands.cloud.fault("GET", f"{image}$", status=401, times=16, then=together.wait)
+    with ThreadPoolExecutor(16) as pool:
+        errors = [future.exception() for future in [pool.submit(run.image, image) for _ in range(16)]]
+    assert {type(error) for error in errors} == {CredentialsRefused}
+    assert hands.rotations == 1
 
 
 def test_rotated_keys_that_are_wrong_as_well_are_tried_once(hands: Hands) -> None:
@@ -242,9 +255,10 @@ def test_keys_and_signatures_are_scrubbed_from_texts(hands: Hands) -> None:
     run = hands.run()
     run.image(hands.cloud.add_image())
     call = hands.cloud.calls[-1]
-    said = f"{hands.right.access_key} {hands.right.secret_key} {call.headers['authorization']}"
+    made = call.headers["authorization"][-64:]
+    said = f"{hands.right.access_key} {hands.right.secret_key} {call.headers['authorization']}, not {made}"
     scrubbed = hands.identity.scrub(f'{{"told": "{said}"}}')
-    assert not any(part in scrubbed for part in (*hands.right[:2], call.headers["authorization"][-64:]))
+    assert not any(part in scrubbed for part in (*hands.right[:2], made))
     assert hands.right.secret_key not in repr((signing(hands.right), hands.right, hands.identity))
 
 

@@ -24,7 +24,12 @@ def places_of(signing: Signing) -> Catalogue:
     """The services of one project in one region."""
     domain = domain_of(signing)
     endpoints = (
-        Endpoint(service, signing.region, "public", url.format(domain=domain, project_id=signing.project_id))
+        Endpoint(
+            service=service,
+            region=signing.region,
+            interface="public",
+            url=url.format(domain=domain, project_id=signing.project_id),
+        )
         for service, url in _SERVICES.items()
     )
     return Catalogue(tuple(endpoints), region=signing.region)
