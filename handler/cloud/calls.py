@@ -9,12 +9,13 @@ from handler.cloud import payloads
 from handler.cloud.changes import Changes
 from handler.cloud.dialects import DIALECTS, Addresses, ImageApi, place_of
 from handler.cloud.fields import Record
+from handler.cloud.lists.first import FirstPage
 from handler.cloud.lists.ids import Ids
 from handler.cloud.lists.images import read_listed_image
 from handler.cloud.meanings import Meaning
 from handler.cloud.paging import OF_IMAGES, Reader, numbered_pages, pages, read_anew
 from handler.cloud.places.regions import COMPUTE, IMAGE, Region, regions_sharing
-from handler.cloud.transport import Dated, Transport
+from handler.cloud.transport import Transport
 from handler.errors import CredentialsRefused, ListChanged, Unavailable
 from handler.model.image import Image
 
@@ -135,7 +136,7 @@ class Cloud:
 
     def _listing(self, listed: Callable[[Reader], Iterable[Record]]) -> Listing:
         def reading() -> Listing:
-            first = _FirstPage(self._transport)
+            first = FirstPage(self._transport)
             items = tuple(listed(first))
             return Listing(items=items, asked_at=first.asked_at, date=first.date)
 
@@ -182,39 +183,21 @@ class Cloud:
         options, project_id = self._options, self._transport.project_id()
         # Glance answers 404 for an image of another project: with the wrong credentials, all would look already gone.
         if options.project_pin and project_id != options.project_pin:
-            message = f"the token is for project {project_id}, REAPER_PROJECT_ID says {options.project_pin}"
+            message = f"the credentials are for project {project_id}, REAPER_PROJECT_ID says {options.project_pin}"
             raise CredentialsRefused(message)
         catalogue, own = self._transport.catalogue(), (options.image_endpoint, options.compute_endpoint)
-        return Addresses(
+        found = Addresses(
             project_id=project_id,
             dialect=DIALECTS[options.image_api],
             image=place_of(catalogue, IMAGE, own[0], "REAPER_IMAGE_ENDPOINT"),
             compute=place_of(catalogue, COMPUTE, own[1], "REAPER_COMPUTE_ENDPOINT"),
             regions=regions_sharing(catalogue, project_id, *own),
         )
+        if found.image.url:
+            self._transport.confirm(found.one_private)
+        return found
 
     def _knows_gone(self, image_id: str) -> bool:
         """Whether the image is gone, as far as the address that deletes it tells where there is no image service."""
         addresses = self._addresses
         return addresses.dialect.tells_of_gone and self._transport.read(addresses.deletion(image_id)) is None
-
-
-class _FirstPage:
-    """Reads pages, and notes when the first of them was asked for: no list is younger than its first page."""
-
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
-        self._first: Dated | None = None
-
-    def read(self, url: str, params: Mapping[str, str] | None = None) -> Record | None:
-        dated = self._transport.read_dated(url, params)
-        self._first = self._first or dated
-        return dated.payload
-
-    @property
-    def asked_at(self) -> float:
-        return self._first.asked_at if self._first else self._transport.deadline.now()
-
-    @property
-    def date(self) -> datetime | None:
-        return self._first.date if self._first else None

@@ -25,14 +25,15 @@ class Dialect(NamedTuple):
     """What one image API is like. `{image}` and `{compute}` in its addresses are services, without version and project.
 
     `deletion` is the address for a DELETE. `lists` are addresses with their parameters, which together list every image
-    of the project. `keyed_images` is the address of images whose tags have a key and a value, if the API has such tags.
-    `deletes_later` says that a 204 means "task delivered", and not that the image is gone. `tells_of_gone` says that a
-    GET of `deletion` shows whether an image is gone, even without an image service.
-    `is_discarded` says that the cloud's documentation calls the API discarded.
+    of the project; `private` asks the first of them for private images. `keyed_images` is the address of images whose
+    tags have a key and a value, if the API has such tags. `deletes_later` says that a 204 means "task delivered", and
+    not that the image is gone. `tells_of_gone` says that a GET of `deletion` shows whether an image is gone, even
+    without an image service. `is_discarded` says that the cloud's documentation calls the API discarded.
     """
 
     deletion: str
     lists: tuple[tuple[str, Mapping[str, str]], ...] = _GLANCE_LISTS
+    private: str = "visibility=private"
     keyed_images: str = ""
     deletes_later: bool = True
     deletes_backups: bool = False
@@ -46,6 +47,7 @@ DIALECTS: Mapping[ImageApi, Dialect] = {
     "ims": Dialect(
         deletion=_GLANCE + "/{image_id}",
         lists=(("{image}/v2/cloudimages", {}),),
+        private="__imagetype=private",
         keyed_images="{image}/v2/{project_id}/images",
         deletes_backups=True,
     ),
@@ -107,6 +109,11 @@ class Addresses(NamedTuple):
     def lists(self) -> Iterator[tuple[str, Mapping[str, str]]]:
         """The lists that together hold every image, each as an address and its parameters."""
         return ((self._filled(address), wanted) for address, wanted in self.dialect.lists)
+
+    @property
+    def one_private(self) -> str:
+        """A list of one private image, to see whose it is. Raises Unexpected without an image service."""
+        return f"{self._filled(self.dialect.lists[0][0])}?{self.dialect.private}&limit=1"
 
     def deletion(self, image_id: str) -> str:
         """The address that deletes an image. Raises Unexpected without the service that does it."""

@@ -58,6 +58,10 @@ class Transport:
         """Every service that we may use."""
         return self.persist(lambda: self._identity.catalogue(self.deadline))
 
+    def confirm(self, listing: str) -> None:
+        """Return if what we may delete is our project's, as a list of one private image tells."""
+        self.persist(lambda: self._identity.confirm(listing, self.deadline))
+
     def read(self, url: str, params: Mapping[str, str] | None = None) -> Record | None:
         """GET a JSON object; None if the cloud says that the image does not exist."""
         return self.read_dated(url, params).payload

@@ -48,6 +48,9 @@ class Guest:
     def auth(self, _deadline: Deadline) -> AuthBase:
         return Badge(self._word)
 
+    def confirm(self, _listing: str, _deadline: Deadline) -> None:
+        pass
+
     def scrub(self, text: str) -> str:
         return self._secrets.scrub(text)
 

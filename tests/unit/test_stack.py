@@ -219,7 +219,7 @@ def test_wrong_settings_fail_and_are_named(call: Call, cloud: FakeCloud, kind: s
     ("settings", "words"),
     [
         ({"OS_PASSWORD": "wr0ng-passw0rd"}, "CredentialsRefused: "),
-        ({"REAPER_PROJECT_ID": OTHER}, "CredentialsRefused: the token is for project"),
+        ({"REAPER_PROJECT_ID": OTHER}, "CredentialsRefused: the credentials are for project"),
         ({"OS_AUTH_URL": "http://127.0.0.1:1/v3"}, "Unreachable: "),
         ({"REAPER_MODE": "paused"}, "Paused: "),
     ],

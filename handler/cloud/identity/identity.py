@@ -33,6 +33,12 @@ class Identity(Protocol):
     def auth(self, deadline: Deadline) -> AuthBase:
         """The proof of who we are, for one request."""
 
+    def confirm(self, listing: str, deadline: Deadline) -> None:
+        """Return if what we may delete is our project's; raises CredentialsRefused.
+
+        `listing` is the address of a list of one private image, for who has no other proof.
+        """
+
     def scrub(self, text: str) -> str:
         """The text without secrets, even if it is JSON or HTML."""
 
@@ -52,11 +58,11 @@ class Home:
     def admit(self, project_id: str, region: str | None) -> None:
         """Return if a token is for this project and region; the first one decides. Raises CredentialsRefused."""
         if self._pin not in {"", project_id}:
-            self._refuse(f"the token is for project {project_id}, REAPER_PROJECT_ID says {self._pin}")
+            self._refuse(f"the credentials are for project {project_id}, REAPER_PROJECT_ID says {self._pin}")
         with self._lock:
             first = self._first = self._first or (project_id, region)
         if project_id != first[0]:
-            self._refuse(f"the token is for project {project_id}, the first one was for {first[0]}")
+            self._refuse(f"the credentials are for project {project_id}, the first ones were for {first[0]}")
         if region != first[1]:
             self._refuse(f"OS_REGION_NAME is {region or 'empty'}, at first it was {first[1] or 'empty'}")
 

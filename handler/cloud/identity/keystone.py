@@ -46,7 +46,6 @@ KEYSTONE_ERRORS: tuple[tuple[type[Exception], type[CloudError]], ...] = (
     (keystone.ClientException, Unexpected),
 )
 """Our error for each error of keystoneauth1; the first class that fits decides."""
-LONGEST_RETRY_AFTER = 1e9
 
 
 class Login(NamedTuple):
@@ -112,6 +111,9 @@ class KeystoneIdentity:
         check = allow if self._plaintext else partial(check_confidential, lambda: self.catalogue(deadline))
         return TokenAuth(token, lambda refused: str(self.renew(refused, deadline).auth_token), deadline, check)
 
+    def confirm(self, _listing: str, _deadline: Deadline) -> None:
+        """Return at once: a token names its project."""
+
     def scrub(self, text: str) -> str:
         """The text without passwords, secrets and tokens, those in addresses included."""
         return masked(self._secrets.scrub(text))
@@ -153,8 +155,7 @@ class KeystoneIdentity:
         try:
             return self._authenticate(deadline)
         except CredentialsRefused:
-            rotated = self._rotate()
-            if rotated is None:
+            if (rotated := self._rotate()) is None:
                 raise
             self._login = rotated
             # Before they are used: what is said about them must not show them.
@@ -190,12 +191,11 @@ class KeystoneIdentity:
         why = checked_with(self._session, self._login.plugin.auth_url) if isinstance(error, keystone.SSLError) else ""
         message = self.scrub(f"Keystone: {error}{why}")
         # Read by us: keystoneauth1 does not know the flat errors of IAM, and loses what they say.
-        response = getattr(error, "response", None)
-        if response is not None:
+        if (response := getattr(error, "response", None)) is not None:
             body = response.content.decode(errors="replace")
             message = f"Keystone answered {read_answer(response.status_code, body, response.headers, self.scrub)}"
         # A number of 400 digits is too long for a float.
-        seconds = min(getattr(error, "retry_after", 0), LONGEST_RETRY_AFTER)
+        seconds = min(getattr(error, "retry_after", 0), 1e9)
         return ours(message, retry_after=seconds or None)
 
 

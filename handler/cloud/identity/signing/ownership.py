@@ -1,0 +1,39 @@
+"""Whose images keys list: nothing else proves that they belong to the project that the settings name.
+
+A token names its project. Keys do not, and to those of another project every image of ours looks already gone.
+"""
+
+from collections.abc import Callable
+
+import requests
+from requests import exceptions as wire
+from requests.auth import AuthBase
+from urllib3.exceptions import HTTPError
+
+from handler.clock import Deadline
+from handler.cloud.asking.failures import error_of, error_of_wire
+from handler.cloud.fields import objects, read_body, text
+from handler.cloud.meanings import read_answer
+from handler.errors import Unexpected
+
+
+def owner_in(
+    session: requests.Session, listing: str, auth: AuthBase, deadline: Deadline, scrub: Callable[[str], str]
+) -> str | None:
+    """The owner of the first private image in a list, None if there is none in it. May raise CloudError."""
+    timeout = deadline.timeout()
+    try:
+        # Whatever fence the thread has: what permits another request is no permit for this one.
+        with deadline.fence.around():
+            response = session.get(listing, auth=auth, timeout=timeout, allow_redirects=False)
+    except (wire.RequestException, HTTPError) as exc:
+        raise error_of_wire(exc, scrub, session) from exc
+    answer = read_answer(response.status_code, response.content.decode(errors="replace"), response.headers, scrub)
+    if error := error_of("GET", response, answer):
+        # Not paced: nobody who waits for a slot hears of it.
+        raise type(error)(str(error), retry_after=error.retry_after)
+    if response.status_code != requests.codes.ok:
+        message = f"GET answered {answer}"
+        raise Unexpected(message)
+    images = objects(read_body(response.content), "images")
+    return text(images[0], "owner") if images else None

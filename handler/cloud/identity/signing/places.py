@@ -1,0 +1,37 @@
+"""Where the services of Open Telekom Cloud and Huawei Cloud are: whoever signs requests has no catalogue of a token.
+
+Sources: "Regions and Endpoints" of Open Telekom Cloud; the regions in Huawei Cloud's Python SDK.
+"""
+
+from collections.abc import Mapping
+
+from handler.cloud.identity.signing.access import Signing
+from handler.cloud.places.catalogue import Catalogue, Endpoint
+
+_SERVICES: Mapping[str, str] = {
+    "image": "https://ims.{domain}",
+    "compute": "https://ecs.{domain}/v2.1/{project_id}",
+    "volumev3": "https://evs.{domain}/v3/{project_id}",
+    "as": "https://as.{domain}/autoscaling-api/v1/{project_id}",
+    "smn": "https://smn.{domain}",
+}
+"""The services, by their type in a catalogue."""
+_SWISS = ("eu-ch2",)
+"""The regions of Swiss OTC, whose hosts stand under a domain of their own."""
+
+
+def places_of(signing: Signing) -> Catalogue:
+    """The services of one project in one region."""
+    domain = domain_of(signing)
+    endpoints = (
+        Endpoint(service, signing.region, "public", url.format(domain=domain, project_id=signing.project_id))
+        for service, url in _SERVICES.items()
+    )
+    return Catalogue(tuple(endpoints), region=signing.region)
+
+
+def domain_of(signing: Signing) -> str:
+    """What the names of a region's hosts end in."""
+    if signing.cloud == "huawei":
+        return f"{signing.region}.myhuaweicloud.com"
+    return f"{signing.region}.{'sc.' if signing.region in _SWISS else ''}otc.t-systems.com"
