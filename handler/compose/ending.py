@@ -9,7 +9,7 @@ from handler.compose.warm import drop_access
 from handler.config.settings import Settings
 from handler.engine.ports import Allowance
 from handler.errors import CloudError, DeadlineReached
-from handler.model.message import Received
+from handler.model.message import Received, Waiting
 from handler.report.reporter import Reporter
 from handler.work.parallel import in_time
 from handler.work.run import Progress
@@ -19,7 +19,7 @@ STACK_RESERVE = 10.0
 PUTTING_OFF = 1.5
 """Seconds kept back to put messages off, which takes no longer, beside those for the log and the answer."""
 LAST_CALLS = 4.0
-"""Seconds kept back to tell the state table and the queue of failures how an event has ended."""
+"""Seconds kept back to tell the state table, and the queue or topic of failures, how an event has ended."""
 
 
 class Context(Protocol):
@@ -41,7 +41,8 @@ def reserve_for(received: Received, settings: Settings) -> float:
     reserve = STACK_RESERVE if any(message.call for message in received.messages) else RESERVE
     if any(message.receipt for message in received.messages):
         reserve += PUTTING_OFF
-    if received.may_come_again and (settings.state_table or settings.failed_to):
+    is_told_elsewhere = received.may_come_again or received.waiting is Waiting.BROKER
+    if is_told_elsewhere and (settings.state_table or settings.failed_to):
         reserve += LAST_CALLS
     return reserve
 

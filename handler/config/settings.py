@@ -1,7 +1,6 @@
 """The settings: the one place that reads the environment, and refuses what it does not understand."""
 
 import os
-import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
@@ -14,6 +13,8 @@ from pydantic import (
     Field,
     InstanceOf,
     ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
     model_validator,
 )
 
@@ -22,8 +23,11 @@ from handler.cloud.identity.credentials import Credentials, Url
 from handler.cloud.identity.signing.access import CloudName, Signing
 from handler.cloud.identity.spellings import complete
 from handler.cloud.places.plaintext import check_addresses
+from handler.config.engines import FAILED_TO, check_engine, is_topic
 from handler.config.secret import SECRET, ReadSecret, with_secret
+from handler.config.several import names, with_several
 from handler.config.signing import Auth, Runtime, signing_from
+from handler.config.values import Flag, parse_budget, words
 from handler.engine.aws.access import ENDPOINTS, TABLE_NAME, AwsAccess, access_from, check_queue
 from handler.errors import InvalidRequest, InvalidSettings
 from handler.model.image import Also
@@ -33,23 +37,7 @@ from handler.sources import activation
 from handler.sources.parsing import read_json
 from handler.sources.schema import read_request
 
-Flag = Annotated[bool, BeforeValidator(lambda text: {"true": True, "false": False}.get(text, text)), Field(strict=True)]
-LARGEST_BUDGET = 1_000_000
-SHORTEST_WINDOW = timedelta(hours=1)
 _ALLOW_PLAINTEXT = "REAPER_ALLOW_PLAINTEXT"
-
-
-def parse_budget(text: str) -> tuple[int, timedelta]:
-    """Read a number of deletions and the window in which they may be made, such as `200/1d`; else raises ValueError."""
-    match = re.fullmatch(r"([0-9]{1,7})/(.+)", text)
-    if match is None or int(match[1]) > LARGEST_BUDGET:
-        message = f"must be a number from 0 to {LARGEST_BUDGET} and a window, such as 200/1d"
-        raise ValueError(message)
-    window = parse_age(match[2])
-    if window < SHORTEST_WINDOW:
-        message = "the window must be at least 1h"
-        raise ValueError(message)
-    return int(match[1]), window
 
 
 def is_in_lambda(environment: Mapping[str, str] | None = None) -> bool:
@@ -58,9 +46,9 @@ def is_in_lambda(environment: Mapping[str, str] | None = None) -> bool:
     return any(source.get(name) for name in ("AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_RUNTIME_API"))
 
 
-def _split(text: object) -> object:
-    """The words of a list with commas."""
-    return frozenset(word.strip() for word in text.split(",")) if isinstance(text, str) else text
+def _topic_or(text: str, address: ValidatorFunctionWrapHandler) -> Any:  # noqa: ANN401 (the signature of pydantic)
+    """The name of a topic as it is; anything else must be an address."""
+    return text if is_topic(text) else address(text)
 
 
 SERVICE = "image-reaper"
@@ -85,7 +73,7 @@ class Settings(BaseModel):
     image_endpoint: Url = Field("", alias="REAPER_IMAGE_ENDPOINT")
     compute_endpoint: Url = Field("", alias="REAPER_COMPUTE_ENDPOINT")
     in_use_check: Literal["on", "off"] = Field("on", alias="REAPER_IN_USE_CHECK")
-    in_use_also: Annotated[frozenset[Also], BeforeValidator(_split)] = Field(frozenset(), alias="REAPER_IN_USE_ALSO")
+    in_use_also: Annotated[frozenset[Also], BeforeValidator(words)] = Field(frozenset(), alias="REAPER_IN_USE_ALSO")
     min_age: Annotated[timedelta, BeforeValidator(parse_age)] = Field(timedelta(0), alias="REAPER_MIN_AGE")
     # No space at its ends: such a tag would match none, and so keep no image.
     keep_tag: str = Field("keep", alias="REAPER_KEEP_TAG", pattern=r"^\S(.*\S)?$")
@@ -103,7 +91,7 @@ class Settings(BaseModel):
     budget: Annotated[tuple[int, timedelta] | None, BeforeValidator(parse_budget)] = Field(None, alias="REAPER_BUDGET")
     state_table: str = Field("", alias="REAPER_STATE_TABLE", pattern=TABLE_NAME)
     fanout_queue_url: Annotated[Url, AfterValidator(check_queue)] = Field("", alias="REAPER_FANOUT_QUEUE_URL")
-    failed_to: Annotated[Url, AfterValidator(check_queue)] = Field("", alias="REAPER_FAILED_TO")
+    failed_to: Annotated[Url, AfterValidator(check_queue), WrapValidator(_topic_or)] = Field("", alias=FAILED_TO)
     complete_lifecycle_action: Literal["on", "off"] = Field("off", alias="REAPER_COMPLETE_LIFECYCLE_ACTION")
     service: str = Field(SERVICE, alias="POWERTOOLS_SERVICE_NAME")
     namespace: str = Field(NAMESPACE, alias="POWERTOOLS_METRICS_NAMESPACE")
@@ -122,15 +110,15 @@ class Settings(BaseModel):
         """
         source = os.environ if environment is None else environment
         # An empty variable counts as not set: the template sets them all, also for parameters that are left empty.
-        given = {name: value for name, value in source.items() if value}
+        given = with_several({name: value for name, value in source.items() if value}, cls.names())
+        check_engine(given, runtime)
         ours = {name: value for name, value in given.items() if name.startswith("REAPER_") or name in _POWERTOOLS}
         # Before the secret is read: it would come from there.
-        allowed = given.get(_ALLOW_PLAINTEXT) == "on"
-        check_addresses(given, _ADDRESSES, allowed=allowed)
+        _check_addresses(given)
         access = access_from(given)
         if name := given.get(SECRET):
             given = with_secret(given, name, access, read)
-            check_addresses(given, _ADDRESSES, allowed=allowed)
+            _check_addresses(given)
         if "OS_CLOUD" in given:
             message = (
                 "OS_CLOUD: clouds.yaml is read from a shell only (python -m handler): set the OS_* variables instead"
@@ -147,6 +135,11 @@ class Settings(BaseModel):
         except ValidationError as exc:
             problems = "; ".join(_wrong_variable(error) for error in exc.errors(include_url=False, include_input=False))
             raise InvalidSettings(problems) from None
+
+    @classmethod
+    def names(cls) -> frozenset[str]:
+        """The names of all variables that a run may be given."""
+        return names({field.alias for field in cls.model_fields.values() if field.alias})
 
     @model_validator(mode="after")
     def _in_use_check_is_on(self) -> Self:
@@ -183,6 +176,11 @@ class Settings(BaseModel):
         )
 
 
+def _check_addresses(given: Mapping[str, str]) -> None:
+    addresses = {name: value for name, value in given.items() if not is_topic(value)}
+    check_addresses(addresses, _ADDRESSES, allowed=given.get(_ALLOW_PLAINTEXT) == "on")
+
+
 def _check_standing_requests(given: Mapping[str, str]) -> None:
     """Refuse to start with a standing request that could never be carried out."""
     for name, check in _STANDING_REQUESTS.items():
@@ -196,7 +194,7 @@ def _check_standing_requests(given: Mapping[str, str]) -> None:
 
 _ADDRESSES = (
     *("OS_AUTH_URL", "REAPER_IMAGE_ENDPOINT", "REAPER_COMPUTE_ENDPOINT"),
-    *("REAPER_FANOUT_QUEUE_URL", "REAPER_FAILED_TO"),
+    *("REAPER_FANOUT_QUEUE_URL", FAILED_TO),
     *("AWS_CONTAINER_CREDENTIALS_FULL_URI", *ENDPOINTS.values()),
 )
 _STANDING_REQUESTS: Mapping[str, Callable[[str], object]] = {

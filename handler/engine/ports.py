@@ -24,6 +24,8 @@ HandOver = Callable[[object, Mapping[str, Any]], str]
 
 Returns why it was not sent, or an empty string. Raises nothing.
 """
+TOO_LARGE = "the event is larger than a message may be"
+"""Why an event was not sent, if a smaller one might be."""
 
 Enqueue = Callable[[Sequence[Mapping[str, Any]], Mapping[str, Any]], list[str]]
 """Sends images, as a request names them, with the fields that all their requests share, to a queue of workers.

@@ -16,6 +16,7 @@ import pytest
 from handler.cloud.identity.credentials import Credentials
 from handler.cloud.identity.spellings import TODAY
 from handler.config.settings import Settings
+from handler.config.several import SETTINGS
 from handler.config.signing import ACCESS_KEY, PROJECT, SECRET_KEY, TOKEN
 from handler.errors import CloudError
 from handler.report.reporter import METRICS
@@ -103,7 +104,7 @@ def metrics() -> set[str]:
 
 
 def aliases() -> set[str]:
-    return {field.alias for field in Settings.model_fields.values() if field.alias}
+    return {SETTINGS} | {field.alias for field in Settings.model_fields.values() if field.alias}
 
 
 def credentials() -> set[str]:

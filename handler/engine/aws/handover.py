@@ -6,6 +6,7 @@ from typing import Any
 from handler.clock import Deadline
 from handler.engine.aws.access import AwsAccess
 from handler.engine.aws.fanout import TOO_LARGE, send
+from handler.engine.shortened import without_images
 
 
 def hand_over(event: object, answer: Mapping[str, Any], queue_url: str, access: AwsAccess, deadline: Deadline) -> str:
@@ -16,7 +17,7 @@ def hand_over(event: object, answer: Mapping[str, Any], queue_url: str, access: 
     Source: AWS Lambda developer guide, "Retaining records of asynchronous invocations".
     """
     problem = ""
-    for told in (answer, _without_images(answer)):
+    for told in (answer, without_images(answer)):
         try:
             (problem,) = send([{"requestPayload": event, "responsePayload": told}], queue_url, access, deadline)
         except RecursionError:
@@ -24,13 +25,3 @@ def hand_over(event: object, answer: Mapping[str, Any], queue_url: str, access: 
         if problem != TOO_LARGE:
             break
     return problem
-
-
-def _without_images(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """The report without what grows with the number of images, which the log holds as well."""
-    kept = {key: value for key, value in answer.items() if key not in {"plan", "plans"}}
-    in_log = {
-        "outcomes_in_log": len(answer["outcomes"]) + answer.get("outcomes_in_log", 0),
-        "plans_in_log": len(answer.get("plans", ())) + ("plan" in answer) + answer.get("plans_in_log", 0),
-    }
-    return kept | {"outcomes": []} | {name: count for name, count in in_log.items() if count}

@@ -1,0 +1,101 @@
+"""What FunctionGraph gives a run: its settings, the keys of the function's agency, and a topic for what has failed.
+
+Nothing counts what all invocations do together here, and there are no workers: what would need that is refused when
+the settings are read.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cache, partial
+
+from handler.clock import Deadline
+from handler.cloud.identity.credentials import Credentials
+from handler.cloud.identity.keystone import Login
+from handler.cloud.identity.signing.access import Keys
+from handler.cloud.places.plaintext import check_confidential
+from handler.compose.warm import access_to_cloud
+from handler.config.settings import Settings
+from handler.config.signing import Runtime
+from handler.engine.functiongraph import topic
+from handler.engine.functiongraph.context import Agency, Call, project_of
+from handler.engine.functiongraph.variables import variables
+from handler.engine.ports import Allowance, Enqueue, HandOver, Postpone, Spend
+from handler.errors import Unexpected
+from handler.model.message import Received
+from handler.sources import shapes
+
+SHAPES = shapes.FUNCTIONGRAPH
+SMN = ("smn",)
+"""What the catalogue calls Simple Message Notification."""
+
+
+def begin(context: object, environment: Mapping[str, str]) -> tuple[Call, Settings]:
+    """Begin a call: the time that it has, and its settings; raises InvalidSettings."""
+    # The clock first, since it begins to run here.
+    call = Call(context, environment)
+    _agency().enter(context)
+    given = variables(context, environment, sorted(Settings.names()))
+    runtime = Runtime(engine="functiongraph", project_id=project_of(context, environment), keys=_keys)
+    return call, Settings.from_env(given, runtime=runtime)
+
+
+@cache
+def _agency() -> Agency:
+    """The agency of the function: one, so that the connections and the identity of the last call are used again."""
+    return Agency()
+
+
+def _keys() -> Keys:
+    return Keys(*_agency().keys())
+
+
+def rotated(_refused: Credentials) -> Login | None:
+    """Nothing: there is no secret that could be read again."""
+
+
+def allowance(_received: Received, _settings: Settings, _event: str, _now: datetime) -> Allowance | None:
+    """Nothing: an event's deletions are counted within one call alone."""
+
+
+def spend(_settings: Settings, _project_id: str, _now: datetime, _allowed: Allowance | None) -> Spend:
+    """A function that lets every deletion be made: there is no budget."""
+
+    def take(_image_id: str) -> None:
+        pass
+
+    return take
+
+
+def enqueue(_settings: Settings, _deadline: Deadline) -> Enqueue | None:
+    """Nothing: there are no workers."""
+
+
+def hand_over(settings: Settings, deadline: Deadline) -> HandOver | None:
+    """A function that publishes an event, if there is a topic for that."""
+    urn = settings.failed_to
+    desk = partial(_desk, settings, deadline)
+    return partial(topic.hand_over, topic=urn, desk=desk, deadline=deadline) if urn else None
+
+
+def _desk(settings: Settings, deadline: Deadline) -> topic.Desk:
+    """Where SMN is, and who we are there; may raise CloudError."""
+    session, identity = access_to_cloud(settings, rotated)
+    catalogue = identity.catalogue(deadline)
+    found = catalogue.addresses(SMN, catalogue.region)
+    if not found:
+        raise Unexpected(catalogue.why_missing(SMN, catalogue.region))
+    address = found[0].url
+    if settings.allow_plaintext != "on":
+        check_confidential(lambda: catalogue, address)
+    return topic.Desk(
+        address=address,
+        project_id=identity.project_id(deadline),
+        auth=identity.auth(deadline),
+        scrub=identity.scrub,
+        verify=session.verify,
+    )
+
+
+def postpone(_settings: Settings) -> Postpone:
+    """A function that is never asked: no message here has a receipt."""
+    return lambda found: ["nothing here hides messages"] * len(found)

@@ -1,0 +1,31 @@
+"""How the values of settings are read, where a text stands for something else."""
+
+import re
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+from handler.model.request import parse_age
+
+LARGEST_BUDGET = 1_000_000
+SHORTEST_WINDOW = timedelta(hours=1)
+Flag = Annotated[bool, BeforeValidator(lambda text: {"true": True, "false": False}.get(text, text)), Field(strict=True)]
+
+
+def parse_budget(text: str) -> tuple[int, timedelta]:
+    """Read a number of deletions and the window in which they may be made, such as `200/1d`; else raises ValueError."""
+    match = re.fullmatch(r"([0-9]{1,7})/(.+)", text)
+    if match is None or int(match[1]) > LARGEST_BUDGET:
+        message = f"must be a number from 0 to {LARGEST_BUDGET} and a window, such as 200/1d"
+        raise ValueError(message)
+    window = parse_age(match[2])
+    if window < SHORTEST_WINDOW:
+        message = "the window must be at least 1h"
+        raise ValueError(message)
+    return int(match[1]), window
+
+
+def words(text: object) -> object:
+    """The words of a list with commas."""
+    return frozenset(word.strip() for word in text.split(",")) if isinstance(text, str) else text

@@ -1,0 +1,110 @@
+"""FunctionGraph's context, which differs from runtime to runtime: any method may be missing, raise, or be wrong.
+
+Two runtimes are known to tell the remaining time wrongly: the mock of Open Telekom Cloud raises TypeError where the
+time-out is a text, and YuanRong takes milliseconds from a number of seconds: with a time-out of 30 seconds, it says at
+once that 30 milliseconds are left.
+
+Sources: FunctionGraph developer guide, "Context methods"; opentelekomcloud-community,
+otc-functiongraph-python-runtime; openyuanrong, runtime.
+"""
+
+import re
+import uuid
+from collections.abc import Callable, Mapping
+
+from handler.clock import uptime
+from handler.errors import CredentialsRefused, InvalidSettings
+
+FAULTS = (ArithmeticError, AssertionError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError)
+"""What a method of the context may raise."""
+SHORTEST = 3.0
+"""Seconds that a function has if nobody says how many: the least that FunctionGraph allows."""
+LONGEST = 259_200.0
+"""Seconds, the most that it allows."""
+_KEY = re.compile(r"[\x21-\x7e]+")
+_TRIES = 3
+
+
+def told(context: object, method: str, *arguments: object) -> object:
+    """What a method of the context says; None if there is no such method, or it fails."""
+    try:
+        return getattr(context, method)(*arguments)
+    except FAULTS:
+        return None
+
+
+def project_of(context: object, environment: Mapping[str, str]) -> str:
+    """The project that the function runs in, empty if nobody says one; raises InvalidSettings if there are two."""
+    said = told(context, "getProjectID")
+    found = {name for name in (environment.get("RUNTIME_PROJECT_ID"), said) if isinstance(name, str) and name}
+    if len(found) > 1:
+        message = f"RUNTIME_PROJECT_ID: the runtime names two projects, {' and '.join(sorted(found))}"
+        raise InvalidSettings(message)
+    return found.pop() if found else ""
+
+
+class Call:
+    """The present call, as the rest of us know it: its id, and the time that it has. Make it first of all."""
+
+    def __init__(self, context: object, environment: Mapping[str, str], now: Callable[[], float] = uptime) -> None:
+        self._now = now
+        self._end = now() + _granted(context, environment)
+        said = told(context, "getRequestID")
+        self.aws_request_id = said if isinstance(said, str) and said else str(uuid.uuid4())
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Milliseconds until the runtime ends the call."""
+        return max(0, int((self._end - self._now()) * 1000))
+
+
+def _granted(context: object, environment: Mapping[str, str]) -> float:
+    """Seconds that a call has from its start on."""
+    timeout = _seconds(environment.get("RUNTIME_TIMEOUT"), 1)
+    remaining = _seconds(told(context, "getRemainingTimeInMilliSeconds"), 1000)
+    if timeout is None:
+        return remaining or SHORTEST
+    # Asked once, at the start, when nearly all of the time is left: a number that says otherwise is wrong, and one that
+    # says more than the time-out as well.
+    is_plausible = remaining is not None and timeout / 2 <= remaining <= timeout
+    return remaining if remaining is not None and is_plausible else timeout
+
+
+def _seconds(value: object, unit: float) -> float | None:
+    """A number of units, as a number or a text, in seconds; None if a function can't have that many."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        seconds = float(value) / unit
+    except (OverflowError, ValueError):
+        return None
+    return seconds if 0 < seconds <= LONGEST else None
+
+
+class Agency:
+    """The keys of the function's agency, as the context of the present call has them. Nothing of them is kept."""
+
+    def __init__(self) -> None:
+        self._context: object = None
+
+    def enter(self, context: object) -> None:
+        """Begin a call."""
+        self._context = context
+
+    def keys(self) -> tuple[str, str, str]:
+        """The access key, the secret key and the security token that are valid now; raises CredentialsRefused."""
+        found = self._asked()
+        for _ in range(_TRIES):
+            # The runtime replaces them from time to time, maybe between two of the questions.
+            before, found = found, self._asked()
+            if before == found:
+                break
+        access_key, secret_key, token = found
+        if not (_KEY.fullmatch(access_key) and _KEY.fullmatch(secret_key) and _KEY.fullmatch(token or "-")):
+            message = "the runtime gave no keys: give the function an agency, which takes effect after ten minutes"
+            raise CredentialsRefused(message)
+        return access_key, secret_key, token
+
+    def _asked(self) -> tuple[str, str, str]:
+        methods = ("getSecurityAccessKey", "getSecuritySecretKey", "getSecurityToken")
+        access_key, secret_key, token = (told(self._context, method) or "" for method in methods)
+        return str(access_key), str(secret_key), str(token)

@@ -1,0 +1,104 @@
+"""Publishing to a topic of SMN, by plain HTTP that somebody else signs.
+
+Source: Simple Message Notification, API reference, "Publishing a message".
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import requests
+from requests.auth import AuthBase
+from urllib3.exceptions import HTTPError
+from urllib3.util import Retry
+
+from handler.clock import Deadline
+from handler.connections import FencedAdapter
+from handler.engine.ports import TOO_LARGE
+from handler.engine.shortened import without_images
+from handler.errors import CloudError
+from handler.model.masking import beginning
+
+MOST_BYTES = 262_144
+"""Bytes of a message. The same number limits an event that FunctionGraph takes asynchronously."""
+SUBJECT = "image-reaper: an event has failed"
+LONGEST_PROBLEM = 300
+RETRIES = Retry(
+    2,
+    backoff_factor=0.2,
+    status_forcelist=(429, 500, 502, 503, 504),
+    # Any method: by itself, urllib3 does not repeat a POST. A message that comes twice does no harm.
+    allowed_methods=None,
+    respect_retry_after_header=False,  # it may ask for more time than there is
+    raise_on_status=False,
+)
+_URN = re.compile(r"urn:smn:[A-Za-z0-9_-]+:[A-Za-z0-9_-]+:[A-Za-z0-9_-]{1,255}")
+
+
+class Desk(NamedTuple):
+    """Where messages are published: SMN's address, our project, who signs a request, and who masks what it says."""
+
+    address: str
+    project_id: str
+    auth: AuthBase
+    scrub: Callable[[str], str]
+    verify: str | bool | None = True
+
+
+def hand_over(
+    event: object, answer: Mapping[str, Any], topic: str, desk: Callable[[], Desk], deadline: Deadline
+) -> str:
+    """Publish an event and the report on it; returns why that was not done, empty if it was. Raises nothing.
+
+    The report goes without its images if it does not fit into a message with them. The two fields have the names that
+    FunctionGraph gives them in its own notification of an event that has failed, where the event is a text.
+    """
+    for told in (answer, without_images(answer)):
+        try:
+            message = json.dumps({"request_payload": json.dumps(event), "response_payload": told})
+        except RecursionError:
+            return "the event is nested too deeply to be written"
+        if len(message) <= MOST_BYTES:
+            return _published(message, topic, desk, deadline)
+    return TOO_LARGE
+
+
+def _published(message: str, topic: str, desk: Callable[[], Desk], deadline: Deadline) -> str:
+    try:
+        at = desk()
+        return _answered(_post(message, topic, at, deadline), at)
+    except CloudError as exc:
+        return str(exc)
+    # Only its kind: what stands in it may be signed.
+    except (requests.RequestException, HTTPError, ValueError) as exc:
+        return f"smn can't be reached: {type(exc).__name__}"
+
+
+def _post(message: str, topic: str, at: Desk, deadline: Deadline) -> requests.Response:
+    address = f"{at.address.rstrip('/')}/v2/{at.project_id}/notifications/topics/{topic}/publish"
+    with requests.Session() as session:
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, FencedAdapter(max_retries=RETRIES))
+        body = json.dumps({"subject": SUBJECT, "message": message}).encode()
+        return session.post(
+            address,
+            data=body,
+            headers={"Content-Type": "application/json"},
+            auth=at.auth,
+            verify=at.verify,
+            timeout=deadline.timeout(),
+            allow_redirects=False,
+        )
+
+
+def _answered(response: requests.Response, at: Desk) -> str:
+    """Why a message was not published; empty only if SMN has given it an id."""
+    try:
+        found = response.json()
+    except (RecursionError, ValueError):
+        found = None
+    if response.status_code == requests.codes.ok and isinstance(found, dict) and found.get("message_id"):
+        return ""
+    text = " ".join(at.scrub(response.text).split())
+    return f"smn answered HTTP {response.status_code} {beginning(text, LONGEST_PROBLEM)}"

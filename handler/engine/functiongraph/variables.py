@@ -1,0 +1,56 @@
+"""The variables of a function on FunctionGraph: some stand in the environment, encrypted ones only in the context.
+
+`RUNTIME_USERDATA` holds all of them in clear, those that are encrypted as well. Its names are read, so that one that is
+mistyped is found; nothing of it is shown.
+
+Source: FunctionGraph developer guide, "Context methods"; openyuanrong, runtime.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+
+from handler.engine.functiongraph.context import FAULTS
+from handler.errors import InvalidSettings
+
+EVERYTHING = "RUNTIME_USERDATA"
+
+
+def variables(context: object, environment: Mapping[str, str], known: Iterable[str]) -> dict[str, str]:
+    """The variables of the function; what the context says wins. `known` are names that it is asked for in any case.
+
+    Raises InvalidSettings for one that can't be read.
+    """
+    given: dict[str, str] = {name: value for name, value in environment.items() if name != EVERYTHING}
+    data = _user_data(environment.get(EVERYTHING, ""))
+    # In one order, so that the same mistake is told in the same words.
+    for name in dict.fromkeys((*known, *data)):
+        if (value := _asked(context, name, data.get(name))) is None:
+            continue
+        if not isinstance(value, str):
+            message = f"{name}: must be a text"
+            raise InvalidSettings(message)
+        given[name] = value
+    return given
+
+
+def _asked(context: object, name: str, otherwise: object) -> object:
+    """What the context says of a variable; None if there is none."""
+    try:
+        value = context.getUserData(name)  # type: ignore[attr-defined]  # whatever the runtime gives us
+    # No such variable, or no such method.
+    except (AttributeError, LookupError):
+        return otherwise
+    # It may be the one that keeps images: without it, nothing may begin.
+    except FAULTS as exc:
+        message = f"{name}: getUserData failed with {type(exc).__name__}"
+        raise InvalidSettings(message) from None
+    return otherwise if value is None else value
+
+
+def _user_data(text: object) -> dict[str, object]:
+    """The variables in a text, none if it is not a JSON object."""
+    try:
+        found = json.loads(text) if isinstance(text, str) else None
+    except (RecursionError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,14 @@
+"""A report that goes with an event which is handed over, where it must be short."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def without_images(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """The report without what grows with the number of images, which the log holds as well."""
+    kept = {key: value for key, value in answer.items() if key not in {"plan", "plans"}}
+    in_log = {
+        "outcomes_in_log": len(answer["outcomes"]) + answer.get("outcomes_in_log", 0),
+        "plans_in_log": len(answer.get("plans", ())) + ("plan" in answer) + answer.get("plans_in_log", 0),
+    }
+    return kept | {"outcomes": []} | {name: count for name, count in in_log.items() if count}
