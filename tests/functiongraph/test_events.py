@@ -85,7 +85,8 @@ UNKNOWN = {
 
 
 def assert_deleted(done: Any, image_id: str, cloud: FakeCloud) -> None:  # noqa: ANN401 (what a call came to)
-    assert (done.code, done.body["counts"]) == (SUCCESS, DELETED)
+    assert done.code == SUCCESS, done.body
+    assert done.body["counts"] == DELETED
     assert set(cloud.dead) == {image_id}
 
 
