@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from handler.cloud.identity.credentials import Credentials
-from handler.cloud.identity.keystone import Login, login_with
 from handler.compose import warm
 from handler.config.settings import Settings
 from handler.engine.aws.access import AwsAccess
@@ -19,16 +17,16 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     return Settings.from_env(environment, read=_secret)
 
 
-def rotated(refused: Credentials) -> Login | None:
+def rotated(refused: warm.Proof) -> warm.Proof | None:
     """Read the secret again; None if it still holds what was refused."""
     # Credentials that were refused are not tried again: too many failures would lock the account.
     _secret.cache_clear()
     try:
-        credentials = load_settings().credentials
+        proof = load_settings().proof
     except InvalidSettings as exc:
         message = f"the credentials were refused, and there are no others: {exc}"
         raise CredentialsRefused(message) from exc
-    return None if credentials == refused else login_with(credentials)
+    return None if proof == refused else proof
 
 
 def forget() -> None:

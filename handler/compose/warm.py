@@ -7,12 +7,15 @@ from typing import NamedTuple
 from handler.cloud.identity.credentials import Credentials
 from handler.cloud.identity.identity import Home, Identity
 from handler.cloud.identity.keystone import KeystoneIdentity, Login, login_with
+from handler.cloud.identity.signing.access import Signing
+from handler.cloud.identity.signing.signed import SignedIdentity
 from handler.cloud.places.session import Session, new_session
 from handler.config.settings import Settings
 from handler.report.reporter import Reporter
 
-Rotate = Callable[[Credentials], Login | None]
-"""Returns what takes the place of credentials that were refused, None if nothing does. May raise CloudError."""
+Proof = Credentials | Signing
+Rotate = Callable[[Proof], Proof | None]
+"""Returns what takes the place of a proof that was refused, None if nothing does. May raise CloudError."""
 
 
 class Access(NamedTuple):
@@ -29,13 +32,13 @@ def reporter(service: str, namespace: str) -> Reporter:
 
 
 def access_to_cloud(settings: Settings, rotate: Rotate) -> Access:
-    """The connections and the token of the last invocation, or new ones if the settings have changed."""
+    """The connections and the identity of the last invocation, or new ones if the settings have changed."""
     secret = settings.credentials_secret
     return _access(
-        settings.credentials,
+        settings.proof,
         settings.concurrency,
         rotate if secret else None,
-        _home(secret or settings.credentials, settings.project_pin),
+        _home(secret or settings.proof, settings.project_pin),
         settings.allow_plaintext == "on",
     )
 
@@ -54,27 +57,49 @@ def forget() -> None:
 
 
 @cache
-def _home(_source: str | Credentials, pin: str) -> Home:
+def _home(_source: str | Proof, pin: str) -> Home:
     """The project of all credentials of one source: the name of a secret, or what the environment holds."""
     return Home(pin)
 
 
 @lru_cache(maxsize=1)
 def _access(
-    credentials: Credentials,
+    proof: Proof,
     connections: int,
     rotate: Rotate | None,
     home: Home,
     plaintext: bool,  # noqa: FBT001 (a fact)
 ) -> Access:
-    session = new_session(connections, credentials.cacert or True)
-    identity = KeystoneIdentity(
+    session = new_session(connections, proof.cacert or True)
+    another = partial(rotate, proof) if rotate else lambda: None
+    if isinstance(proof, Signing):
+        return Access(session, _signed(proof, session, home, another, plaintext=plaintext))
+    return Access(session, _with_token(proof, session, home, another, plaintext=plaintext))
+
+
+def _with_token(
+    credentials: Credentials, session: Session, home: Home, rotate: Callable[[], Proof | None], *, plaintext: bool
+) -> Identity:
+    def another() -> Login | None:
+        found = rotate()
+        return login_with(found) if isinstance(found, Credentials) else None
+
+    return KeystoneIdentity(
         login_with(credentials),
         session,
         home=home,
         interface=credentials.interface,
         region=credentials.region_name,
-        rotate=partial(rotate, credentials) if rotate else lambda: None,
+        rotate=another,
         plaintext=plaintext,
     )
-    return Access(session, identity)
+
+
+def _signed(
+    signing: Signing, session: Session, home: Home, rotate: Callable[[], Proof | None], *, plaintext: bool
+) -> Identity:
+    def another() -> Signing | None:
+        found = rotate()
+        return found if isinstance(found, Signing) else None
+
+    return SignedIdentity(signing, session, home=home, rotate=another, plaintext=plaintext)

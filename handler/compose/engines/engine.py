@@ -4,8 +4,7 @@ from datetime import datetime
 from typing import Protocol
 
 from handler.clock import Deadline
-from handler.cloud.identity.credentials import Credentials
-from handler.cloud.identity.keystone import Login
+from handler.compose.warm import Proof
 from handler.config.settings import Settings
 from handler.engine.ports import Allowance, Enqueue, HandOver, Postpone, Spend
 from handler.model.message import Received
@@ -19,7 +18,7 @@ class Engine(Protocol):
     def SHAPES(self) -> Table:  # noqa: N802 (a constant of the module)
         """What an event may look like here."""
 
-    def rotated(self, refused: Credentials) -> Login | None:
+    def rotated(self, refused: Proof) -> Proof | None:
         """What takes the place of credentials that were refused; None if nothing does. May raise CloudError."""
 
     def allowance(self, received: Received, settings: Settings, event: str, now: datetime) -> Allowance | None:

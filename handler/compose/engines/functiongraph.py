@@ -9,11 +9,9 @@ from datetime import datetime
 from functools import cache, partial
 
 from handler.clock import Deadline
-from handler.cloud.identity.credentials import Credentials
-from handler.cloud.identity.keystone import Login
 from handler.cloud.identity.signing.access import Keys
 from handler.cloud.places.plaintext import check_confidential
-from handler.compose.warm import access_to_cloud
+from handler.compose.warm import Proof, access_to_cloud
 from handler.config.settings import Settings
 from handler.config.signing import Runtime
 from handler.engine.functiongraph import topic
@@ -49,7 +47,7 @@ def _keys() -> Keys:
     return Keys(*_agency().keys())
 
 
-def rotated(_refused: Credentials) -> Login | None:
+def rotated(_refused: Proof) -> Proof | None:
     """Nothing: there is no secret that could be read again."""
 
 
