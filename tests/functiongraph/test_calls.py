@@ -57,9 +57,10 @@ def test_what_a_slow_cloud_leaves_no_time_for_is_not_tried(
     cloud.fault("GET", r"/images/[^/]+$", status=None, times=None, delay=0.7)
     done = runtime.call({"image_ids": image_ids}, agency)
     assert done.seconds < 5
-    late = {outcome["image_id"] for outcome in done.body["outcomes"] if outcome["reason"] == "deadline"}
-    assert late == set(cloud.images)
-    assert 0 < len(late) < len(image_ids)
+    failed = {outcome["image_id"]: outcome["reason"] for outcome in done.body["outcomes"] if outcome["reason"]}
+    assert failed.keys() == set(cloud.images)
+    assert "deadline" in failed.values()
+    assert len(failed) < len(image_ids)
 
 
 def test_the_time_that_the_runtime_says_is_left_is_not_believed(

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import EVENTS
 from tests.fakecloud import DEMO, FakeCloud
 from tests.functiongraph.conftest import Begin
 from tests.functiongraph.runtime import FAILURE, SUCCESS
@@ -69,15 +70,9 @@ def event_grid(told: dict[str, Any]) -> dict[str, Any]:
     return {"id": "4b26", "specversion": "1.0", "source": "HC.IMS", "type": "IMS:CloudTrace:ApiCall", "data": told}
 
 
-UNKNOWN = {
-    "apig": {"body": "e30=", "requestContext": {"apiId": "bc1d"}, "httpMethod": "POST", "isBase64Encoded": True},
-    "rabbitmq": batch("RABBITMQ", {"image_ids": ["x"]}),
-    "obs": {"Records": [{"eventName": "ObjectCreated:Put", "s3": {"object": {"key": "job.png"}}}]},
-    "lts": {"lts": {"data": "e30="}},
-    "dds": {"records": [{"event_source": "dds", "dds": {}}]},
-    "dis": {"ShardID": "shardId-0", "Message": {"records": []}, "StreamName": "s"},
+FILES = {path.stem.removeprefix("functiongraph-"): path for path in EVENTS.glob("functiongraph-unknown-*.json")}
+UNKNOWN: dict[str, Any] = {name: json.loads(path.read_text()) for name, path in FILES.items()} | {
     "iotda": {"resource": "device", "event": "create", "notify_data": {}},
-    "failure": {"request_payload": "{}", "response_payload": "{}", "request_context": {}, "response_context": {}},
     "nothing": {},
     "list": [],
     "text": '"image"',
