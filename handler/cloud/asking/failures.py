@@ -1,10 +1,11 @@
 """The errors of requests that had no answer, or whose answer is an error."""
 
+import ssl
 from collections.abc import Callable, Mapping
 
 import requests
 from requests import exceptions as wire
-from urllib3.exceptions import HTTPError, InvalidHeader, NewConnectionError
+from urllib3.exceptions import HTTPError, InvalidHeader, NewConnectionError, ProxyError
 from urllib3.util import Retry
 
 from handler.cloud.meanings import Answer, Meaning
@@ -47,6 +48,8 @@ WIRE_ERRORS: tuple[tuple[type[Exception], type[CloudError]], ...] = (
 )
 """Our error for each error of requests; the first class that fits decides, but see `error_of_wire`."""
 
+CUT = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError, ConnectionResetError, BrokenPipeError)
+"""A connection that was cut. Over TLS, or through a proxy, requests makes the same of it as of one that never stood."""
 SILENT = frozenset({requests.codes.bad_gateway, requests.codes.gateway_timeout})
 """The statuses of a gateway that has had no answer itself."""
 TURNED_DOWN = frozenset({400, 404})
@@ -78,8 +81,18 @@ def error_of_wire(
     cause = getattr(error.args[0], "reason", None) if error.args else None
     if isinstance(cause, NewConnectionError):
         ours = Unreachable
+    # Maybe before anything was sent, while the connection was being made: nobody can tell the two apart here.
+    if isinstance(error, wire.SSLError | wire.ProxyError) and isinstance(_innermost(cause), CUT):
+        ours = AnswerLost
     url = error.request.url if isinstance(error, wire.SSLError) and error.request is not None else None
     return ours(scrub(f"{type(error).__name__}: {error}{checked_with(session, url)}"))
+
+
+def _innermost(error: object) -> object:
+    """The error that urllib3 has wrapped, or what it is given."""
+    while isinstance(error, HTTPError) and error.args:
+        error = error.original_error if isinstance(error, ProxyError) else error.args[-1]
+    return error
 
 
 def _retry_after(response: requests.Response) -> float | None:
