@@ -42,10 +42,10 @@ def test_after_a_failure_the_environment_goes_on(begin: Begin, cloud: FakeCloud,
 def test_a_cloud_that_hangs_is_left_before_the_runtime_would_end_the_call(
     begin: Begin, cloud: FakeCloud, agency: dict[str, str]
 ) -> None:
-    runtime, image_id = begin(timeout=4), cloud.add_image()
+    runtime, image_id = begin(timeout=5), cloud.add_image()
     cloud.fault(status=None, times=None, delay=60.0)
     done = runtime.call({"image_ids": [image_id]}, agency)
-    assert done.seconds < 4
+    assert done.seconds < 5
     assert done.body["counts"] == {"failed": 1}
     assert done.body["outcomes"][0]["reason"] in {"deadline", "unavailable"}
 
@@ -53,10 +53,10 @@ def test_a_cloud_that_hangs_is_left_before_the_runtime_would_end_the_call(
 def test_what_a_slow_cloud_leaves_no_time_for_is_not_tried(
     begin: Begin, cloud: FakeCloud, agency: dict[str, str]
 ) -> None:
-    runtime, image_ids = begin(timeout=5, REAPER_CONCURRENCY="1"), [cloud.add_image() for _ in range(10)]
+    runtime, image_ids = begin(timeout=7, REAPER_CONCURRENCY="1"), [cloud.add_image() for _ in range(10)]
     cloud.fault("GET", r"/images/[^/]+$", status=None, times=None, delay=0.7)
     done = runtime.call({"image_ids": image_ids}, agency)
-    assert done.seconds < 5
+    assert done.seconds < 7
     failed = {outcome["image_id"]: outcome["reason"] for outcome in done.body["outcomes"] if outcome["reason"]}
     assert failed.keys() == set(cloud.images)
     assert "deadline" in failed.values()
