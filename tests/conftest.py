@@ -11,12 +11,14 @@ from typing import Any, Literal
 import pytest
 from hypothesis import settings
 
-from handler import app
+from handler import app, functiongraph
 from handler.compose import secret
 from tests.aws import moto_server
+from tests.contexts import RuntimeContext
 from tests.fakecloud import FakeCloud, Server
 
 EVENTS = Path(__file__).parent.parent / "events"
+OURS = ("OS_", "REAPER_", "POWERTOOLS_", "AWS_", "HUAWEICLOUD_", "RUNTIME_")
 UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 
 # The profiles of Hypothesis: `full`, unless `--hypothesis-profile=quick` is given. Without deadlines, since a machine
@@ -104,7 +106,7 @@ def server(cloud: FakeCloud) -> Iterator[Server]:
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """An environment without any setting of ours, and a function that has not been invoked yet."""
     for name in list(os.environ):
-        if name.startswith(("OS_", "REAPER_", "POWERTOOLS_", "AWS_")) or name == "LOG_LEVEL":
+        if name.startswith(OURS) or name == "LOG_LEVEL":
             monkeypatch.delenv(name)
     secret.forget()
     return monkeypatch
@@ -112,21 +114,39 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 @pytest.fixture
 def invoke_with(clean_environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Invoke:
-    """Invoke the function with an event and these variables."""
+    """Invoke the function on Lambda with an event and these variables."""
 
     def invoke_once(event: object, environment: Mapping[str, str], seconds: float = 60.0) -> Invocation:
         for name, value in environment.items():
             clean_environment.setenv(name, value)
-        capsys.readouterr()
-        answer: dict[str, Any] = {}
-        error: Exception | None = None
-        try:
-            answer = app.lambda_handler(event, Context(seconds))
-        except Exception as exc:  # noqa: BLE001 (a test looks at it)
-            error = exc
-        return Invocation(answer, error, capsys.readouterr().out)
+        return _invoked(lambda: app.lambda_handler(event, Context(seconds)), capsys)
 
     return invoke_once
+
+
+@pytest.fixture
+def invoke_there_with(clean_environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Invoke:
+    """Invoke the function on FunctionGraph with an event and these variables."""
+
+    def invoke_once(
+        event: object, environment: Mapping[str, str], seconds: float = 60.0, context: object = None
+    ) -> Invocation:
+        for name, value in {"RUNTIME_TIMEOUT": f"{seconds:g}", **environment}.items():
+            clean_environment.setenv(name, value)
+        return _invoked(lambda: functiongraph.handler(event, context or RuntimeContext(seconds)), capsys)
+
+    return invoke_once
+
+
+def _invoked(call: Callable[[], dict[str, Any]], capsys: pytest.CaptureFixture[str]) -> Invocation:
+    capsys.readouterr()
+    answer: dict[str, Any] = {}
+    error: Exception | None = None
+    try:
+        answer = call()
+    except Exception as exc:  # noqa: BLE001 (a test looks at it)
+        error = exc
+    return Invocation(answer, error, capsys.readouterr().out)
 
 
 @pytest.fixture

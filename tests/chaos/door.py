@@ -24,6 +24,7 @@ CLOUD = "http://cloud"
 """Stands in credentials for the address at which an environment finds the cloud."""
 SECRET = "chaos/credentials"
 IMAGE = re.compile(r"/images/([^/]+)")
+SIGNED = re.compile(r"SDK-HMAC-SHA256 Access=([^,]+),")
 WORKERS = "https://sqs.eu-central-1.amazonaws.com/123456789012/workers"
 FAILURES = "https://sqs.eu-central-1.amazonaws.com/123456789012/failures"
 
@@ -74,6 +75,14 @@ class Aws:
             told = {"Id": entry["Id"]} | ({"SenderFault": True, "Code": problem} if problem else {})
             answer["Failed" if problem else "Successful"].append(told)
         return answer
+
+
+def _as_lambda_has_it(body: bytes) -> str:
+    """What was published to the topic of failures, by the names that Lambda has for it."""
+    told = json.loads(json.loads(body)["message"])
+    return json.dumps(
+        {"requestPayload": json.loads(told["request_payload"]), "responsePayload": told["response_payload"]}
+    )
 
 
 def _json(payload: object) -> Reply:
@@ -172,6 +181,9 @@ class Door:
             # CloudFormation takes every answer, whatever the cloud is.
             return Reply(200)
         reply = self.land.answer(request)
+        if kind == "publish" and reply.status == 200:
+            number = self.invocation.number if self.invocation else None
+            self.history.handed_over.append(HandedOver(number, _as_lambda_has_it(request.body)))
         if request.method != "GET" and (named := IMAGE.search(request.path)):
             self.changed(named[1])
         return reply
@@ -219,6 +231,7 @@ class Door:
             told=0 if told.cut or told.length is not None else told.status,
             whole=(told.status, told.body, told.cut, told.length) == (one.true.status, one.true.body, False, None),
             printed=printed,
+            signed_by=found[1] if (found := SIGNED.match(request.headers.get("Authorization", ""))) else "",
         )
         self.history.requests.append(seen)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from tests.chaos import functiongraph
 from tests.chaos.door import CLOUD
 from tests.chaos.history import EPOCH, Image, Invocation
 
@@ -96,6 +97,8 @@ def body(step: Step, world: "World") -> str:
     if "bad" in step:
         return BAD[step["bad"] % len(BAD)]
     asked = json.dumps(request(step, list(world.history.images.values()), world))
+    if world.on_functiongraph:
+        return asked
     if step.get("envelope") == "sns":
         return json.dumps({"Type": "Notification", "MessageId": "n", "TopicArn": _ARN, "Message": asked})
     if step.get("envelope") == "bus":
@@ -144,6 +147,8 @@ def event(step: Step, world: "World") -> tuple[Any, str]:
     """An event that is no queue's, and the function that it is for."""
     source = step["source"]
     asked = request(step, list(world.history.images.values()), world)
+    if world.on_functiongraph:
+        return functiongraph.event(source, asked, world), FUNCTIONS[source]
     made: Any = asked
     if source == "schedule":
         made = _bus("Scheduled Event", json.dumps(asked) if step.get("scheduler") else asked)

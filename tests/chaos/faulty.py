@@ -10,6 +10,7 @@ from tests.chaos.inside import SLOW
 from tests.fakecloud.api import Reply, Request
 
 KINDS = (
+    ("publish", "POST", r"/publish$"),
     ("token", "POST", r"/auth/tokens$"),
     ("delete", "DELETE", r"/images/[^/]+$"),
     ("tag", "PUT|DELETE|POST", r"/tags(/|$)"),
@@ -48,7 +49,9 @@ def kind_of(request: Request) -> str:
 
 def meets(fault: Mapping[str, Any], kind: str, number: int) -> bool:
     """Whether a fault is that of the request with this number among those of its kind; some last for several."""
-    return bool(fault["at"] == kind and 0 <= number - fault["nth"] < fault.get("times", 1))
+    # What is sent to AWS is published on FunctionGraph.
+    at = "publish" if kind == "publish" and fault["at"] == "send" else fault["at"]
+    return bool(at == kind and 0 <= number - fault["nth"] < fault.get("times", 1))
 
 
 def reaches(fault: Mapping[str, Any]) -> bool:

@@ -4,11 +4,13 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from tests.aws import REGION
+from tests.chaos import functiongraph
 from tests.chaos.door import CLOUD, Aws, Door
 from tests.chaos.environment import Environment
 from tests.chaos.faulty import AWS
 from tests.chaos.inside import Clock
 from tests.fakecloud import Server
+from tests.fakecloud.front import Front
 
 KEYS = {
     "AWS_ACCESS_KEY_ID": "AKIDCHAOSEXAMPLE",
@@ -19,26 +21,35 @@ KEYS = {
 
 
 class Place(NamedTuple):
-    """An environment, the port at which it finds everything, and the function that it belongs to."""
+    """An environment, the port at which it finds everything, and the function that it belongs to.
+
+    On FunctionGraph, the cloud has its true names, and `front` leads them to the port.
+    """
 
     environment: Environment
     server: Server
     door: Door
     function: str
     settings: Mapping[str, str]
+    front: Front | None = None
 
 
 class Functions:
-    """All of them have the same settings, but that only the sweeper leaves its work to workers."""
+    """All of them have the same settings, but that only the sweeper leaves its work to workers.
 
-    def __init__(
+    With a `project`, they run on FunctionGraph, in that project.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917 (what functions are made of)
         self,
         settings: dict[str, str],
         credentials: dict[str, str],
         aws: Aws,
         clock: Clock,
         door: Callable[[Environment, Aws], Door],
+        project: str = "",
     ) -> None:
+        self._project = project
         self.settings = settings
         self._credentials = credentials
         self._aws = aws
@@ -47,6 +58,11 @@ class Functions:
         self._idle: list[Place] = []
         self._all: list[Place] = []
         self._made = 0
+
+    @property
+    def on_functiongraph(self) -> bool:
+        """Whether they run there."""
+        return bool(self._project)
 
     def take(self, function: str) -> Place:
         """An environment of a function that is free, or a new one."""
@@ -60,7 +76,9 @@ class Functions:
         environment = Environment(self._clock, self._made)
         self._made += 1
         door = self._door(environment, self._aws)
-        place = Place(environment, Server(door).start(), door, function, dict(self.settings))
+        server = Server(door).start()
+        front = Front(server).start() if self.on_functiongraph else None
+        place = Place(environment, server, door, function, dict(self.settings), front)
         self._all.append(place)
         return place
 
@@ -74,6 +92,8 @@ class Functions:
         """The variables of an environment."""
         url = place.server.url
         ours = {name: value for name, value in self.settings.items() if value}
+        if place.front:
+            return {**functiongraph.variables(self._project, place.front.environment()), **ours}
         if place.function != "sweeper":
             ours.pop("REAPER_FANOUT_QUEUE_URL", None)
         cloud = {} if "REAPER_CREDENTIALS_SECRET" in ours else self._credentials
@@ -108,4 +128,6 @@ def _end(place: Place) -> None:
     place.environment.close()
     place.door.held.set()
     place.door.wait_until_quiet()
+    if place.front:
+        place.front.stop()
     place.server.stop()

@@ -64,7 +64,8 @@ class Request(NamedTuple):
     `status` is what the service itself answered, 0 if it was never asked; `told` what the client was told, 0 if nothing
     whole. `whole` says whether the client was told just what the service answered. `invocation` is the one under way in
     the environment that sent it, None between two of them. `begun` is when it came in, `answered` when the client had
-    the answer. `printed` is how much the invocation had printed when the request came in, in characters.
+    the answer. `printed` is how much the invocation had printed when the request came in, in characters. `signed_by` is
+    the access key that it is signed with, empty if it has a token.
     """
 
     number: int
@@ -81,6 +82,7 @@ class Request(NamedTuple):
     whole: bool
     printed: int
     reply: bytes = b""
+    signed_by: str = ""
 
 
 @dataclass
@@ -107,6 +109,8 @@ class Invocation:
     seconds: float = 60.0
     frozen: float = 0.0
     """Seconds for which it was frozen on its way."""
+    access_key: str = ""
+    """The one of the agency's keys that it was given, where it has an agency."""
     skew: float = 0.0
     first: int | None = None
 

@@ -24,12 +24,16 @@ import urllib3.connection
 import urllib3.util.retry
 
 from handler import app, connections
+from handler import functiongraph as door
+from tests.chaos import functiongraph
 from tests.chaos.history import EPOCH
 
 POLL = 0.02
 """Real seconds after which one who waits looks at the world's clock."""
 COURTESY = 0.5
 """Real seconds for which one who has waited enough lets others go first."""
+OURS = ("OS_", "REAPER_", "POWERTOOLS_", "AWS_", "RUNTIME_", "HTTPS_PROXY")
+"""How the variables begin that are other in each order."""
 SLOW = "X-Chaos-Slow"
 """In an answer: the seconds of the world's clock that it takes."""
 
@@ -44,7 +48,8 @@ class Order(NamedTuple):
     """What to do: an event, the variables, the seconds that are granted, and where to stop on the way.
 
     A stop is a place and how many times it is passed before. `skew` is how many seconds the function's own clock is
-    ahead. `first` is the number of the first order with this event.
+    ahead. `first` is the number of the first order with this event. With `keys`, those of its agency, the function runs
+    on FunctionGraph, and else on Lambda.
     """
 
     number: int
@@ -54,6 +59,7 @@ class Order(NamedTuple):
     stops: tuple[tuple[str, int], ...] = ()
     skew: float = 0.0
     first: int = 0
+    keys: tuple[str, ...] = ()
 
 
 class Said(NamedTuple):
@@ -114,18 +120,24 @@ class Environment:
                 self._said.send(said)
 
     def _carry_out(self, order: Order) -> Said:
-        for name in [name for name in os.environ if name.startswith(("OS_", "REAPER_", "POWERTOOLS_", "AWS_"))]:
+        for name in [name for name in os.environ if name.startswith(OURS)]:
             del os.environ[name]
         os.environ.update(order.variables)
         self._time.skew = order.skew
         self._stops, self._passed = set(order.stops), Counter()
         random.seed(order.number)
         try:
-            return Said("answer", app.lambda_handler(order.event, _Context(self._time, order)))
+            return Said("answer", self._call(order))
         except Exception as exc:  # noqa: BLE001 (the runtime catches everything)
             return Said("error", f"{type(exc).__name__}: {exc}")
         finally:
             sys.stdout.flush()
+
+    def _call(self, order: Order) -> Any:  # noqa: ANN401 (any JSON)
+        context = _Context(self._time, order)
+        if order.keys:
+            return door.handler(order.event, functiongraph.Context(context.aws_request_id, order.keys))
+        return app.lambda_handler(order.event, context)
 
     def pass_by(self, place: str) -> None:
         """Stop here if that was asked for."""

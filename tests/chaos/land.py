@@ -6,6 +6,7 @@ from copy import deepcopy
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from tests.chaos import functiongraph
 from tests.chaos.history import Image, Use
 from tests.fakecloud import DEMO, OTHER, FakeCloud
 from tests.fakecloud.api import Reply, Request
@@ -60,11 +61,14 @@ class Land(Protocol):
     def revoke(self) -> None:
         """Let all tokens end."""
 
+    def agency(self) -> tuple[str, ...]:
+        """New keys of the function's agency: access key, secret key, security token; none where it can have none."""
+
     def rotate(self, password: str) -> None:
         """Give the function's user another password."""
 
     def secrets(self) -> set[str]:
-        """All passwords and tokens there ever were."""
+        """All passwords, tokens and keys there ever were."""
 
 
 class FakeLand:
@@ -76,6 +80,8 @@ class FakeLand:
         self.project, self.other = DEMO, OTHER
         self.images: list[str] = []
         self._passwords = {user.password for user in self.cloud.users.values()}
+        self.cloud.keys.clock = lambda: self.cloud.now
+        self.cloud.add_topic(functiongraph.TOPIC.rpartition(":")[2])
 
     def variables(self, url: str) -> dict[str, str]:
         return self.cloud.env(url)
@@ -139,15 +145,26 @@ class FakeLand:
         if "metering.image_id" in server.metadata:
             server.metadata["metering.image_id"] = image
 
+    def agency(self) -> tuple[str, ...]:
+        key = self.cloud.keys.temporary(len(self.cloud.keys.known), lives=24 * 3600)
+        return key.access, key.secret, key.token
+
     def revoke(self) -> None:
         self.cloud.revoke_tokens()
+        for key in self.cloud.keys.known.values():
+            key.expires = self.cloud.now
 
     def rotate(self, password: str) -> None:
         self.cloud.rotate_password(password)
         self._passwords.add(password)
 
     def secrets(self) -> set[str]:
-        return self._passwords | self.cloud.tokens.keys()
+        keys = self.cloud.keys.known.values()
+        return (
+            self._passwords
+            | self.cloud.tokens.keys()
+            | {text for key in keys for text in (key.secret, key.token)} - {""}
+        )
 
 
 def _kept_in_one(image: ImageRecord) -> Mapping[str, Any]:

@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from tests.chaos import functiongraph
 from tests.chaos.door import FAILURES, SECRET, WORKERS
 from tests.chaos.events import REPEATED
 from tests.chaos.table import TABLE
@@ -95,7 +96,7 @@ def cast(seed: int, concurrency: int = 1) -> Step:
     }
     if rng.random() < 0.4:
         settings |= {"REAPER_BUDGET": rng.choice(("30/1h", "60/1d", "10/1h")), "REAPER_STATE_TABLE": TABLE}
-    return {
+    on_lambda = {
         "api": api,
         "flavour": "openstack" if api == "glance" and rng.random() < 0.8 else "otc",
         "page_size": rng.choice((1000, 7, 3)),
@@ -106,6 +107,7 @@ def cast(seed: int, concurrency: int = 1) -> Step:
         "policies": [_policy(rng) for _ in range(4)],
         "settings": settings,
     }
+    return functiongraph.cast(seed, on_lambda)
 
 
 def steps(seed: int) -> Iterator[Step]:

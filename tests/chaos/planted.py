@@ -26,6 +26,8 @@ FIELD = ROOT / "build" / "planted"
 """Where the copies are made."""
 SCRIPTS = Path(__file__).parent / "scripts"
 SEEDS, OPERATIONS = (1, 2, 3), 4000
+ELSEWHERE = {"functiongraph-": (4, 8, 12)}
+"""The first seeds of worlds on another engine, for the patches whose names begin so."""
 IN_SCRIPTS = 0
 """In place of a seed: the scripts."""
 PATIENCE = 600.0
@@ -81,11 +83,23 @@ def _sources() -> list[str]:
     return [name for name in names if (ROOT / name).exists()]
 
 
-def look_for(patch: Path, seeds: Sequence[int] = SEEDS, operations: int = OPERATIONS) -> Find | None:
+def seeds_for(patch: Path) -> tuple[int, ...]:
+    """The seeds whose worlds have what a patch breaks."""
+    return next((seeds for start, seeds in ELSEWHERE.items() if patch.stem.startswith(start)), SEEDS)
+
+
+def look_for(patch: Path, seeds: Sequence[int] = (), operations: int = OPERATIONS) -> Find | None:
     """Plant a fault, and try seeds, and then the scripts, until it is found; None if it is not."""
     field = planted(patch)
     try:
-        return next((find for seed in (*seeds, IN_SCRIPTS) if (find := _look_in(field, seed, operations))), None)
+        return next(
+            (
+                find
+                for seed in (*(seeds or seeds_for(patch)), IN_SCRIPTS)
+                if (find := _look_in(field, seed, operations))
+            ),
+            None,
+        )
     finally:
         shutil.rmtree(field)
 

@@ -139,6 +139,9 @@ class RealLand:
         self.revoke()
         time.sleep(1.0 - time.time() % 1.0)
 
+    def agency(self) -> tuple[str, ...]:
+        return ()
+
     def secrets(self) -> set[str]:
         return self._passwords | self._tokens
 

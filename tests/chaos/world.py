@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
 
-from tests.chaos import events
+from tests.chaos import events, functiongraph
 from tests.chaos.deliveries import Queue
 from tests.chaos.door import CLOUD, Aws, Door
 from tests.chaos.environment import Environment, new_clock
@@ -57,7 +57,9 @@ class World:
             failures=self.history.handed_over,
             hide=self._hide,
         )
-        self.functions = Functions(dict(cast["settings"]), credentials, aws, self.clock, self._door)
+        self.on_functiongraph = cast.get("engine") == functiongraph.ENGINE
+        project = self.land.project if self.on_functiongraph else ""
+        self.functions = Functions(dict(cast["settings"]), credentials, aws, self.clock, self._door, project)
         self.tick()
 
     def __enter__(self) -> Self:
@@ -125,7 +127,8 @@ class World:
     def _change_settings(self, step: Step) -> None:
         # Nobody asks for volumes where there are none.
         unknown = () if self.people.volumes else ("REAPER_IN_USE_ALSO",)
-        self.functions.settings |= {name: value for name, value in step["settings"].items() if name not in unknown}
+        settings = functiongraph.fitting(step["settings"]) if self.on_functiongraph else step["settings"]
+        self.functions.settings |= {name: value for name, value in settings.items() if name not in unknown}
 
     def _change_policy(self, step: Step) -> None:
         self.policies[step["which"] % len(self.policies)] = dict(step["policy"])
@@ -149,6 +152,9 @@ class World:
         messages = queue.receive(self.clock.value, step.get("most", 10))
         if not messages:
             return
+        if self.on_functiongraph:
+            self._hand_over(queue, messages, step)
+            return
         if step.get("duplicate"):
             queue.again(messages)
         done = self.invoke("worker", queue.event(messages), step, messages)
@@ -156,6 +162,12 @@ class World:
         if isinstance(done.answer, dict) and "batchItemFailures" in done.answer:
             returned = {failure["itemIdentifier"] for failure in done.answer["batchItemFailures"]}
         queue.settle(done.number, messages, returned, self.clock.value)
+
+    def _hand_over(self, queue: Queue, messages: Sequence[Message], step: Step) -> None:
+        """Deliver messages as a broker does: once, but that the engine sends the event again if the function raises."""
+        event = functiongraph.batch([message.body for message in messages], len(self.history.invocations))
+        done = self._insist("worker", event, step)
+        queue.settle(done.number, messages, (), self.clock.value)
 
     def _hide(self, queue: str, handle: str, seconds: int) -> str:
         """Put a message of a queue off; returns what is wrong, if anything is."""
@@ -165,17 +177,27 @@ class World:
     def call(self, step: Step) -> None:
         """Send an event of another source; if nobody waits for its answer, it is sent again when it fails."""
         event, function = events.event(step, self)
+        if step["source"] in events.REPEATED:
+            self._insist(function, event, step)
+        else:
+            self.invoke(function, event, step)
+
+    def _insist(self, function: str, event: Any, step: Step) -> Invocation:  # noqa: ANN401
+        """Invoke a function until it does not raise, as an engine does; its last invocation."""
         done = first = self.invoke(function, event, step)
         for _ in range(TRIES - 1):
-            if step["source"] not in events.REPEATED or done.answer is not None:
+            if done.answer is not None:
                 break
             self.clock.value += 60
             done = self.invoke(function, event, {"do": "again", "first": first.number})
+        return done
 
     def invoke(self, function: str, event: Any, step: Step, messages: Sequence[Message] = ()) -> Invocation:  # noqa: ANN401
         """Invoke a function in an environment that is free, or in a new one."""
         place = self.functions.take(function)
         variables = self.functions.variables(place)
+        if self.on_functiongraph:
+            variables["RUNTIME_TIMEOUT"] = str(int(step.get("granted", 60.0)))
         event = json.loads(json.dumps(event).replace(CLOUD, place.server.url))
         number = len(self.history.invocations)
         first = step.get("first", number)
@@ -190,6 +212,8 @@ class World:
             skew=self.cast["skew"],
             first=first,
         )
+        keys = self.land.agency() if self.on_functiongraph else ()
+        invocation.access_key = keys[0] if keys else ""
         self.history.invocations.append(invocation)
         faults = step.get("faults", ())
         stops = {(fault["at"], fault["nth"]): fault for fault in faults if fault["at"] in PLACES}
@@ -206,6 +230,7 @@ class World:
                 tuple(stops),
                 self.cast["skew"],
                 first,
+                keys,
             ),
             lambda at: self._stop(place, passed[at].pop(0)),
         )

@@ -41,5 +41,5 @@ def cloud(request: pytest.FixtureRequest) -> Iterator[Cloud]:
 
 
 @pytest.fixture
-def function(cloud: Cloud, invoke_with: Invoke) -> Function:
-    return Function(cloud, invoke_with)
+def function(cloud: Cloud, invoke_with: Invoke, invoke_there_with: Invoke) -> Function:
+    return Function(cloud, invoke_with, invoke_there_with)

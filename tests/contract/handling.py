@@ -12,14 +12,18 @@ Settings = Any
 class Function:
     """The function as it is deployed before a cloud; it is armed unless a setting says otherwise."""
 
-    def __init__(self, cloud: Cloud, call: Invoke) -> None:
+    def __init__(self, cloud: Cloud, call: Invoke, call_there: Invoke) -> None:
         self._cloud = cloud
         self._call = call
+        self._call_there = call_there
 
-    def invoke(self, event: object, *, seconds: float = 60.0, user: str = "reaper", **settings: str) -> Invocation:
-        """Invoke it once."""
-        credentials = self._cloud.backend.env(user=user, project=HOME[user])
-        return self._call(event, credentials | {"REAPER_MODE": "delete"} | settings, seconds)
+    def invoke(
+        self, event: object, *, seconds: float = 60.0, user: str = "reaper", there: bool = False, **settings: str
+    ) -> Invocation:
+        """Invoke it once, on Lambda or `there`, on FunctionGraph."""
+        call = self._call_there if there else self._call
+        credentials = self._cloud.backend.env(user=user, project=HOME[user]) | {"REAPER_AUTH": "keystone"}
+        return call(event, credentials | {"REAPER_MODE": "delete"} | settings, seconds)
 
     def outcome(self, image_id: str, **settings: Settings) -> tuple[str, str]:
         """Outcome and reason of one image that is asked for by itself."""

@@ -1,6 +1,7 @@
 """Every file of `events/` before the fake cloud and before the real services: the same images go, the others stay."""
 
 import json
+from typing import Any
 
 from handler.errors import ReaperError
 from tests.conftest import EVENTS, load_event
@@ -12,6 +13,7 @@ DEMO_SEED = EVENTS.parent / "tests/fakecloud/seed_demo.json"
 SCHEDULED = {"image_ids": ["6cad483b-e281-4985-a345-7afef1f3c504"]}
 ACTIVATED = {"sweep": {"select": {"family": "{family}"}, "keep": {"newest": 1}}}
 BUSY, DELETED, GONE, WOULD = "refused not_ready", "deleted", "already_gone", "would_delete"
+UNKNOWN = ("apig", "rabbitmq", "obs", "lts", "dds", "gaussdb", "dis", "failure")
 FILES: dict[str, str | dict[str, str]] = {
     "direct": {"501": WOULD, "502": WOULD, "503": "refused changed", "505": "refused protected", "000": GONE},
     "direct-bad": "InvalidRequest",
@@ -33,6 +35,15 @@ FILES: dict[str, str | dict[str, str]] = {
     "stack-delete": {"513": GONE, "000": GONE},
     "stack-bad": {},
     "unknown-s3": "UnknownEvent",
+    "functiongraph-timer": {"519": DELETED},
+    "functiongraph-timer-bad": "InvalidRequest",
+    "functiongraph-smn": {"504": GONE, "507": "refused shared"},
+    "functiongraph-kafka": {"501": GONE, "502": GONE, "505": "refused protected"},
+    "functiongraph-kafka-bad": "ImagesFailed",
+    "functiongraph-rocketmq": {"503": GONE},
+    "functiongraph-cts": {"518": "refused changed"},
+    "functiongraph-eventgrid": {"519": "refused changed"},
+    **{f"functiongraph-unknown-{name}": "UnknownEvent" for name in UNKNOWN},
 }
 """What each file does, one after the other: outcome and reason of each image, by the end of its id; or an error."""
 
@@ -63,7 +74,11 @@ def run_file(function: Function, name: str, sink: Server, project_id: str) -> st
     if "ResponseURL" in event:
         event["ResponseURL"] = f"{sink.url}/sink/{name}"
     scheduled, activated = json.dumps(SCHEDULED), json.dumps(ACTIVATED)
-    run = function.invoke(event, REAPER_SCHEDULED_REQUEST=scheduled, REAPER_LIFECYCLE_REQUEST=activated)
+    for trace in (event.get("cts"), event.get("data")):
+        if isinstance(trace, dict) and "project_id" in trace:
+            trace["project_id"] = project_id
+    standing: Any = {"REAPER_SCHEDULED_REQUEST": scheduled, "REAPER_LIFECYCLE_REQUEST": activated}
+    run = function.invoke(event, there=name.startswith("functiongraph-"), **standing)
     assert run.error is None or isinstance(run.error, ReaperError)
     told = [line for line in run.logs if line["message"].startswith("image.") and "outcome" in line]
     outcomes = {line["image_id"][-3:]: f"{line['outcome']} {line['reason']}".strip() for line in told}
@@ -77,7 +92,7 @@ def test_every_file_of_events_does_the_same_everywhere(cloud: Cloud, function: F
         assert {name: run_file(function, name, sink, cloud.demo) for name in FILES} == FILES
     answers = {name: json.loads(body)["Status"] for name, (body,) in sink_of_cloudformation.sink.items()}
     assert answers == {"stack-create": "SUCCESS", "stack-delete": "SUCCESS", "stack-bad": "FAILED"}
-    gone = {"501", "502", "503", "504", "512", "513", "515", "516", "517", "518"}
+    gone = {"501", "502", "503", "504", "512", "513", "515", "516", "517", "518", "519"}
     stay = [image_id for image_id in image_ids if image_id[-3:] not in gone]
     assert [image_id for image_id in image_ids if cloud.stands(image_id, owner_of(image_id))] == stay
 

@@ -5,7 +5,7 @@ Information Is Incorrect?" of the API Request Signing Guide; huaweicloud-sdk-jav
 What it says to an expired security token, to a header that is missing and to another project is a guess.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, NoReturn
@@ -54,6 +54,7 @@ class Keys:
     """
 
     ahead: timedelta = timedelta()
+    clock: Callable[[], datetime] = wall_clock
     skew_code: Literal["APIGW.0301", "APIGW.0303"] = "APIGW.0301"
     known: dict[str, Key] = field(default_factory=dict)
     refused: int = 0
@@ -80,7 +81,7 @@ class Keys:
     @property
     def now(self) -> datetime:
         """The time by the gateway's clock."""
-        return wall_clock() + self.ahead
+        return self.clock() + self.ahead
 
     def admit(self, request: Request) -> Token:
         """The caller of a signed request; raises NotSigned."""

@@ -1,11 +1,13 @@
 """Sweeps through IMS, and the scaling configurations of Open Telekom Cloud."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.conftest import Invoke
 from tests.fakecloud import OTHER, FakeCloud
+from tests.signing import signing
 
 IMS = {"REAPER_IMAGE_API": "ims"}
 LATER = {"Retry-After": "3600"}
@@ -19,6 +21,22 @@ def cloud() -> FakeCloud:
     cloud = FakeCloud("otc")
     cloud.plain_tags = True
     return cloud
+
+
+@pytest.fixture(params=["token", "signature"])
+def invoke(
+    request: pytest.FixtureRequest,
+    invoke: Invoke,
+    invoke_with: Invoke,
+    clean_environment: pytest.MonkeyPatch,
+    cloud: FakeCloud,
+) -> Iterator[Invoke]:
+    """The function, with either proof of who it is."""
+    if request.param == "token":
+        yield invoke
+        return
+    with signing(cloud, invoke_with, clean_environment) as signatory:
+        yield signatory.carry_out
 
 
 def sweep(select: dict[str, Any] | None = None, **policy: object) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def _agency() -> Agency:
 
 
 def _keys() -> Keys:
-    return Keys(*_agency().keys())
+    return Keys(*_agency().read_keys())
 
 
 def rotated(_refused: Proof) -> Proof | None:

@@ -70,6 +70,25 @@ def read_event(event: Json, settings: Settings) -> Event:
     return Event("unknown", ())
 
 
+def asked_in(text: Json, settings: Settings) -> Asked:
+    """What a text asks for that can hold nothing but a request."""
+    try:
+        return _request(reads(text), settings)
+    except ValueError as problem:
+        return Asked(problem=f"can't be read: {problem}")
+
+
+def activated_by(event: Json, settings: Settings) -> Asked:
+    """What is asked for because an event says that an image was made, if it says so of our project."""
+    values = _activated("", event) or {}
+    if values.get("owner", settings.project) != settings.project:
+        return Asked(problem="of another project")
+    try:
+        return _standing(values, settings)
+    except ValueError as problem:
+        return Asked(problem=f"can't be filled in: {problem}")
+
+
 def _records(event: Json) -> list[Json]:
     records = event.get("Records")
     return records if isinstance(records, list) and all(isinstance(one, dict) for one in records) else []

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 from tests.chaos.history import History, Image, Invocation, Message, Moment, Request
 from tests.chaos.observer.asked import Asked, Event, read_event
 from tests.chaos.observer.index import Index, Span, index_of
+from tests.chaos.observer.on_functiongraph import is_batch, published_again, read_event_there
 from tests.chaos.observer.policy import Survey, survey_of
 from tests.chaos.observer.reading import Json
 from tests.chaos.observer.settings import Settings, settings_of
@@ -54,7 +55,7 @@ def image_in(request: Request) -> str:
 
 def changes_cloud(request: Request) -> bool:
     """Whether a request asks the cloud to change anything."""
-    is_elsewhere = request.path.startswith(UNSEEN) or request.path.endswith("/auth/tokens")
+    is_elsewhere = request.path.startswith(UNSEEN) or request.path.endswith(("/auth/tokens", "/publish"))
     return request.method not in {"GET", "HEAD"} and not is_elsewhere
 
 
@@ -185,6 +186,9 @@ class Case:
     def returned(self) -> frozenset[str] | None:
         """The messages that it has returned; None if it was not a queue that was answered."""
         answer = self.invocation.answer
+        # A broker takes nothing back: what failed was published, if the function says that it is done.
+        if is_batch(self.invocation.event) and isinstance(answer, dict):
+            return published_again(self.index.history, self.invocation)
         if self.event.source != "queue" or not isinstance(answer, dict) or "batchItemFailures" not in answer:
             return None
         return frozenset(str(one.get("itemIdentifier")) for one in answer["batchItemFailures"])
@@ -198,7 +202,7 @@ def case_of(history: History, invocation: Invocation) -> Case:
         index=index,
         invocation=invocation,
         settings=settings,
-        event=read_event(invocation.event, settings),
+        event=(read_event_there if settings.on_functiongraph else read_event)(invocation.event, settings),
         requests=sorted(index.requests[invocation.number], key=lambda request: request.begun.order),
         lines=_lines(invocation.printed),
     )

@@ -11,6 +11,7 @@ from tests.chaos.observer.leaks import check_secrets
 from tests.chaos.observer.messages import check_all_messages, check_messages
 from tests.chaos.observer.postponed import check_postponed, check_turns
 from tests.chaos.observer.proofs import check_proofs
+from tests.chaos.observer.published import check_keys, check_published
 from tests.chaos.observer.released import check_released
 from tests.chaos.observer.repetitions import check_allowances, check_repetitions
 from tests.chaos.observer.telling import check_telling
@@ -30,6 +31,8 @@ CHECKS: tuple[Callable[[Case], None], ...] = (
     check_proofs,
     check_released,
     check_repetitions,
+    check_published,
+    check_keys,
     check_secrets,
 )
 

@@ -15,7 +15,8 @@ def check_messages(case: Case) -> None:
     if returned is None:
         _check_single(case)
         return
-    own = {str(record.get("messageId")) for record in case.invocation.event["Records"]}
+    own = {str(record.get("messageId")) for record in case.invocation.event.get("Records", ())}
+    own |= {asked.message for asked in case.event.asked}
     if foreign := sorted(returned - own):
         case.say("batch", f"returned {foreign}, which the event does not hold")
     for asked in case.event.asked:

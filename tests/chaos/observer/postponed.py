@@ -110,7 +110,7 @@ def _put_off(case: Case) -> Iterator[tuple[str, int]]:
 
 
 def _records(case: Case) -> list[dict[str, Json]]:
-    found: list[dict[str, Json]] = case.invocation.event["Records"] if case.event.source == "queue" else []
+    found: list[dict[str, Json]] = case.invocation.event.get("Records", []) if case.event.source == "queue" else []
     return found
 
 

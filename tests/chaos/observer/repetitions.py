@@ -5,9 +5,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import cast
 
-from tests.chaos.history import History, Invocation
+from tests.chaos.history import History, Invocation, Request
 from tests.chaos.observer.case import Case, Violation, came_before, image_in
 from tests.chaos.observer.index import index_of
+from tests.chaos.observer.on_functiongraph import is_batch
 from tests.chaos.observer.reading import Json
 from tests.chaos.observer.settings import settings_of
 
@@ -21,7 +22,8 @@ SECONDS = 25.0
 def check_repetitions(case: Case) -> None:
     """Check what an invocation has counted, and what it has handed over."""
     _check_counted(case)
-    _check_handed_over(case)
+    if not is_batch(case.invocation.event):
+        _check_handed_over(case)
 
 
 def is_rejected(case: Case) -> bool:
@@ -42,7 +44,7 @@ def _check_counted(case: Case) -> None:
 
 def _check_handed_over(case: Case) -> None:
     sent = [one.body for one in case.index.history.handed_over if one.invocation == case.invocation.number]
-    asked = [one for one in case.requests if one.path.startswith("/aws") and b"requestPayload" in one.body]
+    asked = [one for one in case.requests if b"request" in one.body and _hands_over(one)]
     # Nobody can tell whether a message was sent of which no answer tells.
     is_clear = all(one.whole for one in asked) and not case.invocation.died and not case.invocation.frozen
     if sent and (case.event.source not in ASYNCHRONOUS or not case.settings.hands_over):
@@ -55,6 +57,10 @@ def _check_handed_over(case: Case) -> None:
         _check_message(case, cast("Mapping[str, Json]", json.loads(body)))
     if case.event.source in ASYNCHRONOUS and case.was_answered:
         _check_end(case, is_sent=bool(sent), is_clear=is_clear and all(one.status == 200 for one in asked))
+
+
+def _hands_over(request: Request) -> bool:
+    return (request.path.startswith("/aws") and b"requestPayload" in request.body) or request.path.endswith("/publish")
 
 
 def _check_message(case: Case, told: Mapping[str, Json]) -> None:

@@ -31,6 +31,7 @@ class Settings(NamedTuple):
     scheduled: str
     lifecycle: str
     side_by_side: bool
+    on_functiongraph: bool
 
 
 def settings_of(variables: Mapping[str, str], project: str) -> Settings:
@@ -57,6 +58,7 @@ def settings_of(variables: Mapping[str, str], project: str) -> Settings:
         scheduled=given.get("SCHEDULED_REQUEST", ""),
         lifecycle=given.get("LIFECYCLE_REQUEST", ""),
         side_by_side=given.get("CONCURRENCY", "16") != "1",
+        on_functiongraph="RUNTIME_PROJECT_ID" in variables,
     )
 
 

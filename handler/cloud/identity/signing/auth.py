@@ -10,7 +10,13 @@ from requests.auth import AuthBase
 
 from handler.clock import Deadline
 from handler.cloud.identity.signing.access import Keys
-from handler.cloud.identity.signing.signature import authorization, canonical_query, canonical_request, signature
+from handler.cloud.identity.signing.signature import (
+    authorization,
+    canonical_query,
+    canonical_request,
+    content_hash,
+    signature,
+)
 from handler.cloud.meanings import Meaning, read_answer
 from handler.errors import Outdated
 
@@ -46,7 +52,7 @@ class Signer(AuthBase):
         if self.keys.security_token:
             signed["x-security-token"] = self.keys.security_token
         body = request.body if isinstance(request.body, bytes) else str(request.body or "").encode()
-        canonical = canonical_request(str(request.method), parts.path or "/", query, signed, body)
+        canonical = canonical_request(str(request.method), parts.path or "/", query, signed, content_hash(body))
         names = ";".join(sorted(signed))
         made = signature(self.keys.secret_key, date, canonical)
         headers = {"Host": signed["host"], PROJECT: self._project_id, DATE: date, TOKEN: signed.get("x-security-token")}

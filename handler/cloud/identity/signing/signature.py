@@ -11,6 +11,7 @@ from functools import lru_cache
 from urllib.parse import quote, unquote_to_bytes
 
 ALGORITHM = "SDK-HMAC-SHA256"
+_EMPTY = hashlib.sha256(b"").hexdigest()
 _PLAIN = re.compile(r"[A-Za-z0-9_.~/-]*").fullmatch
 """A path that is signed as it is."""
 
@@ -25,14 +26,19 @@ def canonical_query(query: str) -> str:
     return "&".join(f"{name}={value}" for name, value in pairs)
 
 
-def canonical_request(method: str, path: str, query: str, headers: Mapping[str, str], body: bytes) -> str:
+def canonical_request(method: str, path: str, query: str, headers: Mapping[str, str], content: str) -> str:
     """The text that stands for a request. `query` must be canonical, and every one of `headers` is signed.
 
-    The names of the headers are in lower case.
+    The names of the headers are in lower case. `content` is the hash of the body.
     """
     names = sorted(headers)
     lines = "".join(f"{name}:{headers[name].strip()}\n" for name in names)
-    return "\n".join((method, _path(path), query, lines, ";".join(names), hashlib.sha256(body).hexdigest()))
+    return "\n".join((method, _path(path), query, lines, ";".join(names), content))
+
+
+def content_hash(body: bytes) -> str:
+    """The hash of a body, which may be empty."""
+    return hashlib.sha256(body).hexdigest() if body else _EMPTY
 
 
 def signature(secret_key: str, date: str, canonical: str) -> str:
@@ -49,11 +55,11 @@ def authorization(access_key: str, names: str, signed: str) -> str:
 def _path(path: str) -> str:
     """A path as it is signed: each part decoded and encoded once, with a slash at its end that is not sent."""
     if not _PLAIN(path):
-        path = "/".join(quote(part, safe="~") for part in unquote_to_bytes(path).split(b"/"))
+        path = "/".join(quote(part, safe="") for part in unquote_to_bytes(path).split(b"/"))
     return path if path.endswith("/") else f"{path}/"
 
 
 @lru_cache(maxsize=256)  # the same few names and values come again and again
 def _spelled(part: str) -> str:
     # A plus is a blank: so requests has encoded it. What is a plus comes as %2B.
-    return quote(unquote_to_bytes(part.replace("+", " ")), safe="~")
+    return quote(unquote_to_bytes(part.replace("+", " ")), safe="")

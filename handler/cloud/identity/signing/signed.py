@@ -96,7 +96,10 @@ class SignedIdentity:
 
     def _keys(self, deadline: Deadline) -> Keys:
         """The keys that are valid now, or others if these were refused before."""
-        keys = self._signing.keys()
+        try:
+            keys = self._signing.keys()
+        except CloudError as error:
+            self._end(error, deadline)
         if keys != self._known:
             self._learn(keys, deadline)
         return self._others(deadline, keys) if self._refusals.of(keys) else keys
@@ -139,10 +142,19 @@ class SignedIdentity:
             raise CredentialsRefused(message)
         self._home.admit(rotated.project_id, rotated.region)
         self._learn(found, deadline)
-        self._signing = rotated
         if self._listing:
-            self._check_owner(found, Signer(found, rotated.project_id, self._check()), deadline)
+            self._try_new(found, deadline)
+        # Only now: if nobody can tell whose they are, they are not used.
+        self._signing = rotated
         return found
+
+    def _try_new(self, keys: Keys, deadline: Deadline) -> None:
+        """Look whose images new keys list, before the request that was refused is sent again with them."""
+        try:
+            self._check_owner(keys, Signer(keys, self._signing.project_id, self._check()), deadline)
+        except CredentialsRefused as error:
+            self._refusals.note(keys, str(error))
+            raise
 
     def _note(self, keys: Keys, response: requests.Response) -> None:
         """Remember that an answer refuses keys; raises CredentialsRefused if a wrong clock is to be blamed."""
