@@ -126,7 +126,7 @@ check: $(READY) $(SAM_READY) $(CHECKOV_READY)
 		--region eu-central-1 --template template.yaml
 	$(CHECKOV) --config-file .checkov.yaml
 
-bench: $(READY) $(SAM_READY) $(OPENSTACK_READY) $(BENCH_READY) stage-here
+bench: $(READY) $(SAM_READY) $(OPENSTACK_READY) $(BENCH_READY) stage-here package-functiongraph functiongraph-here
 	$(call benchmarks,not long)
 
 bench-long: $(READY)

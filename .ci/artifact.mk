@@ -79,7 +79,7 @@ functiongraph-here:
 	@found=; $(foreach version,3.11 3.12,$(call for_functiongraph,$(version))) \
 	[ -n "$$found" ] || { echo 'The open runtime of FunctionGraph needs Python 3.12 or 3.11 on x86_64 (pyenv install 3.12)' >&2; exit 1; }
 
-for_functiongraph = $(call find_python,python$(1),$(1)); if [ -n "$$python" ]; then found=yes; \
+for_functiongraph = $(call find_python,python$(1) $(PYTHON),$(1)); if [ -n "$$python" ]; then found=yes; \
 	$(MAKE) --no-print-directory FUNCTIONGRAPH_VERSION=$(1) FUNCTIONGRAPH_PYTHON="$$python" \
 	.venv-functiongraph/$(1)/ready build/functiongraph-$(1)/ready || exit; fi;
 

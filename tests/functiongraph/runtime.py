@@ -20,8 +20,8 @@ VERSIONS = sorted(path.parent.name for path in ENVIRONMENTS.glob("3.*/ready"))
 """The Pythons that the open runtime is here for."""
 BOUND = ("setpriv", "--pdeathsig", "KILL")
 """Ends a process with the one that started it, however that one ended."""
-SUCCESS, FAILURE, TOO_LARGE = "0", "4001", "4004"
-"""What the runtime says of a call."""
+SUCCESS, FAILURE, TOO_LARGE, NOT_INITIALISED = "0", "4001", "4004", "4201"
+"""What the runtime says of a call, and of an initializer that fails."""
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 

@@ -194,13 +194,15 @@ def test_every_event_file_is_explained_and_no_other() -> None:
 
 
 def test_every_test_is_on_the_map_and_no_other() -> None:
-    folders = {"unit", "faults", "e2e", "page"}
+    folders = {"unit", "faults", "e2e", "functiongraph", "page"}
     there = {
         str(path.relative_to(TESTS.parent))
         for folder in folders
         for path in (ROOT / "tests" / folder).glob("test_*.py")
     }
-    named = set(re.findall(r"\b(?:unit|faults|contract|e2e|page)/test_\w+\.py", TESTS.read_text(encoding="utf-8")))
+    named = set(
+        re.findall(r"\b(?:unit|faults|contract|e2e|functiongraph|page)/test_\w+\.py", TESTS.read_text(encoding="utf-8"))
+    )
     assert there <= named
     assert not [name for name in named if not (TESTS.parent / name).exists()]
 
