@@ -180,9 +180,10 @@ def label(thing: Record, prefix: str = "") -> str:
 
 
 def _size(record: Record) -> int | None:
-    """The size in bytes. IMS gives it in `__image_size`, as a string, and leaves `size` empty or 0."""
-    told = record.get("__image_size")
-    if isinstance(told, str) and re.fullmatch(r"[0-9]{1,18}", told):
-        return int(told)
+    """The size in bytes; None if it is not known."""
+    # The records of IMS have keys that begin so. Their `size` is 0, or a small number of something else than bytes.
+    if not CORE.issuperset(record) and any(key.startswith("__") for key in record):
+        told = record.get("__image_size")
+        return int(told) if isinstance(told, str) and re.fullmatch(r"[0-9]{1,18}", told) else None
     size = record.get("size")
     return size if type(size) is int else None
