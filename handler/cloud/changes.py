@@ -1,11 +1,13 @@
 """Changes to an image that can be taken back: its tags, and whether it is active."""
 
 import re
+from collections.abc import Collection
 from urllib.parse import quote
 
+from handler.cloud.dialects import TagLimits
 from handler.cloud.fields import texts
 from handler.cloud.transport import Transport
-from handler.errors import TurnedDown
+from handler.errors import TurnedDown, Unexpected
 
 
 class Changes:
@@ -13,18 +15,30 @@ class Changes:
 
     In the tags of Glance's own calls, IMS takes only letters, digits, `_` and `-`. For tags with a key and a value it
     has calls of its own, under `keyed`, an address such as `https://ims/v2/{project_id}/images`. Sources: Glance API
-    v2, "Image tags"; IMS API reference, "Adding a tag to an image", "Deleting a tag from an image".
+    v2, "Image tags"; IMS API reference, "Adding a tag to an image", "Deleting a tag from an image". `limits` says what
+    tags may be like: what breaks them is turned down here, before anything is asked of the cloud.
     """
 
-    def __init__(self, transport: Transport, images: str, keyed: str = "") -> None:
+    def __init__(self, transport: Transport, images: str, keyed: str = "", limits: TagLimits | None = None) -> None:
         self._transport = transport
         self._images = images
         self._keyed = keyed
+        self._limits = limits
+
+    def check_room(self, tags: Collection[str], more: int) -> None:
+        """Raise Unexpected if an image that has these tags can't get so many more."""
+        if self._limits and len(tags) + more > self._limits.most:
+            message = (
+                f"an image may have {self._limits.most} tags, and this one has {len(tags)}: to mark it, or to take its "
+                f"mark off, there must be room for {more} more"
+            )
+            raise Unexpected(message)
 
     def add_tag(self, image_id: str, tag: str) -> None:
         """Add a tag to an image; an image that already has it stays as it is."""
         if self._keyed:
             key, _, value = tag.partition("=")
+            self._check(key, value)
             self._transport.change("POST", f"{self._keyed}/{image_id}/tags", {"tag": {"key": key, "value": value}})
         else:
             self._transport.change("PUT", self._place(image_id, tag))
@@ -44,6 +58,15 @@ class Changes:
     def set_active(self, image_id: str, *, active: bool) -> None:
         """Make the data of an image available again, or unavailable. Glance only."""
         self._transport.change("POST", f"{self._images}/{image_id}/actions/{'re' if active else 'de'}activate")
+
+    def _check(self, key: str, value: str) -> None:
+        if self._limits is None:
+            return
+        letters = self._limits.letters
+        for part, longest in ((key, self._limits.longest_key), (value, self._limits.longest_value)):
+            if len(part) > longest or not re.fullmatch(f"[{letters}]*", part):
+                message = f"{part!r} can't be a part of a tag here: write at most {longest} of {letters}"
+                raise Unexpected(message)
 
     def _lacks(self, image_id: str, tag: str, key: str) -> bool:
         """Whether the image is there, and does not have the tag."""

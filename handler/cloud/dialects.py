@@ -21,20 +21,32 @@ _GLANCE = "{image}/v2/images"
 _GLANCE_LISTS: tuple[tuple[str, Mapping[str, str]], ...] = ((_GLANCE, {}), (_GLANCE, {"os_hidden": "true"}))
 
 
+class TagLimits(NamedTuple):
+    """What the tags of an image may be like: how many, and how long key and value, made of which letters."""
+
+    most: int
+    longest_key: int
+    longest_value: int
+    letters: str
+
+
 class Dialect(NamedTuple):
     """What one image API is like. `{image}` and `{compute}` in its addresses are services, without version and project.
 
     `deletion` is the address for a DELETE. `lists` are addresses with their parameters, which together list every image
     of the project; `private` asks the first of them for private images. `keyed_images` is the address of images whose
-    tags have a key and a value, if the API has such tags. `deletes_later` says that a 204 means "task delivered", and
-    not that the image is gone. `tells_of_gone` says that a GET of `deletion` shows whether an image is gone, even
-    without an image service. `is_discarded` says that the cloud's documentation calls the API discarded.
+    tags have a key and a value, if the API has such tags, and `tags` says how long these may be. `to_list_members`
+    names the permission that a list of members takes. `deletes_later` says that a 204 means "task delivered", and not
+    that the image is gone. `tells_of_gone` says that a GET of `deletion` shows whether an image is gone, even without
+    an image service. `is_discarded` says that the cloud's documentation calls the API discarded.
     """
 
     deletion: str
     lists: tuple[tuple[str, Mapping[str, str]], ...] = _GLANCE_LISTS
     private: str = "visibility=private"
     keyed_images: str = ""
+    tags: TagLimits | None = None
+    to_list_members: str = "ims:images:share (IMS), or get_members in Glance's policy"
     deletes_later: bool = True
     deletes_backups: bool = False
     deactivates: bool = False
@@ -43,12 +55,19 @@ class Dialect(NamedTuple):
 
 
 DIALECTS: Mapping[ImageApi, Dialect] = {
-    "glance": Dialect(deletion=_GLANCE + "/{image_id}", deletes_later=False, deactivates=True),
+    "glance": Dialect(
+        deletion=_GLANCE + "/{image_id}",
+        to_list_members="get_members in Glance's policy",
+        deletes_later=False,
+        deactivates=True,
+    ),
     "ims": Dialect(
         deletion=_GLANCE + "/{image_id}",
         lists=(("{image}/v2/cloudimages", {}),),
         private="__imagetype=private",
         keyed_images="{image}/v2/{project_id}/images",
+        tags=TagLimits(most=10, longest_key=36, longest_value=43, letters="A-Za-z0-9_-"),
+        to_list_members="the permission ims:images:share",
         deletes_backups=True,
     ),
     # No request names a microversion: from 2.36 on, Nova has no calls for images, and answers 404.

@@ -38,8 +38,8 @@ def read_anew(reading: Callable[[], T]) -> T:
 class Reader(Protocol):
     """What pages are read with: the transport, or what notes how old they are."""
 
-    def read(self, url: str, params: Mapping[str, str] | None = None) -> Record | None:
-        """GET a JSON object; None if the cloud says that the image does not exist."""
+    def read_as(self, understand: Callable[[Record], T], url: str, params: Mapping[str, str] | None = None) -> T | None:
+        """GET what `understand` makes of a JSON object; None if the cloud says that the image does not exist."""
 
 
 class Manner(NamedTuple):
@@ -90,7 +90,8 @@ class _Pages(NamedTuple):
     def page(self, after: str | None) -> Page:
         """The page that begins after a marker, and the marker of the next page, None if there is none."""
         asked = {**self.wanted, "limit": str(PAGE)} | ({"marker": after} if after else {})
-        page, more = payloads.read_page(_payload(self.reader, self.url, asked, self.key, after=after), self.key)
+        read = partial(payloads.read_page, key=self.key)
+        page, more = _part(self.reader, self.url, asked, read, after=after)
         if more and not page:
             message = f"the list of {self.key} promises more than it holds"
             raise Unexpected(message)
@@ -104,8 +105,8 @@ def numbered_pages(reader: Reader, url: str, key: str, id_key: str) -> Iterator[
         # Pages overlap by one item. If an earlier item was removed in the meantime, all later ones have moved up by one
         # place, and one would be skipped: then the overlap does not match.
         wanted = {"start_number": str(max(len(known) - 1, 0)), "limit": str(NUMBERED_PAGE)}
-        payload = _payload(reader, url, wanted, key, after=known[-1] if known else None)
-        page, total = payloads.read_numbered_page(payload, key)
+        read = partial(payloads.read_numbered_page, key=key)
+        page, total = _part(reader, url, wanted, read, after=known[-1] if known else None)
         ids = [str(item.get(id_key)) for item in page]
         fresh = len(known[-1:])
         if ids[:fresh] != known[-1:] or set(ids[fresh:]) & set(known) or not (ids[fresh:] or len(known) >= total):
@@ -115,15 +116,16 @@ def numbered_pages(reader: Reader, url: str, key: str, id_key: str) -> Iterator[
         known += ids[fresh:]
 
 
-def _payload(reader: Reader, url: str, asked: Mapping[str, str], key: str, *, after: str | None) -> Record:
+def _part(reader: Reader, url: str, asked: Mapping[str, str], read: "partial[T]", *, after: str | None) -> T:
     """One page: the first, or the one that begins after an item of the page before."""
+    key = read.keywords["key"]
     problem = f"no list of {key}"
     try:
-        payload = reader.read(url, asked)
+        part = reader.read_as(read, url, asked)
     except TurnedDown as error:
-        payload, problem = None, str(error)
-    if payload is not None:
-        return payload
+        part, problem = None, str(error)
+    if part is not None:
+        return part
     # Not taken for the end of the list: without any servers, no image would be in use.
     if after:
         message = f"the list of {key} changed while it was read: no page begins after {after} ({problem})"

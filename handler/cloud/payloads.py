@@ -27,6 +27,7 @@ CORE = frozenset(
 """The attributes that every image has (Glance API v2); anything else in a record is a property."""
 VISIBILITIES = frozenset({"private", "shared", "public", "community"})
 SHELVED = ("SHELVED", "SHELVED_OFFLOADED")
+_NONE = frozenset[str]()
 GONE_STATUSES = frozenset({"deleted", "pending_delete"})
 
 
@@ -47,6 +48,7 @@ def read_image(record: Record, image_id: str) -> Image | None:
 
 def image_of(record: Record, image_id: str) -> Image:
     """The image that a record describes; everything in the record must be readable."""
+    properties = _NONE if CORE.issuperset(record) else frozenset(record.keys() - CORE)
     return Image(
         id=image_id,
         name=record.get("name"),
@@ -55,10 +57,10 @@ def image_of(record: Record, image_id: str) -> Image:
         visibility=record["visibility"],
         protected=record["protected"],
         tags=frozenset(record["tags"]),
-        properties=frozenset() if CORE.issuperset(record) else frozenset(record.keys() - CORE),
+        properties=properties,
         created_at=read_time(record.get("created_at")),
         updated_at=record.get("updated_at"),
-        size=_size(record),
+        size=_size(record, properties),
         checksum=record.get("checksum"),
         record=record,
     )
@@ -179,10 +181,11 @@ def label(thing: Record, prefix: str = "") -> str:
     return f"{thing.get(f'{prefix}name') or 'unnamed'} ({thing.get(f'{prefix}id')})"
 
 
-def _size(record: Record) -> int | None:
-    """The size in bytes. IMS gives it in `__image_size`, as a string, and leaves `size` empty or 0."""
-    told = record.get("__image_size")
-    if isinstance(told, str) and re.fullmatch(r"[0-9]{1,18}", told):
-        return int(told)
+def _size(record: Record, properties: frozenset[str]) -> int | None:
+    """The size in bytes; None if it is not known."""
+    # The records of IMS have keys that begin so. Their `size` is 0, or a small number of something else than bytes.
+    if any(key.startswith("__") for key in properties):
+        told = record.get("__image_size")
+        return int(told) if isinstance(told, str) and re.fullmatch(r"[0-9]{1,18}", told) else None
     size = record.get("size")
     return size if type(size) is int else None

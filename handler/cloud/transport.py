@@ -31,12 +31,13 @@ class Dated(NamedTuple):
     """What was read, None if there is no such image.
 
     `asked_at` is the moment at which the request that was answered began; `date` is the cloud's own time of its answer,
-    None if the cloud does not tell it.
+    None if the cloud does not tell it. `headers` are those of the answer.
     """
 
     payload: Record | None
     asked_at: float
     date: datetime | None
+    headers: Mapping[str, str]
 
 
 class Transport:
@@ -66,7 +67,22 @@ class Transport:
         """GET a JSON object; None if the cloud says that the image does not exist."""
         return self.read_dated(url, params).payload
 
-    def read_to_delete(self, url: str, deletion: str, first: Callable[[], object]) -> Record | None:
+    def read_as(self, understand: Callable[[Record], T], url: str, params: Mapping[str, str] | None = None) -> T | None:
+        """GET what `understand` makes of a JSON object; None if the cloud says that the image does not exist."""
+        return self.understood(self.read_dated(url, params), understand)
+
+    def understood(self, dated: Dated, understand: Callable[[Record], T]) -> T | None:
+        """What `understand` makes of an answer. Its Unexpected gets the cloud's name for the request."""
+        if dated.payload is None:
+            return None
+        try:
+            return understand(dated.payload)
+        except Unexpected as error:
+            request_id = request_id_of(dated.headers, self._identity.scrub)
+            message = f"{error} (request {request_id})" if request_id else str(error)
+            raise Unexpected(message) from error
+
+    def read_to_delete(self, url: str, deletion: str, first: Callable[[], object]) -> Dated:
         """GET a JSON object, whose image may be deleted right afterwards, at the address `deletion`.
 
         Where that is another service, it waits for both slots now. `first` is called when they have come, before each
@@ -78,7 +94,7 @@ class Transport:
                 pace.wait()
             first()
 
-        return self.read_dated(url, first=begin).payload
+        return self.read_dated(url, first=begin)
 
     def read_dated(
         self, url: str, params: Mapping[str, str] | None = None, first: Callable[[], object] = lambda: None
@@ -94,9 +110,10 @@ class Transport:
         asked_at, response, answer = self.persist(attempt)
         if response.status_code == requests.codes.ok:
             date = read_date(response.headers.get("Date", ""))
-            return Dated(payload=self._body(response, answer), asked_at=asked_at, date=date)
+            payload = self._body(response, answer)
+            return Dated(payload=payload, asked_at=asked_at, date=date, headers=response.headers)
         if answer.meaning is Meaning.GONE:
-            return Dated(payload=None, asked_at=asked_at, date=None)
+            return Dated(payload=None, asked_at=asked_at, date=None, headers=response.headers)
         message = f"GET answered {answer}"
         raise Unexpected(message)
 

@@ -153,10 +153,15 @@ def _tags(image: Image, select: Select, _now: datetime) -> str:
 def _properties(image: Image, select: Select, _now: datetime) -> str:
     for key, value in select.properties:
         actual = image.record.get(key)
-        # A request writes a boolean as JSON does: true, not True.
-        if actual is None or (str(actual).lower() if isinstance(actual, bool) else str(actual)) != value:
+        if actual is None or _spelled(actual) != _spelled(value):
             return f"its {key} is not {value}"
     return ""
+
+
+def _spelled(value: object) -> str:
+    """A value as a request writes it: a boolean as JSON does, true, not True. Where IMS has a text for one, it may."""
+    spelled = str(value)
+    return spelled.lower() if spelled in {"True", "False"} else spelled
 
 
 def _status(image: Image, select: Select, _now: datetime) -> str:

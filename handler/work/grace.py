@@ -4,7 +4,7 @@ What is to be done is planned by the rules, from an image that was just read; he
 step. The next one goes on where it stopped, and what is left in between permits no deletion.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 from handler.cloud.changes import Changes
@@ -48,6 +48,8 @@ def _carried_out(planned: Planner, image: Image, found: Mark, sweep: SweepReques
     plan = None
     for _ in range(MOST_PLANS):
         plan = planned(image, found, sweep, run.now, plan)
+        if plan.begins:
+            run.cloud.changes.check_room(image.tags, ROOM[planned])
         _take(plan.steps, image, run.cloud.changes)
         if not plan.goes_on:
             return found
@@ -57,6 +59,10 @@ def _carried_out(planned: Planner, image: Image, found: Mark, sweep: SweepReques
         image, found = again, state_of(again, sweep, run.now)
     message = "somebody else changes its tags all the time"
     raise Unexpected(message)
+
+
+ROOM: Mapping[Planner, int] = {to_mark: 3, to_release: 2}
+"""The tags that an image gets beside those that it has: a draft, a mark and a signature, or a draft and a recall."""
 
 
 def _take(steps: Iterable[Step], image: Image, changes: Changes) -> None:

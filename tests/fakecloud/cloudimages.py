@@ -16,7 +16,12 @@ from tests.fakecloud.visit import Visit
 DEFAULT_LIMIT = "500"
 SORT_KEYS = frozenset({"name", "container_format", "disk_format", "status", "id", "size", "created_at"})
 NOT_FILTERS = frozenset({"limit", "marker", "sort_key", "sort_dir", "member_status", "visibility"})
+EVERYWHERE = ("enterprise_project_id", "all_granted_eps")
+"""The filter that leaves nothing out: the images of every enterprise project."""
 SPECIAL = frozenset({"tag", "protected", "created_at", "updated_at"})
+ONLY_LISTED = {"__system_support_market": False}
+"""What only this list was recorded with: a boolean that is one, beside many that are texts."""
+TRUTHS = frozenset({"true", "false"})
 KINDS = frozenset({"gold", "private", "shared"})
 
 
@@ -31,11 +36,12 @@ def list_images(visit: Visit) -> Reply:
         return vendor_error(400, "IMG.0027", exc.message)
     except BadRequest as exc:
         return vendor_error(400, "IMG.0001", exc.message)
-    return json_reply({"images": [wire.ims_image(image) for image in images]})
+    return json_reply({"images": [{**wire.ims_image(image), **ONLY_LISTED} for image in images]})
 
 
 def _read(query: Mapping[str, str], visit: Visit) -> listing.Query:
-    filters = [_test(name, value) for name, value in visit.request.params if name not in NOT_FILTERS]
+    asked = [pair for pair in visit.request.params if pair[0] not in NOT_FILTERS and pair != EVERYWHERE]
+    filters = [_test(name, value) for name, value in asked]
     tests = [listing.visibility_test(query, visit.caller), *filters]
     limit = listing.read_limit(query.get("limit", DEFAULT_LIMIT))
     return listing.Query(tests, _order(query), limit, query.get("marker"))
@@ -55,6 +61,8 @@ def _test(name: str, value: str) -> listing.Test:
         return listing.SPECIAL[name](name, value)
 
     def fits(image: ImageRecord) -> bool:
-        return wire.ims_text(image, name) == value
+        # Documented as `true`, and shown as `True`.
+        shown = wire.ims_text(image, name)
+        return shown == value or (value in TRUTHS and str(shown).lower() == value)
 
     return fits

@@ -11,6 +11,7 @@ from tests.fakecloud.errors import (
     COULD_NOT_VERIFY,
     BadRequest,
     CloudError,
+    NotFound,
     Unauthorized,
     UnsupportedMediaType,
     challenge,
@@ -133,6 +134,16 @@ def list_members(visit: Visit) -> Reply:
     image, seen = visit.state.list_members(visit.caller, visit.args["image_id"])
     members = [wire.member(image, project) for project in seen]
     return json_reply({"members": members, "schema": "/v2/schemas/members"})
+
+
+def show_member(visit: Visit) -> Reply:
+    """One project that an image is shared with."""
+    image, seen = visit.state.list_members(visit.caller, visit.args["image_id"])
+    project = visit.args["member"]
+    if project not in seen:
+        message = f"{project} not found in the member list of the image {image.id}."
+        raise NotFound(message)
+    return json_reply(wire.member(image, project))
 
 
 def add_member(visit: Visit) -> Reply:

@@ -26,6 +26,8 @@ from tests.fakecloud.state import MOST_TAGS, CloudState
 from tests.fakecloud.visit import Visit
 
 UNREADABLE = vendor_error(400, "IMG.0016", "Error occurred when handling the request body.")
+DELETED = Reply(204, {"Content-Type": "application/json"})
+COOKIE = "HWWAFSESID=7e5c1733a1f2b0c8d9; path=/"
 PLAIN_TAG = re.compile(r"[A-Za-z0-9_-]{1,255}")
 LONGEST_KEY, LONGEST_VALUE = 36, 43
 CODES: dict[type[CloudError], tuple[int, str, str]] = {
@@ -53,7 +55,7 @@ def delete_image(visit: Visit) -> Reply:
         return _coded(exc)
     if with_backup and image.backup:
         visit.state.backups.discard(image.backup)
-    return glance.NOTHING
+    return DELETED
 
 
 def add_tag(visit: Visit) -> Reply:
@@ -76,12 +78,12 @@ def list_keys(visit: Visit) -> Reply:
 def set_key(visit: Visit) -> Reply:
     """Tag an image with a key and a value, in the place of the value that the key has."""
     key, value = _key_and_value(visit.request)
-    if not 0 < len(key) <= LONGEST_KEY or len(value) > LONGEST_VALUE:
+    if not is_tag(key, value):
         return vendor_error(*CODES[BadTag])
     image = _own_image(visit)
-    if not any(_key_of(tag) == key for tag in image.tags) and len(image.tags) >= MOST_TAGS["otc"]:
+    if not any(key_of(tag) == key for tag in image.tags) and len(image.tags) >= MOST_TAGS["otc"]:
         return vendor_error(*CODES[TooManyTags])
-    image.tags = [tag for tag in image.tags if _key_of(tag) != key]
+    image.tags = [tag for tag in image.tags if key_of(tag) != key]
     visit.state.add_tag(visit.caller, image.id, f"{key}={value}")
     return glance.NOTHING
 
@@ -89,7 +91,7 @@ def set_key(visit: Visit) -> Reply:
 def remove_key(visit: Visit) -> Reply:
     """Take the tag with this key off."""
     image = _own_image(visit)
-    tag = next((tag for tag in image.tags if _key_of(tag) == visit.args["tag"]), "")
+    tag = next((tag for tag in image.tags if key_of(tag) == visit.args["tag"]), "")
     visit.state.remove_tag(visit.caller, image.id, tag)
     return glance.NOTHING
 
@@ -119,8 +121,9 @@ def lost(request: Request, _allowed: str) -> Reply:
 
 
 def finish(request: Request, reply: Reply) -> Reply:
-    """Add what every answer carries."""
-    return replace(reply, headers={**reply.headers, "X-Request-Id": request.request_id})
+    """Add what every answer carries: the firewall before the gateway wants its cookie back."""
+    passed = {"Server": "CloudWAF", "Set-Cookie": COOKIE, "X-Request-Id": request.request_id}
+    return replace(reply, headers={**reply.headers, **passed})
 
 
 def _own_image(visit: Visit) -> ImageRecord:
@@ -130,7 +133,13 @@ def _own_image(visit: Visit) -> ImageRecord:
     return visit.state.own_image(visit.caller, visit.args["image_id"], "modify_image")
 
 
-def _key_of(tag: str) -> str:
+def is_tag(key: str, value: str) -> bool:
+    """Whether a tag may have this key and this value."""
+    parts = ((key, LONGEST_KEY), (value, LONGEST_VALUE))
+    return bool(key) and all(re.fullmatch(r"[A-Za-z0-9_-]*", part) and len(part) <= most for part, most in parts)
+
+
+def key_of(tag: str) -> str:
     """The key of a tag: written `key=value`, or `key.value` by old IMS."""
     return re.split("[=.]", tag)[0]
 

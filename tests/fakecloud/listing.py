@@ -22,6 +22,8 @@ NOT_FILTERS = frozenset({"limit", "marker", "sort", "sort_key", "sort_dir", "mem
 OPERATORS: Mapping[str, Callable[[datetime, datetime], bool]] = {
     "gt": gt, "gte": ge, "lt": lt, "lte": le, "eq": eq, "neq": ne,
 }  # fmt: skip
+VISIBILITIES = frozenset({None, "all", "public", "private", "shared", "community"})
+STATUSES = frozenset({"all", "accepted", "pending", "rejected"})
 FRACTION = timedelta(microseconds=500_000)
 """Glance keeps microseconds that it does not show, so that `eq` never finds what it shows."""
 
@@ -91,12 +93,26 @@ def _order(params: Params) -> Order:
 
 def _sort_keys(params: Params) -> Order:
     values = dict(params)
-    if "sort" in values:
-        parts = (part.strip().partition(":") for part in values["sort"].split(","))
-        return [(key, direction != "asc") for key, _, direction in parts]
-    directions = [value for name, value in params if name == "sort_dir"] or ["desc"]
+    directions = [value for name, value in params if name == "sort_dir"]
     keys = [value for name, value in params if name == "sort_key"]
-    return [(key, directions[min(place, len(directions) - 1)] != "asc") for place, key in enumerate(keys)]
+    if "sort" not in values:
+        if len(directions) > max(len(keys), 1):
+            message = "Number of sort dirs does not match the number of sort keys"
+            raise BadRequest(message)
+        directions = [_direction(direction) for direction in directions or ["desc"]]
+        return [(key, directions[min(place, len(directions) - 1)] != "asc") for place, key in enumerate(keys)]
+    if keys or directions:
+        message = "Old and new sorting syntax cannot be combined"
+        raise BadRequest(message)
+    parts = (part.strip().partition(":") for part in values["sort"].split(","))
+    return [(key, _direction(direction or "desc") != "asc") for key, _, direction in parts]
+
+
+def _direction(text: str) -> str:
+    if text not in {"asc", "desc"}:
+        message = f"Invalid sort direction: {text}"
+        raise BadRequest(message)
+    return text
 
 
 def _filters(name: str) -> bool:
@@ -105,8 +121,14 @@ def _filters(name: str) -> bool:
 
 def visibility_test(values: Mapping[str, str], caller: Token) -> Test:
     """Whether an image stands in the lists of this caller, and is of the visibility that was asked for."""
-    wanted = values.get("visibility")
+    wanted = values.get("visibility") or None
     status = values.get("member_status", "accepted")
+    if wanted not in VISIBILITIES:
+        message = f"Invalid visibility value: {wanted}"
+        raise BadRequest(message)
+    if status not in STATUSES:
+        message = f"Invalid status: {status}"
+        raise BadRequest(message)
     project = caller.project_id or ""
 
     def listed(image: ImageRecord) -> bool:
@@ -130,7 +152,11 @@ def _test(name: str, value: str) -> Test:
 def _list(text: str) -> tuple[str, ...]:
     lexer = shlex.shlex(text, posix=True)
     lexer.whitespace, lexer.whitespace_split, lexer.commenters = ",", True, ""
-    return tuple(lexer)
+    try:
+        return tuple(lexer)
+    except ValueError as exc:
+        message = f"Invalid filter value {text}. The quote is not closed."
+        raise BadRequest(message) from exc
 
 
 def _attribute(image: ImageRecord, name: str) -> str | None:
@@ -140,6 +166,11 @@ def _attribute(image: ImageRecord, name: str) -> str | None:
 
 def _tag_test(_name: str, value: str) -> Test:
     return lambda image: value in image.tags
+
+
+def _hidden_test(name: str, value: str) -> Test:
+    # In any case, which Glance allows here and nowhere else.
+    return _truth_test(name, value.lower() if value.lower() in {"true", "false"} else value)
 
 
 def _truth_test(name: str, value: str) -> Test:
@@ -154,7 +185,7 @@ def _size_test(name: str, value: str) -> Test:
     try:
         bound = int(value)
     except ValueError as exc:
-        message = f"{name} param must be an integer"
+        message = "Unable to filter on a range with a non-numeric value."
         raise BadRequest(message) from exc
     return lambda image: image.size is not None and bool(compare(image.size, bound))
 
@@ -190,7 +221,7 @@ def _changes_since(name: str, _value: str) -> Test:
 SPECIAL: Mapping[str, Callable[[str, str], Test]] = {
     "tag": _tag_test,
     "protected": _truth_test,
-    "os_hidden": _truth_test,
+    "os_hidden": _hidden_test,
     "size_min": _size_test,
     "size_max": _size_test,
     "created_at": _time_test,

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 from tests.fakecloud import ims, wire
@@ -21,6 +20,7 @@ from tests.fakecloud.errors import (
     page,
     vendor_error,
 )
+from tests.fakecloud.novaqueries import changes_since, check_query, is_wanted
 from tests.fakecloud.pages import cut_page
 from tests.fakecloud.records import ServerRecord
 from tests.fakecloud.state import CloudState
@@ -35,9 +35,7 @@ PYTHON_CLASSES = {400: "glanceclient.exc.HTTPBadRequest", 409: "nova.exception.I
 def versions(visit: Visit) -> Reply:
     """The versions that the service speaks."""
     root = f"{visit.request.base}/compute"
-    old = {"id": "v2.0", "status": "DEPRECATED", "version": "", "min_version": "", "updated": "2025-07-04T12:00:00Z"}
-    links = [{"rel": "self", "href": f"{root}/v2/"}]
-    return json_reply({"versions": [{**old, "links": links}, _current(root)]})
+    return json_reply({"versions": [_old(root), _current(root)]})
 
 
 def version(visit: Visit) -> Reply:
@@ -45,9 +43,14 @@ def version(visit: Visit) -> Reply:
     return json_reply({"version": _current(f"{visit.request.base}/compute")})
 
 
+def old_version(visit: Visit) -> Reply:
+    """The document of v2."""
+    return json_reply({"version": _old(f"{visit.request.base}/compute")})
+
+
 def delete_image(visit: Visit) -> Reply:
     """Delete an image through Nova's proxy, which drops the reason of a refusal."""
-    _check(visit, images=True)
+    check(visit, images=True)
     try:
         visit.state.delete_image(visit.caller, visit.args["image_id"])
     except CloudError as exc:
@@ -57,7 +60,7 @@ def delete_image(visit: Visit) -> Reply:
 
 def show_image(visit: Visit) -> Reply:
     """One image, through the proxy."""
-    _check(visit, images=True)
+    check(visit, images=True)
     try:
         image = visit.state.show_image(visit.caller, visit.args["image_id"])
     except ImageNotFound as exc:
@@ -78,7 +81,7 @@ def list_servers_detail(visit: Visit) -> Reply:
 
 def show_server(visit: Visit) -> Reply:
     """One server."""
-    _check(visit)
+    check(visit)
     server_id = visit.args["server_id"]
     for server in visit.state.list_servers(visit.caller, visit.region):
         if server.id == server_id:
@@ -122,10 +125,11 @@ def finish(request: Request, reply: Reply) -> Reply:
 
 
 def _servers(visit: Visit, *, detail: bool) -> Reply:
-    _check(visit)
+    check(visit)
     query = dict(visit.request.params)
-    listed = visit.state.list_servers(visit.caller, visit.region, _changes_since(query))
-    chosen = [server for server in listed if _wanted(server, query)]
+    check_query(visit.request.params, visit.caller)
+    listed = visit.state.list_servers(visit.caller, visit.region, changes_since(query))
+    chosen = [server for server in listed if is_wanted(server, query)]
     if visit.state.flavour == "otc" and "image" in query:
         servers, full = chosen, False
     else:
@@ -143,27 +147,7 @@ def _shown(visit: Visit, server: ServerRecord, *, detail: bool) -> wire.Json:
     return wire.server(server, visit.root, volumes, detail=detail)
 
 
-def _changes_since(query: Mapping[str, str]) -> datetime | None:
-    asked = query.get("changes-since")
-    if asked is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(asked)
-    except ValueError as exc:
-        message = f"Invalid input for query parameters changes-since. Value: {asked}. '{asked}' is not a 'date-time'"
-        raise BadRequest(message) from exc
-    return moment.replace(tzinfo=moment.tzinfo or UTC)
-
-
-def _wanted(server: ServerRecord, query: Mapping[str, str]) -> bool:
-    return (
-        ("image" not in query or server.image == query["image"])
-        and ("status" not in query or server.status == query["status"].upper())
-        and ("name" not in query or re.search(query["name"], server.name) is not None)
-    )
-
-
-def _check(visit: Visit, *, images: bool = False) -> None:
+def check(visit: Visit, *, images: bool = False) -> None:
     """The project in the address must be the token's; microversions count in v2.1 only."""
     named, ours = visit.args.get("project"), visit.caller.project_id
     if named is not None and named != ours:
@@ -213,6 +197,12 @@ def _proxied(error: CloudError) -> CloudError:
         return Forbidden("You are not allowed to delete the image.")
     name = PYTHON_CLASSES.get(error.status, "glanceclient.exc.HTTPInternalServerError")
     return CloudError(f"Unexpected API Error. Please contact the administrator\n<class '{name}'>")
+
+
+def _old(root: str) -> wire.Json:
+    links = [{"rel": "self", "href": f"{root}/v2/"}]
+    numbers = {"version": "", "min_version": "", "updated": "2025-07-04T12:00:00Z"}
+    return {"id": "v2.0", "status": "DEPRECATED", **numbers, "links": links}
 
 
 def _current(root: str) -> wire.Json:

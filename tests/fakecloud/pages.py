@@ -22,7 +22,7 @@ def cut_page(records: Sequence[Record], query: Mapping[str, str], page_size: int
         message = f"Invalid input for query parameters limit. Value: {limit}."
         raise BadRequest(message)
     size = min(int(limit), page_size)
-    start = _after(records, query["marker"]) if "marker" in query else 0
+    start = _after(records, query["marker"]) if query.get("marker") else 0
     page = list(records[start : start + size])
     return page, bool(page) and len(page) == size
 

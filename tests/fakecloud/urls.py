@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from tests.fakecloud import autoscaling, cinder, cloudimages, extras, glance, ims, keystone, nova, smn
 from tests.fakecloud.api import Reply, Request
+from tests.fakecloud.documented import novaimages, rows
 from tests.fakecloud.errors import CloudError, NotSigned, gateway_error
 from tests.fakecloud.records import Token
 from tests.fakecloud.rights import ACTIONS
@@ -53,9 +54,9 @@ SERVICES = {
     **dict.fromkeys(("", "sink", "_state"), Service(BOTH, keystone.refuse, glance.lost, extras.finish)),
 }
 OPEN = frozenset(
-    {glance.versions, nova.versions, nova.version, keystone.versions, keystone.version, keystone.issue_token,
-     extras.store, extras.show_state}
-)  # fmt: skip
+    {glance.versions, nova.versions, nova.version, nova.old_version, keystone.versions, keystone.version,
+     keystone.issue_token, extras.store, extras.show_state}
+) | rows.OPEN  # fmt: skip
 """Handlers that answer without a token."""
 
 IDENTITY = r"/(?:identity|iam)"
@@ -80,6 +81,7 @@ TABLE: tuple[tuple[str, str, Handler], ...] = (
     ("HEAD", IDENTITY + r"/v3/auth/tokens", keystone.show_token),
     ("DELETE", IDENTITY + r"/v3/auth/tokens", keystone.revoke_token),
     ("GET", r"/image/?(?:versions)?", glance.versions),
+    *rows.ROWS,
     ("GET", IMAGES, glance.list_images),
     ("GET", r"/ims/v2/cloudimages", cloudimages.list_images),
     ("POST", IMAGES, glance.create_image),
@@ -91,6 +93,7 @@ TABLE: tuple[tuple[str, str, Handler], ...] = (
     ("GET", IMAGE + r"/file", glance.download_image),
     ("GET", IMAGE + r"/members", glance.list_members),
     ("POST", IMAGE + r"/members", glance.add_member),
+    ("GET", IMAGE + r"/members/(?P<member>[^/]+)", glance.show_member),
     ("PUT", IMAGE + r"/members/(?P<member>[^/]+)", glance.set_member_status),
     ("DELETE", IMAGE + r"/members/(?P<member>[^/]+)", glance.remove_member),
     ("GET", IMS_IMAGE + r"/tags", ims.list_keys),
@@ -103,8 +106,13 @@ TABLE: tuple[tuple[str, str, Handler], ...] = (
     ("POST", r"/image/v2/images/(?P<image_id>[^/]+)/actions/reactivate", glance.reactivate),
     ("GET", r"/compute/?", nova.versions),
     ("GET", r"/compute/v2\.1/?", nova.version),
+    ("GET", r"/compute/v2/?", nova.old_version),
     ("DELETE", COMPUTE + r"/images/(?P<image_id>[^/]+)", nova.delete_image),
     ("DELETE", BARE_COMPUTE + r"/images/(?P<image_id>[^/]+)", nova.delete_image),
+    ("GET", COMPUTE + r"/images", novaimages.list_images),
+    ("GET", BARE_COMPUTE + r"/images", novaimages.list_images),
+    ("GET", COMPUTE + r"/images/detail", novaimages.list_images_detail),
+    ("GET", BARE_COMPUTE + r"/images/detail", novaimages.list_images_detail),
     ("GET", COMPUTE + r"/images/(?P<image_id>[^/]+)", nova.show_image),
     ("GET", BARE_COMPUTE + r"/images/(?P<image_id>[^/]+)", nova.show_image),
     ("GET", COMPUTE + r"/servers", nova.list_servers),

@@ -20,6 +20,7 @@ from tests.fakecloud.records import (
 
 Json = dict[str, Any]
 UNKNOWN_TO_IMS = frozenset({"stores", "os_hash_algo", "os_hash_value", "os_hidden"})
+SIZE_OF_IMS = 18
 UNSET = ("key_name", "OS-SRV-USG:launched_at", "OS-SRV-USG:terminated_at", "OS-EXT-STS:task_state")
 """What a server has that was given no key, and that Nova does not work on."""
 
@@ -56,9 +57,14 @@ def glance_image(image: ImageRecord) -> Json:
 
 
 def ims_image(image: ImageRecord) -> Json:
-    """An image as IMS shows it: the size stands in a property, and what looks like a boolean is text."""
+    """An image as IMS was recorded to show it.
+
+    The size in bytes stands in a property, while `size` is a small number of something else; most of what looks like a
+    boolean is text, with capitals as Python writes them.
+    """
     properties = {name: _text(value) for name, value in image.properties.items()}
-    shown = {**glance_image(image), **_ims_marks(image), **properties, "size": 0, "virtual_size": None}
+    size = {"size": SIZE_OF_IMS, "virtual_size": None}
+    shown = {**glance_image(image), **_ims_marks(image), **properties, **size}
     for name in UNKNOWN_TO_IMS:
         shown.pop(name, None)
     return shown
@@ -66,6 +72,8 @@ def ims_image(image: ImageRecord) -> Json:
 
 def ims_text(image: ImageRecord, name: str) -> str | None:
     """A field of an image as IMS compares it with the one in a query."""
+    if name == "__whole_image":  # not shown, but asked for
+        return str(bool(image.backup)).lower()
     value = image.properties.get(name, getattr(image, name, None))
     return str(_text(_ims_marks(image).get(name) if value is None else value))
 
@@ -73,9 +81,14 @@ def ims_text(image: ImageRecord, name: str) -> str | None:
 def _ims_marks(image: ImageRecord) -> Json:
     kind = {"public": "gold", "shared": "shared"}.get(image.visibility, "private")
     return {
-        "__isregistered": "true",
+        "__isregistered": "True",
         "__imagetype": kind,
-        "__whole_image": "true" if image.backup else "false",
+        "__support_kvm": "True",
+        "__support_xen": "True",
+        "__lazyloading": "True",
+        "hw_vif_multiqueue_enabled": "False",
+        "max_ram": "0",
+        "__data_origin": "file,images:uploaded.qcow2",
         "__image_size": str(image.size or 0),
         "__image_source_type": "uds",
         "__os_type": "Linux",
@@ -86,7 +99,7 @@ def _ims_marks(image: ImageRecord) -> Json:
 
 
 def _text(value: object) -> object:
-    return str(value).lower() if isinstance(value, bool) else value
+    return str(value) if isinstance(value, bool) else value
 
 
 def nova_image(image: ImageRecord, root: str) -> Json:

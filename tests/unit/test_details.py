@@ -115,7 +115,7 @@ def test_a_mark_that_is_taken_off_is_told(invoke: Invoke, cloud: FakeCloud) -> N
 
 def test_an_image_that_is_changed_all_the_time_is_told_after_twelve_plans() -> None:
     added: list[str] = []
-    changes = SimpleNamespace(add_tag=lambda _, tag: added.append(tag))
+    changes = SimpleNamespace(check_room=lambda *_: None, add_tag=lambda _, tag: added.append(tag))
     run: Any = SimpleNamespace(now=NOW, cloud=SimpleNamespace(image=lambda _: IMAGE, changes=changes))
     with pytest.raises(Unexpected, match=r"^somebody else changes its tags all the time$"):
         grace.mark(IMAGE, state_of(IMAGE, GRACE, NOW), GRACE, run)
@@ -123,7 +123,7 @@ def test_an_image_that_is_changed_all_the_time_is_told_after_twelve_plans() -> N
 
 
 def test_an_image_that_goes_while_it_is_marked_is_gone() -> None:
-    changes = SimpleNamespace(add_tag=lambda *_: None)
+    changes = SimpleNamespace(check_room=lambda *_: None, add_tag=lambda *_: None)
     run: Any = SimpleNamespace(now=NOW, cloud=SimpleNamespace(image=lambda _: None, changes=changes))
     assert grace.mark(IMAGE, state_of(IMAGE, GRACE, NOW), GRACE, run) is None
 

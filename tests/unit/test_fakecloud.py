@@ -305,8 +305,9 @@ def test_ims_deletes_the_backup_only_when_told(otc: Client, body: object, left: 
 
 def test_ims_writes_sizes_and_truths_as_text(otc: Client) -> None:
     shown = otc.call("GET", f"/ims/v2/images/{otc.cloud.add_image(size=5000)}").json()
-    assert (shown["size"], shown["__image_size"], shown["__whole_image"]) == (0, "5000", "false")
-    assert shown["protected"] is False
+    assert (shown["size"], shown["__image_size"], shown["max_ram"]) == (18, "5000", "0")
+    assert (shown["__isregistered"], shown["hw_vif_multiqueue_enabled"]) == ("True", "False")
+    assert (shown["protected"], "__whole_image" in shown) == (False, False)
 
 
 def test_the_gateway_knows_only_what_was_published(otc: Client) -> None:

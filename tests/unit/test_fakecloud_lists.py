@@ -170,6 +170,7 @@ def test_no_page_of_ims_begins_after_an_image_that_nobody_may_see(otc: Client) -
         ("sort_key=age", "IMG.0001"),
         ("sort_dir=up", "IMG.0001"),
         ("__imagetype=golden", "IMG.0024"),
+        ("visibility=bogus", "IMG.0001"),
     ],
 )
 def test_ims_refuses_odd_queries_by_code(otc: Client, query: str, code: str) -> None:
@@ -187,6 +188,10 @@ def test_ims_refuses_odd_queries_by_code(otc: Client, query: str, code: str) -> 
         ("__imagetype=shared", ["given", "lent"]),
         ("__imagetype=gold", ["gold"]),
         ("__whole_image=true", ["old"]),
+        ("__isregistered=true", ["new", "old", "given"]),
+        ("__isregistered=false", []),
+        ("enterprise_project_id=all_granted_eps", ["new", "old", "given"]),
+        ("enterprise_project_id=1", []),
         ("status=saving", ["new"]),
         ("name=old", ["old"]),
         ("name=ol", []),
@@ -212,9 +217,10 @@ def test_ims_lists_are_filtered(otc: Client, query: str, names: list[str]) -> No
 def test_an_image_of_ims_tells_all_in_text(otc: Client) -> None:
     otc.cloud.add_image(size=5000, os_hidden=True, __lazyloading=True, __originalimagename=MISSING)
     (shown,) = ims_page(otc)
-    assert (shown["size"], shown["__image_size"], shown["virtual_size"]) == (0, "5000", None)
-    assert (shown["__lazyloading"], shown["__isregistered"], shown["protected"]) == ("true", "true", False)
+    assert (shown["size"], shown["__image_size"], shown["virtual_size"]) == (18, "5000", None)
+    assert (shown["__lazyloading"], shown["__isregistered"], shown["protected"]) == ("True", "True", False)
     assert (shown["__originalimagename"], shown["__imagetype"]) == (MISSING, "private")
+    assert shown["__system_support_market"] is False
     assert "os_hidden" not in shown
 
 

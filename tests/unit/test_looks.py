@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from handler.cloud.calls import Listing
+from handler.cloud.lists.first import Listing
 from handler.errors import CredentialsRefused, Denied, Unavailable, Unexpected
 from handler.work.uses.in_use import InUse
 from handler.work.uses.lists import (

@@ -46,7 +46,7 @@ GLANCE: dict[str, Any] = {
     "os_type": "linux",
     "keep-until": "2027-01-31",
 }
-IMS = GLANCE | {"size": 0, "__image_size": "3221225472", "__whole_image": "true", "__imagetype": "shared"}
+IMS = GLANCE | {"size": 18, "__image_size": "3221225472", "__backup_id": "b1", "__imagetype": "shared"}
 
 
 def read(**changes: object) -> Image | None:
@@ -142,11 +142,13 @@ def test_what_cannot_be_read_is_shown_shortened() -> None:
         ({"size": None}, None),
         ({"size": "16"}, None),
         ({"size": None, "__image_size": "7"}, 7),
-        ({"size": 0, "__image_size": "999999999999999999"}, 999_999_999_999_999_999),
-        ({"size": 16, "__image_size": ""}, 16),
-        ({"size": 16, "__image_size": "seven"}, 16),
-        ({"size": 16, "__image_size": "9" * 5_000}, 16),
-        ({"size": 16, "__image_size": None}, 16),
+        ({"size": 18, "__image_size": "999999999999999999"}, 999_999_999_999_999_999),
+        ({"size": 18, "__image_size": ""}, None),
+        ({"size": 18, "__image_size": "seven"}, None),
+        ({"size": 18, "__image_size": "9" * 5_000}, None),
+        ({"size": 18, "__image_size": None}, None),
+        ({"size": 18, "__isregistered": "True"}, None),
+        ({"size": 16, "_custom": "x"}, 16),
     ],
     ids=str,
 )

@@ -1,31 +1,42 @@
-"""The first page of a list, which says how old the list is."""
+"""A list, and when the first of its pages was asked for: no list is younger than its first page."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import NamedTuple, TypeVar
 
 from handler.cloud.fields import Record
 from handler.cloud.transport import Dated, Transport
 
+T = TypeVar("T")
+
+
+class Listing(NamedTuple):
+    """A list that was read to its end.
+
+    `asked_at` is the moment at which its first page was asked for, `date` the cloud's own time of that page, None if
+    the cloud does not tell it.
+    """
+
+    items: tuple[Record, ...]
+    asked_at: float
+    date: datetime | None
+
 
 class FirstPage:
-    """Reads pages, and notes when the first of them was asked for: no list is younger than its first page."""
+    """Reads pages, and notes when the first of them was asked for."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self._first: Dated | None = None
 
-    def read(self, url: str, params: Mapping[str, str] | None = None) -> Record | None:
-        """GET a page."""
+    def read_as(self, understand: Callable[[Record], T], url: str, params: Mapping[str, str] | None = None) -> T | None:
+        """GET a page, as the transport does."""
         dated = self._transport.read_dated(url, params)
         self._first = self._first or dated
-        return dated.payload
+        return self._transport.understood(dated, understand)
 
-    @property
-    def asked_at(self) -> float:
-        """The moment at which the first page was asked for."""
-        return self._first.asked_at if self._first else self._transport.deadline.now()
-
-    @property
-    def date(self) -> datetime | None:
-        """The cloud's own time of that page, None if it does not tell it."""
-        return self._first.date if self._first else None
+    def listing(self, items: tuple[Record, ...]) -> Listing:
+        """The list of the pages that were read."""
+        if self._first is None:
+            return Listing(items=items, asked_at=self._transport.deadline.now(), date=None)
+        return Listing(items=items, asked_at=self._first.asked_at, date=self._first.date)

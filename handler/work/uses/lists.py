@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 from handler.clock import Deadline
 from handler.cloud import payloads
-from handler.cloud.calls import Cloud, Listing
+from handler.cloud.calls import Cloud
 from handler.cloud.fields import text
+from handler.cloud.lists.first import Listing
 from handler.errors import Unavailable
 
 LIFE = 60.0

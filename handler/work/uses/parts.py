@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from handler.clock import Deadline
-from handler.cloud.calls import Cloud, Listing
+from handler.cloud.calls import Cloud
+from handler.cloud.lists.first import Listing
 from handler.cloud.paging import read_anew
 from handler.cloud.places.regions import Region
 from handler.errors import CloudError

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from handler.clock import Deadline
 from handler.cloud import payloads
-from handler.cloud.calls import Cloud, Listing
+from handler.cloud.calls import Cloud
 from handler.cloud.fields import Record, text
+from handler.cloud.lists.first import Listing
 from handler.errors import CredentialsRefused, Denied, Unexpected
 from handler.work.uses.lists import LIFE, Expiry, is_due, young
 

@@ -1,0 +1,1 @@
+"""Clients that nobody here wrote, unmodified, on the fake cloud. What counts is what the cloud holds afterwards."""
