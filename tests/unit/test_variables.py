@@ -131,6 +131,20 @@ def test_a_setting_counts_wherever_it_stands(there: There, where: str) -> None:
     assert run.outcomes == {image: ("refused", "not_allowed")}
 
 
+@pytest.mark.parametrize("clear", [{}, {"RUNTIME_USERDATA": "x"}, {"RUNTIME_USERDATA": '{"REAPER_MODE": "delete"}'}])
+def test_settings_that_stand_together_in_an_encrypted_variable_count(there: There, clear: dict[str, str]) -> None:
+    image = there.cloud.add_image("golden")
+    there.context.data = {SETTINGS: '{"REAPER_ALLOW_NAMES": "ci-*"}'}
+    run = there(timer({"image_ids": [image]}), **clear)  # type: ignore[arg-type]  # all of them texts
+    assert run.outcomes == {image: ("refused", "not_allowed")}
+
+
+def test_a_context_that_has_an_empty_text_for_what_it_does_not_know_hides_nothing() -> None:
+    given = {"REAPER_KEEP_TAG": "stay", "RUNTIME_USERDATA": '{"REAPER_MODE": "paused"}'}
+    context = RuntimeContext(data={"REAPER_KEEP_TAG": "", "REAPER_MODE": ""})
+    assert variables(context, given, given) == {"REAPER_KEEP_TAG": "stay", "REAPER_MODE": "paused"}
+
+
 def test_what_the_context_says_wins() -> None:
     given = {"REAPER_MODE": "delete", "RUNTIME_USERDATA": '{"REAPER_MODE": "dry-run"}'}
     assert variables(RuntimeContext(data={"REAPER_MODE": "paused"}), given, [])["REAPER_MODE"] == "paused"

@@ -12,6 +12,7 @@ from handler.clock import Deadline
 from handler.cloud.identity.signing.access import Keys
 from handler.compose.warm import Proof, access_to_cloud
 from handler.config.settings import Settings
+from handler.config.several import SETTINGS
 from handler.config.signing import Runtime
 from handler.engine.functiongraph import topic
 from handler.engine.functiongraph.context import Agency, Call, project_of
@@ -31,7 +32,8 @@ def begin(context: object, environment: Mapping[str, str]) -> tuple[Call, Settin
     # The clock first, since it begins to run here.
     call = Call(context, environment)
     _agency().enter(context)
-    given = variables(context, environment, sorted(Settings.names()))
+    # An encrypted variable may stand in the context alone, the one that holds several as well.
+    given = variables(context, environment, sorted({SETTINGS, *Settings.names()}))
     runtime = Runtime(engine="functiongraph", project_id=project_of(context, environment), keys=_keys)
     return call, Settings.from_env(given, runtime=runtime)
 

@@ -49,7 +49,8 @@ def _asked(context: object, name: str, otherwise: object) -> object:
     except FAULTS as exc:
         message = f"{name}: getUserData failed with {type(exc).__name__}"
         raise InvalidSettings(message) from None
-    return otherwise if value is None else value
+    # A runtime may say the empty text of a name that it does not know. It hides nothing that stands elsewhere.
+    return otherwise if value is None or value == "" else value
 
 
 def _user_data(text: object) -> dict[str, object]:
