@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
 from handler.cloud.identity.signing.access import CloudName, Keys, Signing
+from handler.cloud.identity.spellings import spell
 from handler.errors import InvalidSettings
 
 Auth = Literal["keystone", "aksk", "agency"]
@@ -92,12 +93,15 @@ def _is_wrong(given: Mapping[str, str], name: str, form: str) -> bool:
 
 def _other_projects(given: Mapping[str, str], project_id: str, runtime: Runtime) -> list[str]:
     """What is wrong with the projects that the settings and the runtime name: a signature is for one of them."""
+    if runtime.project_id and re.fullmatch(_FORMS[PROJECT], runtime.project_id) is None:
+        return ["RUNTIME_PROJECT_ID: is not made as it must be"]
     problems = []
     if runtime.project_id and project_id != runtime.project_id:
         problems.append(f"{PROJECT}: is {project_id}, but the function runs in project {runtime.project_id}")
-    if project_id and given.get(PIN, project_id) != project_id:
-        problems.append(f"{PIN}: is {given[PIN]}, but requests are signed for project {project_id}")
-    return problems
+    # Nothing else reads OS_PROJECT_ID here; but whoever has set it expects that no other project's images go.
+    told = {PIN: given.get(PIN), "OS_PROJECT_ID": spell(given).get("OS_PROJECT_ID")}
+    wrong = {name: value for name, value in told.items() if project_id and value and value != project_id}
+    return problems + [f"{name}: is {wrong[name]}, but requests are signed for project {project_id}" for name in wrong]
 
 
 def _unusable(given: Mapping[str, str]) -> list[str]:

@@ -75,9 +75,11 @@ def test_what_is_missing_is_named(name: str) -> None:
         ({"REAPER_AUTH": "AKSK"}, "REAPER_AUTH: must be keystone, aksk or agency"),
         ({"REAPER_AUTH": "agency"}, "REAPER_AUTH: only a function on FunctionGraph has an agency"),
         ({"REAPER_PROJECT_ID": OTHER}, f"REAPER_PROJECT_ID: is {OTHER}, but requests are signed for project {PROJECT}"),
+        ({"OS_PROJECT_ID": OTHER}, f"OS_PROJECT_ID: is {OTHER}, but requests are signed for project {PROJECT}"),
+        ({"OS_TENANT_ID": OTHER}, f"OS_PROJECT_ID: is {OTHER}, but requests are signed for project {PROJECT}"),
         ({"OS_CACERT": "/nowhere"}, "OS_CACERT: can't be read"),
     ],
-    ids=["ak", "sk", "token", "project", "region", "cloud", "auth", "agency", "pin", "authorities"],
+    ids=["ak", "sk", "token", "project", "region", "cloud", "auth", "agency", "pin", "other", "older", "authorities"],
 )
 def test_what_is_wrong_is_named_and_no_key_is_shown(wrong: dict[str, str], problem: str) -> None:
     with pytest.raises(InvalidSettings, match=re.escape(problem)) as error:
@@ -90,6 +92,14 @@ def test_a_function_signs_for_no_other_project_than_its_own() -> None:
         signing(AKSK | {"HUAWEICLOUD_SDK_PROJECT_ID": OTHER}, FUNCTION)
     with pytest.raises(InvalidSettings, match=f"REAPER_PROJECT_ID: is {OTHER}"):
         signing(AGENCY | {"REAPER_PROJECT_ID": OTHER}, FUNCTION)
+    with pytest.raises(InvalidSettings, match=f"OS_PROJECT_ID: is {OTHER}"):
+        signing(AGENCY | {"OS_PROJECT_ID": OTHER}, FUNCTION)
+
+
+@pytest.mark.parametrize("project", ["a\nb", "a/../b", "eu-de", "ä" * 32])
+def test_a_runtime_that_names_no_project_that_there_can_be_begins_nothing(project: str) -> None:
+    with pytest.raises(InvalidSettings, match="RUNTIME_PROJECT_ID: is not made as it must be"):
+        signing(AGENCY, Runtime("functiongraph", project, lambda: KEYS))
 
 
 def test_a_secret_may_hold_the_keys_and_brings_its_own_security_token_or_none() -> None:
