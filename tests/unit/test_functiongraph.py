@@ -163,6 +163,12 @@ def test_two_events_at_once_are_none(there: There, first: str, second: str) -> N
     assert not there.cloud.dead
 
 
+def test_an_event_of_eventgrid_with_a_list_of_others_in_it_is_none(there: There) -> None:
+    run = seeded(there)(EVENTGRID | {"events": [EVENTGRID]}, **ACTIVATED)
+    assert "two events at once, of EventGrid and several of EventGrid" in str(run.error)
+    assert not there.cloud.dead
+
+
 @pytest.mark.parametrize("field", ["image_ids", "images", "sweep", "dry_run", "delete_backup", "reason", "not_after"])
 @pytest.mark.parametrize("name", ENVELOPES)
 def test_a_field_of_a_request_beside_an_event_is_turned_down(there: There, name: str, field: str) -> None:

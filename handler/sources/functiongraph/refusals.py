@@ -62,7 +62,7 @@ MARKS = {
     "record": "SMN",
     "records": "a broker",
     "cts": "CTS",
-    "events": "EventGrid",
+    "events": "several of EventGrid",
     "specversion": "EventGrid",
     # A project may stand in an envelope, too.
     **dict.fromkeys(REQUEST_FIELDS - {"project_id"}, "a request"),
