@@ -210,7 +210,7 @@ def test_who_may_not_list_members_is_told_what_that_takes(invoke: Invoke, cloud:
     run = invoke({"image_ids": [image]})
     assert run.outcomes == {image: ("failed", "denied")}
     assert run.answer["outcomes"][0]["detail"].endswith(
-        "to list the members of an image takes get_members in Glance's policy"
+        "listing the members of an image needs get_members in Glance's policy"
     )
 
 

@@ -43,7 +43,7 @@ RAISED_BY: dict[str, tuple[type[Exception], str]] = {
     "unknown-dds": (UnknownEvent, "DDS"),
     "unknown-gaussdb": (UnknownEvent, "GaussDB"),
     "unknown-dis": (UnknownEvent, "DIS"),
-    "unknown-failure": (UnknownEvent, "has failed"),
+    "unknown-failure": (UnknownEvent, "an event that failed"),
 }
 PREFIX = "functiongraph-"
 FILES = sorted(path.stem.removeprefix(PREFIX) for path in EVENTS.glob(f"{PREFIX}*.json"))

@@ -148,7 +148,7 @@ def test_every_tag_of_ours_fits_into_ims(tag: str) -> None:
 @pytest.mark.parametrize("tag", ["k" * 37 + "=v", "k=" + "v" * 44, "a key=v", "k=a:b", "k=ä"])
 def test_a_tag_that_does_not_fit_is_told_before_anything_is_asked(tag: str) -> None:
     changes = Changes(None, "https://ims/v2/images", "https://ims/v2/p/images", DIALECTS["ims"].tags)  # type: ignore[arg-type]  # never used
-    with pytest.raises(Unexpected, match=r"can't be a part of a tag here: write at most (36|43) of A-Za-z0-9_-"):
+    with pytest.raises(Unexpected, match=r"can't be part of a tag here: use at most (36|43) characters of A-Za-z0-9_-"):
         changes.add_tag("any", tag)
 
 
