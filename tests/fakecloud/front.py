@@ -1,4 +1,4 @@
-"""The real names of the clouds' hosts before a fake: a proxy that leads them there, with certificates of a test's own.
+"""The real names of the clouds' hosts in front of a fake: a proxy that leads them there, with certificates for tests.
 
 A client that honours HTTPS_PROXY and trusts the authority of `ca_file` needs nothing else. It asks for
 `ims.eu-de.otc.t-systems.com`; what it sends arrives at the fake to the byte, so that its signature can be recomputed.

@@ -1,8 +1,8 @@
-"""The keys that requests are signed with, and the gateway that checks them: whose they are, until when, what they may.
+"""The keys that requests are signed with, and the gateway that checks them: owner, end and rights.
 
 Sources: "Common Errors Related to IAM Authentication Information" and "What Should I Do If the App Authentication
 Information Is Incorrect?" of the API Request Signing Guide; huaweicloud-sdk-java-v3 issue 44 for the expired signature.
-What it says to an expired security token, to a header that is missing and to another project is a guess.
+What the gateway says to an expired security token, to a missing header and to another project is a guess.
 """
 
 from collections.abc import Callable, Collection, Iterable
