@@ -35,7 +35,7 @@ class Front:
 
     def __init__(self, server: Server, host: str = "127.0.0.1", port: int = 0) -> None:
         self.connects: list[str] = []
-        """The hosts that were asked for, in order, those that were turned away as well."""
+        """The hosts that were asked for, in order, including those that were turned away."""
         self._target = server.address
         self._listener = socket.create_server((host, port))
         self.url = f"http://{host}:{self._listener.getsockname()[1]}"
@@ -146,7 +146,7 @@ def _pipe(client: ssl.SSLSocket, server: socket.socket) -> None:
 
 
 class _Authority:
-    """An authority that nobody trusts but tests, in a folder that lives as long as the process."""
+    """A certificate authority that only tests trust, in a folder that lives as long as the process."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="front-"))

@@ -1,4 +1,4 @@
-"""What Nova's list of servers can be asked for, and what it says to other questions."""
+"""The queries that Nova's list of servers takes, and what it answers to others."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -36,7 +36,7 @@ def check_query(params: Sequence[tuple[str, str]], caller: Token) -> None:
 
 
 def changes_since(query: Mapping[str, str]) -> datetime | None:
-    """Since when servers must have changed; None if that is not asked."""
+    """The time since which servers must have changed; None if the query does not ask for one."""
     asked = query.get("changes-since")
     if asked is None:
         return None
