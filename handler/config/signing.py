@@ -22,7 +22,7 @@ _FORMS = {
     PROJECT: r"[0-9a-f]{32}",
     REGION: r"[a-z0-9]+(-[a-z0-9]+)+",
 }
-"""What each variable may hold: keys go into a header, a region into the name of a host."""
+"""What each may hold: keys go into a header, a region into the name of a host."""
 
 
 class Runtime(NamedTuple):

@@ -138,7 +138,7 @@ class SignedIdentity:
         found = rotated.keys() if rotated else found
         why = self._refusals.of(found)
         if rotated is None or why:
-            message = f"the keys were refused, and there are no others ({why}); trying the same again would lock them"
+            message = f"the keys were refused, and there are no others ({why}); to try the same again would lock them"
             raise CredentialsRefused(message)
         self._home.admit(rotated.project_id, rotated.region)
         self._learn(found, deadline)
