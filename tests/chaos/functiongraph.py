@@ -79,7 +79,7 @@ def cast(seed: int, on_lambda: Mapping[str, Any]) -> Json:
 
 
 def fitting(settings: Mapping[str, str]) -> dict[str, str]:
-    """Settings, as far as a function here takes them."""
+    """Those settings that a function on FunctionGraph takes."""
     taken = {name: value for name, value in settings.items() if name not in REFUSED}
     return taken | ({"REAPER_FAILED_TO": TOPIC} if taken.get("REAPER_FAILED_TO") else {})
 
@@ -90,7 +90,7 @@ def variables(project: str, front: Mapping[str, str]) -> dict[str, str]:
 
 
 def event(source: str, asked: Json, world: "World") -> Json:
-    """An event that is no broker's."""
+    """An event of any source but a broker."""
     if source == "schedule":
         told = {"version": "v1.0", "time": "2031-05-17T12:00:00Z", "trigger_type": "TIMER", "trigger_name": "nightly"}
         return told | {"user_event": json.dumps(asked)}

@@ -31,7 +31,7 @@ CHUNK = 1 << 16
 
 
 class Front:
-    """A proxy before the server of a cloud, from `start()` to `stop()`; it leads the hosts of both clouds there."""
+    """A proxy in front of a cloud's server, from `start()` to `stop()`; it leads the hosts of both clouds there."""
 
     def __init__(self, server: Server, host: str = "127.0.0.1", port: int = 0) -> None:
         self.connects: list[str] = []
@@ -210,7 +210,7 @@ _CONTEXTS: dict[str, ssl.SSLContext] = {}
 
 
 def _context(host: str) -> ssl.SSLContext:
-    """How a host shows who it is."""
+    """The TLS context with which a host shows who it is."""
     authority = _authority()
     with _MAKING:
         if host not in _CONTEXTS:

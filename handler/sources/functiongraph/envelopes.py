@@ -32,7 +32,7 @@ def read_timer(event: Event, given: Surroundings) -> tuple[Message, ...]:
 
 def _scheduled(event: Event, given: Surroundings) -> Request:
     text = event.get("user_event")
-    # A timer that was made without a text sends an empty one, or none.
+    # A timer that was made without a request sends an empty string, or none.
     request = {} if text is None or text == "" else read_json(text, "user_event")
     if request:
         return read_request(request)
