@@ -30,7 +30,7 @@ class Changes:
         if self._limits and len(tags) + more > self._limits.most:
             message = (
                 f"an image may have {self._limits.most} tags, and this one has {len(tags)}: marking it, or taking its "
-                f"mark off, needs room for {more} more"
+                f"mark off, needs room for {more} more: take some tags off"
             )
             raise Unexpected(message)
 

@@ -22,7 +22,7 @@ _GLANCE_LISTS: tuple[tuple[str, Mapping[str, str]], ...] = ((_GLANCE, {}), (_GLA
 
 
 class TagLimits(NamedTuple):
-    """The limits of an image's tags: how many, how long key and value, and which characters, as a regex has them."""
+    """The limits of an image's tags: how many, how long key and value, and which characters, as in a regex set."""
 
     most: int
     longest_key: int
@@ -131,7 +131,7 @@ class Addresses(NamedTuple):
 
     @property
     def one_private(self) -> str:
-        """The address of a list of one private image, which shows its owner. Raises Unexpected without a service."""
+        """The address of a list of one private image, to see its owner. Raises Unexpected without an image service."""
         return f"{self._filled(self.dialect.lists[0][0])}?{self.dialect.private}&limit=1"
 
     def deletion(self, image_id: str) -> str:

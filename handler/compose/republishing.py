@@ -47,7 +47,7 @@ def publish_failed(
     raise ImagesFailed(message)
 
 
-_NOWHERE = "REAPER_FAILED_TO is not set"
+_NOWHERE = "REAPER_FAILED_TO is not set; it must be the URN of an SMN topic"
 
 
 def _published(

@@ -33,7 +33,7 @@ def check_engine(given: Mapping[str, str], runtime: Runtime) -> None:
 
 def _for_aws(given: Mapping[str, str]) -> list[str]:
     is_other = given.get(FAILED_TO, "").startswith("urn:")
-    return [f"{FAILED_TO}: a topic of SMN is for FunctionGraph: name an SQS queue by its address"] if is_other else []
+    return [f"{FAILED_TO}: SMN topics are for FunctionGraph: name an SQS queue by its address"] if is_other else []
 
 
 def _for_functiongraph(given: Mapping[str, str]) -> list[str]:

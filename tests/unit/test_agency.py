@@ -9,7 +9,7 @@ import pytest
 
 from handler import functiongraph
 from handler.clock import uptime
-from handler.engine.functiongraph.context import SHORTEST, Agency, Invocation, project_of
+from handler.engine.functiongraph.context import SHORTEST, Agency, InvocationContext, project_of
 from handler.errors import InvalidSettings
 from tests.contexts import (
     REQUEST_ID,
@@ -46,7 +46,7 @@ def seconds_of(context: object, timeout: str | None = "30", passed: float = 0.0)
     """The seconds that an invocation has left, so long after its start."""
     clock = [100.0]
     environment = {} if timeout is None else {"RUNTIME_TIMEOUT": timeout}
-    call = Invocation(context, environment, lambda: clock[0])
+    call = InvocationContext(context, environment, lambda: clock[0])
     clock[0] += passed
     return call.get_remaining_time_in_millis() / 1000
 
@@ -96,7 +96,7 @@ def test_a_wrong_number_costs_no_image(there: There, kind: type[RuntimeContext])
 
 def test_time_is_counted_from_the_start_of_the_invocation() -> None:
     begun = uptime()
-    assert Invocation(BareContext(), {"RUNTIME_TIMEOUT": "30"}).get_remaining_time_in_millis() <= 30_000
+    assert InvocationContext(BareContext(), {"RUNTIME_TIMEOUT": "30"}).get_remaining_time_in_millis() <= 30_000
     assert uptime() >= begun
 
 
@@ -104,8 +104,10 @@ def test_time_is_counted_from_the_start_of_the_invocation() -> None:
 
 
 def test_the_id_is_the_runtimes_or_else_a_new_one() -> None:
-    assert Invocation(RuntimeContext(), {}).aws_request_id == REQUEST_ID
-    made = {Invocation(context, {}).aws_request_id for context in (BareContext(), BrokenContext(), OddContext(7))}
+    assert InvocationContext(RuntimeContext(), {}).aws_request_id == REQUEST_ID
+    made = {
+        InvocationContext(context, {}).aws_request_id for context in (BareContext(), BrokenContext(), OddContext(7))
+    }
     assert len(made) == 3
     assert all(map(len, made))
 

@@ -14,7 +14,7 @@ from handler.compose.warm import Proof, access_to_cloud
 from handler.config.settings import Settings
 from handler.config.signing import Runtime
 from handler.engine.functiongraph import topic
-from handler.engine.functiongraph.context import Agency, Invocation, project_of
+from handler.engine.functiongraph.context import Agency, InvocationContext, project_of
 from handler.engine.functiongraph.variables import variables
 from handler.engine.ports import Allowance, Enqueue, HandOver, Postpone, Spend
 from handler.errors import Unexpected
@@ -26,10 +26,10 @@ SMN = ("smn",)
 """What the catalogue calls Simple Message Notification."""
 
 
-def begin(context: object, environment: Mapping[str, str]) -> tuple[Invocation, Settings]:
+def begin(context: object, environment: Mapping[str, str]) -> tuple[InvocationContext, Settings]:
     """Begin an invocation; returns its id and time, and its settings. Raises InvalidSettings."""
     # This comes first, since the time of the invocation is counted from here.
-    invocation = Invocation(context, environment)
+    invocation = InvocationContext(context, environment)
     _agency().enter(context)
     given = variables(context, environment, sorted(Settings.names()))
     runtime = Runtime(engine="functiongraph", project_id=project_of(context, environment), keys=_keys)

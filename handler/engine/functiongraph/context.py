@@ -41,8 +41,8 @@ def project_of(context: object, environment: Mapping[str, str]) -> str:
     return found.pop() if found else ""
 
 
-class Invocation:
-    """An invocation as all doors know it: its id, and the time that it has, which is counted from when this is made."""
+class InvocationContext:
+    """What a run is told of its invocation: the id, and the time left, which is counted from when this is made."""
 
     def __init__(self, context: object, environment: Mapping[str, str], now: Callable[[], float] = uptime) -> None:
         self._now = now
@@ -68,9 +68,9 @@ def _granted(context: object, environment: Mapping[str, str]) -> float:
 
 
 def _seconds(value: object, unit: float) -> float | None:
-    """A duration in seconds, from a number or a string; a second has `unit` of its units.
+    """A duration in seconds; `value` is a number, or a string of one, and `unit` of its units make a second.
 
-    None if it is neither, or if a function can't have so long.
+    None if it is neither, or not a duration that a function can have.
     """
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None

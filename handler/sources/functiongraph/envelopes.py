@@ -37,7 +37,7 @@ def _scheduled(event: Event, given: Surroundings) -> Request:
     if request:
         return read_request(request)
     if not given.scheduled:
-        message = "user_event: is empty, and REAPER_SCHEDULED_REQUEST is not set"
+        message = "user_event: is empty, and REAPER_SCHEDULED_REQUEST is not set: one of them must hold a request"
         raise InvalidRequest(message)
     return read_request(read_json(given.scheduled, "REAPER_SCHEDULED_REQUEST"))
 
@@ -67,7 +67,9 @@ def read_topic(event: Event, given: Surroundings) -> tuple[Message, ...]:
 def _notified(smn: object, where: str, given: Surroundings) -> Message:
     told = smn if isinstance(smn, dict) else {}
     if given.failed_to and told.get("topic_urn") == given.failed_to:
-        message = f"{where}: comes from the topic of REAPER_FAILED_TO: what has failed must not come again by itself"
+        message = (
+            f"{where}: comes from the topic of REAPER_FAILED_TO: the function must not listen to it; delete the trigger"
+        )
         raise UnknownEvent(message)
     try:
         request = read_json(told.get("message"), f"{where}.message")

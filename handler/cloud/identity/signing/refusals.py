@@ -6,7 +6,7 @@ from handler.clock import uptime
 from handler.cloud.identity.signing.access import Keys
 
 REST = 600.0
-"""Seconds after which lasting keys are tried again: a gateway unlocks them after 300, and its refusal may be over."""
+"""Seconds after which lasting keys are tried again: a gateway unlocks them after 300, and may have been wrong."""
 REMEMBERED = 32
 """The most keys that are remembered."""
 
@@ -21,7 +21,8 @@ class Refusals:
     def note(self, keys: Keys, why: str) -> None:
         """Remember that keys were refused."""
         known = {**self._known, keys: (self._now(), why)}
-        # A new dictionary, since another thread may be reading the old one; cut, since temporary keys never end.
+        # A new dictionary, since another thread may be reading the old one. Only the latest keys are kept: there are
+        # always new temporary ones.
         self._known = dict(list(known.items())[-REMEMBERED:])
 
     def of(self, keys: Keys) -> str:

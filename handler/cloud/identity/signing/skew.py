@@ -28,7 +28,8 @@ def clock_problem(response: requests.Response, answer: Answer) -> str:
     cure = "set the clock of this machine; the keys may be good"
     if abs(ahead) > ALLOWED:
         minutes, direction = round(abs(ahead) / timedelta(minutes=1)), "ahead of" if ahead > timedelta() else "behind"
-        return f"the clock of this machine is {minutes} minutes {direction} the cloud's, so it refuses us: {cure}"
+        problem = f"the clock of this machine is {minutes} minutes {direction} the cloud's"
+        return f"{problem}, and so its signatures are refused: {cure}"
     if _EXPIRED.search(sentence):
         return f"the cloud refuses the time of our signature, X-Sdk-Date ({answer}): {cure}"
     return ""
