@@ -1,4 +1,4 @@
-"""What the operator has set, from whichever place.
+"""What the operator has set, wherever that was done.
 
-Nothing else reads the environment. It knows no HTTP.
+Nothing else reads the environment. These modules know no HTTP.
 """

@@ -1,4 +1,4 @@
-"""The secret that holds credentials: what may stand in it. Whoever builds the settings says how it is read."""
+"""The secret that holds credentials: what may stand in it. A function that reads it is passed in."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -14,7 +14,7 @@ SECRET = "REAPER_CREDENTIALS_SECRET"  # noqa: S105 (the name of a variable)
 
 
 def with_secret(given: Mapping[str, str], name: str, access: AwsAccess, read: ReadSecret | None) -> dict[str, str]:
-    """The variables, with those that a secret holds, which win; raises InvalidSettings."""
+    """The variables, together with those that a secret holds, which win. Raises InvalidSettings."""
     held = _variables_in(name, access, read)
     # A security token belongs to the keys that it came with.
     below = {key: value for key, value in given.items() if key != TOKEN or ACCESS_KEY not in held}

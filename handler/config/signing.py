@@ -12,7 +12,7 @@ from handler.errors import InvalidSettings
 Auth = Literal["keystone", "aksk", "agency"]
 AUTH, CLOUD, REGION, PIN = "REAPER_AUTH", "REAPER_CLOUD", "OS_REGION_NAME", "REAPER_PROJECT_ID"
 OURS = "HUAWEICLOUD_SDK_"
-"""The beginning of the variables that hold keys; the cloud's own SDKs read the same."""
+"""The prefix of the variables that hold keys; the clouds' own SDKs read the same ones."""
 ACCESS_KEY, SECRET_KEY = f"{OURS}AK", f"{OURS}SK"
 TOKEN, PROJECT = f"{OURS}SECURITY_TOKEN", f"{OURS}PROJECT_ID"
 _KEY = "must be ASCII without blanks: copy it anew"
@@ -79,7 +79,7 @@ def signing_from(given: Mapping[str, str], runtime: Runtime) -> Signing | None:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Keys that stay as they are, as a function that returns them; two of the same keys are equal."""
+    """Keys that stay as they are, as a function that returns them. Two functions with the same keys are equal."""
 
     keys: Keys = field(repr=False)
 
@@ -113,7 +113,7 @@ def _unusable(given: Mapping[str, str]) -> list[str]:
     problems = []
     if given.get(CLOUD, "otc") not in get_args(CloudName):
         problems.append(f"{CLOUD}: must be otc or huawei")
-    # Found out here, and not by the first request, in words that name another cause.
+    # Checked here: the first request would fail as well, but in words that name another cause.
     if (file := given.get("OS_CACERT")) and not Path(file).is_file():
         problems.append("OS_CACERT: can't be read")
     return problems

@@ -1,4 +1,4 @@
-"""The keys of an identity that signs, by hand: rotation, rest, and the places of the regions."""
+"""The keys of an identity that signs, made by hand: rotation, how long refused keys rest, and the regions' hosts."""
 
 import threading
 from collections.abc import Iterator

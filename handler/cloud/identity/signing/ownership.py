@@ -1,6 +1,6 @@
-"""Whose images keys list: nothing else proves that they belong to the project that the settings name.
+"""The owner of the images that keys list: nothing else proves that the keys are for the project in the settings.
 
-A token names its project. Keys do not, and to those of another project every image of ours looks already gone.
+A token names its project. Keys do not, and with the keys of another project every image of ours looks already gone.
 """
 
 from collections.abc import Callable
@@ -25,7 +25,7 @@ def owner_in(
     """The owner of the first private image in a list, None if there is none in it. May raise CloudError."""
     timeout = deadline.timeout()
     try:
-        # Whatever fence the thread has: what permits another request is no permit for this one.
+        # A fence of its own: if the thread has a permit for another request, that is no permit for this one.
         with deadline.fence.around():
             response = session.get(listing, auth=auth, timeout=timeout, allow_redirects=False)
     except (wire.RequestException, HTTPError) as exc:
