@@ -198,7 +198,7 @@ _ADDRESSES = (
     *("AWS_CONTAINER_CREDENTIALS_FULL_URI", *ENDPOINTS.values()),
 )
 _STANDING_REQUESTS: Mapping[str, Callable[[str], object]] = {
-    "REAPER_SCHEDULED_REQUEST": lambda text: read_request(read_json(text, "it")),
+    "REAPER_SCHEDULED_REQUEST": lambda text: read_request(read_json(text, "the text")),
     activation.TEMPLATE: activation.check,
 }
 _RENAMED = {"REAPER_BUDGET_TABLE": "is REAPER_STATE_TABLE now"}

@@ -32,10 +32,9 @@ def with_several(given: Mapping[str, str], ours: Collection[str]) -> dict[str, s
     if SETTINGS not in given:
         return below
     try:
-        held = read_json(given[SETTINGS], "it")
+        held = read_json(given[SETTINGS], SETTINGS)
     except InvalidRequest as exc:
-        message = f"{SETTINGS}: {exc}"
-        raise InvalidSettings(message) from None
+        raise InvalidSettings(str(exc)) from None
     known = names(ours)
     problems = {name: _problem(name, value, known) for name, value in held.items()}
     if wrong := [f"{SETTINGS}.{shown(name)}: {problem}" for name, problem in problems.items() if problem]:

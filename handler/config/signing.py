@@ -15,14 +15,15 @@ OURS = "HUAWEICLOUD_SDK_"
 """The prefix of the variables that hold keys; the clouds' own SDKs read the same ones."""
 ACCESS_KEY, SECRET_KEY = f"{OURS}AK", f"{OURS}SK"
 TOKEN, PROJECT = f"{OURS}SECURITY_TOKEN", f"{OURS}PROJECT_ID"
+_KEY = "must be ASCII without blanks: copy it anew"
 _FORMS = {
-    ACCESS_KEY: r"[\x21-\x7e]+",
-    SECRET_KEY: r"[\x21-\x7e]+",
-    TOKEN: r"[\x21-\x7e]*",
-    PROJECT: r"[0-9a-f]{32}",
-    REGION: r"[a-z0-9]+(-[a-z0-9]+)+",
+    ACCESS_KEY: (r"[\x21-\x7e]+", _KEY),
+    SECRET_KEY: (r"[\x21-\x7e]+", _KEY),
+    TOKEN: (r"[\x21-\x7e]*", _KEY),
+    PROJECT: (r"[0-9a-f]{32}", "must be the id of a project, 32 hexadecimal digits in small letters, not its name"),
+    REGION: (r"[a-z0-9]+(-[a-z0-9]+)+", "must be the name of a region, such as eu-de"),
 }
-"""What each may hold: keys go into a header, a region into the name of a host."""
+"""What each may hold, in two ways: keys go into a header, a region into the name of a host."""
 
 
 class Runtime(NamedTuple):
@@ -49,6 +50,7 @@ def signing_from(given: Mapping[str, str], runtime: Runtime) -> Signing | None:
     """
     auth = given.get(AUTH, runtime.auth)
     if auth == "keystone":
+        _check_meant(given)
         return None
     if auth not in get_args(Auth):
         message = f"{AUTH}: must be keystone, aksk or agency"
@@ -59,7 +61,7 @@ def signing_from(given: Mapping[str, str], runtime: Runtime) -> Signing | None:
     needed = (REGION,) if auth == "agency" else (ACCESS_KEY, SECRET_KEY, PROJECT, REGION)
     project_id = given.get(PROJECT) or (runtime.project_id if auth == "agency" else "")
     problems = [f"{name}: is missing: {AUTH}={auth} needs it" for name in needed if name not in given]
-    problems += [f"{name}: is not made as it must be" for name, form in _FORMS.items() if _is_wrong(given, name, form)]
+    problems += [f"{name}: {must}" for name, (form, must) in _FORMS.items() if _is_wrong(given, name, form)]
     problems += [*_other_projects(given, project_id, runtime), *_unusable(given)]
     if problems:
         raise InvalidSettings("; ".join(problems))
@@ -84,6 +86,13 @@ class Held:
     def __call__(self) -> Keys:
         """Return the keys."""
         return self.keys
+
+
+def _check_meant(given: Mapping[str, str]) -> None:
+    """Refuse keys without a Keystone to ask: who sets them means to sign, and must say so."""
+    if ACCESS_KEY in given and "OS_AUTH_URL" not in given:
+        message = f"{AUTH}: must be aksk for requests to be signed with {ACCESS_KEY}; keystone needs OS_AUTH_URL"
+        raise InvalidSettings(message)
 
 
 def _is_wrong(given: Mapping[str, str], name: str, form: str) -> bool:

@@ -322,6 +322,15 @@ def test_keys_of_another_project_end_the_run_before_an_image_looks_gone(
     assert len(cloud.calls) == 1
 
 
+def test_a_project_that_the_gateway_does_not_give_the_keys_is_named_with_its_cure(
+    cloud: FakeCloud, function: Signatory
+) -> None:
+    run = function.reap(cloud.add_image(), key=cloud.keys.known[NEIGHBOUR_ID])
+    detail = run.answer["outcomes"][0]["detail"]
+    assert "APIGW.0310" in detail
+    assert detail.endswith("HUAWEICLOUD_SDK_PROJECT_ID must be a project of these keys, in the region OS_REGION_NAME")
+
+
 def test_a_sweep_with_keys_of_another_project_finds_out_before_it_finds_nothing(
     cloud: FakeCloud, function: Signatory
 ) -> None:

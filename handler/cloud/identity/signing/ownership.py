@@ -16,6 +16,8 @@ from handler.cloud.fields import objects, read_body, text
 from handler.cloud.meanings import read_answer
 from handler.errors import Unexpected
 
+_NOT_THEIRS = ": HUAWEICLOUD_SDK_PROJECT_ID must be a project of these keys, in the region OS_REGION_NAME"
+
 
 def owner_in(
     session: requests.Session, listing: str, auth: AuthBase, deadline: Deadline, scrub: Callable[[str], str]
@@ -31,7 +33,8 @@ def owner_in(
     answer = read_answer(response.status_code, response.content.decode(errors="replace"), response.headers, scrub)
     if error := error_of("GET", response, answer):
         # Not paced: nobody who waits for a slot hears of it.
-        raise type(error)(str(error), retry_after=error.retry_after)
+        problem = f"{error}{_NOT_THEIRS}" if answer.code == "APIGW.0310" else str(error)
+        raise type(error)(problem, retry_after=error.retry_after)
     if response.status_code != requests.codes.ok:
         message = f"GET answered {answer}"
         raise Unexpected(message)
