@@ -15,7 +15,7 @@ OURS = "HUAWEICLOUD_SDK_"
 """The prefix of the variables that hold keys; the clouds' own SDKs read the same ones."""
 ACCESS_KEY, SECRET_KEY = f"{OURS}AK", f"{OURS}SK"
 TOKEN, PROJECT = f"{OURS}SECURITY_TOKEN", f"{OURS}PROJECT_ID"
-_KEY = "must be ASCII without blanks: copy it anew"
+_KEY = "must be ASCII without blanks: copy it again"
 _FORMS = {
     ACCESS_KEY: (r"[\x21-\x7e]+", _KEY),
     SECRET_KEY: (r"[\x21-\x7e]+", _KEY),
@@ -23,7 +23,7 @@ _FORMS = {
     PROJECT: (r"[0-9a-f]{32}", "must be the id of a project, 32 hexadecimal digits in small letters, not its name"),
     REGION: (r"[a-z0-9]+(-[a-z0-9]+)+", "must be the name of a region, such as eu-de"),
 }
-"""What each may hold, in two ways: keys go into a header, a region into the name of a host."""
+"""What each may hold, as a pattern and in words: keys go into a header, a region into the name of a host."""
 
 
 class Runtime(NamedTuple):
@@ -89,7 +89,7 @@ class Held:
 
 
 def _check_meant(given: Mapping[str, str]) -> None:
-    """Refuse keys without a Keystone to ask: who sets them means to sign, and must say so."""
+    """Refuse keys without an address of Keystone: they are meant to sign requests, which REAPER_AUTH must say."""
     if ACCESS_KEY in given and "OS_AUTH_URL" not in given:
         message = f"{AUTH}: must be aksk for requests to be signed with {ACCESS_KEY}; keystone needs OS_AUTH_URL"
         raise InvalidSettings(message)

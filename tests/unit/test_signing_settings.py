@@ -66,7 +66,7 @@ def test_what_is_missing_is_named(name: str) -> None:
 @pytest.mark.parametrize(
     ("wrong", "problem"),
     [
-        ({"HUAWEICLOUD_SDK_AK": "a b"}, "HUAWEICLOUD_SDK_AK: must be ASCII without blanks: copy it anew"),
+        ({"HUAWEICLOUD_SDK_AK": "a b"}, "HUAWEICLOUD_SDK_AK: must be ASCII without blanks: copy it again"),
         ({"HUAWEICLOUD_SDK_SK": "a\nb"}, "HUAWEICLOUD_SDK_SK: must be ASCII without blanks"),
         ({"HUAWEICLOUD_SDK_SECURITY_TOKEN": "ä"}, "HUAWEICLOUD_SDK_SECURITY_TOKEN: must be ASCII without blanks"),
         ({"HUAWEICLOUD_SDK_PROJECT_ID": "eu-de"}, "HUAWEICLOUD_SDK_PROJECT_ID: must be the id of a project"),

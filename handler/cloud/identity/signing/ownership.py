@@ -32,7 +32,7 @@ def owner_in(
         raise error_of_wire(exc, scrub, session) from exc
     answer = read_answer(response.status_code, response.content.decode(errors="replace"), response.headers, scrub)
     if error := error_of("GET", response, answer):
-        # Not paced: nobody who waits for a slot hears of it.
+        # Made anew, without `is_paced`: this request has taken no slot from the pace.
         problem = f"{error}{_NOT_THEIRS}" if answer.code == "APIGW.0310" else str(error)
         raise type(error)(problem, retry_after=error.retry_after)
     if response.status_code != requests.codes.ok:

@@ -138,7 +138,7 @@ class SignedIdentity:
         found = rotated.keys() if rotated else found
         why = self._refusals.of(found)
         if rotated is None or why:
-            # Temporary keys are nobody's to correct: an engine, or whoever asks for them anew, replaces them.
+            # Temporary keys can't be corrected, only replaced.
             cure = "" if found.security_token else "; check HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK"
             refused = f"the keys were refused, and there are no others ({why})"
             message = f"{refused}; to try the same again would lock them{cure}"
