@@ -63,7 +63,7 @@ help:
 	@echo 'make test-clients    let other clients use the fake cloud (1 min)'
 	@echo 'make test-lambda     test the built artifact under the Lambda runtime'
 	@echo 'make test-functiongraph'
-	@echo '                     test the zip for FunctionGraph under its open relative (2 min)'
+	@echo '                     test the zip for FunctionGraph under its open-source counterpart (2 min)'
 	@echo 'make test-page       test the page of a run in a headless Chromium'
 	@echo 'make mutants         try the tests on code with a fault in it (SEED, SAMPLE)'
 	@echo 'make check           check format, lint, types, imports and template'
@@ -200,7 +200,7 @@ $(LAMBDA_READY): tests/lambda-requirements.lock $(READY)
 	@$(VENV) $(PIP) --python .venv-lambda/bin/python $(LOCKED) -r $<
 	@touch $@
 
-# The open relative of FunctionGraph's runtime, under one Python. Without pip: the real one has none either.
+# The open-source counterpart of FunctionGraph's runtime, under one Python. Without pip: the real one has none either.
 $(FUNCTIONGRAPH_READY): tests/functiongraph-requirements.lock $(READY)
 	@echo "Installing $< into $(@D)"
 	@'$(FUNCTIONGRAPH_PYTHON)' -m venv --clear --without-pip $(@D)

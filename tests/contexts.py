@@ -56,7 +56,7 @@ class MockContext(RuntimeContext):
 
 
 class YuanRongContext(RuntimeContext):
-    """The open relative of the runtime: it subtracts milliseconds from a number of seconds."""
+    """The open-source counterpart of the runtime: it subtracts milliseconds from a number of seconds."""
 
     def getRemainingTimeInMilliSeconds(self) -> float:
         return int(self.seconds - 1000 * (time.monotonic() - self.begun))

@@ -11,10 +11,10 @@ from handler.errors import InvalidSettings
 
 Auth = Literal["keystone", "aksk", "agency"]
 AUTH, CLOUD, REGION, PIN = "REAPER_AUTH", "REAPER_CLOUD", "OS_REGION_NAME", "REAPER_PROJECT_ID"
-OURS = "HUAWEICLOUD_SDK_"
+SDK_PREFIX = "HUAWEICLOUD_SDK_"
 """The prefix of the variables that hold keys; the clouds' own SDKs read the same ones."""
-ACCESS_KEY, SECRET_KEY = f"{OURS}AK", f"{OURS}SK"
-TOKEN, PROJECT = f"{OURS}SECURITY_TOKEN", f"{OURS}PROJECT_ID"
+ACCESS_KEY, SECRET_KEY = f"{SDK_PREFIX}AK", f"{SDK_PREFIX}SK"
+TOKEN, PROJECT = f"{SDK_PREFIX}SECURITY_TOKEN", f"{SDK_PREFIX}PROJECT_ID"
 _KEY = "must be ASCII without blanks: copy it again"
 _FORMS = {
     ACCESS_KEY: (r"[\x21-\x7e]+", _KEY),

@@ -1,4 +1,4 @@
-"""One environment of the function in the open relative of FunctionGraph's runtime: a script for that runtime's Python.
+"""One environment of the function in the open-source counterpart of its runtime: a script for the Python of that one.
 
 It reads one JSON object a line, does what its `do` names, and writes one line of JSON for each: the seconds that it
 took, and the answer. Whatever the function and its runtime print goes to standard error.
