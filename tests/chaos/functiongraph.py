@@ -39,7 +39,7 @@ class Keys(NamedTuple):
 
 
 class Context:
-    """The context of an invocation. It gets the remaining time as wrong as the open-source counterpart of the runtime."""
+    """The context of an invocation; its remaining time is as wrong as that of the open-source counterpart."""
 
     def __init__(self, request_id: str, keys: Sequence[str]) -> None:
         self._request_id, self._keys = request_id, Keys(*keys)
