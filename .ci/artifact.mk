@@ -1,4 +1,5 @@
-# The artifacts: what is deployed. sam calls `make build-<function>` with ARTIFACTS_DIR; the other is a zip.
+# The artifacts that are deployed. For Lambda, sam calls `make build-<function>` with ARTIFACTS_DIR; FunctionGraph
+# gets a zip.
 
 .PHONY: test-artifact test-stage bench-against old_or_why package-functiongraph functiongraph-here
 
@@ -45,8 +46,8 @@ $(STAGE)/ready: requirements.lock pyproject.toml LICENSE Makefile .ci/artifact.m
 	$(VENV) $(SURGERY) record $(STAGE)/package
 	@touch $@
 
-# Wheels for the platform, whatever this machine is, and our own wheel; the surgery then takes out what it says why.
-# Our wheel comes by name and not by path, since pip would write the path into the artifact.
+# Wheels for the platform, whatever this machine is, and our own wheel. Ours comes by name and not by path, since pip
+# would write the path into the artifact.
 define installed
 	@rm -rf $(1) && mkdir -p $(1)
 	$(VENV) $(PIP) wheel --no-deps --no-build-isolation --wheel-dir $(1) .
@@ -74,7 +75,7 @@ $(FUNCTIONGRAPH_STAGE)/ready: requirements.lock pyproject.toml LICENSE Makefile 
 	$(VENV) $(SURGERY) record $(FUNCTIONGRAPH_STAGE)/package
 	@touch $@
 
-# For each Python that the open runtime has wheels for and this machine has: an environment of it, and our packages.
+# An environment and our packages for each Python for which the open runtime has wheels, if this machine has it.
 functiongraph-here:
 	@found=; $(foreach version,3.11 3.12,$(call for_functiongraph,$(version))) \
 	[ -n "$$found" ] || { echo 'The open runtime of FunctionGraph needs Python 3.12 or 3.11 on x86_64 (pyenv install 3.12)' >&2; exit 1; }
@@ -87,9 +88,9 @@ for_functiongraph = $(call find_python,python$(1) $(PYTHON),$(1)); if [ -n "$$py
 make_here = $(MAKE) --no-print-directory $(2) LAMBDA_PYTHON=$(1) ARCH=$$(uname -m | sed 's/aarch64/arm64/') \
 	PYTHON_VERSION=$$($(1) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 
-# Without .pyc files every cold start compiles everything again, since the disk is read-only: for FunctionGraph, loading
-# then takes 0.8 s of CPU and not 0.2, for 2 MB of the zip. Only the Python that runs there can make them, and a machine
-# without it makes other artifacts than one that has it. They are unchecked: times do not survive the zip.
+# Without .pyc files every cold start compiles everything again, since the disk is read-only. On FunctionGraph, loading
+# then takes 0.8 s of CPU instead of 0.2; the files cost 2 MB of the zip. Only the Python that runs there can make them,
+# so a machine without it makes a different artifact. They are unchecked: times do not survive the zip.
 define compiled
 $(call find_python,$(3),$(2)); \
 if [ -n "$$python" ]; then \
@@ -102,7 +103,7 @@ endef
 # Lambda's own Python, or none.
 find_lambda_python = $(call find_python,$(LAMBDA_PYTHON),$(PYTHON_VERSION))
 
-# A Python of a version, by its name or where pyenv has it without offering it.
+# A Python of a version, by its name, or from pyenv, which may have it without offering it.
 define find_python
 for python in $(1) "$$(pyenv root 2>/dev/null)"/versions/$(2).*/bin/python ''; do \
 	"$$python" -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] != "$(2)")' 2>/dev/null && break; \

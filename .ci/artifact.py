@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """The surgery on what pip installed into the artifact, and the artifact's word for what it then holds.
 
-    artifact.py cut PACKAGE --platform NAME [--but NAME]   make every cut of the table for a platform, but one
+    artifact.py cut PACKAGE --platform NAME [--but NAME]   make every cut of the table for a platform, except one
     artifact.py record PACKAGE                             write each distribution's RECORD anew
-    artifact.py zip PACKAGE FILE                           write a zip, the same bytes for the same files
+    artifact.py zip PACKAGE FILE                           write a zip: the same files give the same bytes
 
 A cut must earn its place: at least LEAST_SHARE of a cold start or LEAST_MEGABYTES, as `make bench` measures it. A cut
-for one platform takes out what can do nothing there.
+for one platform takes out what is of no use there.
 """
 
 import argparse
@@ -44,7 +44,7 @@ class Cut(NamedTuple):
     distribution: str = ""
     """One that goes whole, with what it says of itself."""
     platform: str = ""
-    """The only one that the cut is for; "" if it is for all."""
+    """The only platform that the cut is for; "" if it is for all."""
 
 
 CUTS = (
@@ -102,7 +102,7 @@ CUTS = (
     ),
     Cut(
         name="signatures-of-aws",
-        why="They sign requests to the services of AWS, which nothing there calls.",
+        why="It signs requests to services of AWS, and nothing on FunctionGraph calls those.",
         share=0.0,
         megabytes=0.1,
         distribution="requests_aws4auth",
@@ -136,9 +136,9 @@ CUTS = (
 )
 
 EARLIEST = (1980, 1, 1, 0, 0, 0)
-"""The earliest time that a zip can tell."""
+"""The earliest time that a zip can hold."""
 UNIX, READABLE = 3, 0o100644
-"""A file that everybody may read, as a zip of Unix tells it."""
+"""A file that everybody may read, as Unix writes it in a zip."""
 COMMANDS = "bin"
 """No cut of the table: pip writes into these scripts where the Python is that it ran under, a path of this machine."""
 
@@ -254,10 +254,10 @@ def _seal(content: bytes) -> tuple[str, int]:
 
 
 def pack(package: Path, file: Path) -> None:
-    """Write a zip of the files of a package: sorted, and without anything that tells when, where and by whom."""
+    """Write a zip of the files of a package: sorted, and without a trace of when, where and by whom it was made."""
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for path in sorted((path for path in package.rglob("*") if not path.is_dir()), key=Path.as_posix):
-            # A link leads out of the zip, and FunctionGraph takes no name of a backup.
+            # A link may lead out of the zip, and FunctionGraph refuses the names of backup files.
             if path.is_symlink() or path.name.endswith("~"):
                 sys.exit(f"no zip for FunctionGraph can hold links, or names that end in '~': {path}")
             entry = zipfile.ZipInfo(path.relative_to(package).as_posix(), EARLIEST)

@@ -1,11 +1,12 @@
 """The root module of the zip for FunctionGraph: makes sure that the zip's own packages are loaded, and loads the door.
 
-The runtime brings packages of its own, among them old twins of ours (requests, idna, typing_extensions ...). Which of
-a pair would be loaded is not documented, and with an old one nothing of ours would start. So this folder goes first on
-the path, and what the runtime has imported of such a twin is forgotten: our code then imports the zip's.
+The runtime brings packages of its own, among them older versions of ours (requests, idna, typing_extensions ...), our
+packages' twins. It is not documented which of the two is loaded, and with an old one our code would not start. So this
+folder goes first on the path, and modules that the runtime has imported from a twin are forgotten: our code then
+imports those of the zip.
 
-The runtime is not harmed by that. It keeps the modules that it has, which are only no longer found by their names; what
-it imports later, it gets from us, which is newer. A library of a twin that is not Python is not loaded a second time,
+This does the runtime no harm. It keeps the modules that it has: they are just no longer found by their names. What it
+imports later comes from the zip, and is newer. A library of a twin that is not Python is not loaded a second time,
 since ours is another file. What is not in this folder is left alone.
 """
 
@@ -14,13 +15,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
-# The folder of this file, and not RUNTIME_CODE_ROOT: that says where the code should be, this is where it is. The path
-# of this file may be relative, and not for long.
+# The folder of this file, and not RUNTIME_CODE_ROOT, which says where the code should be, not where it is. Resolved
+# at once: the path of this file may be relative, and the working directory may change.
 ROOT = Path(__file__).resolve().parent
 
 
 def prefer(root: Path) -> None:
-    """Let whatever a folder holds be imported from there; raises ImportError if something else is in the way."""
+    """Make sure that what a folder holds is imported from there; raises ImportError if something is in the way."""
     path = str(root)
     sys.path[:] = [path, *(place for place in sys.path if place != path)]
     ours = packages(root)
@@ -29,7 +30,7 @@ def prefer(root: Path) -> None:
         if name.partition(".")[0] in foreign:
             del sys.modules[name]
     for name in sorted(ours):
-        # Something that stands before the path, such as a finder of the runtime, may still give another.
+        # A finder of the runtime that comes before the path may still find another package of that name.
         place = getattr(find_spec(name), "origin", None)
         if not place or not Path(place).resolve().is_relative_to(root):
             message = f"image-reaper needs its own {name}, and the runtime gives {place}"
@@ -43,13 +44,13 @@ def packages(root: Path) -> set[str]:
 
 
 def is_inside(root: Path, module: ModuleType | None) -> bool:
-    """Whether a module was loaded from a folder; one without a file was not."""
+    """Whether a module was loaded from a folder; a module without a file was not."""
     file = getattr(module, "__file__", None)
     return bool(file) and Path(str(file)).resolve().is_relative_to(root)
 
 
 prefer(ROOT)
 
-from handler.functiongraph import handler, initializer  # noqa: E402 (only now is it certain whose packages it gets)
+from handler.functiongraph import handler, initializer  # noqa: E402 (only now does it get our packages)
 
 __all__ = ["handler", "initializer"]

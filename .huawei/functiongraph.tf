@@ -28,7 +28,7 @@ variable "region_name" {
 }
 
 variable "package" {
-  description = "The package, which make package-functiongraph makes, seen from this file"
+  description = "The zip that `make package-functiongraph` makes; its path starts from this file"
   type        = string
   default     = "../dist/image-reaper-functiongraph.zip"
   validation {
@@ -89,7 +89,7 @@ variable "in_use_check" {
 }
 
 variable "in_use_also" {
-  description = "What else uses an image than a server that was made from it (REAPER_IN_USE_ALSO)"
+  description = "What counts as use of an image besides servers made from it (REAPER_IN_USE_ALSO)"
   type        = string
   default     = ""
   validation {
@@ -141,7 +141,7 @@ variable "require_tag" {
 }
 
 variable "allow_names" {
-  description = "Globs, separated by commas; only names that match one may go; empty allows all (REAPER_ALLOW_NAMES)"
+  description = "Globs, separated by commas: only images whose names match one may go; empty: all (REAPER_ALLOW_NAMES)"
   type        = string
   default     = ""
   validation {
@@ -151,7 +151,7 @@ variable "allow_names" {
 }
 
 variable "allow_shared" {
-  description = "Whether an image that another project accepted may go (REAPER_ALLOW_SHARED)"
+  description = "Whether an image that another project has accepted may go (REAPER_ALLOW_SHARED)"
   type        = string
   default     = "false"
   validation {
@@ -203,7 +203,7 @@ variable "compute_endpoint" {
 # --- when it runs ---
 
 variable "max_instance_num" {
-  description = "Most instances at the same time: what comes while all are busy is dropped; 0 stops the function"
+  description = "Most instances at the same time: events that come while all are busy are dropped; 0 stops the function"
   type        = number
   default     = 10
   nullable    = false
@@ -254,7 +254,7 @@ variable "scheduled_request" {
 }
 
 variable "lifecycle_request" {
-  description = "The request that a new image stands for, a JSON object; empty hears of none (REAPER_LIFECYCLE_REQUEST)"
+  description = "The request that a new image stands for, a JSON object; empty: no traces (REAPER_LIFECYCLE_REQUEST)"
   type        = string
   default     = ""
   validation {
@@ -266,7 +266,7 @@ variable "lifecycle_request" {
 # --- alarms ---
 
 variable "failed_endpoint" {
-  description = "Who hears of what failed: a mail or an https address. The topic itself keeps nothing"
+  description = "Where the topic of failures sends its messages: a mail or https address. The topic itself keeps none"
   type        = string
   validation {
     condition     = can(regex("^https://[^\\s/]+\\S*$|^[^@\\s:]+@[^@\\s:]+$", var.failed_endpoint))
@@ -275,7 +275,7 @@ variable "failed_endpoint" {
 }
 
 variable "alarm_topic_urn" {
-  description = "The topic that alarms tell; empty stands for the topic of what failed"
+  description = "The topic that alarms are sent to; empty stands for the topic of failures"
   type        = string
   default     = ""
   validation {
@@ -295,7 +295,7 @@ variable "alarm_user_name" {
 }
 
 variable "missing_days" {
-  description = "So many days without any run raise an alarm while the timer is enabled; 0 raises none"
+  description = "Days without any run after which an alarm is raised while the timer is enabled; 0 raises none"
   type        = number
   default     = 1
   validation {
@@ -307,7 +307,7 @@ variable "missing_days" {
 # --- operation ---
 
 variable "name" {
-  description = "What the function and all that belongs to it are called"
+  description = "The name of the function and of everything that belongs to it"
   type        = string
   default     = "image-reaper"
   validation {
@@ -367,11 +367,11 @@ variable "log_retention_days" {
 }
 
 locals {
-  # A provider may leave a 0 out of what it sends, and the function would go on: then it fails whatever comes.
+  # A provider may leave a 0 out of what it sends, and the function would go on. Paused, it fails every event.
   mode = var.max_instance_num == 0 ? "paused" : var.mode
 
-  # FunctionGraph takes 20 variables. Those that somebody may look for in the console are variables of their own, and
-  # win over what stands in REAPER_SETTINGS. An empty one is left out. None of them is a secret.
+  # FunctionGraph takes 20 variables. Settings that somebody may look for in the console are variables of their own, and
+  # win over those in REAPER_SETTINGS. An empty one is left out. None of them is a secret.
   user_data = merge(
     {
       REAPER_MODE             = local.mode
@@ -403,10 +403,10 @@ locals {
     REAPER_COMPUTE_ENDPOINT = var.compute_endpoint
   } : name => value if value != "" }
 
-  # The least that does it; OPERATIONS.md says which call takes which.
+  # The fewest rights that are enough; OPERATIONS.md says what each is for.
   actions = concat(
     ["ims:images:list", "ims:images:get", "ims:images:delete"],
-    # With whom an image is shared is not told to anybody who may not share it.
+    # Only those who may share an image may read with whom it is shared.
     ["ims:images:share"],
     # The marks of grace are tags.
     var.grace ? ["ims:images:update"] : [],
@@ -414,7 +414,7 @@ locals {
     var.in_use_check == "on" ? ["ecs:servers:list", "ecs:servers:get", "ecs:serverVolumes:use"] : [],
     var.in_use_check == "on" ? ["evs:volumes:list"] : [],
     strcontains(var.in_use_also, "scaling") ? ["as:configs:list"] : [],
-    # What failed is published, by the function or by FunctionGraph. Policies of SMN do not go down to one topic.
+    # Failures are published, by the function or by FunctionGraph. Policies of SMN can't be limited to one topic.
     ["smn:topic:publish", "smn:topic:list"],
   )
 
@@ -425,14 +425,14 @@ locals {
   expects_runs    = local.is_scheduled && var.missing_days > 0
   alarm_topic_urn = var.alarm_topic_urn == "" ? local.failures_topic_urn : var.alarm_topic_urn
 
-  # What the cloud counts of every function.
+  # On the metrics that the cloud has of every function.
   metric_alarms = { for name, alarm in {
     errors    = { on = true, metric = "failcount", is = ">=", every = 300, times = 1 }
     throttles = { on = true, metric = "rejectcount", is = ">=", every = 300, times = 1 }
     missing   = { on = local.expects_runs, metric = "count", is = "<", every = 86400, times = max(var.missing_days, 1) }
   } : name => alarm if alarm.on }
 
-  # There are no metrics of our own here: lines of the log say the same.
+  # There are no metrics of our own here: lines of the log take their place.
   log_alarms = { for name, alarm in {
     failed           = { on = true, line = "image.failed", is = ">=", hours = 1 }
     untouched        = { on = true, line = "images.untouched", is = ">=", hours = 1 }
@@ -467,9 +467,9 @@ resource "huaweicloud_fgs_function" "reaper" {
   func_code           = filebase64("${path.module}/${var.package}")
   memory_size         = var.memory_size
   timeout             = var.timeout
-  # 0 stops the function at once, whatever wakes it.
+  # 0 stops the function at once, whatever triggers it.
   max_instance_num = tostring(var.max_instance_num)
-  # The first is for FunctionGraph, which tells the topic of a failure; the second is what the function signs with.
+  # FunctionGraph itself uses the first, to publish failures; the function signs with the keys of the second.
   agency     = huaweicloud_identity_agency.reaper.name
   app_agency = huaweicloud_identity_agency.reaper.name
   user_data  = jsonencode(local.user_data)
@@ -487,18 +487,18 @@ resource "huaweicloud_fgs_function" "reaper" {
     }
     precondition {
       condition     = var.in_use_check == "on" || var.in_use_also == ""
-      error_message = "in_use_also needs in_use_check on."
+      error_message = "in_use_also needs in_use_check = on."
     }
     precondition {
       condition     = var.grace || !local.asks_for_grace
-      error_message = "scheduled_request or lifecycle_request has a grace, which needs grace = true."
+      error_message = "scheduled_request or lifecycle_request has a grace period: set grace = true."
     }
   }
 }
 
 resource "huaweicloud_fgs_async_invoke_configuration" "reaper" {
   function_urn = huaweicloud_fgs_function.reaper.urn
-  # Each time a failed event may delete max_images more: nothing counts over all its repetitions here.
+  # Each repetition of a failed event may delete max_images more: nothing is counted over all of them here.
   max_async_retry_attempts       = 2
   max_async_event_age_in_seconds = 3600
   on_failure {
@@ -520,7 +520,7 @@ resource "huaweicloud_fgs_function_trigger" "timer" {
   lifecycle {
     precondition {
       condition     = !local.is_scheduled || var.scheduled_request != ""
-      error_message = "schedule_state ENABLED needs scheduled_request."
+      error_message = "schedule_state ENABLED needs a scheduled_request."
     }
   }
 }
@@ -537,7 +537,7 @@ resource "huaweicloud_fgs_function_trigger" "requests" {
   event_data   = jsonencode({ topic_urn = huaweicloud_smn_topic.requests.topic_urn })
 }
 
-# What failed, and the alarms. The function must never listen to it: it would fail at its own failures.
+# Failures, and the alarms. The function must never subscribe to this topic: it would fail on its own failures.
 resource "huaweicloud_smn_topic" "failures" {
   name         = "${var.name}-failures"
   display_name = "image-reaper: what failed"
@@ -581,7 +581,7 @@ resource "huaweicloud_identity_role" "reaper" {
   })
 }
 
-# FunctionGraph needs some minutes to know it: until then, calls are denied.
+# FunctionGraph needs some minutes to learn of a new agency: until then, requests to the cloud are denied.
 resource "huaweicloud_identity_agency" "reaper" {
   name                  = var.name
   description           = "The identity of image-reaper on FunctionGraph"
@@ -595,7 +595,7 @@ resource "huaweicloud_identity_agency" "reaper" {
 resource "huaweicloud_ces_alarmrule" "metric" {
   for_each          = local.metric_alarms
   alarm_name        = "${var.name}-${each.key}"
-  alarm_description = "Told in OPERATIONS.md, alarm ${each.key}"
+  alarm_description = "See OPERATIONS.md, alarm ${each.key}"
   metric {
     namespace = "SYS.FunctionGraph"
   }
@@ -623,7 +623,7 @@ resource "huaweicloud_ces_alarmrule" "metric" {
 resource "huaweicloud_lts_keywords_alarm_rule" "log" {
   for_each               = local.log_alarms
   name                   = "${var.name}-${each.key}"
-  description            = "Told in OPERATIONS.md, alarm ${each.key}"
+  description            = "See OPERATIONS.md, alarm ${each.key}"
   alarm_level            = "MAJOR"
   send_notifications     = true
   notification_frequency = 60
@@ -662,7 +662,7 @@ output "requests_topic_urn" {
 }
 
 output "failures_topic_urn" {
-  description = "The topic that tells what failed"
+  description = "The topic of failures"
   value       = local.failures_topic_urn
 }
 
@@ -672,6 +672,6 @@ output "agency_name" {
 }
 
 output "log_group_id" {
-  description = "The log group, whose one stream has the journal of what was deleted"
+  description = "The log group, whose one stream has the journal of deleted images"
   value       = huaweicloud_lts_group.log.id
 }

@@ -19,9 +19,9 @@ from handler.model.message import Waiting
 
 
 def initializer(context: object) -> None:
-    """Check the settings, before the first event; needs no keys, and asks nobody anything.
+    """Check the settings before the first event; needs no keys, and sends no request.
 
-    Raises InvalidSettings, so that a function that is set up wrongly does not even begin.
+    Raises InvalidSettings, so that a function that is set up wrongly does not even start.
     """
     _, settings = engine.begin(context, os.environ)
     reporter(settings.service, settings.namespace)
@@ -30,16 +30,16 @@ def initializer(context: object) -> None:
 def handler(event: Any, context: object) -> dict[str, Any]:  # noqa: ANN401 (an event may be any JSON)
     """Handle one event of any source; returns the report.
 
-    Raises InvalidSettings, UnknownEvent or InvalidRequest if nothing was begun, and ImagesFailed if a source that reads
-    no answer must send the event again. Not where what failed was handed over, or published.
+    Raises InvalidSettings, UnknownEvent or InvalidRequest if nothing was begun. Raises ImagesFailed if a source that
+    reads no answer must send the event again, unless what failed was handed over or published.
     """
-    call, settings = engine.begin(context, os.environ)
+    invocation, settings = engine.begin(context, os.environ)
     received = read(event, settings, engine)
-    done = handle_or_hand_over(event, received, call, settings, engine)
+    done = handle_or_hand_over(event, received, invocation, settings, engine)
     if isinstance(done, HandedOver):
         return done.answer
     if received.waiting is Waiting.BROKER:
-        publish_failed(event, done, call, settings, engine)
+        publish_failed(event, done, invocation, settings, engine)
     # An asynchronous event is sent again only if the function raises.
     elif received.waiting is not Waiting.CALLER and not done.ok:
         raise ImagesFailed(done.summary())

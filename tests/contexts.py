@@ -1,5 +1,5 @@
 # ruff: noqa: N802 (the names are FunctionGraph's)
-"""The contexts that FunctionGraph's runtimes give a function, with what is known to be wrong about them."""
+"""The contexts that FunctionGraph's runtimes give a function, with their known faults."""
 
 import os
 import time
@@ -9,7 +9,7 @@ REQUEST_ID = "8d5b2f1e-7a8e-4f0e-9e3a-fa163e1b2c3d"
 
 
 class RuntimeContext:
-    """The context as it is documented; `keys` are those of the agency, `data` the variables, encrypted ones as well."""
+    """The context as it is documented; `keys` are the agency's, `data` holds the variables, encrypted ones included."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class RuntimeContext:
 
 
 class MockContext(RuntimeContext):
-    """Open Telekom Cloud's mock for developers: it fails where the time-out is a text."""
+    """Open Telekom Cloud's mock for developers: it fails if the time-out is a string."""
 
     def getRemainingTimeInMilliSeconds(self) -> float:
         whole = os.environ["RUNTIME_TIMEOUT"] * 1000
@@ -56,7 +56,7 @@ class MockContext(RuntimeContext):
 
 
 class YuanRongContext(RuntimeContext):
-    """The open relative of the runtime: it takes milliseconds from a number of seconds."""
+    """The open-source counterpart of the runtime: it subtracts milliseconds from a number of seconds."""
 
     def getRemainingTimeInMilliSeconds(self) -> float:
         return int(self.seconds - 1000 * (time.monotonic() - self.begun))
@@ -74,7 +74,7 @@ class BrokenContext:
 
 
 class OddContext:
-    """A context whose every method answers with nonsense, but for the variables, of which it has none."""
+    """A context all of whose methods return nonsense, except that it has no variables."""
 
     def __init__(self, nonsense: object) -> None:
         self._nonsense = nonsense

@@ -22,7 +22,7 @@ def keys_of(key: Key) -> Keys:
 
 @dataclass(eq=False)
 class Agency:
-    """What a runtime hands out: keys that it may replace at any time."""
+    """What a runtime gives: keys that it may replace at any time."""
 
     keys: Keys
     asked: int = 0

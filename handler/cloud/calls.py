@@ -87,7 +87,7 @@ class Cloud:
         except CredentialsRefused:
             raise
         except Denied as error:
-            message = f"{error}; to list the members of an image takes {self._addresses.dialect.to_list_members}"
+            message = f"{error}; listing the members of an image needs {self._addresses.dialect.to_list_members}"
             raise Denied(message) from error
 
     def images(self) -> Generator[Image, None, None]:

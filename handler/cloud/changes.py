@@ -15,8 +15,8 @@ class Changes:
 
     In the tags of Glance's own calls, IMS takes only letters, digits, `_` and `-`. For tags with a key and a value it
     has calls of its own, under `keyed`, an address such as `https://ims/v2/{project_id}/images`. Sources: Glance API
-    v2, "Image tags"; IMS API reference, "Adding a tag to an image", "Deleting a tag from an image". `limits` says what
-    tags may be like: what breaks them is turned down here, before anything is asked of the cloud.
+    v2, "Image tags"; IMS API reference, "Adding a tag to an image", "Deleting a tag from an image". A tag that
+    breaks `limits` is turned down here, before anything is sent to the cloud.
     """
 
     def __init__(self, transport: Transport, images: str, keyed: str = "", limits: TagLimits | None = None) -> None:
@@ -26,11 +26,11 @@ class Changes:
         self._limits = limits
 
     def check_room(self, tags: Collection[str], more: int) -> None:
-        """Raise Unexpected if an image that has these tags can't get so many more."""
+        """Raise Unexpected if an image with these tags has no room for so many `more`."""
         if self._limits and len(tags) + more > self._limits.most:
             message = (
-                f"an image may have {self._limits.most} tags, and this one has {len(tags)}: to mark it, or to take its "
-                f"mark off, there must be room for {more} more"
+                f"an image may have {self._limits.most} tags, and this one has {len(tags)}: marking it, or taking its "
+                f"mark off, needs room for {more} more: take some tags off"
             )
             raise Unexpected(message)
 
@@ -65,7 +65,7 @@ class Changes:
         letters = self._limits.letters
         for part, longest in ((key, self._limits.longest_key), (value, self._limits.longest_value)):
             if len(part) > longest or not re.fullmatch(f"[{letters}]*", part):
-                message = f"{part!r} can't be a part of a tag here: write at most {longest} of {letters}"
+                message = f"{part!r} can't be part of a tag here: use at most {longest} characters of {letters}"
                 raise Unexpected(message)
 
     def _lacks(self, image_id: str, tag: str, key: str) -> bool:

@@ -22,7 +22,7 @@ _GLANCE_LISTS: tuple[tuple[str, Mapping[str, str]], ...] = ((_GLANCE, {}), (_GLA
 
 
 class TagLimits(NamedTuple):
-    """What the tags of an image may be like: how many, and how long key and value, made of which letters."""
+    """The limits of an image's tags: how many, how long key and value, and which characters, as in a regex set."""
 
     most: int
     longest_key: int
@@ -35,8 +35,8 @@ class Dialect(NamedTuple):
 
     `deletion` is the address for a DELETE. `lists` are addresses with their parameters, which together list every image
     of the project; `private` asks the first of them for private images. `keyed_images` is the address of images whose
-    tags have a key and a value, if the API has such tags, and `tags` says how long these may be. `to_list_members`
-    names the permission that a list of members takes. `deletes_later` says that a 204 means "task delivered", and not
+    tags have a key and a value, if the API has such tags, and `tags` holds their limits. `to_list_members`
+    names the permission that a list of members needs. `deletes_later` says that a 204 means "task delivered", and not
     that the image is gone. `tells_of_gone` says that a GET of `deletion` shows whether an image is gone, even without
     an image service. `is_discarded` says that the cloud's documentation calls the API discarded.
     """
@@ -131,7 +131,7 @@ class Addresses(NamedTuple):
 
     @property
     def one_private(self) -> str:
-        """A list of one private image, to see whose it is. Raises Unexpected without an image service."""
+        """The address of a list of one private image, to see its owner. Raises Unexpected without an image service."""
         return f"{self._filled(self.dialect.lists[0][0])}?{self.dialect.private}&limit=1"
 
     def deletion(self, image_id: str) -> str:

@@ -183,7 +183,7 @@ def label(thing: Record, prefix: str = "") -> str:
 
 def _size(record: Record, properties: frozenset[str]) -> int | None:
     """The size in bytes; None if it is not known."""
-    # The records of IMS have keys that begin so. Their `size` is 0, or a small number of something else than bytes.
+    # A record with such keys is one of IMS, whose `size` is 0, or a small number in some other unit than bytes.
     if any(key.startswith("__") for key in properties):
         told = record.get("__image_size")
         return int(told) if isinstance(told, str) and re.fullmatch(r"[0-9]{1,18}", told) else None

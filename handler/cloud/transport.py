@@ -60,7 +60,7 @@ class Transport:
         return self.persist(lambda: self._identity.catalogue(self.deadline))
 
     def confirm(self, listing: str) -> None:
-        """Return if what we may delete is our project's, as a list of one private image tells."""
+        """Make sure that the images we may delete are our project's, by a list of one private image."""
         self.persist(lambda: self._identity.confirm(listing, self.deadline))
 
     def read(self, url: str, params: Mapping[str, str] | None = None) -> Record | None:
@@ -72,7 +72,10 @@ class Transport:
         return self.understood(self.read_dated(url, params), understand)
 
     def understood(self, dated: Dated, understand: Callable[[Record], T]) -> T | None:
-        """What `understand` makes of an answer. Its Unexpected gets the cloud's name for the request."""
+        """What `understand` makes of an answer; None if the image does not exist.
+
+        If `understand` raises Unexpected, the message gets the cloud's id of the request.
+        """
         if dated.payload is None:
             return None
         try:

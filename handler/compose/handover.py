@@ -65,10 +65,10 @@ def _turned_down(received: Received, problem: str, context: Context, settings: S
     return report.answer() | {"rejected": problem}
 
 
-def _is_handed_over(  # noqa: PLR0913, PLR0917 (all that an event that is handed over takes with it)
+def _is_handed_over(  # noqa: PLR0913, PLR0917 (all that goes with an event that is handed over)
     event: object, received: Received, told: dict[str, Any], context: Context, settings: Settings, engine: Engine
 ) -> bool:
-    """Hand an event over, if there is a queue for it; returns whether that has taken it."""
+    """Hand an event over, if there is a queue or topic for that; returns whether it was taken."""
     # Not the deadline of the run, which has kept time back for this.
     deadline = Deadline(remaining_of(context), reserve=LAST_LINE)
     send = engine.hand_over(settings, deadline) if received.may_come_again else None
@@ -79,7 +79,7 @@ def _is_handed_over(  # noqa: PLR0913, PLR0917 (all that an event that is handed
     except CloudError as error:
         problem = str(error)
     finally:
-        # A thread that is late would hand over, in a later invocation, what is repeated then.
+        # A late thread would hand over, during a later invocation, an event that is repeated by then.
         deadline.fence.cut()
     name = "event.not_handed_over" if problem else "event.handed_over"
     fields = {"problem": problem} if problem else {}

@@ -144,7 +144,7 @@ class _Invocation(NamedTuple):
     def admitted(self, project_id: str) -> Received:
         """What was received, with Rejected in place of each request that can't be carried out.
 
-        Only of a batch can one message fail alone; for any other source the whole event fails, with InvalidRequest.
+        Only in a batch can one message fail alone; from any other source, the whole event fails with InvalidRequest.
         """
         received, reach = self.received, Reach(image_api=self.settings.image_api, project_id=project_id)
         received = received._replace(messages=tuple(admit(message, reach) for message in received.messages))

@@ -1,4 +1,4 @@
-"""The end of a batch of a broker, which takes no message back: those that failed are published, and may come again."""
+"""The end of a broker's batch: a broker takes no message back, so the messages that failed are published."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,13 +18,13 @@ from handler.work.parallel import in_time
 from handler.work.run import Progress
 
 MOST_PROBLEMS = 10
-"""Requests that were turned down of which a report tells why."""
+"""The most rejected requests for which a report says why."""
 
 
 def publish_failed(
     event: Mapping[str, Any], report: Report, context: Context, settings: Settings, engine: Engine
 ) -> None:
-    """Publish the messages of a batch that failed, as smaller batches which can be sent in as they are.
+    """Publish the failed messages of a batch, as smaller batches that can be sent in as they are.
 
     Raises ImagesFailed unless all of them were published: then the whole batch must come again.
     """
@@ -47,33 +47,33 @@ def publish_failed(
     raise ImagesFailed(message)
 
 
-_NOWHERE = "REAPER_FAILED_TO is not set"
+_NOWHERE = "REAPER_FAILED_TO is not set; it must be the URN of an SMN topic"
 
 
 def _published(
     event: Mapping[str, Any], report: Report, failed: Sequence[Result], send: HandOver, deadline: Deadline
 ) -> list[str]:
-    """Publish messages; returns for each publication why it was not made, or an empty string."""
+    """Publish messages; returns for each publication why it failed, or an empty string."""
     try:
         return in_time(lambda: _in_parts(event, report, failed, send), deadline, Progress(0))
     except CloudError as error:
         return [str(error)]
     finally:
-        # A thread that is late would publish, in a later call, what has come again by then.
+        # A late thread would publish, during a later invocation, messages that have come again by then.
         deadline.fence.cut()
 
 
 def _in_parts(event: Mapping[str, Any], report: Report, failed: Sequence[Result], send: HandOver) -> list[str]:
-    """Publish messages in as few publications as they fit into."""
-    problem = send(part_of(event, {result.message_id for result in failed}), _told(report, failed))
+    """Publish messages together, or in halves for as long as they are too large for one publication."""
+    problem = send(part_of(event, {result.message_id for result in failed}), _report_on(failed, report))
     if problem != TOO_LARGE or len(failed) == 1:
         return [problem]
     half = len(failed) // 2
     return [p for part in (failed[:half], failed[half:]) for p in _in_parts(event, report, part, send)]
 
 
-def _told(report: Report, failed: Sequence[Result]) -> dict[str, Any]:
-    """The report of these messages alone."""
+def _report_on(failed: Sequence[Result], report: Report) -> dict[str, Any]:
+    """The part of a report that is about these messages."""
     problems = [result.problem for result in failed if result.problem]
     more = [f"and {len(problems) - MOST_PROBLEMS} more"] if len(problems) > MOST_PROBLEMS else []
     rejected = {"rejected": "; ".join([*problems[:MOST_PROBLEMS], *more])} if problems else {}

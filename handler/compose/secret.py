@@ -1,4 +1,4 @@
-"""The settings with the credentials of AWS's secret, which is read once and kept, and read again when it is refused."""
+"""The settings with the credentials of an AWS secret: read once and kept, and read again when they are refused."""
 
 import random
 from collections.abc import Mapping

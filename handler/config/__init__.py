@@ -1,4 +1,4 @@
-"""What the operator has set, from whichever place.
+"""What the operator has set: in the environment, in a secret, or in FunctionGraph's context.
 
-Nothing else reads the environment. It knows no HTTP.
+Nothing else reads the environment. These modules know no HTTP.
 """

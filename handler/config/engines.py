@@ -1,4 +1,4 @@
-"""What the settings may hold on one engine, and not on another."""
+"""The settings that only one engine can use."""
 
 import re
 from collections.abc import Mapping
@@ -16,16 +16,16 @@ _NEEDS_AWS = {
     SECRET: "use REAPER_AUTH=agency, which needs no secret",
     "REAPER_COMPLETE_LIFECYCLE_ACTION": "leave it out",
 }
-"""What there is on AWS alone, and the cure."""
+"""The settings that need AWS, and what to do instead."""
 
 
 def is_topic(text: str) -> bool:
-    """Whether this is the name (URN) of a topic of SMN."""
+    """Whether this is the URN of a topic of SMN."""
     return _TOPIC.fullmatch(text) is not None
 
 
 def check_engine(given: Mapping[str, str], runtime: Runtime) -> None:
-    """Refuse what this engine does not have; raises InvalidSettings, which names each such setting."""
+    """Refuse settings that this engine can't use; raises InvalidSettings, which names each of them."""
     problems = _for_functiongraph(given) if runtime.engine == "functiongraph" else _for_aws(given)
     if problems:
         raise InvalidSettings("; ".join(problems))
@@ -33,7 +33,7 @@ def check_engine(given: Mapping[str, str], runtime: Runtime) -> None:
 
 def _for_aws(given: Mapping[str, str]) -> list[str]:
     is_other = given.get(FAILED_TO, "").startswith("urn:")
-    return [f"{FAILED_TO}: a topic of SMN is for FunctionGraph: name an SQS queue by its address"] if is_other else []
+    return [f"{FAILED_TO}: SMN topics are for FunctionGraph: name an SQS queue by its address"] if is_other else []
 
 
 def _for_functiongraph(given: Mapping[str, str]) -> list[str]:

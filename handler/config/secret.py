@@ -1,10 +1,10 @@
-"""The secret that holds credentials: what may stand in it. Whoever builds the settings says how it is read."""
+"""The secret that holds credentials: what may stand in it. A function that reads it is passed in."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from handler.cloud.identity.spellings import merge
-from handler.config.signing import ACCESS_KEY, OURS, TOKEN
+from handler.config.signing import ACCESS_KEY, SDK_PREFIX, TOKEN
 from handler.engine.aws.access import AwsAccess
 from handler.errors import AwsFault, InvalidSettings
 
@@ -14,7 +14,7 @@ SECRET = "REAPER_CREDENTIALS_SECRET"  # noqa: S105 (the name of a variable)
 
 
 def with_secret(given: Mapping[str, str], name: str, access: AwsAccess, read: ReadSecret | None) -> dict[str, str]:
-    """The variables, with those that a secret holds, which win; raises InvalidSettings."""
+    """The variables, together with those that a secret holds, which win. Raises InvalidSettings."""
     held = _variables_in(name, access, read)
     # A security token belongs to the keys that it came with.
     below = {key: value for key, value in given.items() if key != TOKEN or ACCESS_KEY not in held}
@@ -30,9 +30,9 @@ def _variables_in(name: str, access: AwsAccess, read: ReadSecret | None) -> dict
     except AwsFault as exc:
         message = f"{SECRET}: {exc}"
         raise InvalidSettings(message) from exc
-    known = ("OS_", OURS)
+    known = ("OS_", SDK_PREFIX)
     if unusable := [key for key, value in secret.items() if not key.startswith(known) or not isinstance(value, str)]:
         names = ", ".join(sorted(unusable))
-        message = f"{SECRET}: must hold OS_* or {OURS}* variables, all of them strings, and not {names}"
+        message = f"{SECRET}: must hold OS_* or {SDK_PREFIX}* variables, all of them strings, and not {names}"
         raise InvalidSettings(message)
     return {key: value for key, value in secret.items() if value}

@@ -47,7 +47,7 @@ def is_in_lambda(environment: Mapping[str, str] | None = None) -> bool:
 
 
 def _topic_or(text: str, address: ValidatorFunctionWrapHandler) -> Any:  # noqa: ANN401 (the signature of pydantic)
-    """The name of a topic as it is; anything else must be an address."""
+    """The URN of a topic as it is; anything else must be an address."""
     return text if is_topic(text) else address(text)
 
 
@@ -62,7 +62,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     proof: Credentials | InstanceOf[Signing] = Field(exclude=True)
-    """What proves to the cloud who we are: what a token is made of, or what signs our requests."""
+    """What proves to the cloud who we are: credentials for a token, or keys that sign our requests."""
     auth: Auth = Field(Runtime().auth, alias="REAPER_AUTH")
     cloud: CloudName = Field("otc", alias="REAPER_CLOUD")
     credentials_secret: str = Field("", alias=SECRET)
@@ -126,7 +126,7 @@ class Settings(BaseModel):
             raise InvalidSettings(message)
         _check_standing_requests(given)
         signing = signing_from(given, runtime)
-        # The services that take signatures are those of IMS.
+        # The clouds that take signatures have IMS.
         usual = {"REAPER_AUTH": runtime.auth} | ({"REAPER_IMAGE_API": "ims"} if signing else {})
         try:
             proof = signing or Credentials.model_validate(complete(given))
@@ -158,10 +158,10 @@ class Settings(BaseModel):
 
     @property
     def credentials(self) -> Credentials:
-        """What a token is made of; raises TypeError where requests are signed."""
+        """The credentials for a token; raises TypeError where requests are signed."""
         if isinstance(self.proof, Credentials):
             return self.proof
-        message = "requests are signed, there are no credentials for a token"
+        message = "requests are signed: there are no credentials for a token"
         raise TypeError(message)
 
     @property
@@ -198,7 +198,7 @@ _ADDRESSES = (
     *("AWS_CONTAINER_CREDENTIALS_FULL_URI", *ENDPOINTS.values()),
 )
 _STANDING_REQUESTS: Mapping[str, Callable[[str], object]] = {
-    "REAPER_SCHEDULED_REQUEST": lambda text: read_request(read_json(text, "it")),
+    "REAPER_SCHEDULED_REQUEST": lambda text: read_request(read_json(text, "the text")),
     activation.TEMPLATE: activation.check,
 }
 _RENAMED = {"REAPER_BUDGET_TABLE": "is REAPER_STATE_TABLE now"}

@@ -13,29 +13,28 @@ from handler.sources.parsing import read_json, shown
 SETTINGS = "REAPER_SETTINGS"
 SECRETS = frozenset({*WAYS.values(), "OS_AUTH_TOKEN", ACCESS_KEY, SECRET_KEY, TOKEN})
 REQUESTS = ("REAPER_SCHEDULED_REQUEST", TEMPLATE)
-"""The settings that may be given as objects: a request is one, and JSON inside a text inside JSON is hard to read."""
+"""The settings that may be given as objects: they are requests, and JSON in a string in JSON is hard to read."""
 
 
 def names(ours: Collection[str]) -> frozenset[str]:
-    """The names of all variables that say something of a run; `ours` are those of our own settings."""
+    """The names of all variables that a run may be given; `ours` are those of our own settings."""
     of_openstack = {f"OS_{field.upper()}" for field in Credentials.model_fields}
     domains = {"OS_DOMAIN_ID", "OS_DOMAIN_NAME", "OS_DEFAULT_DOMAIN", "OS_CLOUD"}
     return frozenset({*ours, *of_openstack, *TODAY, *domains, *SECRETS, PROJECT})
 
 
 def with_several(given: Mapping[str, str], ours: Collection[str]) -> dict[str, str]:
-    """The variables, with those that one variable holds; a variable of its own wins.
+    """The variables, together with the settings in REAPER_SETTINGS, over which a variable of its own wins.
 
-    Raises InvalidSettings, which names each that is unknown or unusable, and shows no value.
+    Raises InvalidSettings, which names each setting that is unknown or unusable, and shows no value.
     """
     below = {name: value for name, value in given.items() if name != SETTINGS}
     if SETTINGS not in given:
         return below
     try:
-        held = read_json(given[SETTINGS], "it")
+        held = read_json(given[SETTINGS], SETTINGS)
     except InvalidRequest as exc:
-        message = f"{SETTINGS}: {exc}"
-        raise InvalidSettings(message) from None
+        raise InvalidSettings(str(exc)) from None
     known = names(ours)
     problems = {name: _problem(name, value, known) for name, value in held.items()}
     if wrong := [f"{SETTINGS}.{shown(name)}: {problem}" for name, problem in problems.items() if problem]:
@@ -52,4 +51,4 @@ def _problem(name: str, value: object, known: Collection[str]) -> str:
         return "unknown setting"
     if isinstance(value, dict) and name in REQUESTS:
         return ""
-    return "" if isinstance(value, str) else 'must be a text, such as "100" or "true"'
+    return "" if isinstance(value, str) else 'must be a string, such as "100" or "true"'

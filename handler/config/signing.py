@@ -12,18 +12,19 @@ from handler.errors import InvalidSettings
 
 Auth = Literal["keystone", "aksk", "agency"]
 AUTH, CLOUD, REGION, PIN = "REAPER_AUTH", "REAPER_CLOUD", "OS_REGION_NAME", "REAPER_PROJECT_ID"
-OURS = "HUAWEICLOUD_SDK_"
-"""The beginning of the variables that hold keys; the cloud's own SDKs read the same."""
-ACCESS_KEY, SECRET_KEY = f"{OURS}AK", f"{OURS}SK"
-TOKEN, PROJECT = f"{OURS}SECURITY_TOKEN", f"{OURS}PROJECT_ID"
+SDK_PREFIX = "HUAWEICLOUD_SDK_"
+"""The prefix of the variables that hold keys; the clouds' own SDKs read the same ones."""
+ACCESS_KEY, SECRET_KEY = f"{SDK_PREFIX}AK", f"{SDK_PREFIX}SK"
+TOKEN, PROJECT = f"{SDK_PREFIX}SECURITY_TOKEN", f"{SDK_PREFIX}PROJECT_ID"
+_KEY = "must be ASCII without blanks: copy it again"
 _FORMS = {
-    ACCESS_KEY: r"[\x21-\x7e]+",
-    SECRET_KEY: r"[\x21-\x7e]+",
-    TOKEN: r"[\x21-\x7e]*",
-    PROJECT: r"[0-9a-f]{32}",
-    REGION: r"[a-z0-9]+(-[a-z0-9]+)+",
+    ACCESS_KEY: (r"[\x21-\x7e]+", _KEY),
+    SECRET_KEY: (r"[\x21-\x7e]+", _KEY),
+    TOKEN: (r"[\x21-\x7e]*", _KEY),
+    PROJECT: (r"[0-9a-f]{32}", "must be the id of a project, 32 hexadecimal digits in small letters, not its name"),
+    REGION: (r"[a-z0-9]+(-[a-z0-9]+)+", "must be the name of a region, such as eu-de"),
 }
-"""What each may hold: keys go into a header, a region into the name of a host."""
+"""What each may hold, as a pattern and in words: keys go into a header, a region into the name of a host."""
 
 
 class Runtime(NamedTuple):
@@ -50,6 +51,7 @@ def signing_from(given: Mapping[str, str], runtime: Runtime) -> Signing | None:
     """
     auth = given.get(AUTH, runtime.auth)
     if auth == "keystone":
+        _check_meant(given)
         return None
     if auth not in get_args(Auth):
         message = f"{AUTH}: must be keystone, aksk or agency"
@@ -60,7 +62,7 @@ def signing_from(given: Mapping[str, str], runtime: Runtime) -> Signing | None:
     needed = (REGION,) if auth == "agency" else (ACCESS_KEY, SECRET_KEY, PROJECT, REGION)
     project_id = given.get(PROJECT) or (runtime.project_id if auth == "agency" else "")
     problems = [f"{name}: is missing: {AUTH}={auth} needs it" for name in needed if name not in given]
-    problems += [f"{name}: is not made as it must be" for name, form in _FORMS.items() if _is_wrong(given, name, form)]
+    problems += [f"{name}: {must}" for name, (form, must) in _FORMS.items() if _is_wrong(given, name, form)]
     problems += [*_other_projects(given, project_id, runtime), *_unusable(given)]
     if problems:
         raise InvalidSettings("; ".join(problems))
@@ -78,7 +80,7 @@ def signing_from(given: Mapping[str, str], runtime: Runtime) -> Signing | None:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Keys that stay as they are, as a function that returns them; two of the same keys are equal."""
+    """Keys that stay as they are, as a function that returns them. Two functions with the same keys are equal."""
 
     keys: Keys = field(repr=False)
 
@@ -87,14 +89,22 @@ class Held:
         return self.keys
 
 
+def _check_meant(given: Mapping[str, str]) -> None:
+    """Refuse keys without an address of Keystone: they are meant to sign requests, which REAPER_AUTH must say."""
+    if ACCESS_KEY in given and "OS_AUTH_URL" not in given:
+        message = f"{AUTH}: must be aksk for requests to be signed with {ACCESS_KEY}; keystone needs OS_AUTH_URL"
+        raise InvalidSettings(message)
+
+
 def _is_wrong(given: Mapping[str, str], name: str, form: str) -> bool:
     return name in given and re.fullmatch(form, given[name]) is None
 
 
 def _other_projects(given: Mapping[str, str], project_id: str, runtime: Runtime) -> list[str]:
     """What is wrong with the projects that the settings and the runtime name: a signature is for one of them."""
-    if runtime.project_id and re.fullmatch(_FORMS[PROJECT], runtime.project_id) is None:
-        return ["RUNTIME_PROJECT_ID: is not made as it must be"]
+    form, words = _FORMS[PROJECT]
+    if runtime.project_id and re.fullmatch(form, runtime.project_id) is None:
+        return [f"RUNTIME_PROJECT_ID: {words}"]
     problems = []
     if runtime.project_id and project_id != runtime.project_id:
         problems.append(f"{PROJECT}: is {project_id}, but the function runs in project {runtime.project_id}")
@@ -108,7 +118,7 @@ def _unusable(given: Mapping[str, str]) -> list[str]:
     problems = []
     if given.get(CLOUD, "otc") not in get_args(CloudName):
         problems.append(f"{CLOUD}: must be otc or huawei")
-    # Found out here, and not by the first request, in words that name another cause.
+    # Checked here: the first request would fail as well, but in words that name another cause.
     if (file := given.get("OS_CACERT")) and not Path(file).is_file():
         problems.append("OS_CACERT: can't be read")
     return problems

@@ -1,4 +1,4 @@
-"""How the values of settings are read, where a text stands for something else."""
+"""How the values of settings are read from strings."""
 
 import re
 from datetime import timedelta
@@ -27,5 +27,5 @@ def parse_budget(text: str) -> tuple[int, timedelta]:
 
 
 def words(text: object) -> object:
-    """The words of a list with commas."""
+    """The words of a string, which are separated by commas; anything else comes back as it is."""
     return frozenset(word.strip() for word in text.split(",")) if isinstance(text, str) else text

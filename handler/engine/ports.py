@@ -7,13 +7,13 @@ from handler.model.message import Receipt
 
 
 class Allowance(Protocol):
-    """What one event may delete, its repetitions included. Methods may raise CloudError."""
+    """What one event may delete, its repetitions included. Its methods may raise CloudError."""
 
     def take(self, image_id: str) -> None:
-        """Take the deletion of an image out of it."""
+        """Take the deletion of an image out of the allowance."""
 
     def settle(self) -> str:
-        """Give back what was not used; returns why that failed, or an empty string."""
+        """Give back what was not used; returns why this failed, or an empty string."""
 
 
 Spend = Callable[[str], None]
@@ -25,7 +25,7 @@ HandOver = Callable[[object, Mapping[str, Any]], str]
 Returns why it was not sent, or an empty string. Raises nothing.
 """
 TOO_LARGE = "the event is larger than a message may be"
-"""Why an event was not sent, if a smaller one might be."""
+"""Why an event was not sent, where a smaller one might be."""
 
 Enqueue = Callable[[Sequence[Mapping[str, Any]], Mapping[str, Any]], list[str]]
 """Sends images, as a request names them, with the fields that all their requests share, to a queue of workers.

@@ -1,11 +1,11 @@
-"""A report that goes with an event which is handed over, where it must be short."""
+"""A report that goes with an event that is handed over, where it must be short."""
 
 from collections.abc import Mapping
 from typing import Any
 
 
 def without_images(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """The report without what grows with the number of images, which the log holds as well."""
+    """The report without the parts that grow with the number of images; the log holds them as well."""
     kept = {key: value for key, value in answer.items() if key not in {"plan", "plans"}}
     in_log = {
         "outcomes_in_log": len(answer["outcomes"]) + answer.get("outcomes_in_log", 0),

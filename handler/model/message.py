@@ -16,7 +16,7 @@ class Waiting(Enum):
     QUEUE = auto()
     """A queue, which takes back the messages that must come again, and reads nothing else."""
     BROKER = auto()
-    """A broker, which takes no message back, and never asks how it went: the event counts as read once it is handed
+    """A broker, which takes no message back, and never asks how it went: a batch counts as read once it is delivered
     to the engine, and comes again as a whole, if at all."""
     STACK = auto()
     """CloudFormation, which is told at an address of its own whether it went well."""

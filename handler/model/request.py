@@ -38,7 +38,7 @@ class DeletionRequest(NamedTuple):
     """An order to delete images. `dry_run` rehearses it; `project_id` is empty if the request names none.
 
     After the moment `not_after`, if there is one, it deletes nothing any more. `activated` is the image that the
-    request was made for, since an event says that it has become active, or will be; unless it is, nothing is done.
+    request was made for: an event says that the image is active, or will be. Unless it is, nothing is done.
     """
 
     targets: tuple[Target, ...]

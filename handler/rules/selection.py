@@ -159,7 +159,7 @@ def _properties(image: Image, select: Select, _now: datetime) -> str:
 
 
 def _spelled(value: object) -> str:
-    """A value as a request writes it: a boolean as JSON does, true, not True. Where IMS has a text for one, it may."""
+    """A value as a request spells it: a boolean as in JSON, `true`, also where IMS has the string `True`."""
     spelled = str(value)
     return spelled.lower() if spelled in {"True", "False"} else spelled
 

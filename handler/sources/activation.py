@@ -55,7 +55,7 @@ def values_of_trace(trace: Mapping[str, Any]) -> dict[str, str]:
 def request_for(values: Mapping[str, str], template: str, *, is_accepted: bool = False) -> Request:
     """Fill in the template and read the request. Raises InvalidRequest, also if the event lacks a value for it.
 
-    If the event says only that the image `is_accepted`, the image need not be active yet.
+    With `is_accepted`, the event says only that making the image was accepted: the image need not be active yet.
     """
     request = read_request(_filled(read_json(template, TEMPLATE), values, ()))
     return request._replace(activated=_activated_image(values, {} if is_accepted else {"status": "active"}))

@@ -30,7 +30,7 @@ class Shape(NamedTuple):
 class Table(NamedTuple):
     """The shapes of one engine, tried from the top; the first that fits decides.
 
-    `problem_of` says why an event is none of them, where more can be said than `otherwise`, or nothing.
+    `problem_of` returns why an event has none of them, or an empty string where no more than `otherwise` can be said.
     """
 
     shapes: tuple[Shape, ...]
@@ -87,7 +87,7 @@ AWS = Table(
         Shape(source="direct", is_one=records.is_test, read=_read_nothing, waiting=_caller),
         Shape(source="direct", is_one=_is_request, read=_read_request, waiting=_caller),
     ),
-    # Said there, where it is known which records are wrong.
+    # There it is known which of the records are wrong.
     problem_of=records.problem_of,
     otherwise="not an SQS, SNS, EventBridge or CloudFormation event, nor a request with image_ids, images or sweep",
 )
@@ -97,7 +97,7 @@ def _problem_on_functiongraph(event: Event) -> str:
     return refusals.problem_of(event) or envelopes.problem_of_topic(event) or envelopes.problem_of_batch(event)
 
 
-# An event that might be two of these is turned down before, so that the order does not matter.
+# An event that might be two of these is turned down earlier, so the order does not matter.
 FUNCTIONGRAPH = Table(
     shapes=(
         Shape(source="schedule", is_one=envelopes.is_timer, read=envelopes.read_timer, waiting=_nobody),
@@ -114,7 +114,7 @@ EVERYWHERE = Table(
     problem_of=lambda event: AWS.problem_of(event) or ("" if AWS.knows(event) else FUNCTIONGRAPH.problem_of(event)),
     otherwise="not an event of AWS or of FunctionGraph, nor a request with image_ids, images or sweep",
 )
-"""What a shell reads, which belongs to no engine."""
+"""What a shell reads: it belongs to no engine, and takes the events of each."""
 
 
 def read_event(  # noqa: PLR0913 (all that an event does not say by itself)

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 
 class Surroundings(NamedTuple):
-    """What the operator and the engine say, where an event does not.
+    """What an event does not say: the operator and the engine do.
 
     `scheduled` and `lifecycle` are the operator's requests, as JSON, for events that carry none: those of schedules,
     and those of images that became active. If `answers_here`, CloudFormation may be answered at this machine.

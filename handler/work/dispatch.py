@@ -126,7 +126,7 @@ def _unless_active(claimed: Target, run: Run) -> Outcome | None:
     objection = judge(image, facts, run.policy, RULES_OF_ACTIVATION)
     if objection:
         return refused(image, Objection(objection.reason, f"not as the event says: {objection.detail}"))
-    # Of an image that was only accepted, the event says no state: it may become active yet, or never.
+    # If an image was only accepted, the event says nothing of its state: it may still become active, or never will.
     if image.status == "active":
         return None
     if image.status in NEVER_ACTIVE:

@@ -1,4 +1,4 @@
-"""How soon a function is there on FunctionGraph, in the open runtime: against one that loads `requests` and no more."""
+"""How soon a function is ready in FunctionGraph's open runtime, against one that loads `requests` and no more."""
 
 import shutil
 from pathlib import Path
@@ -38,7 +38,7 @@ def begin(package: Path, log: Path) -> float:
     return loaded.seconds + begun.seconds
 
 
-def test_a_function_is_there_after_at_most_1_3_of_requests_alone_and_0_6_seconds(
+def test_a_function_is_ready_within_1_3_times_requests_alone_plus_0_6_seconds(
     package: Path, alone: Path, tmp_path: Path, hold: Hold
 ) -> None:
     log = tmp_path / "log"

@@ -1,4 +1,4 @@
-"""What a signature costs a request, beside a token on the same one."""
+"""The CPU time that a signature costs a request, compared with a token on the same request."""
 
 import time
 
@@ -18,7 +18,7 @@ REQUESTS = 1000
 IMAGE = "https://ims.eu-de.otc.t-systems.com/v2/images/6cad483b-e281-4985-a345-7afef1f3c5b7"
 LISTED = {"owner": DEMO, "limit": "1000", "marker": "6cad483b-e281-4985-a345-7afef1f3c5b7"}
 KEYS = Keys("EXAMPLEAK0000000000A", "exampleSecretKey0000000000000000000000AB", "t0k3n" * 600)
-"""Those of an agency, whose security token is long."""
+"""The keys of an agency, whose security token is long."""
 MILLISECONDS = 0.15
 
 

@@ -1,6 +1,6 @@
-"""A world on FunctionGraph: what is other than on Lambda. Its settings, its events, its context, its topic of failures.
+"""A world on FunctionGraph, where it differs from Lambda: in settings, events, context, and the topic of failures.
 
-A broker hands its messages over once, and takes none back. Every event is sent again if the function raises.
+A broker delivers its messages once, and takes none back. Every event is sent again if the function raises.
 """
 
 import json
@@ -39,7 +39,7 @@ class Keys(NamedTuple):
 
 
 class Context:
-    """The context of a call. It tells how much time is left as wrongly as the open relative of the real one does."""
+    """The context of an invocation; its remaining time is as wrong as that of the open-source counterpart."""
 
     def __init__(self, request_id: str, keys: Sequence[str]) -> None:
         self._request_id, self._keys = request_id, Keys(*keys)
@@ -64,7 +64,7 @@ class Context:
 
 
 def cast(seed: int, on_lambda: Mapping[str, Any]) -> Json:
-    """The cast of a seed on FunctionGraph, or what it is on Lambda."""
+    """The cast of a seed on FunctionGraph; on Lambda, the given one."""
     rng = random.Random(f"engine {seed}")
     if seed % EVERY:
         return dict(on_lambda)
@@ -79,7 +79,7 @@ def cast(seed: int, on_lambda: Mapping[str, Any]) -> Json:
 
 
 def fitting(settings: Mapping[str, str]) -> dict[str, str]:
-    """Settings, as far as a function here takes them."""
+    """Those settings that a function on FunctionGraph takes."""
     taken = {name: value for name, value in settings.items() if name not in REFUSED}
     return taken | ({"REAPER_FAILED_TO": TOPIC} if taken.get("REAPER_FAILED_TO") else {})
 
@@ -90,7 +90,7 @@ def variables(project: str, front: Mapping[str, str]) -> dict[str, str]:
 
 
 def event(source: str, asked: Json, world: "World") -> Json:
-    """An event that is no broker's."""
+    """An event of any source but a broker."""
     if source == "schedule":
         told = {"version": "v1.0", "time": "2031-05-17T12:00:00Z", "trigger_type": "TIMER", "trigger_name": "nightly"}
         return told | {"user_event": json.dumps(asked)}
@@ -101,7 +101,7 @@ def event(source: str, asked: Json, world: "World") -> Json:
 
 
 def _trace(world: "World") -> Json:
-    """A trace that says of one of the images that it was made; of which one hangs on how many there are."""
+    """A trace that says that one of the images was made; which one depends on how many there are."""
     made = list(world.history.images.values())
     image = made[len(made) // 2][-1][1] if made else None
     number = len(made)
@@ -120,7 +120,7 @@ def _trace(world: "World") -> Json:
 
 
 def batch(bodies: Sequence[str], number: int) -> Json:
-    """What a broker hands over: in one record, or in two."""
+    """A batch as a broker delivers it: in one record, or in two."""
     half = len(bodies) // 2 if number % 3 == 0 else 0
     parts = [part for part in (bodies[:half], bodies[half:]) if part]
     return {

@@ -35,7 +35,7 @@ class Place(NamedTuple):
 
 
 class Functions:
-    """All of them have the same settings, but that only the sweeper leaves its work to workers.
+    """All functions have the same settings, except that only the sweeper leaves its work to workers.
 
     With a `project`, they run on FunctionGraph, in that project.
     """
@@ -61,7 +61,7 @@ class Functions:
 
     @property
     def on_functiongraph(self) -> bool:
-        """Whether they run there."""
+        """Whether the functions run on FunctionGraph."""
         return bool(self._project)
 
     def take(self, function: str) -> Place:

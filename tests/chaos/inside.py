@@ -33,7 +33,7 @@ POLL = 0.02
 COURTESY = 0.5
 """Real seconds for which one who has waited enough lets others go first."""
 OURS = ("OS_", "REAPER_", "POWERTOOLS_", "AWS_", "RUNTIME_", "HTTPS_PROXY")
-"""How the variables begin that are other in each order."""
+"""The prefixes of the variables that change from order to order."""
 SLOW = "X-Chaos-Slow"
 """In an answer: the seconds of the world's clock that it takes."""
 
@@ -203,7 +203,7 @@ class Environment:
         slow = float(response.headers.get(SLOW, 0))
         if isinstance(patience, int | float) and slow >= patience:
             self._time.pass_until(begun + patience)
-            # Not closed here: urllib3 takes a connection that is closed for a proxy that was never reached.
+            # Not closed here: urllib3 would mistake a closed connection for a proxy that was never reached.
             message = "timed out"
             raise TimeoutError(message)
         self._time.pass_until(begun + slow)

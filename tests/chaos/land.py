@@ -62,13 +62,13 @@ class Land(Protocol):
         """Let all tokens end."""
 
     def agency(self) -> tuple[str, ...]:
-        """New keys of the function's agency: access key, secret key, security token; none where it can have none."""
+        """New keys of the function's agency: access key, secret key and security token; none if there is no agency."""
 
     def rotate(self, password: str) -> None:
         """Give the function's user another password."""
 
     def secrets(self) -> set[str]:
-        """All passwords, tokens and keys there ever were."""
+        """All passwords, tokens and keys that there ever were."""
 
 
 class FakeLand:

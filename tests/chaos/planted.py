@@ -27,7 +27,7 @@ FIELD = ROOT / "build" / "planted"
 SCRIPTS = Path(__file__).parent / "scripts"
 SEEDS, OPERATIONS = (1, 2, 3), 4000
 ELSEWHERE = {"functiongraph-": (4, 8, 12)}
-"""The first seeds of worlds on another engine, for the patches whose names begin so."""
+"""The first seed of a world on another engine, for patches whose names begin with that engine."""
 IN_SCRIPTS = 0
 """In place of a seed: the scripts."""
 PATIENCE = 600.0

@@ -153,7 +153,7 @@ class World:
         if not messages:
             return
         if self.on_functiongraph:
-            self._hand_over(queue, messages, step)
+            self._deliver_batch(queue, messages, step)
             return
         if step.get("duplicate"):
             queue.again(messages)
@@ -163,8 +163,8 @@ class World:
             returned = {failure["itemIdentifier"] for failure in done.answer["batchItemFailures"]}
         queue.settle(done.number, messages, returned, self.clock.value)
 
-    def _hand_over(self, queue: Queue, messages: Sequence[Message], step: Step) -> None:
-        """Deliver messages as a broker does: once, but that the engine sends the event again if the function raises."""
+    def _deliver_batch(self, queue: Queue, messages: Sequence[Message], step: Step) -> None:
+        """Deliver messages as a broker does: once, except that the engine repeats the event if the function raises."""
         event = functiongraph.batch([message.body for message in messages], len(self.history.invocations))
         done = self._insist("worker", event, step)
         queue.settle(done.number, messages, (), self.clock.value)
@@ -183,7 +183,7 @@ class World:
             self.invoke(function, event, step)
 
     def _insist(self, function: str, event: Any, step: Step) -> Invocation:  # noqa: ANN401
-        """Invoke a function until it does not raise, as an engine does; its last invocation."""
+        """Invoke a function until it does not raise, as an engine does; returns the last invocation."""
         done = first = self.invoke(function, event, step)
         for _ in range(TRIES - 1):
             if done.answer is not None:

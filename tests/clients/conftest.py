@@ -1,4 +1,4 @@
-"""Each test has a cloud of its own behind a real port, and all of them the same process of clients."""
+"""Each test has a cloud of its own behind a real port; all tests share one process of clients."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -43,14 +43,14 @@ def openstack(programs: Programs, cloud: FakeCloud, server: Server) -> Run:
 
 @pytest.fixture
 def glance(programs: Programs, cloud: FakeCloud, server: Server) -> Run:
-    """Run `glance`. IMS has no `/versions`, where it would look, so it is told the version there."""
+    """Run `glance`. It looks for the version at `/versions`, which IMS does not have, so it is told the version."""
     version = ("--os-image-api-version", "2") if cloud.flavour == "otc" else ()
     return lambda *words: programs.run("glance", *version, *words, environment=cloud.env(server.url))
 
 
 @pytest.fixture
 def otcextensions(programs: Programs, cloud: FakeCloud, server: Server) -> Call:
-    """Call a method of a connection: what it gave, as JSON."""
+    """Call a method of a connection; returns the result as JSON."""
 
     def call(path: str, *arguments: object, **named: object) -> Any:  # noqa: ANN401 (JSON may be anything)
         words = (path, json.dumps(arguments), json.dumps(named))

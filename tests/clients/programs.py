@@ -1,4 +1,4 @@
-"""The other clients, loaded once in a process of their own environment: each takes a second for that."""
+"""The other clients, in a process of their own environment: loaded once, since each takes a second to load."""
 
 import json
 import os
@@ -36,7 +36,7 @@ class Told:
 
 
 class Programs:
-    """Runs commands one after the other, while a `with` lasts. None of them sees the home of a person."""
+    """Runs commands one after the other, while a `with` lasts. None of them sees the user's home directory."""
 
     def __init__(self) -> None:
         self._home = tempfile.TemporaryDirectory(prefix="image-reaper-clients-")
@@ -46,7 +46,7 @@ class Programs:
         )
 
     def run(self, client: str, *words: str, environment: Mapping[str, str]) -> Told:
-        """Run a command: `openstack` and `glance` with the words of a person; for the others, see `serve.py`."""
+        """Run a command: `openstack` and `glance` take words as in a shell; for the others, see `serve.py`."""
         order = {"client": client, "words": words, "environment": dict(environment)}
         assert self._process.stdin is not None
         assert self._process.stdout is not None

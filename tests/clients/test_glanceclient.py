@@ -1,4 +1,4 @@
-"""`glance`, as a person uses it, before both flavours. It reads the schemas first, and can do nothing without them."""
+"""`glance`, as a person uses it, against both flavours. It reads the schemas first, and can do nothing without them."""
 
 import pytest
 

@@ -125,7 +125,7 @@ def test_a_wrong_secret_is_turned_down_by_the_gateway(huawei: Run, cloud: FakeCl
     assert (told.code, "APIGW.0301" in told.err, image in cloud.images) == (1, True, True)
 
 
-def test_temporary_keys_are_as_good(huawei: Run, cloud: FakeCloud) -> None:
+def test_temporary_keys_work_as_well(huawei: Run, cloud: FakeCloud) -> None:
     image = cloud.add_image("ci-1")
     assert huawei("ims", "glance_delete_image", image_id=image, signed_with=cloud.keys.temporary()).code == 0
     assert image in cloud.dead

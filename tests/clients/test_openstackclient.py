@@ -1,4 +1,4 @@
-"""`openstack`, as a person uses it, before both flavours."""
+"""`openstack`, as a person uses it, against both flavours of the fake cloud."""
 
 import pytest
 
@@ -19,7 +19,7 @@ def test_it_lists_and_shows_images(openstack: Run, cloud: FakeCloud) -> None:
         assert (shown["id"], shown["owner"], shown["properties"]["team"]) == (first, DEMO, "blue")
 
 
-def test_what_is_gone_is_told_so(openstack: Run, cloud: FakeCloud) -> None:
+def test_a_deleted_image_is_reported_as_gone(openstack: Run, cloud: FakeCloud) -> None:
     image = cloud.add_image("ci-1")
     cloud.kill(image)
     told = openstack("image", "show", image)

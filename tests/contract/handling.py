@@ -20,7 +20,7 @@ class Function:
     def invoke(
         self, event: object, *, seconds: float = 60.0, user: str = "reaper", there: bool = False, **settings: str
     ) -> Invocation:
-        """Invoke it once, on Lambda or `there`, on FunctionGraph."""
+        """Invoke the function once: on Lambda, or on FunctionGraph if `there`."""
         call = self._call_there if there else self._call
         credentials = self._cloud.backend.env(user=user, project=HOME[user]) | {"REAPER_AUTH": "keystone"}
         return call(event, credentials | {"REAPER_MODE": "delete"} | settings, seconds)

@@ -125,6 +125,6 @@ def test_nova_lists_images_too(cloud: Cloud, path: str) -> None:
     assert image.get("metadata", {}) == ({"team": "blue"} if path.endswith("detail") else {})
 
 
-def test_who_is_no_administrator_sees_only_his_own_project(cloud: Cloud) -> None:
+def test_without_an_administrators_rights_a_caller_sees_only_its_own_project(cloud: Cloud) -> None:
     paths = (f"/projects/{cloud.demo}", f"/projects/{cloud.other}", f"/projects/{MISSING}", "/projects?name=other")
     assert [cloud.keystone("GET", path, cloud.token("reaper")).status for path in paths] == [200, 403, 403, 403]

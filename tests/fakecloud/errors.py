@@ -33,7 +33,7 @@ class CloudError(Exception):
 
 
 class NotSigned(CloudError):
-    """The gateway does not take a signature; `code` is its name for why."""
+    """The gateway refuses a signature; `code` is its name for the reason."""
 
     status = 401
 

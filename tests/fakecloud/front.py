@@ -1,4 +1,4 @@
-"""The real names of the clouds' hosts before a fake: a proxy that leads them there, with certificates of a test's own.
+"""The real names of the clouds' hosts in front of a fake: a proxy that leads them there, with certificates for tests.
 
 A client that honours HTTPS_PROXY and trusts the authority of `ca_file` needs nothing else. It asks for
 `ims.eu-de.otc.t-systems.com`; what it sends arrives at the fake to the byte, so that its signature can be recomputed.
@@ -31,11 +31,11 @@ CHUNK = 1 << 16
 
 
 class Front:
-    """A proxy before the server of a cloud, from `start()` to `stop()`; it leads the hosts of both clouds there."""
+    """A proxy in front of a cloud's server, from `start()` to `stop()`; it leads the hosts of both clouds there."""
 
     def __init__(self, server: Server, host: str = "127.0.0.1", port: int = 0) -> None:
         self.connects: list[str] = []
-        """The hosts that were asked for, in order, those that were turned away as well."""
+        """The hosts that were asked for, in order, including those that were turned away."""
         self._target = server.address
         self._listener = socket.create_server((host, port))
         self.url = f"http://{host}:{self._listener.getsockname()[1]}"
@@ -146,7 +146,7 @@ def _pipe(client: ssl.SSLSocket, server: socket.socket) -> None:
 
 
 class _Authority:
-    """An authority that nobody trusts but tests, in a folder that lives as long as the process."""
+    """A certificate authority that only tests trust, in a folder that lives as long as the process."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="front-"))
@@ -210,7 +210,7 @@ _CONTEXTS: dict[str, ssl.SSLContext] = {}
 
 
 def _context(host: str) -> ssl.SSLContext:
-    """How a host shows who it is."""
+    """The TLS context with which a host shows who it is."""
     authority = _authority()
     with _MAKING:
         if host not in _CONTEXTS:

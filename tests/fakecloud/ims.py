@@ -121,7 +121,7 @@ def lost(request: Request, _allowed: str) -> Reply:
 
 
 def finish(request: Request, reply: Reply) -> Reply:
-    """Add what every answer carries: the firewall before the gateway wants its cookie back."""
+    """Add what every answer carries: a cookie that the firewall before the gateway wants back."""
     passed = {"Server": "CloudWAF", "Set-Cookie": COOKIE, "X-Request-Id": request.request_id}
     return replace(reply, headers={**reply.headers, **passed})
 

@@ -1,8 +1,8 @@
-"""The keys that requests are signed with, and the gateway that checks them: whose they are, until when, what they may.
+"""The keys that requests are signed with, and the gateway that checks them: owner, end and rights.
 
 Sources: "Common Errors Related to IAM Authentication Information" and "What Should I Do If the App Authentication
 Information Is Incorrect?" of the API Request Signing Guide; huaweicloud-sdk-java-v3 issue 44 for the expired signature.
-What it says to an expired security token, to a header that is missing and to another project is a guess.
+What the gateway says to an expired security token, to a missing header and to another project is a guess.
 """
 
 from collections.abc import Callable, Collection, Iterable
@@ -24,7 +24,7 @@ FAILURES, LOCKED_FOR = 5, timedelta(minutes=5)
 
 @dataclass
 class Key:
-    """An access key. With a `token` it is a temporary one, that is good until `expires`.
+    """An access key. With a `token` it is a temporary one, which is valid until `expires`.
 
     `may` holds the actions that it is allowed, None stands for all. The first of `projects` is meant where the request
     names none.
@@ -39,7 +39,7 @@ class Key:
     failures: int = 0
     locked_until: datetime | None = None
     heeds_project: bool = True
-    """Whether it acts in the project that a request names; else always in its own, whatever a request says."""
+    """Whether the key acts in the project that a request names; if not, it always acts in its own."""
 
 
 KEY_ID, KEY_SECRET = "EXAMPLEAK0000000000A", "exampleSecretKey0000000000000000000000AB"
@@ -65,12 +65,12 @@ class Keys:
         self.add(Key(NEIGHBOUR_ID, NEIGHBOUR_SECRET, (OTHER,)))
 
     def add(self, key: Key) -> Key:
-        """Let a key be known."""
+        """Make a key known."""
         self.known[key.access] = key
         return key
 
     def temporary(self, number: int = 1, *, lives: float = 3600, may: Iterable[str] | None = None) -> Key:
-        """Make the temporary keys of an agency, good for so many seconds."""
+        """Make the temporary keys of an agency, valid for so many seconds."""
         access, secret, token = (
             f"{word}{number:04}" for word in ("TEMPORARYAK00000", "temporarySecret0", "gQpjbi1ub3J0aC00")
         )
@@ -152,6 +152,6 @@ def _refuse(problem: str) -> NoReturn:
 
 
 def _caller(key: Key, project: str, now: datetime) -> Token:
-    """Whoever holds a key, as the services know him."""
+    """The holder of a key, as the services know it."""
     user = User(key.access, key.access, "", {project: ("member", "reader")})
     return Token("", user, project, ("aksk",), now, now + timedelta(hours=1))

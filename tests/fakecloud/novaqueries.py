@@ -1,4 +1,4 @@
-"""What Nova's list of servers can be asked for, and what it says to other questions."""
+"""The queries that Nova's list of servers takes, and what it answers to others."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -18,11 +18,11 @@ TRUE = frozenset({"", "1", "t", "true", "on", "y", "yes"})
 FALSE = frozenset({"0", "f", "false", "off", "n", "no"})
 PATTERNS = ("name", "ip")
 FLAVOR = "1"
-"""The one of every server here."""
+"""The flavor of every server here."""
 
 
 def check_query(params: Sequence[tuple[str, str]], caller: Token) -> None:
-    """Raise what Nova says to a query that it can't follow, or that is not for everybody."""
+    """Raise Nova's error for a query that is wrong, or that only an administrator may send."""
     query = dict(params)
     for name in PATTERNS:
         if name in query and not _is_pattern(query[name]):
@@ -36,7 +36,7 @@ def check_query(params: Sequence[tuple[str, str]], caller: Token) -> None:
 
 
 def changes_since(query: Mapping[str, str]) -> datetime | None:
-    """Since when servers must have changed; None if that is not asked."""
+    """The time since which servers must have changed; None if the query does not ask for one."""
     asked = query.get("changes-since")
     if asked is None:
         return None

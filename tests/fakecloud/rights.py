@@ -1,4 +1,4 @@
-"""Which action of Open Telekom Cloud's policies each call is, for keys that may not do everything.
+"""The action in Open Telekom Cloud's policies that each call needs, for keys that may not do everything.
 
 Source: the pages on permissions of IMS, ECS, EVS, AS and SMN. A call without a line here is allowed to all keys.
 """

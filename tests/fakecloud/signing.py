@@ -59,7 +59,7 @@ def canonical(request: Request, names: tuple[str, ...]) -> str:
 
 
 def signed_at(request: Request) -> datetime | None:
-    """When a request says that it was signed; None if it does not say so in the one way that counts."""
+    """The time at which a request says that it was signed; None if it is not written in the one valid form."""
     try:
         return datetime.strptime(request.headers.get(DATE, ""), "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     except ValueError:
@@ -67,14 +67,14 @@ def signed_at(request: Request) -> datetime | None:
 
 
 def _path(path: str) -> str:
-    """Each segment once decoded and once encoded, with a slash at the end."""
+    """Each segment decoded once and encoded once, with a slash at the end."""
     segments = _decoded(path).split(b"/")
     spelled = "/".join(_encoded(segment) for segment in segments)
     return spelled if spelled.endswith("/") else spelled + "/"
 
 
 def _query(query: str) -> str:
-    """Each parameter once decoded and once encoded, in order of names, and of values where one comes twice."""
+    """Each parameter decoded once and encoded once, in order of names, and of values where a name comes twice."""
     pairs = []
     for part in filter(None, query.split("&")):
         name, _, value = part.partition("=")
@@ -83,7 +83,7 @@ def _query(query: str) -> str:
 
 
 def _decoded(text: str) -> bytes:
-    """The bytes that a text stands for. A plus is a plus: whoever means a blank must write `%20`, as it is signed."""
+    """The bytes that a string stands for. A plus is a plus: a space must be written `%20`, as it is signed."""
     return re.sub(rb"%([0-9A-Fa-f]{2})", lambda found: bytes([int(found[1], 16)]), text.encode("latin-1"))
 
 

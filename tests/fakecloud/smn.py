@@ -1,4 +1,4 @@
-"""SMN, which notifies: publishing to a topic. What was published stays in the state of the cloud.
+"""SMN, the notification service: publishing to a topic. What was published stays in the state of the cloud.
 
 Source: SMN API reference, "Publishing a Message"; the codes of its errors are partly a guess.
 """
@@ -38,7 +38,7 @@ def refuse(state: CloudState, request: Request, error: CloudError) -> Reply:
 
 
 def _message(request: Request) -> Mapping[str, Any] | None:
-    """What is to be published; None if that can't be: nothing in it, too large, a subject that is too long."""
+    """The message to publish; None if it can't be published: empty, too large, or its subject is too long."""
     try:
         payload = request.json()
     except ValueError:

@@ -164,7 +164,7 @@ def _answer(state: CloudState, service: Service, request: Request) -> Reply:
 
 
 def _placed(state: CloudState, request: Request) -> Request:
-    """The request with the path that the table knows: it begins with the name of the service, whoever named that."""
+    """The request with the path that the table knows: it begins with the service, which the path or the host names."""
     sent = request.path
     if named := HOST.fullmatch(request.headers.get("Host", "")):
         base, region = f"https://{named[0]}", named["region"] if named["region"] in state.regions else ""
@@ -178,7 +178,7 @@ def _placed(state: CloudState, request: Request) -> Request:
 
 
 def _caller(state: CloudState, request: Request, handler: Handler | None = None) -> Token:
-    """Who asks: the holder of a token, or of the keys that the request is signed with."""
+    """The caller: the holder of the token, or of the keys that the request is signed with."""
     token_id = request.headers.get("X-Auth-Token")
     if token_id is not None or not is_signed(request) or state.flavour != "otc":
         return state.validate_token(token_id, request.path.split("/", 2)[1])

@@ -10,7 +10,7 @@ from hypothesis import find
 from pydantic import Field
 
 from handler import __main__ as shell
-from handler import app
+from handler import app, functiongraph
 from handler.compose import stacks
 from handler.compose.handover import HandedOver, handle_or_hand_over
 from handler.compose.invocation import handle
@@ -103,6 +103,11 @@ def test_an_error_that_nobody_has_named_is_found(monkeypatch: Patch) -> None:
     assert "nothing but the named errors comes out" in broken()
 
 
+def test_a_message_of_a_broker_that_nobody_has_read_is_found(monkeypatch: Patch) -> None:
+    monkeypatch.setattr(functiongraph, "publish_failed", lambda *_: None)
+    assert "a message that is no request goes back" in broken(1500)
+
+
 def test_a_log_of_events_with_their_addresses_is_found(monkeypatch: Patch) -> None:
     whole = stacks.calls_in
 
@@ -142,7 +147,7 @@ def test_a_message_that_is_taken_for_done_unread_is_found(monkeypatch: Patch) ->
         return message if message and not hasattr(message.request, "problem") else None
 
     monkeypatch.setattr(records, "_message_in", lenient)
-    assert "a message that is no request goes back to its queue" in broken()
+    assert "a message that is no request goes back" in broken()
 
 
 def test_an_event_that_is_told_to_nobody_is_found(monkeypatch: Patch) -> None:
@@ -174,7 +179,7 @@ def test_a_reader_that_looks_at_every_record_for_every_record_is_found(monkeypat
 
     def slowly(record: Any, *given: Any, **named: Any) -> Any:  # noqa: ANN401 (what the reader is given)
         whole.append(record)
-        assert all("body" in other for other in whole for _ in range(80))
+        assert all("body" in other for other in whole for _ in range(400))
         return read(record, *given, **named)
 
     monkeypatch.setattr(records, "_queue_message", slowly)

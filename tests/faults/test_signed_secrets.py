@@ -1,4 +1,4 @@
-"""No key, no token and no signature gets out where requests are signed, whatever the gateway says of them."""
+"""No key, token or signature gets out where requests are signed, whatever the gateway quotes."""
 
 import json
 import logging
@@ -66,7 +66,7 @@ class Heard:
         keys = [part for key in cloud.keys.known.values() for part in (key.access, key.secret, key.token) if part]
         signatures = [call.headers["authorization"][-64:] for call in cloud.calls if "authorization" in call.headers]
         pieces = {secret: {secret[n : n + 12] for n in range(len(secret) - 11)} for secret in [*keys, *signatures]}
-        # Twelve zeros in a row stand in the ids of images as well.
+        # The ids of images have twelve zeros in a row as well.
         telling = {secret: {piece for piece in parts if len(set(piece)) > 3} for secret, parts in pieces.items()}
         return [secret for secret, parts in telling.items() if any(piece in self.text for piece in parts)]
 

@@ -1,4 +1,4 @@
-"""What goes wrong over TLS, before the true names of the cloud's hosts: a cut there looks like a bad certificate."""
+"""Faults over TLS, at the real names of the cloud's hosts: there, a cut connection looks like a bad certificate."""
 
 from collections.abc import Iterator
 

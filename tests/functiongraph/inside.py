@@ -1,7 +1,7 @@
-"""One environment of the function in the open relative of FunctionGraph's runtime: a script for that runtime's Python.
+"""One environment of the function in the open-source counterpart of its runtime: a script for the Python of that one.
 
-It reads a JSON object a line, does what its `do` names, and writes what came of it as JSON, a line each: the seconds
-that it took, and what was answered. Whatever the function and its runtime print goes to standard error.
+It reads one JSON object a line, does what its `do` names, and writes one line of JSON for each: the seconds that it
+took, and the answer. Whatever the function and its runtime print goes to standard error.
 """
 
 import importlib
@@ -28,7 +28,7 @@ class Argument:
         self._bytes = PREFIX + json.dumps(value).encode()
 
     def to_pybytes(self) -> bytes:
-        """The bytes of it."""
+        """The argument as bytes."""
         return self._bytes
 
 
@@ -43,7 +43,7 @@ class Insistent:
         self._folder = folder
 
     def find_spec(self, name: str, _path: object = None, _target: object = None) -> ModuleSpec | None:
-        """What a finder must have."""
+        """Find a module; the method that a finder must have."""
         return PathFinder.find_spec(name, [self._folder])
 
 

@@ -1,4 +1,4 @@
-"""The open relative of FunctionGraph's runtime around the packages of the zip, as a process of ours."""
+"""The open-source counterpart of FunctionGraph's runtime around the packages of the zip, as a process of ours."""
 
 import json
 import os

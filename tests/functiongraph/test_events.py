@@ -100,7 +100,7 @@ def test_a_timer_brings_its_request(begin: Begin, cloud: FakeCloud, agency: dict
     assert_deleted(begin().call(timer(json.dumps({"image_ids": [image_id]})), agency), image_id, cloud)
 
 
-def test_a_timer_without_a_request_has_the_operators(begin: Begin, cloud: FakeCloud, agency: dict[str, str]) -> None:
+def test_a_timer_without_a_request_gets_the_operators(begin: Begin, cloud: FakeCloud, agency: dict[str, str]) -> None:
     image_id = cloud.add_image()
     runtime = begin(REAPER_SCHEDULED_REQUEST=json.dumps({"image_ids": [image_id]}))
     assert_deleted(runtime.call(timer(""), agency), image_id, cloud)

@@ -40,7 +40,7 @@ def digest(path: Path) -> str:
 
 
 def built_in(folder: Path) -> Path:
-    """The zip of a copy of the project, made on another day by somebody whose files others may not read."""
+    """The zip of a copy of the project, made on another day, by a user whose files nobody else may read."""
     for name in NEEDED:
         (shutil.copytree if (ROOT / name).is_dir() else copy)(ROOT / name, folder / name)
     for path in (folder / "handler").rglob("*.py"):

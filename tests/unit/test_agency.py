@@ -1,4 +1,4 @@
-"""The context of FunctionGraph, of which little can be believed: the time, the id, the project, the keys."""
+"""FunctionGraph's context, which can't be relied on: the time, the id, the project and the keys that it gives."""
 
 import logging
 import sys
@@ -9,7 +9,7 @@ import pytest
 
 from handler import functiongraph
 from handler.clock import uptime
-from handler.engine.functiongraph.context import SHORTEST, Agency, Call, project_of
+from handler.engine.functiongraph.context import SHORTEST, Agency, InvocationContext, project_of
 from handler.errors import InvalidSettings
 from tests.contexts import (
     REQUEST_ID,
@@ -43,10 +43,10 @@ class Told(RuntimeContext):
 
 
 def seconds_of(context: object, timeout: str | None = "30", passed: float = 0.0) -> float:
-    """The seconds that a call has left, so long after its start."""
+    """The seconds that an invocation has left, so long after its start."""
     clock = [100.0]
     environment = {} if timeout is None else {"RUNTIME_TIMEOUT": timeout}
-    call = Call(context, environment, lambda: clock[0])
+    call = InvocationContext(context, environment, lambda: clock[0])
     clock[0] += passed
     return call.get_remaining_time_in_millis() / 1000
 
@@ -69,7 +69,7 @@ def test_a_plausible_number_of_the_context_counts(milliseconds: float) -> None:
 
 
 @pytest.mark.parametrize("milliseconds", [30_001, 60_000, 14_999, 30, 0, -5, 10**12])
-def test_no_other_number_does(milliseconds: float) -> None:
+def test_an_implausible_number_of_the_context_does_not_count(milliseconds: float) -> None:
     assert seconds_of(Told(milliseconds)) == 30
 
 
@@ -81,7 +81,7 @@ def test_without_a_number_the_time_out_counts(context: object) -> None:
 
 
 @pytest.mark.parametrize("timeout", [None, "", "x", "-1", "0", "nan", "inf", "259201"])
-def test_without_a_time_out_the_context_counts_and_else_the_least_there_is(timeout: str | None) -> None:
+def test_without_a_time_out_the_context_counts_and_else_the_shortest_time_out(timeout: str | None) -> None:
     assert seconds_of(Told(45_000), timeout) == 45
     assert seconds_of(BrokenContext(), timeout) == SHORTEST
 
@@ -94,18 +94,20 @@ def test_a_wrong_number_costs_no_image(there: There, kind: type[RuntimeContext])
     assert (run.error, set(there.cloud.dead)) == (None, {image})
 
 
-def test_the_clock_begins_with_the_call() -> None:
+def test_time_is_counted_from_the_start_of_the_invocation() -> None:
     begun = uptime()
-    assert Call(BareContext(), {"RUNTIME_TIMEOUT": "30"}).get_remaining_time_in_millis() <= 30_000
+    assert InvocationContext(BareContext(), {"RUNTIME_TIMEOUT": "30"}).get_remaining_time_in_millis() <= 30_000
     assert uptime() >= begun
 
 
 # Its id and its project
 
 
-def test_the_id_is_the_runtimes_or_one_of_its_own() -> None:
-    assert Call(RuntimeContext(), {}).aws_request_id == REQUEST_ID
-    made = {Call(context, {}).aws_request_id for context in (BareContext(), BrokenContext(), OddContext(7))}
+def test_the_id_is_the_runtimes_or_else_a_new_one() -> None:
+    assert InvocationContext(RuntimeContext(), {}).aws_request_id == REQUEST_ID
+    made = {
+        InvocationContext(context, {}).aws_request_id for context in (BareContext(), BrokenContext(), OddContext(7))
+    }
     assert len(made) == 3
     assert all(map(len, made))
 
@@ -120,7 +122,7 @@ def test_nonsense_is_no_project(context: object) -> None:
     assert project_of(context, {}) == ""
 
 
-def test_two_projects_are_one_too_many(there: There) -> None:
+def test_a_runtime_that_names_two_projects_deletes_nothing(there: There) -> None:
     image = there.cloud.add_image()
     run = there(timer({"image_ids": [image]}), RUNTIME_PROJECT_ID=OTHER)
     assert isinstance(run.error, InvalidSettings)
@@ -159,7 +161,7 @@ def test_keys_that_are_replaced_while_they_are_asked_for_are_not_mixed() -> None
     assert agency.read_keys() == ("a2", "s2", "t2")
 
 
-def test_the_keys_of_one_call_are_never_used_in_the_next(there: There) -> None:
+def test_the_keys_of_one_invocation_are_never_used_in_the_next(there: There) -> None:
     first, second = keys_of(there.cloud, 1), keys_of(there.cloud, 2)
     for keys in (first, second):
         run = there(timer({"image_ids": [there.cloud.add_image()]}), context=RuntimeContext(keys=keys, project=DEMO))
@@ -170,7 +172,7 @@ def test_the_keys_of_one_call_are_never_used_in_the_next(there: There) -> None:
     assert len(there.cloud.dead) == 2
 
 
-def test_keys_that_are_replaced_in_the_middle_of_a_call_are_used_from_then_on(there: There) -> None:
+def test_keys_that_are_replaced_during_an_invocation_are_used_from_then_on(there: There) -> None:
     images = [there.cloud.add_image() for _ in range(3)]
     context = RuntimeContext(keys=keys_of(there.cloud, 1), project=DEMO)
     there.cloud.fault("DELETE", images[0], status=None, then=lambda: setattr(context, "keys", keys_of(there.cloud, 2)))
@@ -217,7 +219,9 @@ def test_the_variables_in_clear_are_in_no_log_at_any_level(
 # The initializer
 
 
-def test_the_initializer_needs_no_keys_and_asks_nobody(there: There, clean_environment: pytest.MonkeyPatch) -> None:
+def test_the_initializer_needs_no_keys_and_sends_no_request(
+    there: There, clean_environment: pytest.MonkeyPatch
+) -> None:
     for name, value in there.environment().items():
         clean_environment.setenv(name, value)
     functiongraph.initializer(RuntimeContext(project=DEMO))
@@ -235,7 +239,7 @@ def test_the_initializer_refuses_settings_that_are_wrong(
     assert there.cloud.calls == []
 
 
-def test_the_initializer_refuses_what_the_log_can_not_be_written_with(
+def test_the_initializer_refuses_settings_that_the_log_can_not_use(
     there: There, clean_environment: pytest.MonkeyPatch
 ) -> None:
     # A logger is made once for each service.

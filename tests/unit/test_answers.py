@@ -204,13 +204,13 @@ def test_a_mark_whose_answers_were_lost_is_set_all_the_same(
     assert cloud.images[image].status == "deactivated"
 
 
-def test_who_may_not_list_members_is_told_what_that_takes(invoke: Invoke, cloud: FakeCloud) -> None:
+def test_a_refused_list_of_members_names_the_permission_that_it_needs(invoke: Invoke, cloud: FakeCloud) -> None:
     image = cloud.add_image(visibility="shared")
     cloud.fault("GET", "/members$", status=403, times=None)
     run = invoke({"image_ids": [image]})
     assert run.outcomes == {image: ("failed", "denied")}
     assert run.answer["outcomes"][0]["detail"].endswith(
-        "to list the members of an image takes get_members in Glance's policy"
+        "listing the members of an image needs get_members in Glance's policy"
     )
 
 

@@ -41,6 +41,8 @@ POWERTOOLS = {"POWERTOOLS_LOG_LEVEL", "LOG_LEVEL"}
 OURS = re.compile(r"\b(?:REAPER|OS|POWERTOOLS)_[A-Z_]*[A-Z]\b")
 OF_OTHERS = {*TODAY, "OS_CLOUD", "OS_CLIENT_CONFIG_FILE", "OS_DOMAIN_ID", "OS_DOMAIN_NAME", "OS_DEFAULT_DOMAIN"}
 """Variables that are no settings, but are read for what they say of settings."""
+OF_TERRAFORM = {"OS_ACCESS_KEY", "OS_SECRET_KEY"}
+"""What its provider reads, and nobody here."""
 
 
 # Documents, read
@@ -122,7 +124,7 @@ def test_the_settings_are_those_of_the_code() -> None:
 @pytest.mark.parametrize("path", CURRENT, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_document_names_a_variable_that_nobody_reads(path: Path) -> None:
     named = set(OURS.findall(path.read_text(encoding="utf-8")))
-    assert named <= aliases() | credentials() | POWERTOOLS | OF_OTHERS
+    assert named <= aliases() | credentials() | POWERTOOLS | OF_OTHERS | OF_TERRAFORM
 
 
 def test_each_setting_stands_beside_its_parameter() -> None:

@@ -27,7 +27,7 @@ def otc(request: pytest.FixtureRequest) -> Iterator[Client]:
         ("/evs/v3/", 200, ["v3.0"]),
     ],
 )
-def test_services_tell_their_versions(otc: Client, path: str, status: int, found: list[str]) -> None:
+def test_services_list_their_versions(otc: Client, path: str, status: int, found: list[str]) -> None:
     answer = otc.call("GET", path)
     assert (answer.status_code, [each["id"] for each in answer.json()["versions"]]) == (status, found)
     assert answer.json()["versions"][0]["links"][0]["href"].startswith(f"{otc.url}/{path.split('/')[1]}/v")

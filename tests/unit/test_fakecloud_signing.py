@@ -104,7 +104,7 @@ def test_a_wrong_signature_is_turned_down_in_the_words_of_the_gateway(what: str,
     assert sentence in message
 
 
-def test_the_order_of_a_query_is_not_signed_and_its_spelling_is_neither(caller: Caller) -> None:
+def test_neither_the_order_nor_the_spelling_of_a_query_matters(caller: Caller) -> None:
     signed = Signer(OURS, DEMO, lambda _url: None)(
         requests.Request("GET", f"{IMS}/v2/images?name=~a&limit=1").prepare()
     )
@@ -232,7 +232,7 @@ def test_what_can_not_be_published_is_turned_down(what: str, cloud: FakeCloud, c
     assert not cloud.topics[ours]
 
 
-def test_who_may_not_publish_is_told_so(cloud: FakeCloud, caller: Caller) -> None:
+def test_keys_that_may_not_publish_are_told_so(cloud: FakeCloud, caller: Caller) -> None:
     topic = cloud.add_topic()
     keys = keys_of(cloud.keys.temporary(may=[]))
     answer = caller.ask(f"{SMN}/{topic}/publish", keys, "POST", {"message": "m"})

@@ -43,7 +43,7 @@ RAISED_BY: dict[str, tuple[type[Exception], str]] = {
     "unknown-dds": (UnknownEvent, "DDS"),
     "unknown-gaussdb": (UnknownEvent, "GaussDB"),
     "unknown-dis": (UnknownEvent, "DIS"),
-    "unknown-failure": (UnknownEvent, "has failed"),
+    "unknown-failure": (UnknownEvent, "an event that failed"),
 }
 PREFIX = "functiongraph-"
 FILES = sorted(path.stem.removeprefix(PREFIX) for path in EVENTS.glob(f"{PREFIX}*.json"))
@@ -79,14 +79,14 @@ def test_an_event_file_that_is_wrong_is_turned_down_in_words(there: There, name:
 
 
 @pytest.mark.parametrize("name", [*DELETED_BY, *RAISED_BY])
-def test_no_event_of_functiongraph_is_one_on_lambda(invoke: Invoke, name: str) -> None:
+def test_lambda_turns_every_event_of_functiongraph_down(invoke: Invoke, name: str) -> None:
     assert isinstance(invoke(load_event(PREFIX + name), **ACTIVATED).error, UnknownEvent)
 
 
 @pytest.mark.parametrize(
     "name", sorted(path.stem for path in EVENTS.glob("*.json") if not path.stem.startswith((PREFIX, "direct")))
 )
-def test_no_event_of_aws_is_one_on_functiongraph(there: There, name: str) -> None:
+def test_functiongraph_turns_every_event_of_aws_down(there: There, name: str) -> None:
     run = seeded(there)(load_event(name), **ACTIVATED)
     assert isinstance(run.error, UnknownEvent)
     assert not there.cloud.dead
@@ -155,7 +155,7 @@ PAIRS = [(first, second) for first in ENVELOPES for second in ENVELOPES if first
 
 
 @pytest.mark.parametrize(("first", "second"), PAIRS)
-def test_two_events_at_once_are_none(there: There, first: str, second: str) -> None:
+def test_two_events_at_once_are_turned_down(there: There, first: str, second: str) -> None:
     for event in (ENVELOPES[first] | ENVELOPES[second], ENVELOPES[second] | ENVELOPES[first]):
         run = seeded(there)(event, **ACTIVATED)
         assert "two events at once" in str(run.error)
@@ -282,7 +282,7 @@ def test_a_notification_of_a_failure_is_not_read_again_from_any_topic(there: The
 
 
 @pytest.mark.parametrize("event", [timer, smn])
-def test_what_no_repetition_can_cure_is_published_once_and_the_call_succeeds(there: There, event: Any) -> None:  # noqa: ANN401 (a function)
+def test_what_no_repetition_can_cure_is_published_once_and_the_function_succeeds(there: There, event: Any) -> None:  # noqa: ANN401 (a function)
     image, topic = there.cloud.add_image(), there.cloud.add_topic()
     sent = event({"image_ids": [image], "dryrun": True})
     run = there(sent, REAPER_FAILED_TO=topic)
@@ -372,7 +372,7 @@ def test_a_trace_of_another_project_is_turned_down(there: There) -> None:
     assert not there.cloud.dead
 
 
-def test_a_trace_that_says_no_project_is_believed_only_of_an_image_of_ours(there: There) -> None:
+def test_a_trace_that_names_no_project_counts_only_for_an_image_of_ours(there: There) -> None:
     ours = seeded(there)(changed(CTS, ("cts", "project_id"), MISSING), **ACTIVATED)
     assert (ours.error, dead(there)) == (None, DELETED_BY["cts"])
     renewed(there).cloud.images[CTS["cts"]["resource_id"]].owner = OTHER
@@ -412,7 +412,7 @@ def test_several_events_of_eventgrid_are_carried_out_together(there: There) -> N
 
 
 @pytest.mark.parametrize("events", [None, [], {}, "x"], ids=repr)
-def test_no_events_of_eventgrid_are_turned_down(there: There, events: object) -> None:
+def test_an_empty_list_of_eventgrid_and_what_is_no_list_are_turned_down(there: There, events: object) -> None:
     assert "events: must be a list" in str(there({"events": events}, **ACTIVATED).error)
 
 

@@ -1,6 +1,6 @@
-"""The Terraform files know the code and the providers, as far as anybody can know that without a cloud.
+"""The Terraform files agree with the code and with the providers, as far as that can be known without a cloud.
 
-`terraform validate` would ask the providers themselves; they are not to be had here.
+`terraform validate` would ask the providers themselves, which can't be run here.
 """
 
 import json
@@ -329,7 +329,7 @@ def test_the_variables_are_few_enough_for_functiongraph(terraform: Terraform) ->
 
 
 @in_both
-def test_all_that_the_function_is_told_it_knows(terraform: Terraform) -> None:
+def test_the_function_knows_every_variable_that_it_is_given(terraform: Terraform) -> None:
     assert settings(terraform).keys() <= aliases() | credentials() | POWERTOOLS
     assert not settings(terraform).keys() & REFUSED
     assert not user_data(terraform).keys() & entries(terraform.local("settings")).keys()
@@ -364,7 +364,7 @@ def told(terraform: Terraform, given: dict[str, str]) -> dict[str, str]:
 
 
 @in_both
-def test_the_function_starts_with_what_it_is_told(terraform: Terraform) -> None:
+def test_the_function_starts_with_the_variables_that_it_is_given(terraform: Terraform) -> None:
     read = Settings.from_env(told(terraform, {"min_age": "2d"}), runtime=RUNTIME)
     assert (read.mode, read.auth, read.cloud, read.image_api) == ("dry-run", "agency", terraform.local("cloud"), "ims")
     assert (read.project_pin, read.min_age.days, read.concurrency) == (PROJECT, 2, 16)
@@ -373,7 +373,7 @@ def test_the_function_starts_with_what_it_is_told(terraform: Terraform) -> None:
 
 
 @in_both
-def test_what_it_is_told_at_first_leaves_room_for_more(terraform: Terraform) -> None:
+def test_the_default_variables_leave_room_for_more(terraform: Terraform) -> None:
     assert len(json.dumps(told(terraform, {}))) < 1024
 
 
@@ -382,14 +382,14 @@ def test_each_file_is_for_its_cloud() -> None:
 
 
 @in_both
-def test_every_setting_can_be_told_that_has_a_use_there(terraform: Terraform) -> None:
+def test_every_setting_that_has_a_use_there_can_be_given(terraform: Terraform) -> None:
     untold = aliases() - settings(terraform).keys() - REFUSED
     # The timer brings its request; addresses are https there; a namespace is for metrics, of which there are none.
     assert untold == {"REAPER_SCHEDULED_REQUEST", "REAPER_ALLOW_PLAINTEXT", "POWERTOOLS_METRICS_NAMESPACE"}
 
 
 @in_both
-def test_no_secret_is_needed_and_none_is_told(terraform: Terraform) -> None:
+def test_no_secret_is_needed_and_none_is_given(terraform: Terraform) -> None:
     assert not settings(terraform).keys() & SECRET_FIELDS
     said = re.sub(r"#.*", "", terraform.text)
     assert re.findall(r"(?i)password|secret|access_key|encrypted_user_data|\bak\b|\bsk\b", said) == []
@@ -410,7 +410,7 @@ def test_the_function_is_what_the_package_holds(terraform: Terraform) -> None:
 
 
 @in_both
-def test_nothing_runs_where_no_instance_may(terraform: Terraform) -> None:
+def test_zero_instances_stop_the_function_and_pause_it_as_well(terraform: Terraform) -> None:
     assert terraform.only("fgs_function")["max_instance_num"] == "${tostring(var.max_instance_num)}"
     assert verdict(terraform, "max_instance_num", 0)
     # The SDK of opentelekomcloud 1.36 leaves a 0 out of its request.

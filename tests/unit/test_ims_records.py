@@ -1,4 +1,4 @@
-"""IMS as it was recorded: sizes that are none, truths that are texts, cookies of a firewall, and names of requests."""
+"""IMS as it was recorded: sizes that are none, booleans that are strings, a firewall's cookies, and request ids."""
 
 from collections.abc import Callable
 from datetime import date
@@ -62,7 +62,7 @@ def test_images_whose_size_is_not_known_are_not_selected_by_it(invoke: Invoke, c
     assert not cloud.dead
 
 
-def test_bytes_that_nobody_knows_are_not_counted(invoke: Invoke, cloud: FakeCloud) -> None:
+def test_an_image_of_unknown_size_counts_no_bytes(invoke: Invoke, cloud: FakeCloud) -> None:
     image = cloud.add_image("ci-1", size=5000)
     cloud.fault("GET", image, status=None, edit=changed(__image_size=None))
     done = invoke({"image_ids": [image]}, **IMS)
@@ -70,19 +70,21 @@ def test_bytes_that_nobody_knows_are_not_counted(invoke: Invoke, cloud: FakeClou
     assert image in cloud.dead
 
 
-def test_an_expected_size_is_that_in_bytes(invoke: Invoke, cloud: FakeCloud) -> None:
+def test_an_expected_size_is_compared_with_the_bytes(invoke: Invoke, cloud: FakeCloud) -> None:
     other, same = cloud.add_image("ci-1", size=5000), cloud.add_image("ci-2", size=5000)
     images = [{"id": other, "expect": {"size": 18}}, {"id": same, "expect": {"size": 5000}}]
     assert invoke({"images": images}, **IMS).outcomes == {other: ("refused", "changed"), same: ("deleted", "")}
 
 
 @pytest.mark.parametrize("asked", ["true", "True"])
-def test_a_truth_that_ims_writes_as_text_is_selected_as_one(invoke: Invoke, cloud: FakeCloud, asked: object) -> None:
+def test_a_boolean_that_ims_writes_as_a_string_is_selected_as_one(
+    invoke: Invoke, cloud: FakeCloud, asked: object
+) -> None:
     image = cloud.add_image("ci-1")
     assert invoke(sweep({"properties": {"__support_kvm": asked}}), **IMS).outcomes == {image: ("deleted", "")}
 
 
-def test_a_protection_that_is_a_text_keeps_the_image(invoke: Invoke, cloud: FakeCloud) -> None:
+def test_a_protection_that_is_a_string_keeps_the_image(invoke: Invoke, cloud: FakeCloud) -> None:
     image = cloud.add_image("ci-1")
     cloud.fault("GET", image, status=None, times=None, edit=changed(protected="False"))
     assert invoke({"image_ids": [image]}, **IMS).outcomes == {image: ("failed", "unexpected")}
@@ -105,7 +107,7 @@ FAILURES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("fault", FAILURES.values(), ids=FAILURES)
-def test_a_read_that_fails_is_told_with_the_clouds_name_for_it(
+def test_a_read_that_fails_is_told_with_the_clouds_request_id(
     invoke: Invoke, cloud: FakeCloud, fault: dict[str, Any]
 ) -> None:
     image = cloud.add_image()
@@ -117,7 +119,7 @@ def test_a_read_that_fails_is_told_with_the_clouds_name_for_it(
 
 
 @pytest.mark.parametrize("fault", FAILURES.values(), ids=FAILURES)
-def test_a_list_that_fails_is_told_with_the_clouds_name_for_it(
+def test_a_list_that_fails_is_told_with_the_clouds_request_id(
     invoke: Invoke, cloud: FakeCloud, fault: dict[str, Any]
 ) -> None:
     cloud.add_image()
@@ -126,7 +128,7 @@ def test_a_list_that_fails_is_told_with_the_clouds_name_for_it(
 
 
 @pytest.mark.parametrize("fault", FAILURES.values(), ids=FAILURES)
-def test_members_that_cannot_be_read_are_told_with_the_clouds_name_for_it(
+def test_members_that_cannot_be_read_are_told_with_the_clouds_request_id(
     invoke: Invoke, cloud: FakeCloud, fault: dict[str, Any]
 ) -> None:
     image = cloud.add_image(visibility="shared")
@@ -148,7 +150,7 @@ def test_every_tag_of_ours_fits_into_ims(tag: str) -> None:
 @pytest.mark.parametrize("tag", ["k" * 37 + "=v", "k=" + "v" * 44, "a key=v", "k=a:b", "k=ä"])
 def test_a_tag_that_does_not_fit_is_told_before_anything_is_asked(tag: str) -> None:
     changes = Changes(None, "https://ims/v2/images", "https://ims/v2/p/images", DIALECTS["ims"].tags)  # type: ignore[arg-type]  # never used
-    with pytest.raises(Unexpected, match=r"can't be a part of a tag here: write at most (36|43) of A-Za-z0-9_-"):
+    with pytest.raises(Unexpected, match=r"can't be part of a tag here: use at most (36|43) characters of A-Za-z0-9_-"):
         changes.add_tag("any", tag)
 
 

@@ -1,4 +1,4 @@
-"""A batch of a broker takes no message back: what is good is done, and what has failed is published, once."""
+"""A broker takes no message back: what is good is done, and what failed is published, once."""
 
 import json
 from typing import Any
@@ -88,7 +88,7 @@ def test_a_record_whose_messages_can_not_be_told_apart_fails_alone(there: There,
 
 
 @pytest.mark.parametrize("message", [None, 7, True, [], {"image_ids": [UNKNOWN_ID]}], ids=repr)
-def test_a_message_that_is_no_text_fails_alone(there: There, message: object) -> None:
+def test_a_message_that_is_no_string_fails_alone(there: There, message: object) -> None:
     event, topic = kafka([ask(there)]), there.cloud.add_topic()
     event["records"][0]["messages"].append(message)
     assert there(event, REAPER_FAILED_TO=topic).answer["counts"] == {"deleted": 1}
@@ -188,7 +188,7 @@ def test_a_topic_that_is_not_there_fails_the_batch(there: There) -> None:
 KEYSTONE = {"REAPER_AUTH": "keystone", "REAPER_MODE": "delete", "OS_REGION_NAME": ""}
 
 
-def test_with_a_token_it_is_published_where_the_catalogue_says(invoke_there_with: Invoke) -> None:
+def test_with_a_token_what_failed_is_published_where_the_catalogue_says(invoke_there_with: Invoke) -> None:
     cloud = FakeCloud("otc")
     cloud.catalog_with({"smn": "/smn"})
     topic = cloud.add_topic()
@@ -222,7 +222,7 @@ def test_an_event_that_is_nested_too_deeply_to_be_written_fails(there: There) ->
     assert "nested too deeply" in str(run.error)
 
 
-def test_time_is_kept_back_for_it(cloud: FakeCloud, server: Server) -> None:
+def test_time_is_kept_back_to_publish(cloud: FakeCloud, server: Server) -> None:
     batch = Received(source="queue", messages=(), waiting=Waiting.BROKER)
     given = cloud.env(server.url) | {"OS_REGION_NAME": "eu-de", "REAPER_AUTH": "keystone"}
     there = Runtime(engine="functiongraph")

@@ -1,4 +1,4 @@
-"""The signature of a request: published and recomputed vectors, and a second reading of the algorithm, the fake's."""
+"""The signature of a request, against known vectors and against the fake's own reading of the algorithm."""
 
 import hashlib
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ OLD_IMAGE = "/v2/images/4ca46bf1-5c61-48ff-b4f3-0ad4e5e3ba90"
 
 
 class Vector(NamedTuple):
-    """A request whose signature is known; `sha256` is that of its canonical request, empty where it is not."""
+    """A request whose signature is known; `sha256` is that of its canonical request, or empty if it is not known."""
 
     method: str
     target: str
@@ -160,7 +160,7 @@ VECTORS = {
         "UNSIGNED-PAYLOAD",
     ),
 }
-"""0 and 1 are published, the others were made with Huawei's SDK; E and F are of calls that we do not make."""
+"""0 and 1 are published, the others were made with Huawei's SDK; E and F are requests that we never send."""
 
 
 def canonical_of(vector: Vector) -> str:

@@ -66,7 +66,7 @@ def test_each_service_is_asked_at_its_own_host(cloud: FakeCloud, function: Signa
     assert {host.partition(".")[2] for host in function.front.connects} == {"eu-de.otc.t-systems.com"}
 
 
-def test_huaweis_hosts_are_asked_where_the_cloud_is_huaweis(cloud: FakeCloud, function: Signatory) -> None:
+def test_on_huawei_cloud_its_own_hosts_are_asked(cloud: FakeCloud, function: Signatory) -> None:
     image = cloud.add_image()
     run = function.reap(image, REAPER_CLOUD="huawei", OS_REGION_NAME="cn-north-4")
     assert run.outcomes == {image: ("deleted", "")}
@@ -118,7 +118,7 @@ def test_keys_in_a_secret_are_read_again_once_they_are_refused(
     assert cloud.keys.refused == 2
 
 
-def test_keys_in_a_secret_that_are_replaced_by_a_neighbours_delete_nothing(
+def test_keys_in_a_secret_that_are_replaced_by_those_of_another_project_delete_nothing(
     cloud: FakeCloud, function: Signatory, store: Store, moto: str
 ) -> None:
     cloud.add_image(owner=OTHER)
@@ -263,7 +263,7 @@ def test_a_clock_that_is_refused_without_a_time_is_told_as_well(
     assert function.reap(image).outcomes == {image: ("deleted", "")}
 
 
-def test_a_wrong_key_under_a_clock_that_is_right_is_no_wrong_clock(cloud: FakeCloud, function: Signatory) -> None:
+def test_a_clock_that_is_right_is_not_blamed_for_a_wrong_key(cloud: FakeCloud, function: Signatory) -> None:
     run = function.reap(cloud.add_image(), key=WRONG["secret"])
     detail = run.answer["outcomes"][0]["detail"]
     assert "x-sdk-date" in detail  # the gateway quotes the request that it has signed
@@ -320,6 +320,15 @@ def test_keys_of_another_project_end_the_run_before_an_image_looks_gone(
     detail = run.answer["outcomes"][0]["detail"]
     assert all(word in detail for word in (DEMO, OTHER, "HUAWEICLOUD_SDK_PROJECT_ID"))
     assert len(cloud.calls) == 1
+
+
+def test_a_project_that_the_gateway_does_not_give_the_keys_is_named_with_its_cure(
+    cloud: FakeCloud, function: Signatory
+) -> None:
+    run = function.reap(cloud.add_image(), key=cloud.keys.known[NEIGHBOUR_ID])
+    detail = run.answer["outcomes"][0]["detail"]
+    assert "APIGW.0310" in detail
+    assert detail.endswith("HUAWEICLOUD_SDK_PROJECT_ID must be a project of these keys, in the region OS_REGION_NAME")
 
 
 def test_a_sweep_with_keys_of_another_project_finds_out_before_it_finds_nothing(

@@ -1,4 +1,4 @@
-"""A function on FunctionGraph, whose agency signs: the keys of the present call, and of no other."""
+"""A function on FunctionGraph that signs with its agency's keys: those of the present invocation, and no others."""
 
 import time
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from tests.signing import Signatory, signing
 
 
 class Context:
-    """The context of one call, which hands out keys."""
+    """The context of one invocation, which gives keys."""
 
     def __init__(self, key: Key, **settings: str) -> None:
         self.key = key
@@ -63,7 +63,7 @@ def context_of(key: Key) -> Context:
 
 
 @pytest.mark.usefixtures("function")
-def test_each_call_signs_with_the_keys_of_its_own_context(cloud: FakeCloud) -> None:
+def test_each_invocation_signs_with_the_keys_of_its_own_context(cloud: FakeCloud) -> None:
     for number in (1, 2, 3):
         key = cloud.keys.temporary(number)
         image = cloud.add_image()
@@ -74,7 +74,7 @@ def test_each_call_signs_with_the_keys_of_its_own_context(cloud: FakeCloud) -> N
 
 
 @pytest.mark.usefixtures("function")
-def test_keys_that_the_context_replaces_in_a_call_are_used_from_then_on(cloud: FakeCloud) -> None:
+def test_keys_that_the_context_replaces_during_an_invocation_are_used_from_then_on(cloud: FakeCloud) -> None:
     first, second = cloud.keys.temporary(1), cloud.keys.temporary(2)
     context, images = context_of(first), [cloud.add_image() for _ in range(4)]
 

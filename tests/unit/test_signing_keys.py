@@ -1,4 +1,4 @@
-"""The keys of an identity that signs, by hand: rotation, rest, and the places of the regions."""
+"""The keys of an identity that signs, made by hand: rotation, how long refused keys rest, and the regions' hosts."""
 
 import threading
 from collections.abc import Iterator
@@ -85,7 +85,8 @@ def test_without_others_the_same_are_not_tried_again_and_the_secret_is_read_in_e
     hands.agency.keys = WRONG
     assert "there are no others" in hands.refusal()
     assert "verify aksk signature fail" in hands.refusal()
-    assert (len(hands.cloud.calls), hands.rotations) == (1, 2)
+    assert hands.refusal().endswith("; check HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK")
+    assert (len(hands.cloud.calls), hands.rotations) == (1, 3)
     hands.others = [signing(hands.right)]
     assert hands.run().image(hands.cloud.add_image()) is not None
 

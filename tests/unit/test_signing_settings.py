@@ -66,11 +66,11 @@ def test_what_is_missing_is_named(name: str) -> None:
 @pytest.mark.parametrize(
     ("wrong", "problem"),
     [
-        ({"HUAWEICLOUD_SDK_AK": "a b"}, "HUAWEICLOUD_SDK_AK: is not made as it must be"),
-        ({"HUAWEICLOUD_SDK_SK": "a\nb"}, "HUAWEICLOUD_SDK_SK: is not made as it must be"),
-        ({"HUAWEICLOUD_SDK_SECURITY_TOKEN": "ä"}, "HUAWEICLOUD_SDK_SECURITY_TOKEN: is not made as it must be"),
-        ({"HUAWEICLOUD_SDK_PROJECT_ID": "eu-de"}, "HUAWEICLOUD_SDK_PROJECT_ID: is not made as it must be"),
-        ({"OS_REGION_NAME": "eu-de.evil.example/"}, "OS_REGION_NAME: is not made as it must be"),
+        ({"HUAWEICLOUD_SDK_AK": "a b"}, "HUAWEICLOUD_SDK_AK: must be ASCII without blanks: copy it again"),
+        ({"HUAWEICLOUD_SDK_SK": "a\nb"}, "HUAWEICLOUD_SDK_SK: must be ASCII without blanks"),
+        ({"HUAWEICLOUD_SDK_SECURITY_TOKEN": "ä"}, "HUAWEICLOUD_SDK_SECURITY_TOKEN: must be ASCII without blanks"),
+        ({"HUAWEICLOUD_SDK_PROJECT_ID": "eu-de"}, "HUAWEICLOUD_SDK_PROJECT_ID: must be the id of a project"),
+        ({"OS_REGION_NAME": "eu-de.evil.example/"}, "OS_REGION_NAME: must be the name of a region, such as eu-de"),
         ({"REAPER_CLOUD": "aws"}, "REAPER_CLOUD: must be otc or huawei"),
         ({"REAPER_AUTH": "AKSK"}, "REAPER_AUTH: must be keystone, aksk or agency"),
         ({"REAPER_AUTH": "agency"}, "REAPER_AUTH: only a function on FunctionGraph has an agency"),
@@ -87,6 +87,12 @@ def test_what_is_wrong_is_named_and_no_key_is_shown(wrong: dict[str, str], probl
     assert AKSK["HUAWEICLOUD_SDK_SK"] not in str(error.value)
 
 
+def test_keys_without_a_keystone_are_meant_to_sign_and_the_cure_is_named() -> None:
+    forgotten = {name: value for name, value in AKSK.items() if name != "REAPER_AUTH"}
+    with pytest.raises(InvalidSettings, match=r"^REAPER_AUTH: must be aksk for requests to be signed with"):
+        Settings.from_env(forgotten)
+
+
 def test_a_function_signs_for_no_other_project_than_its_own() -> None:
     with pytest.raises(InvalidSettings, match=f"but the function runs in project {PROJECT}"):
         signing(AKSK | {"HUAWEICLOUD_SDK_PROJECT_ID": OTHER}, FUNCTION)
@@ -98,7 +104,7 @@ def test_a_function_signs_for_no_other_project_than_its_own() -> None:
 
 @pytest.mark.parametrize("project", ["a\nb", "a/../b", "eu-de", "ä" * 32])
 def test_a_runtime_that_names_no_project_that_there_can_be_begins_nothing(project: str) -> None:
-    with pytest.raises(InvalidSettings, match="RUNTIME_PROJECT_ID: is not made as it must be"):
+    with pytest.raises(InvalidSettings, match="RUNTIME_PROJECT_ID: must be the id of a project"):
         signing(AGENCY, Runtime("functiongraph", project, lambda: KEYS))
 
 

@@ -1,4 +1,4 @@
-"""The function on FunctionGraph, before a cloud that looks like Open Telekom Cloud, and its events."""
+"""The function on FunctionGraph, with a fake cloud that looks like Open Telekom Cloud, and its events."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,7 +34,7 @@ class There:
         return {"REAPER_MODE": "delete", "OS_REGION_NAME": "eu-de", **self._front.environment()}
 
     def published(self, topic: str) -> list[dict[str, Any]]:
-        """What was published to a topic, with the event in it read."""
+        """The messages that were published to a topic; the event in each is parsed."""
         told = [json.loads(one["message"]) for one in self.cloud.topics[topic]]
         return [one | {"request_payload": json.loads(one["request_payload"])} for one in told]
 

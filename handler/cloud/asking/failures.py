@@ -49,7 +49,7 @@ WIRE_ERRORS: tuple[tuple[type[Exception], type[CloudError]], ...] = (
 """Our error for each error of requests; the first class that fits decides, but see `error_of_wire`."""
 
 CUT = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError, ConnectionResetError, BrokenPipeError)
-"""A connection that was cut. Over TLS, or through a proxy, requests makes the same of it as of one that never stood."""
+"""The errors of a cut connection. Over TLS or through a proxy, requests reports it like one that was never made."""
 SILENT = frozenset({requests.codes.bad_gateway, requests.codes.gateway_timeout})
 """The statuses of a gateway that has had no answer itself."""
 TURNED_DOWN = frozenset({400, 404})
@@ -81,7 +81,7 @@ def error_of_wire(
     cause = getattr(error.args[0], "reason", None) if error.args else None
     if isinstance(cause, NewConnectionError):
         ours = Unreachable
-    # Maybe before anything was sent, while the connection was being made: nobody can tell the two apart here.
+    # The cut may have come before anything was sent, while the connection was being made: nothing here tells which.
     if isinstance(error, wire.SSLError | wire.ProxyError) and isinstance(_innermost(cause), CUT):
         ours = AnswerLost
     url = error.request.url if isinstance(error, wire.SSLError) and error.request is not None else None
@@ -89,7 +89,7 @@ def error_of_wire(
 
 
 def _innermost(error: object) -> object:
-    """The error that urllib3 has wrapped, or what it is given."""
+    """The error inside all wrappers of urllib3; anything else comes back as it is."""
     while isinstance(error, HTTPError) and error.args:
         error = error.original_error if isinstance(error, ProxyError) else error.args[-1]
     return error

@@ -34,9 +34,9 @@ class Identity(Protocol):
         """The proof of who we are, for one request."""
 
     def confirm(self, listing: str, deadline: Deadline) -> None:
-        """Return if what we may delete is our project's; raises CredentialsRefused.
+        """Make sure that the images we may delete are our project's; raises CredentialsRefused if not.
 
-        `listing` is the address of a list of one private image, for who has no other proof.
+        `listing` is the address of a list of one private image, for an identity that has no other proof.
         """
 
     def scrub(self, text: str) -> str:
@@ -56,7 +56,7 @@ class Home:
         self._lock = Lock()
 
     def admit(self, project_id: str, region: str | None) -> None:
-        """Return if a token is for this project and region; the first one decides. Raises CredentialsRefused."""
+        """Make sure that credentials are for the same project and region as the first ones; else CredentialsRefused."""
         if self._pin not in {"", project_id}:
             self._refuse(f"the credentials are for project {project_id}, REAPER_PROJECT_ID says {self._pin}")
         with self._lock:

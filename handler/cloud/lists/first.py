@@ -30,7 +30,7 @@ class FirstPage:
         self._first: Dated | None = None
 
     def read_as(self, understand: Callable[[Record], T], url: str, params: Mapping[str, str] | None = None) -> T | None:
-        """GET a page, as the transport does."""
+        """GET a page, as Transport.read_as does."""
         dated = self._transport.read_dated(url, params)
         self._first = self._first or dated
         return self._transport.understood(dated, understand)

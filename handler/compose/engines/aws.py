@@ -1,4 +1,4 @@
-"""What Lambda, and a shell, give a run: the services of AWS."""
+"""What Lambda gives a run, and a shell as well: the services of AWS."""
 
 from datetime import datetime
 from functools import partial

@@ -16,7 +16,7 @@ class Engine(Protocol):
 
     @property
     def SHAPES(self) -> Table:  # noqa: N802 (a constant of the module)
-        """What an event may look like here."""
+        """The shapes that an event may have here."""
 
     def rotated(self, refused: Proof) -> Proof | None:
         """What takes the place of credentials that were refused; None if nothing does. May raise CloudError."""
@@ -31,7 +31,7 @@ class Engine(Protocol):
         """A function that leaves deletions to workers, if there is a queue for them."""
 
     def hand_over(self, settings: Settings, deadline: Deadline) -> HandOver | None:
-        """A function that hands an event over, if there is a place for that."""
+        """A function that hands an event over, if there is a queue or topic for that."""
 
     def postpone(self, settings: Settings) -> Postpone:
         """A function that keeps messages of a queue hidden."""

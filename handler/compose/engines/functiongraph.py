@@ -1,7 +1,7 @@
-"""What FunctionGraph gives a run: its settings, the keys of the function's agency, and a topic for what has failed.
+"""What FunctionGraph gives a run: its settings, the keys of the function's agency, and the topic of failures.
 
-Nothing counts what all invocations do together here, and there are no workers: what would need that is refused when
-the settings are read.
+Here, nothing is counted over all invocations, and there are no workers: settings that need either are refused when
+they are read.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from handler.config.settings import Settings
 from handler.config.several import SETTINGS
 from handler.config.signing import Runtime
 from handler.engine.functiongraph import topic
-from handler.engine.functiongraph.context import Agency, Call, project_of
+from handler.engine.functiongraph.context import Agency, InvocationContext, project_of
 from handler.engine.functiongraph.variables import variables
 from handler.engine.ports import Allowance, Enqueue, HandOver, Postpone, Spend
 from handler.errors import Unexpected
@@ -27,20 +27,20 @@ SMN = ("smn",)
 """What the catalogue calls Simple Message Notification."""
 
 
-def begin(context: object, environment: Mapping[str, str]) -> tuple[Call, Settings]:
-    """Begin a call: the time that it has, and its settings; raises InvalidSettings."""
-    # The clock first, since it begins to run here.
-    call = Call(context, environment)
+def begin(context: object, environment: Mapping[str, str]) -> tuple[InvocationContext, Settings]:
+    """Begin an invocation; returns its id and time, and its settings. Raises InvalidSettings."""
+    # This comes first, since the time of the invocation is counted from here.
+    invocation = InvocationContext(context, environment)
     _agency().enter(context)
     # An encrypted variable may stand in the context alone, the one that holds several as well.
     given = variables(context, environment, sorted({SETTINGS, *Settings.names()}))
     runtime = Runtime(engine="functiongraph", project_id=project_of(context, environment), keys=_keys)
-    return call, Settings.from_env(given, runtime=runtime)
+    return invocation, Settings.from_env(given, runtime=runtime)
 
 
 @cache
 def _agency() -> Agency:
-    """The agency of the function: one, so that the connections and the identity of the last call are used again."""
+    """The function's agency. There is only one, so that connections and identity are kept from one invocation on."""
     return Agency()
 
 
@@ -53,11 +53,11 @@ def rotated(_refused: Proof) -> Proof | None:
 
 
 def allowance(_received: Received, _settings: Settings, _event: str, _now: datetime) -> Allowance | None:
-    """Nothing: an event's deletions are counted within one call alone."""
+    """Nothing: an event's deletions are counted within one invocation alone."""
 
 
 def spend(_settings: Settings, _project_id: str, _now: datetime, _allowed: Allowance | None) -> Spend:
-    """A function that lets every deletion be made: there is no budget."""
+    """A function that permits every deletion: there is no budget."""
 
     def take(_image_id: str) -> None:
         pass
@@ -79,7 +79,7 @@ def hand_over(settings: Settings, deadline: Deadline) -> HandOver | None:
 def _desk(settings: Settings, deadline: Deadline) -> topic.Desk:
     """Where SMN is, and who we are there; may raise CloudError.
 
-    The proof of who we are looks at the address by itself: it goes nowhere where it could be read on its way.
+    The identity checks the address itself: its proof goes nowhere where it could be read on its way.
     """
     session, identity = access_to_cloud(settings, rotated)
     catalogue = identity.catalogue(deadline)
@@ -96,5 +96,5 @@ def _desk(settings: Settings, deadline: Deadline) -> topic.Desk:
 
 
 def postpone(_settings: Settings) -> Postpone:
-    """A function that is never asked: no message here has a receipt."""
+    """A function that is never called: no message here has a receipt."""
     return lambda found: ["nothing here hides messages"] * len(found)

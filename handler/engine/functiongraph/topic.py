@@ -1,4 +1,4 @@
-"""Publishing to a topic of SMN, by plain HTTP that somebody else signs.
+"""Publishing to a topic of SMN, by plain HTTP; what signs it is passed in.
 
 Source: Simple Message Notification, API reference, "Publishing a message".
 """
@@ -21,9 +21,10 @@ from handler.errors import CloudError
 from handler.model.masking import beginning
 
 MOST_BYTES = 262_144
-"""Bytes of a message. The same number limits an event that FunctionGraph takes asynchronously."""
+"""The most bytes of a message. An asynchronous event of FunctionGraph has the same limit."""
 SUBJECT = "image-reaper: an event has failed"
 LONGEST_PROBLEM = 300
+"""The most characters that are shown of what SMN answers."""
 RETRIES = Retry(
     2,
     backoff_factor=0.2,
@@ -37,7 +38,7 @@ _URN = re.compile(r"urn:smn:[A-Za-z0-9_-]+:[A-Za-z0-9_-]+:[A-Za-z0-9_-]{1,255}")
 
 
 class Desk(NamedTuple):
-    """Where messages are published: SMN's address, our project, who signs a request, and who masks what it says."""
+    """Where messages are published: SMN's address, our project, what signs a request, and what masks its answer."""
 
     address: str
     project_id: str
@@ -49,10 +50,10 @@ class Desk(NamedTuple):
 def hand_over(
     event: object, answer: Mapping[str, Any], topic: str, desk: Callable[[], Desk], deadline: Deadline
 ) -> str:
-    """Publish an event and the report on it; returns why that was not done, empty if it was. Raises nothing.
+    """Publish an event and the report on it; returns why they were not published, or an empty string. Raises nothing.
 
-    The report goes without its images if it does not fit into a message with them. The two fields have the names that
-    FunctionGraph gives them in its own notification of an event that has failed, where the event is a text.
+    The report goes without its images if the message would be too large with them. The fields have the same names as in
+    FunctionGraph's own notification of an event that failed, and as there, the event is a string.
     """
     for told in (answer, without_images(answer)):
         try:
@@ -70,7 +71,7 @@ def _published(message: str, topic: str, desk: Callable[[], Desk], deadline: Dea
         return _answered(_post(message, topic, at, deadline), at)
     except CloudError as exc:
         return str(exc)
-    # Only its kind: what stands in it may be signed.
+    # Only the class of the error: its text may hold an address that is signed.
     except (requests.RequestException, HTTPError, ValueError) as exc:
         return f"smn can't be reached: {type(exc).__name__}"
 
@@ -93,7 +94,7 @@ def _post(message: str, topic: str, at: Desk, deadline: Deadline) -> requests.Re
 
 
 def _answered(response: requests.Response, at: Desk) -> str:
-    """Why a message was not published; empty only if SMN has given it an id."""
+    """Why a message was not published; empty only if SMN gave it an id."""
     try:
         found = response.json()
     except (RecursionError, ValueError):

@@ -1,7 +1,7 @@
-"""The variables of a function on FunctionGraph: some stand in the environment, encrypted ones only in the context.
+"""The variables of a function on FunctionGraph: some are in the environment, encrypted ones only in the context.
 
-`RUNTIME_USERDATA` holds all of them in clear, those that are encrypted as well. Its names are read, so that one that is
-mistyped is found; nothing of it is shown.
+`RUNTIME_USERDATA` holds all of them in clear text, the encrypted ones too. It is read so that a mistyped name is found;
+none of its values is shown.
 
 Source: FunctionGraph developer guide, "Context methods"; openyuanrong, runtime.
 """
@@ -16,36 +16,36 @@ EVERYTHING = "RUNTIME_USERDATA"
 
 
 def variables(context: object, environment: Mapping[str, str], known: Iterable[str]) -> dict[str, str]:
-    """The variables of the function; what the context says wins. `known` are names that it is asked for in any case.
+    """The variables of the function; those that the context gives win. It is asked for each of the names in `known`.
 
-    Raises InvalidSettings for one that can't be read.
+    Raises InvalidSettings for a variable that can't be read.
     """
     given: dict[str, str] = {name: value for name, value in environment.items() if name != EVERYTHING}
     data = _user_data(environment.get(EVERYTHING, ""))
-    # In one order, so that the same mistake is told in the same words.
+    # In a fixed order, so that the same mistake gets the same message.
     for name in dict.fromkeys((*known, *filter(_is_ours, data))):
         if (value := _asked(context, name, data.get(name))) is None:
             continue
         if not isinstance(value, str):
-            message = f"{name}: must be a text"
+            message = f"{name}: must be a string"
             raise InvalidSettings(message)
         given[name] = value
     return given
 
 
 def _is_ours(name: str) -> bool:
-    """Whether a name means us, be it mistyped; of all others, only the known ones do."""
+    """Whether a variable is meant for us, even if its name is mistyped."""
     return name.startswith("REAPER_")
 
 
 def _asked(context: object, name: str, otherwise: object) -> object:
-    """What the context says of a variable; None if there is none."""
+    """The value that the context gives for a variable, or else `otherwise`."""
     try:
         value = context.getUserData(name)  # type: ignore[attr-defined]  # whatever the runtime gives us
     # No such variable, or no such method.
     except (AttributeError, LookupError):
         return otherwise
-    # It may be the one that keeps images: without it, nothing may begin.
+    # This may be the variable that protects images: without it, nothing may begin.
     except FAULTS as exc:
         message = f"{name}: getUserData failed with {type(exc).__name__}"
         raise InvalidSettings(message) from None
@@ -54,7 +54,7 @@ def _asked(context: object, name: str, otherwise: object) -> object:
 
 
 def _user_data(text: object) -> dict[str, object]:
-    """The variables in a text, none if it is not a JSON object."""
+    """The variables in a string; none if it is not a JSON object."""
     try:
         found = json.loads(text) if isinstance(text, str) else None
     except (RecursionError, ValueError):

@@ -1,4 +1,4 @@
-"""The events of FunctionGraph: of its timer, of SMN, of Kafka and RocketMQ, and traces of CTS, also by EventGrid.
+"""The events of FunctionGraph: those of its timer, of SMN, Kafka and RocketMQ, and traces of CTS, also by EventGrid.
 
-The envelopes are the service's own and may have any further field; what they carry is as strict as everywhere.
+The envelopes are the services' own and may have further fields; the requests in them are read as strictly as any other.
 """

@@ -16,7 +16,7 @@ from handler.sources.surroundings import Surroundings
 
 BROKERS = ("KAFKA", "ROCKETMQ")
 NOTIFICATION = frozenset({"request_payload", "response_payload"})
-"""The fields in which FunctionGraph tells of an event that has failed, and in which we do."""
+"""The fields of FunctionGraph's own notification of an event that failed, and of ours."""
 Event = Mapping[str, Any]
 
 
@@ -26,18 +26,18 @@ def is_timer(event: Event) -> bool:
 
 
 def read_timer(event: Event, given: Surroundings) -> tuple[Message, ...]:
-    """Read the request that a timer carries as a text, or else the operator's request for schedules."""
+    """Read the request that a timer carries as a string, or else the operator's request for schedules."""
     return (message_of(lambda: _scheduled(event, given)),)
 
 
 def _scheduled(event: Event, given: Surroundings) -> Request:
     text = event.get("user_event")
-    # A timer that was made without a text sends none, in whichever way.
+    # A timer that was made without a request sends an empty string, or none.
     request = {} if text is None or text == "" else read_json(text, "user_event")
     if request:
         return read_request(request)
     if not given.scheduled:
-        message = "user_event: is empty, and REAPER_SCHEDULED_REQUEST is not set"
+        message = "user_event: is empty, and REAPER_SCHEDULED_REQUEST is not set: one of them must hold a request"
         raise InvalidRequest(message)
     return read_request(read_json(given.scheduled, "REAPER_SCHEDULED_REQUEST"))
 
@@ -48,7 +48,7 @@ def is_topic(event: Event) -> bool:
 
 
 def problem_of_topic(event: Event) -> str:
-    """What is wrong with records that are not all from SMN; empty if nothing is, or there are none."""
+    """What is wrong with records that are not all from SMN; empty if nothing is, or if this is another event."""
     if not is_topic(event):
         return ""
     records = event["record"]
@@ -60,21 +60,23 @@ def problem_of_topic(event: Event) -> str:
 
 
 def read_topic(event: Event, given: Surroundings) -> tuple[Message, ...]:
-    """Read the notification of each record; raises UnknownEvent for one that tells of an event that has failed."""
+    """Read the notification of each record; raises UnknownEvent for one that is about an event that failed."""
     return tuple(_notified(record.get("smn"), f"record[{n}].smn", given) for n, record in enumerate(event["record"]))
 
 
 def _notified(smn: object, where: str, given: Surroundings) -> Message:
     told = smn if isinstance(smn, dict) else {}
     if given.failed_to and told.get("topic_urn") == given.failed_to:
-        message = f"{where}: comes from the topic of REAPER_FAILED_TO: what has failed must not come again by itself"
+        message = (
+            f"{where}: comes from the topic of REAPER_FAILED_TO: the function must not listen to it; delete the trigger"
+        )
         raise UnknownEvent(message)
     try:
         request = read_json(told.get("message"), f"{where}.message")
     except InvalidRequest as error:
         return Message(Rejected(str(error)))
     if NOTIFICATION & request.keys():
-        message = f"{where}: tells of an event that has failed: send its request_payload again by hand"
+        message = f"{where}: is about an event that failed: send its request_payload again by hand"
         raise UnknownEvent(message)
     return message_of(lambda: read_request(request))
 
@@ -92,14 +94,14 @@ def problem_of_batch(event: Event) -> str:
 
 
 def read_batch(event: Event, _given: Surroundings) -> tuple[Message, ...]:
-    """Read each message of a batch; a record whose messages can't be told apart is one message, turned down."""
+    """Read each message of a batch. A record whose messages can't be told apart counts as one message, turned down."""
     return tuple(_in_batch(place, value) for place, value in _places(event))
 
 
 def _in_batch(place: str, value: object) -> Message:
     if not place.endswith(".messages"):
         return message_of(lambda: read_request(read_json(value, place)))._replace(id=place)
-    return Message(Rejected(f"{place}: must be a list of texts"), id=place)
+    return Message(Rejected(f"{place}: must be a list of strings"), id=place)
 
 
 def _places(event: Event) -> Iterator[tuple[str, Any]]:

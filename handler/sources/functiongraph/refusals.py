@@ -1,4 +1,4 @@
-"""Events that FunctionGraph may deliver and that are turned down, each with the reason. No open doors, no loops."""
+"""Events that FunctionGraph may deliver but that are turned down, each with its reason: no open doors, and no loops."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ _TRIGGERS = ("TIMER", *BROKERS)
 
 
 class Refusal(NamedTuple):
-    """An event that is not taken: how it is recognised, and why not."""
+    """An event that is turned down: how it is recognised, and why."""
 
     is_one: Callable[[Event], bool]
     why: str
@@ -34,11 +34,11 @@ def _records(event: Event) -> list[dict[str, Any]]:
 REFUSALS = (
     Refusal(
         _has(*NOTIFICATION, "request_context", "response_context"),
-        "a notification of an event that has failed: send its request_payload again by hand, or it would go in a loop",
+        "a notification of an event that failed: send its request_payload again by hand, or it would go in a loop",
     ),
     Refusal(
         _has("requestContext", "httpMethod", "pathParameters", "queryStringParameters", "isBase64Encoded"),
-        "an APIG event: the function can't know who has called",
+        "an APIG event: the function can't know who called",
     ),
     Refusal(
         lambda event: event.get("trigger_type") == "RABBITMQ",
@@ -67,16 +67,16 @@ MARKS = {
     # A project may stand in an envelope, too.
     **dict.fromkeys(REQUEST_FIELDS - {"project_id"}, "a request"),
 }
-"""The fields that only one kind of event has."""
+"""Fields that only one kind of event has."""
 
 
 def problem_of(event: Event) -> str:
-    """Why an event is not taken; empty if nothing speaks against it."""
+    """Why an event is turned down; empty if it is not."""
     if why := next((refusal.why for refusal in REFUSALS if refusal.is_one(event)), ""):
         return why
     trigger = event.get("trigger_type", "TIMER")
     if trigger not in _TRIGGERS:
-        told = shown(trigger) if isinstance(trigger, str) else "no text"
+        told = shown(trigger) if isinstance(trigger, str) else "no string"
         return f"trigger_type: is {told}, not one of {', '.join(_TRIGGERS)}"
     # Which of the two is meant can't be guessed.
     kinds = {MARKS[key] for key in MARKS.keys() & event.keys()}

@@ -1,7 +1,7 @@
 """Traces of Cloud Trace Service (CTS) that say that an image is being made, from its trigger or through EventGrid.
 
-A trace says that a call was accepted, and nothing of what came of it. So the image is read first, and must be active
-by then; its owner must be our project, whatever the trace says. Times, and what was asked and answered, come in several
+A trace says that a call was accepted, but not what came of it. So the image is read first: it must be active by then,
+and owned by our project, whatever the trace says. The times, the request and the response in a trace come in several
 forms, and are not read.
 
 Sources: FunctionGraph user manual, "Using a CTS trigger"; EventGrid user manual, "Event specifications".
@@ -21,25 +21,25 @@ from handler.sources.surroundings import Surroundings
 
 Event = Mapping[str, Any]
 _FAILURE = re.compile("[45][0-9]{2}")
-"""An HTTP status that says that a call has failed."""
+"""An HTTP status that says that a call failed."""
 
 
 def is_trace(event: Event) -> bool:
-    """Whether this is an event of CTS, or one of EventGrid, or several of these."""
+    """Whether this is an event of CTS, or one or several of EventGrid."""
     return "cts" in event or "specversion" in event or "events" in event
 
 
 def read_traces(event: Event, given: Surroundings) -> tuple[Message, ...]:
     """Read the request for each trace that says that an image was made; any other trace asks for nothing.
 
-    Raises UnknownEvent for what is no trace.
+    Raises UnknownEvent for anything that is no trace.
     """
-    traces = [trace for where, found in _told(event) if _says_image(trace := _trace(found, where))]
+    traces = [trace for where, found in _places(event) if _says_image(trace := _trace(found, where))]
     return tuple(message_of(partial(_request, trace, given)) for trace in traces)
 
 
-def _told(event: Event) -> list[tuple[str, object]]:
-    """What must be a trace, with its place."""
+def _places(event: Event) -> list[tuple[str, object]]:
+    """Each place in an event where a trace must be, with what is there."""
     if "cts" in event:
         return [("cts", event["cts"])]
     if "events" not in event:
@@ -60,7 +60,7 @@ def _trace(found: object, where: str) -> dict[str, Any]:
 
 
 def _says_image(trace: dict[str, Any]) -> bool:
-    """Whether a call was accepted that makes an image."""
+    """Whether a trace says that a call to make an image was accepted."""
     is_made = (trace["service_type"], trace["trace_name"]) == ("IMS", "createImage")
     states = {trace.get("trace_status"), trace.get("trace_rating")} if is_made and _are_texts(trace) else {"unknown"}
     code = trace.get("code")
@@ -73,10 +73,10 @@ def _are_texts(trace: dict[str, Any]) -> bool:
 
 
 def _request(trace: dict[str, Any], given: Surroundings) -> Request:
-    """The operator's request, for the project that the trace is of, if it says one."""
+    """The operator's request, for the project that the trace names, if it names one."""
     project_id = trace.get("project_id") or ""
     if not isinstance(project_id, str):
-        message = "project_id of the trace: must be a text"
+        message = "project_id of the trace: must be a string"
         raise InvalidRequest(message)
     if not given.lifecycle:
         message = f"the trace says that an image was made, but {activation.TEMPLATE} is not set"
@@ -85,5 +85,5 @@ def _request(trace: dict[str, Any], given: Surroundings) -> Request:
     if project_id and request.project_id not in {"", project_id}:
         message = f"project_id: the trace is of project {project_id}, the request for {request.project_id}"
         raise InvalidRequest(message)
-    # What is not for the project of the credentials is turned down.
+    # Later, a request for another project than that of the credentials is turned down.
     return request._replace(project_id=project_id or request.project_id)

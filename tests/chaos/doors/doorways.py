@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from tests.chaos.doors.failures import QUEUE
-from tests.chaos.doors.world import ANSWERS, IMAGES, Knock
+from tests.chaos.doors.world import ANSWERS, FUNCTIONGRAPH, IMAGES, Knock
 from tests.conftest import EVENTS
 from tests.fakecloud import DEMO
 
@@ -30,6 +30,8 @@ def _envelope(name: str, *way: str | int) -> str:
     event = copy.deepcopy(RECORDED[name])
     if name == "queue":
         del event["Records"][1:]
+    for record in event.get("records", ()):
+        del record["messages"][1:]
     holder = event
     for key in way[:-1]:
         holder = holder[key]
@@ -47,6 +49,10 @@ _ENVELOPES = {
     "hook": _envelope("lifecycle", "detail", "NotificationMetadata"),
     "stack": _envelope("stack-delete", "ResourceProperties"),
     "new stack": _envelope("stack-create", "ResourceProperties"),
+    "timer": _envelope("functiongraph-timer", "user_event"),
+    "smn": _envelope("functiongraph-smn", "record", 0, "smn", "message"),
+    "kafka": _envelope("functiongraph-kafka", "records", 0, "messages", 0),
+    "rocketmq": _envelope("functiongraph-rocketmq", "records", 0, "messages", 0),
 }
 
 
@@ -123,9 +129,11 @@ WRAPPED: Mapping[str, Callable[[str], str]] = {
     "stack, new": in_new_stack,
     "stack of a topic": in_stack_of_topic,
     "stack of a queue": in_stack_of_queue,
+    **{f"{FUNCTIONGRAPH} {name}": partial(_telling, name) for name in ("timer", "smn", "kafka", "rocketmq")},
+    f"{FUNCTIONGRAPH} direct": str,
     "direct": str,
 }
-"""Every way in which a request may come to Lambda."""
+"""Every way in which a request may come to Lambda, and to FunctionGraph."""
 RIGHT: tuple[Json, ...] = (
     {"image_ids": [_FIRST], "reason": "superseded", "dry_run": False},
     {"images": [{"id": _FIRST, "expect": {"name": "ci-build-101", "size": 1024, "tags": ["ci"]}}]},
@@ -166,7 +174,15 @@ def knocks_with(event: Json) -> list[Knock]:
     text = json.dumps(event)
     closed = [Knock(f"event, {mode}", text, {"REAPER_MODE": mode}) for mode in CLOSED]
     through = [Knock("event in a queue", in_queue(text)), Knock("event in a topic", in_topic(text))]
-    return [Knock("event", text), *through, *closed, Knock("event, handed over", text, KEPT), _at_the_shell(text)]
+    there = Knock(f"{FUNCTIONGRAPH} event", text)
+    return [
+        Knock("event", text),
+        there,
+        *through,
+        *closed,
+        Knock("event, handed over", text, KEPT),
+        _at_the_shell(text),
+    ]
 
 
 def _at_the_shell(text: str) -> Knock:

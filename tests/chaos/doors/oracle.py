@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from handler.errors import InvalidRequest, InvalidSettings, ReaperError, UnknownEvent
-from tests.chaos.doors.asked import UUID, asked_for, everywhere, is_request, swept
+from tests.chaos.doors.asked import UUID, asked_for, everywhere, is_request, strict, swept
 from tests.chaos.doors.callers import calls_in, is_of_queue
 from tests.chaos.doors.failures import is_asynchronous, same
-from tests.chaos.doors.world import ANSWERS, LIFECYCLE, SCHEDULED, UNTOUCHABLE, Knock, Seen, World
+from tests.chaos.doors.world import ANSWERS, FUNCTIONGRAPH, LIFECYCLE, SCHEDULED, UNTOUCHABLE, Knock, Seen, World
 
 Json = Any
 TESTS = ("autoscaling:TEST_NOTIFICATION", "s3:TestEvent")
@@ -38,7 +38,7 @@ class Escaped(Broken):
 
 
 class Lost(Broken):
-    promise = "a message that is no request goes back to its queue"
+    promise = "a message that is no request goes back to its queue, or fails its batch"
 
 
 class Untold(Broken):
@@ -86,7 +86,9 @@ def permitted(knock: Knock, seen: Seen, world: World) -> set[str]:
 
 def _standing(knock: Knock, events: list[dict[str, Json]]) -> list[str]:
     """The operator's request, if there is an event of a schedule."""
-    scheduled = any(event.get("detail-type") == "Scheduled Event" for event in events)
+    scheduled = any(
+        event.get("detail-type") == "Scheduled Event" or event.get("trigger_type") == "TIMER" for event in events
+    )
     return [knock.settings.get("REAPER_SCHEDULED_REQUEST", SCHEDULED)] if scheduled else []
 
 
@@ -165,13 +167,26 @@ def _garbled(knock: Knock, seen: Seen, _world: World) -> None:
 
 
 def _lost(knock: Knock, seen: Seen, _world: World) -> None:
-    if not is_of_queue(seen.event) or seen.error is not None:
+    if seen.error is not None:
+        return
+    if knock.door.startswith(FUNCTIONGRAPH):
+        _lost_of_a_broker(knock, seen)
+    if not is_of_queue(seen.event):
         return
     returned = {failure["itemIdentifier"] for failure in seen.answer["batchItemFailures"]}
     known = {record.get("messageId") for record in seen.event["Records"]}
     lost = {record["messageId"] for record in seen.event["Records"] if not _may_be_done(record)} - returned
     if lost or not returned <= known:
         raise Lost(knock, f"{sorted(lost)} of {sorted(known, key=str)}, of which {sorted(returned)} went back")
+
+
+def _lost_of_a_broker(knock: Knock, seen: Seen) -> None:
+    """A broker takes nothing back: what can't be carried out must be raised, where there is no place for it."""
+    is_batch = isinstance(seen.event, dict) and seen.event.get("trigger_type") in {"KAFKA", "ROCKETMQ"}
+    for record in seen.event["records"] if is_batch else ():
+        for text in record["messages"]:
+            if not is_request(strict(text)):
+                raise Lost(knock, f"{str(text)[:100]!a} was read by nobody")
 
 
 def _may_be_done(record: Mapping[str, Json]) -> bool:
@@ -196,7 +211,7 @@ def _handed_over(knock: Knock, seen: Seen, _world: World) -> None:
 
 
 def _unanswered(knock: Knock, seen: Seen, world: World) -> None:
-    if knock.door.startswith("shell") or seen.event is None:
+    if knock.door.startswith(("shell", FUNCTIONGRAPH)) or seen.event is None:
         return
     due = len(set(calls_in(seen, ANSWERS.replace("127.0.0.1:1/", world.address))))
     if len(seen.answers) < due:

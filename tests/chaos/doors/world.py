@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from handler import __main__ as shell
-from handler import app
+from handler import app, functiongraph
 from handler.compose import secret
 from tests.aws import KEYS
 from tests.chaos.doors.failures import Failures
 from tests.conftest import Context
+from tests.contexts import RuntimeContext
 from tests.fakecloud import DEMO, OTHER, FakeCloud, Server
 
 SIGNATURE = "5ec4e7516e4747e0"
@@ -47,6 +48,12 @@ UNTOUCHABLE = {_ID.format(number) for number in ("05", "06", "07", "08", "09")}
 """Used, kept, protected, shared, of others: no request in the world may delete one of these."""
 SCHEDULED = json.dumps({"sweep": {"select": {"tags": ["temporary"]}}, "reason": "nightly"})
 LIFECYCLE = json.dumps({"sweep": {"select": {"family": "{family}"}, "keep": {"newest": 1}}, "reason": "{name}"})
+
+
+FUNCTIONGRAPH = "functiongraph"
+"""How the names of the doors begin that lead to the function there."""
+THERE = {"REAPER_COMPLETE_LIFECYCLE_ACTION": "off"}
+"""What its settings must be."""
 
 
 class Knock(NamedTuple):
@@ -106,6 +113,8 @@ class World:
                 event = json.loads(text)
             except (RecursionError, ValueError):
                 return Seen(None)
+            if knock.door.startswith(FUNCTIONGRAPH):
+                return self._watched(event, knock, lambda: functiongraph.handler(event, RuntimeContext(project=DEMO)))
             return self._watched(event, knock, lambda: app.lambda_handler(event, Context()))
 
     def cpu_time(self, knock: Knock) -> float:
@@ -121,7 +130,8 @@ class World:
     def _watched(self, event: Any, knock: Knock, act: Callable[[], Any]) -> Seen:  # noqa: ANN401 (any JSON)
         self._refill()
         seen, printed = Seen(event), io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="\n")
-        with _environment(knock.settings), redirect_stdout(printed), redirect_stderr(printed):
+        there = THERE if knock.door.startswith(FUNCTIONGRAPH) else {}
+        with _environment({**knock.settings, **there}), redirect_stdout(printed), redirect_stderr(printed):
             begun = time.monotonic()
             try:
                 seen.answer = act()
@@ -168,6 +178,8 @@ def opened() -> Iterator[World]:
                 "REAPER_MODE": "delete",
                 "LOG_LEVEL": "DEBUG",
                 "REAPER_FAILED_TO": "",
+                # Who we are is the same at every door, so that one cloud can stand behind them.
+                "REAPER_AUTH": "keystone",
             }
             standing = {"REAPER_SCHEDULED_REQUEST": SCHEDULED, "REAPER_LIFECYCLE_REQUEST": LIFECYCLE}
             # Nothing may leave this machine, whatever address an event names.

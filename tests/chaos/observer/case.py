@@ -13,7 +13,7 @@ from urllib.parse import unquote
 from tests.chaos.history import History, Image, Invocation, Message, Moment, Request
 from tests.chaos.observer.asked import Asked, Event, read_event
 from tests.chaos.observer.index import Index, Span, index_of
-from tests.chaos.observer.on_functiongraph import is_batch, published_again, read_event_there
+from tests.chaos.observer.on_functiongraph import is_batch, published_by, read_event_there
 from tests.chaos.observer.policy import Survey, survey_of
 from tests.chaos.observer.reading import Json
 from tests.chaos.observer.settings import Settings, settings_of
@@ -188,7 +188,7 @@ class Case:
         answer = self.invocation.answer
         # A broker takes nothing back: what failed was published, if the function says that it is done.
         if is_batch(self.invocation.event) and isinstance(answer, dict):
-            return published_again(self.index.history, self.invocation)
+            return published_by(self.index.history, self.invocation)
         if self.event.source != "queue" or not isinstance(answer, dict) or "batchItemFailures" not in answer:
             return None
         return frozenset(str(one.get("itemIdentifier")) for one in answer["batchItemFailures"])

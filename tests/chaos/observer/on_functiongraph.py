@@ -1,4 +1,4 @@
-"""Events of FunctionGraph, read by the observer in its own way, and which messages of a batch were published again."""
+"""Events of FunctionGraph, read by the observer in its own way, and which messages of a batch were published."""
 
 import json
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ def read_event_there(event: Json, settings: Settings) -> Event:
 
 
 def is_batch(event: Json) -> bool:
-    """Whether it is a batch of a broker."""
+    """Whether an event is a batch of a broker."""
     return isinstance(event, dict) and event.get("trigger_type") in BROKERS
 
 
@@ -43,8 +43,8 @@ def messages_in(event: Json) -> Iterator[tuple[str, str]]:
             yield f"records[{record}].messages[{number}]", text
 
 
-def published_again(history: History, invocation: Invocation) -> frozenset[str]:
-    """The messages of a batch that it has published: of two of the same text, both count."""
+def published_by(history: History, invocation: Invocation) -> frozenset[str]:
+    """The messages of its batch that an invocation has published; if two have the same text, both count."""
     bodies = {
         text
         for told in history.handed_over

@@ -1,4 +1,4 @@
-"""Batches of a broker, which takes nothing back: what failed is published as part of the batch, or the call raises."""
+"""Batches of a broker, which takes nothing back: what failed is published as a part of the batch, or raised."""
 
 import json
 from collections import Counter
@@ -9,7 +9,7 @@ from tests.chaos.observer.on_functiongraph import is_batch, messages_in
 from tests.chaos.observer.reading import Json
 
 SECONDS = 25.0
-"""What may be missing at the end for messages to be published, with all tries."""
+"""With less time left than this, messages may stay unpublished: all tries together take as long."""
 
 
 def check_keys(case: Case) -> None:
@@ -25,7 +25,7 @@ def check_published(case: Case) -> None:
         return
     told = [json.loads(one.body) for one in case.index.history.handed_over if one.invocation == case.invocation.number]
     if told and not case.settings.hands_over:
-        case.say("published", "and there is no place for it")
+        case.say("published", "a message, although no topic is set")
     for one in told:
         _check_part(case, one["requestPayload"])
     _check_end(case, is_published=bool(told))
@@ -35,22 +35,22 @@ def _check_part(case: Case, part: Mapping[str, Json]) -> None:
     own = Counter(text for _, text in messages_in(case.invocation.event))
     texts = Counter(text for one in part["records"] for text in one["messages"])
     if not texts or texts - own:
-        case.say("published", "what is no part of the batch")
+        case.say("published", "a message that is not in the batch")
     if part.keys() != case.invocation.event.keys():
-        case.say("published", "what could not be sent in again")
+        case.say("published", "a part that could not be sent in again")
 
 
 def _check_end(case: Case, *, is_published: bool) -> None:
     failed = any(one["message"] == "image.failed" for one in case.outcomes)
     failed = failed or any(one.problem for one in case.event.asked)
     if case.invocation.answer is not None and failed and not is_published:
-        case.say("report", "something failed, and it has neither raised nor published it")
-    if case.invocation.error.startswith("ImagesFailed") and case.settings.hands_over and _has_had_its_way(case):
-        case.say("published", f"not, and nothing stood in the way: {case.invocation.error[:100]}")
+        case.say("report", "something failed, and it was neither raised nor published")
+    if case.invocation.error.startswith("ImagesFailed") and case.settings.hands_over and _could_publish(case):
+        case.say("published", f"nothing, although nothing stood in the way: {case.invocation.error[:100]}")
 
 
-def _has_had_its_way(case: Case) -> bool:
-    """Whether there was time to publish, and nobody has said no."""
+def _could_publish(case: Case) -> bool:
+    """Whether there was time to publish, and nothing was refused."""
     has_time = case.ended.at + SECONDS < case.begun.at + case.invocation.seconds and not case.invocation.frozen
     # Keys that were refused once are not tried again.
     is_refused = any(

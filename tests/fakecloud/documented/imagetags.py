@@ -20,7 +20,7 @@ QUOTA, LEAST, MOST = 50, 0, 1000
 
 
 def put_tag(visit: Visit) -> Reply:
-    """Tag an image: by a text, `key.value` as old IMS has it, or by key and value."""
+    """Tag an image: by a string, `key.value` as old IMS has it, or by key and value."""
     body = _object(visit.request)
     pair = body.get("image_tag")
     if isinstance(pair, dict):
@@ -64,7 +64,7 @@ def list_values(visit: Visit) -> Reply:
 
 
 def list_texts(visit: Visit) -> Reply:
-    """Every tag of the project as a text."""
+    """Every tag of the project as a string."""
     return json_reply({"tags": sorted({tag for image in _ours(visit) for tag in image.tags})})
 
 

@@ -1,4 +1,4 @@
-"""Nova's own lists of images, which it makes of Glance's; those of ECS are the same."""
+"""Nova's own lists of images, which it makes from Glance's; those of ECS are the same."""
 
 from tests.fakecloud import listing, nova, wire
 from tests.fakecloud.api import Reply, json_reply

@@ -1,4 +1,4 @@
-"""Projects, by which clients look for whom they share an image with. Who is no administrator sees only his own.
+"""Projects, in which clients look up whom they share an image with. Only an administrator sees those of others.
 
 Sources: what a real Keystone says; IAM API reference, "Querying Project Information Based on the Specified Criteria".
 """
@@ -18,7 +18,7 @@ def show_project(visit: Visit) -> Reply:
 
 
 def list_projects(visit: Visit) -> Reply:
-    """The projects with a name: Keystone tells only an administrator, IAM tells those of the caller."""
+    """The projects with a name: Keystone lists them for an administrator only, IAM lists those of the caller."""
     if visit.state.flavour != "otc":
         raise _not_allowed("list_projects")  # noqa: EM101 (the same)
     name = dict(visit.request.params).get("name")

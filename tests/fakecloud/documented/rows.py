@@ -48,4 +48,4 @@ ROWS: tuple[tuple[str, str, Callable[[Visit], Reply]], ...] = (
     ("GET", AS + PROJECT + r"/scaling_group", details.list_groups),
 )
 OPEN = frozenset({schemas.is_healthy, schemas.allow, schemas.move})
-"""Of these, the ones that answer without a token. The gateway wants one for documents of versions as well."""
+"""The addresses that answer without a token. For documents of versions, the gateway wants one as well."""

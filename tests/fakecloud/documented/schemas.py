@@ -38,7 +38,7 @@ def list_stores(_visit: Visit) -> Reply:
 
 
 def show_usage(_visit: Visit) -> Reply:
-    """What is used of the quotas: there are none."""
+    """The use of quotas, of which there are none."""
     return json_reply({"usage": {}})
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 CloudName = Literal["otc", "huawei"]
-"""Whose endpoints: Open Telekom Cloud's or Huawei Cloud's."""
+"""The cloud whose endpoints are used: Open Telekom Cloud or Huawei Cloud."""
 
 
 class Keys(NamedTuple):
@@ -22,9 +22,10 @@ class Keys(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Signing:
-    """Whose keys sign our requests, and what they are for.
+    """The keys that sign our requests, and the project, region and cloud that they are for.
 
-    `keys` returns the keys that are valid now: an agency's are temporary, and the runtime replaces them.
+    `keys` returns the keys that are valid now, or raises CloudError: an agency's are temporary, and the runtime
+    replaces them.
     """
 
     keys: Callable[[], Keys] = field(repr=False)

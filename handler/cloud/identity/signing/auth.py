@@ -25,11 +25,11 @@ DATE_FORMAT = "%Y%m%dT%H%M%SZ"
 _USUAL_PORTS = {"http": ":80", "https": ":443"}
 
 Refused = Callable[[Keys, requests.Response], Keys]
-"""Takes keys that an answer refuses, and the answer. Returns others, or raises CloudError."""
+"""Takes the keys that an answer refuses, and the answer. Returns other keys, or raises CloudError."""
 
 
 class Signer(AuthBase):
-    """Signs a request with keys, for a project; `check` raises CloudError for an address that it must not go to."""
+    """Signs a request with keys, for a project; `check` raises CloudError for an address that must not get one."""
 
     def __init__(self, keys: Keys, project_id: str, check: Callable[[str], None]) -> None:
         self.keys = keys
@@ -37,13 +37,13 @@ class Signer(AuthBase):
         self._check = check
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Sign a request, whose query is sent as it is signed."""
+        """Sign a request; its query is sent in the spelling that is signed."""
         self._check(str(request.url))
         parts = urlsplit(str(request.url))
         query = canonical_query(parts.query)
         request.url = parts._replace(query=query, fragment="").geturl()
         date = datetime.now(UTC).strftime(DATE_FORMAT)
-        # The content type is not signed: programs on the way may write it in another way.
+        # The content type is not signed: proxies on the way may spell it differently.
         signed = {
             "host": parts.netloc.removesuffix(_USUAL_PORTS.get(parts.scheme, "")),
             "x-project-id": self._project_id,
@@ -64,8 +64,9 @@ class Signer(AuthBase):
 class SignedAuth(Signer):
     """Signs a request; if the answer refuses the keys, gets others and sends the request once more.
 
-    What is permitted only once, as the DELETE of an image, is not sent again: it stays refused, and the next request is
-    signed with the other keys. Keys that were refused are not tried again: too many failures would lock them.
+    A request that is permitted only once, such as the DELETE of an image, is not sent again: it stays refused, and the
+    next request is signed with the other keys. Keys that were refused are not tried again: too many failures would lock
+    them.
     """
 
     def __init__(
@@ -86,10 +87,10 @@ class SignedAuth(Signer):
             return response
         other = Signer(self._refused(self.keys, response), self._project_id, self._check)
         request = response.request.copy()
-        # Without the hook: other keys that are refused as well must end here, and not begin a loop.
+        # Without the hook: if the other keys are refused as well, it must end here, and not begin a loop.
         request.hooks = {"response": []}
         request.headers.pop(TOKEN, None)
-        # A time-out of its own: to find other keys has taken some of the time that was left.
+        # A time-out of its own: finding other keys has taken some of the time that was left.
         options["timeout"] = self._deadline.timeout()
         try:
             again: requests.Response = response.connection.send(other(request), **options)

@@ -1,4 +1,4 @@
-"""Where the services of Open Telekom Cloud and Huawei Cloud are: whoever signs requests has no catalogue of a token.
+"""Where the services of Open Telekom Cloud and Huawei Cloud are: without a token, there is no catalogue that says it.
 
 Sources: "Regions and Endpoints" of Open Telekom Cloud; the regions in Huawei Cloud's Python SDK.
 """
@@ -15,7 +15,7 @@ _SERVICES: Mapping[str, str] = {
     "as": "https://as.{domain}/autoscaling-api/v1/{project_id}",
     "smn": "https://smn.{domain}",
 }
-"""The services, by their type in a catalogue."""
+"""The addresses of the services, by their type in a catalogue."""
 _SWISS = ("eu-ch2",)
 """The regions of Swiss OTC, whose hosts stand under a domain of their own."""
 
@@ -36,7 +36,7 @@ def places_of(signing: Signing) -> Catalogue:
 
 
 def domain_of(signing: Signing) -> str:
-    """What the names of a region's hosts end in."""
+    """The domain of a region's hosts."""
     if signing.cloud == "huawei":
         return f"{signing.region}.myhuaweicloud.com"
     return f"{signing.region}.{'sc.' if signing.region in _SWISS else ''}otc.t-systems.com"

@@ -6,8 +6,9 @@ from handler.clock import uptime
 from handler.cloud.identity.signing.access import Keys
 
 REST = 600.0
-"""Seconds after which lasting keys are tried once more: a gateway unlocks them after 300, and may have been wrong."""
+"""Seconds after which lasting keys are tried again: a gateway unlocks them after 300, and may have been wrong."""
 REMEMBERED = 32
+"""The most keys that are remembered."""
 
 
 class Refusals:
@@ -20,11 +21,12 @@ class Refusals:
     def note(self, keys: Keys, why: str) -> None:
         """Remember that keys were refused."""
         known = {**self._known, keys: (self._now(), why)}
-        # A new dictionary: another thread may be looking into the old one. Of temporary keys, there are ever new ones.
+        # A new dictionary, since another thread may be reading the old one. Only the latest keys are kept: there are
+        # always new temporary ones.
         self._known = dict(list(known.items())[-REMEMBERED:])
 
     def of(self, keys: Keys) -> str:
-        """The words with which keys were refused, empty if they may be tried."""
+        """Why keys were refused; an empty string if they may be tried."""
         at, why = self._known.get(keys, (0.0, ""))
-        # Temporary keys do not become good again.
+        # Temporary keys that were refused never become good again.
         return why if why and (keys.security_token or self._now() - at < REST) else ""

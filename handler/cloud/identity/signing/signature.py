@@ -19,7 +19,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9_.~/-]*").fullmatch
 def canonical_query(query: str) -> str:
     """A query in the one spelling that is signed: each name and value encoded once, in order.
 
-    It means the same, so it can be sent in the place of the other; it must be, since a gateway compares what it gets.
+    It means the same as the given one, and must be sent in its place: a gateway checks what it receives.
     """
     parts = (part.partition("=") for part in query.split("&") if part)
     pairs = sorted((_spelled(name), _spelled(value)) for name, _, value in parts)
@@ -27,9 +27,9 @@ def canonical_query(query: str) -> str:
 
 
 def canonical_request(method: str, path: str, query: str, headers: Mapping[str, str], content: str) -> str:
-    """The text that stands for a request. `query` must be canonical, and every one of `headers` is signed.
+    """The text of a request that is signed. `query` must be canonical, and every one of `headers` is signed.
 
-    The names of the headers are in lower case. `content` is the hash of the body.
+    The names of the headers must be in lower case. `content` is the hash of the body.
     """
     names = sorted(headers)
     lines = "".join(f"{name}:{headers[name].strip()}\n" for name in names)
@@ -37,7 +37,7 @@ def canonical_request(method: str, path: str, query: str, headers: Mapping[str, 
 
 
 def content_hash(body: bytes) -> str:
-    """The hash of a body, which may be empty."""
+    """The SHA-256 hash of a body, in hexadecimal digits. The body may be empty."""
     return hashlib.sha256(body).hexdigest() if body else _EMPTY
 
 
@@ -53,7 +53,7 @@ def authorization(access_key: str, names: str, signed: str) -> str:
 
 
 def _path(path: str) -> str:
-    """A path as it is signed: each part decoded and encoded once, with a slash at its end that is not sent."""
+    """A path as it is signed: each part decoded and encoded once, and a slash at the end that is not sent."""
     if not _PLAIN(path):
         path = "/".join(quote(part, safe="") for part in unquote_to_bytes(path).split(b"/"))
     return path if path.endswith("/") else f"{path}/"
@@ -61,5 +61,5 @@ def _path(path: str) -> str:
 
 @lru_cache(maxsize=256)  # the same few names and values come again and again
 def _spelled(part: str) -> str:
-    # A plus is a blank: so requests has encoded it. What is a plus comes as %2B.
+    # requests encodes a space as a plus, and a plus as %2B.
     return quote(unquote_to_bytes(part.replace("+", " ")), safe="")

@@ -1,4 +1,4 @@
-"""Signed requests as our identity: the keys of an agency, which the runtime replaces, or those of the settings."""
+"""The identity that signs requests: with the keys of an agency, which the runtime replaces, or of the settings."""
 
 import re
 from collections.abc import Callable
@@ -24,7 +24,7 @@ from handler.errors import CloudError, CredentialsRefused
 from handler.model.masking import masked
 
 _SENDABLE = re.compile(r"[\x21-\x7e]+")
-"""What a header may hold. Whatever else is put into one, Python quotes it in an error."""
+"""What a header may hold. If it held anything else, Python would quote it in an error."""
 _SIGNATURE = re.compile(r"(?<![0-9a-fA-F])[0-9a-fA-F]{64}(?![0-9a-fA-F])")
 NO_KEYS = (
     "the runtime hands out no keys: give the function an agency (app_agency) that may use the image service; a new one "
@@ -72,7 +72,7 @@ class SignedIdentity:
         return signing.project_id
 
     def catalogue(self, _deadline: Deadline) -> Catalogue:
-        """The services of the region; nobody has to be asked."""
+        """The services of the region; this needs no request."""
         return places_of(self._signing)
 
     def auth(self, deadline: Deadline) -> AuthBase:
@@ -95,7 +95,7 @@ class SignedIdentity:
         return masked(_SIGNATURE.sub("***", self._secrets.scrub(text)))
 
     def _keys(self, deadline: Deadline) -> Keys:
-        """The keys that are valid now, or others if these were refused before."""
+        """The keys that are valid now, or others if those were refused before."""
         try:
             keys = self._signing.keys()
         except CloudError as error:
@@ -105,7 +105,7 @@ class SignedIdentity:
         return self._others(deadline, keys) if self._refusals.of(keys) else keys
 
     def _learn(self, keys: Keys, deadline: Deadline) -> None:
-        """Remember keys before they are used: what is said about them must not show them."""
+        """Remember keys before they are used, so that no text shows them; raises CredentialsRefused if unusable."""
         with self._learning:
             for secret in filter(None, keys):
                 self._secrets.follow(secret)
@@ -116,10 +116,10 @@ class SignedIdentity:
         self._known = keys
 
     def _others(self, deadline: Deadline, keys: Keys, response: requests.Response | None = None) -> Keys:
-        """Keys in the place of those that an answer refuses, or has refused before."""
+        """The keys that take the place of refused ones; `response` is the refusal, None if it was an earlier one."""
         # One thread at a time: if sixteen are refused together, the first finds other keys for all of them.
         with self._lock:
-            # A run that was halted because of its keys must not be taken for one that has just met a refusal.
+            # If the run was halted because of its keys, this is no new refusal: it ends here.
             deadline.check()
             try:
                 with deadline.fence.around():
@@ -138,18 +138,21 @@ class SignedIdentity:
         found = rotated.keys() if rotated else found
         why = self._refusals.of(found)
         if rotated is None or why:
-            message = f"the keys were refused, and there are no others ({why}); to try the same again would lock them"
+            # Temporary keys can't be corrected, only replaced.
+            cure = "" if found.security_token else "; check HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK"
+            refused = f"the keys were refused, and there are no others ({why})"
+            message = f"{refused}; to try the same again would lock them{cure}"
             raise CredentialsRefused(message)
         self._home.admit(rotated.project_id, rotated.region)
         self._learn(found, deadline)
         if self._listing:
             self._try_new(found, deadline)
-        # Only now: if nobody can tell whose they are, they are not used.
+        # Only now: keys whose project can't be confirmed are not used.
         self._signing = rotated
         return found
 
     def _try_new(self, keys: Keys, deadline: Deadline) -> None:
-        """Look whose images new keys list, before the request that was refused is sent again with them."""
+        """Check whose images new keys list, before the refused request is sent again with them."""
         try:
             self._check_owner(keys, Signer(keys, self._signing.project_id, self._check()), deadline)
         except CredentialsRefused as error:
@@ -157,7 +160,7 @@ class SignedIdentity:
             raise
 
     def _note(self, keys: Keys, response: requests.Response) -> None:
-        """Remember that an answer refuses keys; raises CredentialsRefused if a wrong clock is to be blamed."""
+        """Remember that an answer refuses keys; raises CredentialsRefused if a wrong clock is to blame for it."""
         body = response.content.decode(errors="replace")
         answer = read_answer(response.status_code, body, response.headers, self.scrub)
         if problem := clock_problem(response, answer):
@@ -177,7 +180,7 @@ class SignedIdentity:
         return allow if self._plaintext else partial(check_confidential, lambda: places_of(self._signing))
 
     def _end(self, error: CloudError, deadline: Deadline) -> NoReturn:
-        """End the run, for all its threads: without keys, nothing else in it will succeed."""
+        """End the run, for all its threads: without keys, nothing else in it would succeed."""
         fatal = error.anew(ends_run=True)
         if not error.may_retry:
             deadline.halt(fatal)

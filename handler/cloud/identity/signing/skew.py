@@ -1,6 +1,6 @@
 """Whether a signature was refused because of a wrong clock, and by how much it is wrong.
 
-A gateway refuses signatures that are older or newer than 15 minutes. No key is to be blamed for that.
+A gateway refuses a signature whose time differs from its own by more than 15 minutes. The keys are not to blame then.
 """
 
 import re
@@ -18,8 +18,8 @@ _SERVER_TIME = re.compile(r"(?i)server time: ?(\d{8}T\d{6}Z)")
 
 
 def clock_problem(response: requests.Response, answer: Answer) -> str:
-    """Say how wrong our clock is, if that is why a signature was refused; else an empty text."""
-    # A signature that is wrong in another way is quoted, and its date with it.
+    """How wrong our clock is, and the cure, if that is why a signature was refused; else an empty string."""
+    # If a signature is wrong in another way, the answer quotes what was signed, and with it the date.
     sentence = answer.message.partition("canonicalRequest")[0]
     told = _SERVER_TIME.search(sentence)
     theirs = _time(told[1]) if told else read_date(response.headers.get("Date", ""))
@@ -28,9 +28,8 @@ def clock_problem(response: requests.Response, answer: Answer) -> str:
     cure = "set the clock of this machine; the keys may be good"
     if abs(ahead) > ALLOWED:
         minutes, direction = round(abs(ahead) / timedelta(minutes=1)), "ahead of" if ahead > timedelta() else "behind"
-        return (
-            f"the clock of this machine is {minutes} minutes {direction} the cloud's, which refuses signatures: {cure}"
-        )
+        problem = f"the clock of this machine is {minutes} minutes {direction} the cloud's"
+        return f"{problem}, and so its signatures are refused: {cure}"
     if _EXPIRED.search(sentence):
         return f"the cloud refuses the time of our signature, X-Sdk-Date ({answer}): {cure}"
     return ""
