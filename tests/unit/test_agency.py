@@ -63,12 +63,12 @@ def test_the_runtimes_that_are_known_to_be_wrong_are_not_believed(
     assert seconds_of(kind(float(timeout)), timeout) == float(timeout)
 
 
-@pytest.mark.parametrize("milliseconds", [29_000, 15_000, 30_000, 28_765.5])
+@pytest.mark.parametrize("milliseconds", [29_000, 14_999, 300, 30_000, 28_765.5])
 def test_a_plausible_number_of_the_context_counts(milliseconds: float) -> None:
-    assert seconds_of(Told(milliseconds)) == pytest.approx(milliseconds / 1000, abs=0.001)
+    assert seconds_of(Told(milliseconds)) == pytest.approx(milliseconds / 1000, abs=0.002)
 
 
-@pytest.mark.parametrize("milliseconds", [30_001, 60_000, 14_999, 30, 0, -5, 10**12])
+@pytest.mark.parametrize("milliseconds", [30_001, 60_000, 299, 30, 0, -5, 10**12])
 def test_an_implausible_number_of_the_context_does_not_count(milliseconds: float) -> None:
     assert seconds_of(Told(milliseconds)) == 30
 

@@ -324,6 +324,7 @@ def test_a_topic_that_is_busy_at_first_gets_it(there: There) -> None:
         {"code": ""},
         {"code": None, "trace_rating": None},
         {"project_id": ""},
+        {"project_id": None},
     ],
     ids=str,
 )
@@ -361,6 +362,14 @@ def test_a_trace_that_names_its_image_in_another_way_is_turned_down(there: There
     run = seeded(there)(trace({"resource_id": resource}), **ACTIVATED)
     assert isinstance(run.error, InvalidRequest)
     assert "image_id" in str(run.error)
+    assert not there.cloud.dead
+
+
+@pytest.mark.parametrize("project", [7, 0, False, [], {}, [OTHER]], ids=repr)
+def test_a_trace_whose_project_is_no_string_is_turned_down(there: There, project: object) -> None:
+    run = seeded(there)(trace({"project_id": project}), **ACTIVATED)
+    assert isinstance(run.error, InvalidRequest)
+    assert "project_id" in str(run.error)
     assert not there.cloud.dead
 
 

@@ -180,23 +180,15 @@ def test_rotated_keys_for_another_project_or_region_are_turned_down(hands: Hands
     assert "works for one project in one region" in hands.refusal()
 
 
-def test_lasting_keys_are_tried_once_more_after_a_rest(hands: Hands, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("keys", [WRONG, WRONG._replace(security_token="token")], ids=["lasting", "temporary"])
+def test_keys_are_tried_once_more_after_a_rest(hands: Hands, monkeypatch: pytest.MonkeyPatch, keys: Keys) -> None:
     moments = [0.0]
-    hands.agency.keys = WRONG
+    hands.agency.keys = keys
     monkeypatch.setattr(hands.identity, "_refusals", Refusals(lambda: moments[0]))
     for seconds, tries in ((0, 1), (REST - 1, 1), (REST + 1, 2), (REST + 2, 2)):
         moments[0] = seconds
         hands.refusal()
         assert len(hands.cloud.calls) == tries
-
-
-def test_temporary_keys_are_never_tried_again() -> None:
-    moments = [0.0]
-    known = Refusals(lambda: moments[0])
-    known.note(Keys("AK", "SK", "token"), "expired")
-    moments[0] = 1e9
-    assert known.of(Keys("AK", "SK", "token")) == "expired"
-    assert not known.of(Keys("AK", "SK"))
 
 
 def test_only_the_last_refusals_are_remembered() -> None:

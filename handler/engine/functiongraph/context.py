@@ -61,9 +61,9 @@ def _granted(context: object, environment: Mapping[str, str]) -> float:
     remaining = _seconds(told(context, "getRemainingTimeInMilliSeconds"), 1000)
     if timeout is None:
         return remaining or SHORTEST
-    # The runtime is asked once, at the start, when nearly all of the time is left: a number that is much smaller is
-    # wrong, and so is one that is larger than the time-out.
-    is_plausible = remaining is not None and timeout / 2 <= remaining <= timeout
+    # The runtime is asked once, at the start. What the wrong ones say is a thousandth of the time-out, or less; and no
+    # more can be left than the time-out.
+    is_plausible = remaining is not None and timeout / 100 <= remaining <= timeout
     return remaining if remaining is not None and is_plausible else timeout
 
 

@@ -74,7 +74,9 @@ def _are_texts(trace: dict[str, Any]) -> bool:
 
 def _request(trace: dict[str, Any], given: Surroundings) -> Request:
     """The operator's request, for the project that the trace names, if it names one."""
-    project_id = trace.get("project_id") or ""
+    project_id = trace.get("project_id")
+    # Some traces have none.
+    project_id = "" if project_id is None else project_id
     if not isinstance(project_id, str):
         message = "project_id of the trace: must be a string"
         raise InvalidRequest(message)

@@ -6,7 +6,7 @@ from handler.clock import uptime
 from handler.cloud.identity.signing.access import Keys
 
 REST = 600.0
-"""Seconds after which lasting keys are tried again: a gateway unlocks them after 300, and may have been wrong."""
+"""Seconds after which keys are tried again: a gateway unlocks them after 300, and may have been wrong."""
 REMEMBERED = 32
 """The most keys that are remembered."""
 
@@ -28,5 +28,4 @@ class Refusals:
     def of(self, keys: Keys) -> str:
         """Why keys were refused; an empty string if they may be tried."""
         at, why = self._known.get(keys, (0.0, ""))
-        # Temporary keys that were refused never become good again.
-        return why if why and (keys.security_token or self._now() - at < REST) else ""
+        return why if why and self._now() - at < REST else ""
