@@ -490,6 +490,10 @@ resource "opentelekomcloud_fgs_function_v2" "reaper" {
       error_message = "in_use_also needs in_use_check = on."
     }
     precondition {
+      condition     = !endswith(var.alarm_topic_urn, ":${var.name}-requests")
+      error_message = "alarm_topic_urn is the topic of requests: each alarm would be a wrong request, and raise the next."
+    }
+    precondition {
       condition     = var.grace || !local.asks_for_grace
       error_message = "scheduled_request or lifecycle_request has a grace period: set grace = true."
     }
