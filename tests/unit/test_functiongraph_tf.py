@@ -427,7 +427,7 @@ def test_what_can_never_work_is_refused_before_anything_is_made(terraform: Terra
     }
     assert conditions >= {
         '${var.in_use_check == "on" || var.in_use_also == ""}',
-        "${!endswith(var.alarm_topic_urn, \":${var.name}-requests\")}",
+        '${!endswith(var.alarm_topic_urn, ":${var.name}-requests")}',
         "${var.grace || !local.asks_for_grace}",
         '${!local.is_scheduled || var.scheduled_request != ""}',
     }
