@@ -107,7 +107,8 @@ def look_for(patch: Path, seeds: Sequence[int] = (), operations: int = OPERATION
 def _look_in(field: Path, seed: int, operations: int) -> Find | None:
     """Look in a process of its own, which knows only the copy."""
     look = [sys.executable, "-m", "tests.chaos.planted", "--look", str(seed), "--operations", str(operations)]
-    alone = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    # Nor is it measured: coverage would slow it down, and is of the original.
+    alone = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "COVERAGE_PROCESS_CONFIG")}
     try:
         told = subprocess.check_output(look, cwd=field, env=alone, text=True, timeout=PATIENCE)  # noqa: S603 (ours)
     except subprocess.TimeoutExpired:

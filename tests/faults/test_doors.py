@@ -30,7 +30,8 @@ from tests.conftest import queue
 Patch = pytest.MonkeyPatch
 FIRST = next(iter(IMAGES))
 
-pytestmark = pytest.mark.slow("hundreds of events")
+# What they reach, others cover: measured, they take three times as long.
+pytestmark = [pytest.mark.slow("hundreds of events"), pytest.mark.no_cover]
 
 
 def broken(events: int = 300, seed: int = 1) -> str:

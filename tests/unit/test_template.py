@@ -27,7 +27,7 @@ IN_SECRET = dict.fromkeys(SECRET_FIELDS, "s") | {
     "OS_AUTH_URL": "https://keystone.example/v3",
     "OS_USERNAME": "reaper",
     "OS_USER_DOMAIN_NAME": "Default",
-    "OS_PROJECT_ID": "p",
+    "OS_PROJECT_ID": "9c53a566cb3443ab910cf0daebca90c4",
     "OS_APPLICATION_CREDENTIAL_ID": "a",
     "OS_REGION_NAME": "eu-de",
     "HUAWEICLOUD_SDK_AK": "a",
