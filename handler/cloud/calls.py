@@ -187,8 +187,18 @@ class Cloud:
             regions=regions_sharing(catalogue, project_id, *own),
         )
         if found.image.url:
-            self._transport.confirm(found.one_private)
+            self._confirm(found)
         return found
+
+    def _confirm(self, found: Addresses) -> None:
+        """Make sure that the credentials are for our project."""
+        if self._transport.confirm(found.one_private):
+            return
+        # To keys of another project, every image of ours looks already gone. The address of the servers names the
+        # project: a cloud turns down whoever is of another one.
+        for region in found.regions:
+            for url in region.servers.urls:
+                self._transport.read(url, {"limit": "1"})
 
     def _knows_gone(self, image_id: str) -> bool:
         """Whether the image is gone, as far as the address that deletes it tells where there is no image service."""

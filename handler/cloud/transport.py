@@ -59,9 +59,9 @@ class Transport:
         """Every service that we may use."""
         return self.persist(lambda: self._identity.catalogue(self.deadline))
 
-    def confirm(self, listing: str) -> None:
-        """Make sure that the images we may delete are our project's, by a list of one private image."""
-        self.persist(lambda: self._identity.confirm(listing, self.deadline))
+    def confirm(self, listing: str) -> bool:
+        """Make sure that the images we may delete are our project's; False if a list of one private image is empty."""
+        return self.persist(lambda: self._identity.confirm(listing, self.deadline))
 
     def read(self, url: str, params: Mapping[str, str] | None = None) -> Record | None:
         """GET a JSON object; None if the cloud says that the image does not exist."""

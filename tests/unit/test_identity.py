@@ -48,8 +48,8 @@ class Guest:
     def auth(self, _deadline: Deadline) -> AuthBase:
         return Badge(self._word)
 
-    def confirm(self, _listing: str, _deadline: Deadline) -> None:
-        pass
+    def confirm(self, _listing: str, _deadline: Deadline) -> bool:
+        return True
 
     def scrub(self, text: str) -> str:
         return self._secrets.scrub(text)

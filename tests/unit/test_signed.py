@@ -331,6 +331,19 @@ def test_a_project_that_the_gateway_does_not_give_the_keys_is_named_with_its_cur
     assert detail.endswith("HUAWEICLOUD_SDK_PROJECT_ID must be a project of these keys, in the region OS_REGION_NAME")
 
 
+@pytest.mark.parametrize("request_of", ["ids", "sweep"])
+def test_no_image_looks_gone_to_keys_of_another_project_that_is_empty(
+    request_of: str, cloud: FakeCloud, function: Signatory
+) -> None:
+    image = cloud.add_image("ci-1")
+    neighbour = cloud.keys.known[NEIGHBOUR_ID]
+    neighbour.heeds_project = False
+    asked = {"image_ids": [image]} if request_of == "ids" else {"sweep": {"select": {"name": "*"}}}
+    run = function.carry_out(asked, key=neighbour, REAPER_IN_USE_CHECK="off")
+    assert not run.answer["ok"]
+    assert "already_gone" not in run.answer["counts"]
+
+
 def test_a_sweep_with_keys_of_another_project_finds_out_before_it_finds_nothing(
     cloud: FakeCloud, function: Signatory
 ) -> None:

@@ -33,8 +33,10 @@ class Identity(Protocol):
     def auth(self, deadline: Deadline) -> AuthBase:
         """The proof of who we are, for one request."""
 
-    def confirm(self, listing: str, deadline: Deadline) -> None:
+    def confirm(self, listing: str, deadline: Deadline) -> bool:
         """Make sure that the images we may delete are our project's; raises CredentialsRefused if not.
+
+        Returns False if that can't be told, since the list is empty.
 
         `listing` is the address of a list of one private image, for an identity that has no other proof.
         """

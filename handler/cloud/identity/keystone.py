@@ -111,8 +111,9 @@ class KeystoneIdentity:
         check = allow if self._plaintext else partial(check_confidential, lambda: self.catalogue(deadline))
         return TokenAuth(token, lambda refused: str(self.renew(refused, deadline).auth_token), deadline, check)
 
-    def confirm(self, _listing: str, _deadline: Deadline) -> None:
-        """Return at once: a token names its project."""
+    def confirm(self, _listing: str, _deadline: Deadline) -> bool:
+        """Return True: a token names its project."""
+        return True
 
     def scrub(self, text: str) -> str:
         """The text without passwords, secrets and tokens, those in addresses included."""
@@ -200,10 +201,7 @@ class KeystoneIdentity:
 
 
 def _read_whole(access: AccessInfoV3) -> datetime:
-    """Read everything that will be needed of a token, so that a body that can't be read is found out here.
-
-    Returns the time at which the token expires.
-    """
+    """Read all that will be needed of a token, so that what is unreadable is found here; returns when it expires."""
     access.service_catalog.get_endpoints_data()
     expires = access.expires
     if not access.auth_token or not isinstance(access.project_id, str) or not access.project_id or expires is None:

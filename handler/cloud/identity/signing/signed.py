@@ -80,15 +80,18 @@ class SignedIdentity:
         keys = self._keys(deadline)
         return SignedAuth(keys, self._signing.project_id, self._check(), partial(self._others, deadline), deadline)
 
-    def confirm(self, listing: str, deadline: Deadline) -> None:
+    def confirm(self, listing: str, deadline: Deadline) -> bool:
         """Make sure that the keys are for our project: the first private image of `listing` must be ours.
 
-        Lasting keys are asked about once, temporary ones once in each run.
+        Returns False if there is none, which proves nothing. Raises CredentialsRefused if it is not ours. Lasting keys
+        that were confirmed are not asked about again; temporary ones are asked about in each run.
         """
         self._listing = listing
         keys = self._keys(deadline)
         if keys.security_token or keys != self._confirmed:
+            self._confirmed = None
             self._check_owner(keys, self.auth(deadline), deadline)
+        return self._confirmed is not None
 
     def scrub(self, text: str) -> str:
         """The text without keys and signatures, those in addresses included."""
@@ -174,7 +177,7 @@ class SignedIdentity:
             problem = f"the keys list images of project {owner}, but requests are signed for project {project_id}"
             cure = "HUAWEICLOUD_SDK_PROJECT_ID must name the project of the keys"
             self._end(CredentialsRefused(f"{problem}: {cure}"), deadline)
-        self._confirmed = keys
+        self._confirmed = None if owner is None else keys
 
     def _check(self) -> Callable[[str], None]:
         return allow if self._plaintext else partial(check_confidential, lambda: places_of(self._signing))
