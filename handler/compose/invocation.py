@@ -21,7 +21,7 @@ from handler.model.message import Received, Rejected
 from handler.model.outcome import Decision
 from handler.model.request import SweepRequest
 from handler.report.plans import plans_of
-from handler.report.report import Report, mode_of
+from handler.report.report import Report, ages_of, mode_of
 from handler.report.reporter import Reporter
 from handler.sources import shapes
 from handler.work.batches.postponements import postponements
@@ -83,6 +83,7 @@ def handle(  # noqa: PLR0913, PLR0917 (the same)
         project_id=project_id,
         results=done,
         plans=tuple(plans_of(done, project_id, now + settings.plan_life)) if mode == "dry-run" else (),
+        ages=ages_of(admitted.messages, done, now.timestamp() + invocation.deadline.elapsed()),
     )
     invocation.reporter.finished(report)
     if invocation.allowance and not report.ok:

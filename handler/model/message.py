@@ -69,7 +69,8 @@ class Message(NamedTuple):
     """One request as it arrived, or why it was turned down.
 
     `id` is the queue's id of the message. In a FIFO queue, `group` is its message group; else it is None. `call` is the
-    call of CloudFormation that it holds, if it holds one. Without a `receipt`, it can't be put off.
+    call of CloudFormation that it holds, if it holds one. Without a `receipt`, it can't be put off. `sent_at` is when
+    its queue got it, in seconds since 1970, if that is known.
     """
 
     request: Request | Rejected
@@ -77,6 +78,7 @@ class Message(NamedTuple):
     group: str | None = None
     call: StackCall | None = None
     receipt: Receipt | None = None
+    sent_at: float | None = None
 
 
 class Received(NamedTuple):

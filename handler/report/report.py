@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from handler.model.masking import masked, masked_all
+from handler.model.message import Message
 from handler.model.outcome import Outcome, Result
 from handler.model.request import Source
 
@@ -23,7 +24,10 @@ _LONGEST_DETAIL = 1_000
 
 
 class Report(NamedTuple):
-    """What one invocation did. The plans of a rehearsal delete exactly what was rehearsed, if it has not changed."""
+    """What one invocation did. The plans of a rehearsal delete exactly what was rehearsed, if it has not changed.
+
+    `ages` are those of the messages that a queue gets back.
+    """
 
     source: Source
     mode: str
@@ -31,6 +35,7 @@ class Report(NamedTuple):
     project_id: str
     results: tuple[Result, ...]
     plans: tuple[dict[str, Any], ...] = ()
+    ages: tuple[float, ...] = ()
 
     @property
     def outcomes(self) -> list[Outcome]:
@@ -97,6 +102,15 @@ class Report(NamedTuple):
         ]
         others = {"sweeps_left_out": len(found) - _MOST_SWEEPS} if len(found) > _MOST_SWEEPS else {}
         return {"sweeps": found[:_MOST_SWEEPS], **others} if found else {}
+
+
+def ages_of(messages: Sequence[Message], results: Sequence[Result], moment: float) -> tuple[float, ...]:
+    """The age of each message that its queue gets back: the seconds from its sending, if that is known, to a moment."""
+    failed = {result.message_id: result.held for result in results if result.failed}
+    # CloudFormation has its answer at once, and its message is done then, unless it was held back.
+    back = [message for message in messages if message.id in failed and (message.call is None or failed[message.id])]
+    # The clock of the queue may be a little ahead of ours.
+    return tuple(max(moment - message.sent_at, 0.0) for message in back if message.sent_at is not None)
 
 
 def mode_of(mode: str, results: Sequence[Result]) -> str:

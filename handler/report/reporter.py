@@ -133,17 +133,19 @@ class Reporter:
             self._write(logging.INFO, "run.plan", part | _origin(report))
         plan = {} if several else plan_of(report.plans)
         self._write(logging.INFO, "run.finished", fields | _origin(report) | report.sweeps() | plan)
-        self.count(report.source, report.outcomes, rejected)
+        self.count(report.source, report.outcomes, rejected, report.ages)
 
     def _write(self, level: int, event: str, fields: Mapping[str, Any]) -> None:
         write = {logging.ERROR: self._log.error, logging.WARNING: self._log.warning}.get(level, self._log.info)
         write(event, extra=_fitting(masked_all(fields)))
 
-    def count(self, source: Source, outcomes: Sequence[Outcome], rejected: int) -> None:
+    def count(self, source: Source, outcomes: Sequence[Outcome], rejected: int, ages: Sequence[float] = ()) -> None:
         """Write the metrics, in CloudWatch's embedded metric format."""
         # Ephemeral: the state of Powertools' other metrics is global, and an invocation would count what the last did.
         metrics = EphemeralMetrics(namespace=self._namespace, service=self._service)
         metrics.add_dimension("source", source)
+        for age in ages:
+            metrics.add_metric("MessageAge", MetricUnit.Seconds, age)
         for outcome in outcomes:
             if outcome.latency is not None:
                 metrics.add_metric("DeleteLatency", MetricUnit.Milliseconds, outcome.latency)

@@ -251,7 +251,8 @@ SPOILT: list[dict[str, Any]] = [
 def test_a_message_that_does_not_bring_all_of_it_is_done_nevertheless(spoilt: dict[str, object]) -> None:
     event = queue(REQUEST)
     event["Records"][0] |= spoilt
-    assert read_event(event).messages == (Message(EXPECTED, "m0"),)
+    (message,) = read_event(event).messages
+    assert message._replace(sent_at=None) == Message(EXPECTED, "m0")
 
 
 @pytest.mark.parametrize("message_id", [None, "", 7])

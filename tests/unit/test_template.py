@@ -8,17 +8,15 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-import yaml
 
 from handler.cloud.identity.credentials import Credentials
 from handler.config.settings import Settings
+from handler.config.several import SETTINGS
 from handler.errors import CloudError
-from handler.model.outcome import Outcome
-from handler.model.request import DeletionRequest, Request, Source, SweepRequest
-from handler.report.reporter import METRICS, Reporter
-from handler.rules.safety import RULES
+from handler.model.request import DeletionRequest, Request, SweepRequest
 from handler.sources.shapes import read_event
 from tests.conftest import EVENTS
+from tests.unit.cloudformation import Stack, parts, read
 
 ROOT = Path(__file__).parent.parent.parent
 ARN = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:reaper-AbCdEf"
@@ -34,26 +32,22 @@ IN_SECRET = dict.fromkeys(SECRET_FIELDS, "s") | {
     "HUAWEICLOUD_SDK_SK": "s",
     "HUAWEICLOUD_SDK_PROJECT_ID": "9c53a566cb3443ab910cf0daebca90c4",
 }
-RULE_REASONS = {rule.__name__.removeprefix("_") for rule in RULES}
 FAILED_TO = "REAPER_FAILED_TO"
+OUR_BUS = "image-reaper-EventBus"
+DAY = 24 * 60 * 60
+KEY = "arn:aws:kms:eu-central-1:123456789012:key/k"
+OF_A_NETWORK = {
+    *("ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DeleteNetworkInterface"),
+    *("ec2:DescribeSubnets", "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses"),
+}
+"""Source: the AWS managed policy AWSLambdaVPCAccessExecutionRole."""
 POWERTOOLS = {"POWERTOOLS_LOG_LEVEL"}
 """What Powertools reads by itself."""
+PROXIES = {"HTTPS_PROXY", "NO_PROXY"}
+"""What requests reads by itself."""
 
 
-class _Loader(yaml.SafeLoader):
-    """Reads CloudFormation's short forms as what they are short for."""
-
-
-def _long_form(loader: yaml.SafeLoader, name: str, node: yaml.Node) -> dict[str, Any]:
-    key = name if name in {"Ref", "Condition"} else f"Fn::{name}"
-    if isinstance(node, yaml.SequenceNode):
-        return {key: loader.construct_sequence(node, deep=True)}
-    assert isinstance(node, yaml.ScalarNode)
-    return {key: loader.construct_scalar(node)}
-
-
-_Loader.add_multi_constructor("!", _long_form)
-TEMPLATE: dict[str, Any] = yaml.load((ROOT / "template.yaml").read_text(), _Loader)  # noqa: S506 (a SafeLoader)
+TEMPLATE = read(ROOT / "template.yaml")
 PARAMETERS: dict[str, dict[str, Any]] = TEMPLATE["Parameters"]
 COMMON: dict[str, Any] = TEMPLATE["Globals"]["Function"]
 
@@ -65,22 +59,8 @@ def resources(kind: str) -> dict[str, dict[str, Any]]:
 OWN = resources("AWS::Serverless::Function")
 FUNCTIONS = {name: COMMON | own for name, own in OWN.items()}
 QUEUES = resources("AWS::SQS::Queue")
-ALARMS = resources("AWS::CloudWatch::Alarm")
 ENVIRONMENT: dict[str, Any] = COMMON["Environment"]["Variables"]
-# All that the text stands for, less its only placeholder, which may be empty.
-BODY = resources("AWS::CloudWatch::Dashboard")["Dashboard"]["DashboardBody"]["Fn::Sub"][0]
-DASHBOARD: dict[str, Any] = json.loads(BODY.replace("${UnarmedDeletion}", ""))
-
-
-def parts(value: object) -> Iterator[dict[str, Any]]:
-    """Every object in a value, at any depth."""
-    if isinstance(value, dict):
-        yield value
-        for item in value.values():
-            yield from parts(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from parts(item)
+RULES_OF_EVENTS = {name: event["Properties"] for name, event in OWN["LifecycleFunction"]["Events"].items()}
 
 
 def named_in(value: object) -> set[str]:
@@ -102,55 +82,39 @@ def behind(value: object) -> set[str]:
     return (names & PARAMETERS.keys()) | (behind(through) if through else set())
 
 
-def default(value: Any) -> str:  # noqa: ANN401 (any value of the template)
-    """A variable as it is in a stack that was given nothing but the secret."""
-    given = {"CredentialsSecretArn": ARN}
-    if isinstance(value, dict) and "Fn::If" in value:
-        return default(value["Fn::If"][2])
-    if not isinstance(value, dict):
-        return str(value)
-    name = value["Ref"]
-    # What refers to a resource is its name, or the address of a queue.
-    in_place = f"https://sqs.eu-central-1.amazonaws.com/123456789012/{name}" if name in QUEUES else name
-    return str(given.get(name) or PARAMETERS.get(name, {}).get("Default", in_place))
+def stack(**given: str) -> Stack:
+    """A stack that was given the secret and these parameters."""
+    return Stack(TEMPLATE, given={"CredentialsSecretArn": ARN} | given)
+
+
+def variables(**given: str) -> dict[str, str]:
+    """The environment of a function of such a stack."""
+    return {name: str(value) for name, value in stack(**given).resolved(ENVIRONMENT).items()}
 
 
 def settings(**changed: str) -> Settings:
     """The settings of a stack; `changed` are variables that its parameters set."""
-    environment = {name: default(value) for name, value in ENVIRONMENT.items()} | changed
-    return Settings.from_env(environment, read=lambda _name, _access: IN_SECRET)
+    return Settings.from_env(variables() | changed, read=lambda _name, _access: IN_SECRET)
+
+
+def takes(name: str) -> bool:
+    """Whether MoreSettings takes a setting."""
+    return re.fullmatch(PARAMETERS["MoreSettings"]["AllowedPattern"], json.dumps({name: "1"})) is not None
+
+
+def events(kind: str) -> list[dict[str, Any]]:
+    """The events of a kind that wake functions."""
+    return [event for function in OWN.values() for event in function["Events"].values() if event["Type"] == kind]
 
 
 def aliases() -> set[str]:
     return {field.alias for field in Settings.model_fields.values() if field.alias}
 
 
-@pytest.fixture
-def known_metrics(capsys: pytest.CaptureFixture[str]) -> set[str]:
-    """Every metric that the code can write, found by letting it write them."""
-    reasons = {"refused": RULE_REASONS, "failed": set(failures(CloudError))}
-    outcomes = [Outcome("i", name, reason, latency=1) for name in METRICS for reason in reasons.get(name, {""})]  # type: ignore[arg-type]  # the keys are names of outcomes
-    Reporter("s", "n").count("direct", outcomes, 1)
-    written = json.loads(capsys.readouterr().out.splitlines()[0])
-    return {metric["Name"] for metric in written["_aws"]["CloudWatchMetrics"][0]["Metrics"]}
-
-
 def failures(error: type[CloudError]) -> Iterator[str]:
     yield from filter(None, [getattr(error, "reason", "")])
     for kind in error.__subclasses__():
         yield from failures(kind)
-
-
-def alarm_metrics() -> list[dict[str, Any]]:
-    """What alarms look at, of our own metrics."""
-    metrics = [part["Metric"] for part in parts(ALARMS) if "Metric" in part]
-    return [metric for metric in metrics if metric["Namespace"] == {"Ref": "MetricsNamespace"}]
-
-
-def dashboard_metrics() -> list[str]:
-    """What the dashboard searches for."""
-    searches = [part["expression"] for part in parts(DASHBOARD) if "expression" in part]
-    return [name for search in searches for name in re.findall(r'"(\w+)"', search.split("MetricName=")[1])]
 
 
 def matches(pattern: Any, event: Any) -> bool:  # noqa: ANN401 (any JSON)
@@ -165,9 +129,7 @@ def _matches_one(wanted: Any, found: Any) -> bool:  # noqa: ANN401 (any JSON)
         return bool(wanted == found)
     if "prefix" in wanted:
         return str(found).startswith(wanted["prefix"])
-    if "Fn::If" in wanted:
-        return _matches_one(wanted["Fn::If"][2], found)
-    return bool(wanted == {"exists": True} or default(wanted) == found)
+    return bool(wanted == {"exists": True})
 
 
 # What it may do
@@ -193,18 +155,79 @@ def test_the_functions_run_on_what_the_makefile_builds_for() -> None:
     assert f"ARCH ?= {COMMON['Architectures'][0]}\n" in makefile
 
 
+def rights(**given: str) -> dict[str, list[dict[str, Any]]]:
+    """What the roles of the functions may do: the statements of each, with those of the policy that all have."""
+    made = stack(**given)
+    [policy] = made.resources("AWS::IAM::ManagedPolicy").values()
+    shared = policy["PolicyDocument"]["Statement"]
+    return {
+        role: shared + [each for own in properties["Policies"] for each in own["PolicyDocument"]["Statement"]]
+        for role, properties in made.resources("AWS::IAM::Role").items()
+    }
+
+
+def actions(statements: list[dict[str, Any]]) -> set[str]:
+    listed = [each["Action"] if isinstance(each["Action"], list) else [each["Action"]] for each in statements]
+    return {action for each in listed for action in each}
+
+
+ALWAYS = {
+    *("logs:CreateLogStream", "logs:PutLogEvents"),
+    *("secretsmanager:GetSecretValue", "dynamodb:GetItem", "dynamodb:UpdateItem"),
+}
+FROM_THE_QUEUE = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility"}
+
+
 def test_no_role_may_do_more_than_its_function_needs() -> None:
-    allowed = [part for part in parts(TEMPLATE["Resources"]) if part.get("Effect") == "Allow" and "Resource" in part]
-    actions = {
-        a for part in allowed for a in (part["Action"] if isinstance(part["Action"], list) else [part["Action"]])
+    found = rights()
+    assert {role: actions(statements) - ALWAYS for role, statements in found.items()} == {
+        "QueueRole": FROM_THE_QUEUE,
+        "ScheduledRole": {"sqs:SendMessage"},
+        "LifecycleRole": {"sqs:SendMessage"},
     }
-    assert actions == {
-        *("logs:CreateLogStream", "logs:PutLogEvents"),
-        *("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:SendMessage"),
-        "sqs:ChangeMessageVisibility",
-        *("secretsmanager:GetSecretValue", "kms:Decrypt", "autoscaling:CompleteLifecycleAction", "dynamodb:UpdateItem"),
-    }
-    assert not [part for part in allowed if part["Resource"] == "*"]
+    assert not [each for statements in found.values() for each in statements if each["Resource"] == "*"]
+
+
+@pytest.mark.parametrize(
+    ("given", "more"),
+    [
+        ({"FanOut": "on"}, {"sqs:SendMessage"}),
+        ({"KmsKeyArn": KEY}, {"kms:Decrypt"}),
+        ({"CredentialsKeyArn": KEY}, {"kms:Decrypt"}),
+        ({"AutoScalingGroupName": "g", "EventBusName": "default"}, {"autoscaling:CompleteLifecycleAction"}),
+        ({"Tracing": "Active"}, {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}),
+        ({"SubnetIds": "subnet-1", "SecurityGroupIds": "sg-1"}, OF_A_NETWORK),
+    ],
+)
+def test_a_right_that_a_parameter_needs_comes_with_the_parameter(given: dict[str, str], more: set[str]) -> None:
+    usual, found = rights(), rights(**given)
+    gained = {role: [each for each in found[role] if each not in usual[role]] for role in usual}
+    who = {"LifecycleRole"} if "AutoScalingGroupName" in given else usual.keys()
+    assert {role: actions(each) for role, each in gained.items() if each} == dict.fromkeys(who, more)
+
+
+def test_code_of_a_function_may_not_touch_network_interfaces() -> None:
+    """Lambda does that in the name of the role; only requests of the function itself carry its ARN."""
+    statements = rights(SubnetIds="subnet-1", SecurityGroupIds="sg-1")["QueueRole"]
+    [interfaces] = [each for each in statements if "ec2:CreateNetworkInterface" in each["Action"]]
+    assert interfaces["Condition"] == {"Null": {"lambda:SourceFunctionArn": "true"}}
+
+
+def test_every_function_has_its_rights_before_it_is_made() -> None:
+    [policy] = resources("AWS::IAM::ManagedPolicy")
+    assert all(TEMPLATE["Resources"][name]["DependsOn"] == policy for name in OWN)
+    roles = [{"Ref": f["Role"]["Fn::GetAtt"].removesuffix(".Arn")} for f in OWN.values()]
+    assert resources("AWS::IAM::ManagedPolicy")[policy]["Roles"] == roles
+
+
+def test_every_role_has_the_boundary_that_the_account_asks_for() -> None:
+    boundary = "arn:aws:iam::123456789012:policy/b"
+    # SAM makes a role for the schedule, and for nothing else: the functions have theirs.
+    makers = [*resources("AWS::IAM::Role").values(), *(event["Properties"] for event in events("ScheduleV2"))]
+    made = [
+        [stack(**given).resolved(maker) for maker in makers] for given in ({}, {"PermissionsBoundaryArn": boundary})
+    ]
+    assert [[role.get("PermissionsBoundary") for role in roles] for roles in made] == [[None] * 4, [boundary] * 4]
 
 
 def test_only_the_queue_worker_may_put_messages_off_and_only_those_of_its_queue() -> None:
@@ -222,20 +245,21 @@ def test_only_the_queue_worker_may_put_messages_off_and_only_those_of_its_queue(
 
 def test_every_variable_is_one_that_the_code_reads() -> None:
     credentials = {f"OS_{name.upper()}" for name in Credentials.model_fields}
-    assert ENVIRONMENT.keys() <= aliases() | credentials | POWERTOOLS
+    assert ENVIRONMENT.keys() <= aliases() | credentials | POWERTOOLS | PROXIES | {SETTINGS}
 
 
 def test_every_setting_of_the_code_has_its_parameter() -> None:
-    assert aliases() - {FAILED_TO} <= ENVIRONMENT.keys()
+    others = {name for name in aliases() - {FAILED_TO} - ENVIRONMENT.keys() if not takes(name)}
+    assert others == set()
 
 
 def test_a_function_has_no_settings_of_its_own_but_where_it_hands_over_what_failed() -> None:
     """One record, Settings, serves them all: it holds parameters, and this one is made of none."""
     own = {name: f["Environment"]["Variables"] for name, f in OWN.items() if "Environment" in f}
-    assert {name: variables.keys() for name, variables in own.items()} == {
+    assert {name: each.keys() for name, each in own.items()} == {
         name: {FAILED_TO} for name in ("ScheduledFunction", "LifecycleFunction")
     }
-    assert all(settings(**{FAILED_TO: default(variables[FAILED_TO])}).failed_to for variables in own.values())
+    assert all(settings(**{FAILED_TO: stack().resolved(each[FAILED_TO])}).failed_to for each in own.values())
 
 
 def test_what_is_handed_over_lies_where_lambda_leaves_what_failed() -> None:
@@ -250,10 +274,12 @@ def test_what_is_handed_over_lies_where_lambda_leaves_what_failed() -> None:
 
 def test_every_function_may_use_the_table_and_none_needs_a_budget_for_it() -> None:
     assert ENVIRONMENT["REAPER_STATE_TABLE"] == {"Ref": "StateTable"}
-    policy, table = (TEMPLATE["Resources"][name] for name in ("StatePolicy", "StateTable"))
-    assert "Condition" not in policy | table
-    assert policy["Properties"]["Roles"] == [{"Ref": f"{kind}Role"} for kind in ("Queue", "Scheduled", "Lifecycle")]
+    table = TEMPLATE["Resources"]["StateTable"]
+    assert "Condition" not in table
     assert table["Properties"]["TimeToLiveSpecification"]["AttributeName"] == "expires_at"
+    for statements in rights().values():
+        [may] = [each for each in statements if each["Resource"] == "image-reaper-StateTable.Arn"]
+        assert may["Action"] == ["dynamodb:GetItem", "dynamodb:UpdateItem"]
 
 
 def test_a_stack_with_nothing_but_a_secret_is_one_that_starts() -> None:
@@ -264,8 +290,10 @@ def test_a_stack_with_nothing_but_a_secret_is_one_that_starts() -> None:
     ("variable", "value"),
     [
         (name, v)
-        for name, ref in ENVIRONMENT.items()
-        for v in PARAMETERS.get(ref.get("Ref"), {}).get("AllowedValues", ())
+        for name, value in ENVIRONMENT.items()
+        for parameter in behind(value)
+        for v in PARAMETERS[parameter].get("AllowedValues", ())
+        if value == {"Ref": parameter}
     ],
 )
 def test_the_code_accepts_every_choice_that_a_parameter_offers(variable: str, value: str) -> None:
@@ -278,7 +306,6 @@ def test_the_code_accepts_every_choice_that_a_parameter_offers(variable: str, va
         ("Mode", "mode"),
         ("ImageApi", "image_api"),
         ("InUseCheck", "in_use_check"),
-        ("AllowPlaintext", "allow_plaintext"),
     ],
 )
 def test_a_parameter_offers_every_choice_of_the_code(parameter: str, field: str) -> None:
@@ -288,31 +315,6 @@ def test_a_parameter_offers_every_choice_of_the_code(parameter: str, field: str)
 def test_what_is_secret_comes_from_the_secret_alone() -> None:
     assert not SECRET_FIELDS & ENVIRONMENT.keys()
     assert "Default" not in PARAMETERS["CredentialsSecretArn"]
-
-
-def test_no_parameter_is_unused() -> None:
-    assert behind([TEMPLATE[part] for part in ("Resources", "Globals", "Outputs")]) == PARAMETERS.keys()
-
-
-def test_every_parameter_has_its_description_and_its_place_among_the_groups() -> None:
-    groups = TEMPLATE["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
-    assert sorted(name for group in groups for name in group["Parameters"]) == sorted(PARAMETERS)
-    assert all(parameter["Description"] for parameter in PARAMETERS.values())
-
-
-def test_a_changed_parameter_makes_a_new_version_of_every_function() -> None:
-    """A version freezes its settings: Mode=paused would otherwise pause nothing."""
-    text, derived = resources("AWS::AppConfig::HostedConfigurationVersion")["Settings"]["Content"]["Fn::Sub"]
-    recorded = set(re.findall(r"\$\{(\w+)\}", text))
-    of_functions = set().union(
-        *(named_in(COMMON[key]) for key in ("Environment", "MemorySize", "KmsKeyArn", "SnapStart"))
-    )
-    # A condition alone, and not what it asks about: Lambda publishes no version of a function that did not change.
-    assert recorded - derived.keys() == of_functions & PARAMETERS.keys()
-    conditions = named_in(COMMON["Environment"]) & TEMPLATE["Conditions"].keys()
-    assert {value["Fn::If"][0] for value in derived.values()} == conditions
-    assert all("${Settings.VersionNumber}" in f["VersionDescription"]["Fn::Sub"] for f in FUNCTIONS.values())
-    assert not [f for f in FUNCTIONS.values() if named_in(f["Timeout"])]
 
 
 # Sources
@@ -333,29 +335,11 @@ def test_a_message_stays_hidden_for_six_times_as_long_as_its_function_may_run() 
     [("Termination", DeletionRequest), ("Requested", DeletionRequest), ("Activated", SweepRequest)],
 )
 def test_a_rule_matches_events_that_the_code_takes_for_requests(rule: str, request_: type[Request]) -> None:
-    pattern = FUNCTIONS["LifecycleFunction"]["Events"][rule]["Properties"]["Pattern"]
+    pattern = stack().resolved(RULES_OF_EVENTS[rule]["Pattern"])
     events = [json.loads(path.read_text()) for path in sorted(EVENTS.glob("*.json")) if "-bad" not in path.name]
     standing = json.dumps({"sweep": {"select": {"family": "{family}"}}})
     matched = [read_event(event, "", standing) for event in events if matches(pattern, event)]
     assert [(read.source, type(read.messages[0].request)) for read in matched] == [("lifecycle", request_)]
-
-
-RULES_OF_EVENTS = {name: event["Properties"] for name, event in FUNCTIONS["LifecycleFunction"]["Events"].items()}
-
-
-def resolved(value: Any, **given: str) -> Any:  # noqa: ANN401 (any value of the template)
-    """A value of a stack with these parameters, as much of CloudFormation's language as the buses need."""
-    if not isinstance(value, dict):
-        return value
-    ((function, argument),) = value.items()
-    if function == "Ref":
-        return given.get(argument, PARAMETERS.get(argument, {}).get("Default", f"the {argument}"))
-    if function == "Condition":
-        return resolved(TEMPLATE["Conditions"][argument], **given)
-    if function == "Fn::If":
-        return resolved(argument[1 if resolved({"Condition": argument[0]}, **given) else 2], **given)
-    values = [resolved(item, **given) for item in argument]
-    return any(values) if function == "Fn::Or" else values[0] == values[1]
 
 
 @pytest.mark.parametrize("rule", RULES_OF_EVENTS)
@@ -363,7 +347,7 @@ def test_every_rule_names_the_source_that_it_listens_to(rule: str) -> None:
     (source,) = RULES_OF_EVENTS[rule]["Pattern"]["source"]
     assert source == ("aws.autoscaling" if rule == "Termination" else {"Ref": "EventSource"})
     for event in (json.loads(path.read_text()) for path in EVENTS.glob("lifecycle*.json")):
-        assert not matches(RULES_OF_EVENTS[rule]["Pattern"], event | {"source": "somebody.else"})
+        assert not matches(stack().resolved(RULES_OF_EVENTS[rule]["Pattern"]), event | {"source": "somebody.else"})
 
 
 def test_the_source_of_events_can_be_neither_empty_nor_one_of_aws() -> None:
@@ -374,12 +358,61 @@ def test_the_source_of_events_can_be_neither_empty_nor_one_of_aws() -> None:
 
 @pytest.mark.parametrize(
     ("name", "of_auto_scaling", "of_yours"),
-    [("", "the EventBus", "the EventBus"), ("default", "default", "the EventBus"), ("ours", "ours", "ours")],
+    [("", OUR_BUS, OUR_BUS), ("default", "default", OUR_BUS), ("ours", "ours", "ours")],
 )
 def test_on_the_default_bus_only_auto_scaling_is_heard(name: str, of_auto_scaling: str, of_yours: str) -> None:
-    buses = {rule: resolved(event["EventBusName"], EventBusName=name) for rule, event in RULES_OF_EVENTS.items()}
+    made = stack(EventBusName=name)
+    buses = {rule: made.resolved(event["EventBusName"]) for rule, event in RULES_OF_EVENTS.items()}
     assert buses == {"Termination": of_auto_scaling, "Requested": of_yours, "Activated": of_yours}
-    assert resolved(TEMPLATE["Outputs"]["EventBusName"]["Value"], EventBusName=name) == of_yours
+    assert made.resolved(TEMPLATE["Outputs"]["EventBusName"]["Value"]) == of_yours
+
+
+def statements_of(made: Stack, policy: str) -> list[dict[str, Any]]:
+    """What the policy of a queue says."""
+    return list(made.resources("AWS::SQS::QueuePolicy")[policy]["PolicyDocument"]["Statement"])
+
+
+def test_what_comes_from_a_topic_is_delivered_or_kept() -> None:
+    topic = "arn:aws:sns:eu-central-1:123456789012:requests"
+    made = stack(TopicArn=topic)
+    [subscription] = made.resources("AWS::SNS::Subscription").values()
+    assert subscription == {
+        "TopicArn": topic,
+        "Region": "eu-central-1",
+        "Protocol": "lambda",
+        "Endpoint": "image-reaper-LifecycleFunction.Alias",
+        "RedrivePolicy": {"deadLetterTargetArn": "image-reaper-LifecycleFailures.Arn"},
+    }
+    [permission] = made.resources("AWS::Lambda::Permission").values()
+    assert (permission["FunctionName"], permission["SourceArn"]) == (subscription["Endpoint"], topic)
+    [kept] = [each for each in statements_of(made, "LifecycleFailuresPolicy") if each["Sid"] == "FromTheTopic"]
+    assert kept["Condition"] == {"ArnEquals": {"aws:SourceArn": topic}}
+
+
+def test_a_topic_of_another_region_is_subscribed_to_there_where_our_queue_is_of_no_use() -> None:
+    made = stack(TopicArn="arn:aws:sns:us-east-1:123456789012:requests")
+    [subscription] = made.resources("AWS::SNS::Subscription").values()
+    assert (subscription["Region"], "RedrivePolicy" in subscription) == ("us-east-1", False)
+
+
+def test_without_a_topic_nothing_is_subscribed_and_nobody_else_is_let_in() -> None:
+    made = stack()
+    assert made.resources("AWS::SNS::Subscription") | made.resources("AWS::Lambda::Permission") == {}
+    assert made.resources("AWS::Events::EventBusPolicy") == {}
+    assert [each["Sid"] for each in statements_of(made, "QueuePolicy")] == ["OnlyOverTls"]
+    assert [each["Sid"] for each in statements_of(made, "LifecycleFailuresPolicy")] == ["OnlyOverTls", "FromOurRules"]
+
+
+@pytest.mark.parametrize(("bus", "is_ours"), [("", True), ("default", True), ("shared", False)])
+def test_an_organization_may_send_to_the_queue_and_to_a_bus_that_is_ours(bus: str, is_ours: bool) -> None:  # noqa: FBT001 (of a table)
+    made = stack(SenderOrgId="o-a1b2c3d4e5", EventBusName=bus, EventSource="theirs")
+    [sending] = [each for each in statements_of(made, "QueuePolicy") if each["Sid"] == "FromTheOrganization"]
+    of_them = {"aws:PrincipalOrgID": "o-a1b2c3d4e5"}
+    assert (sending["Action"], sending["Condition"]) == ("sqs:SendMessage", {"StringEquals": of_them})
+    found = [each["Statement"] for each in made.resources("AWS::Events::EventBusPolicy").values()]
+    putting = [(each["Action"], each["Resource"], each["Condition"]["StringEquals"]) for each in found]
+    ours = ("events:PutEvents", f"{OUR_BUS}.Arn", of_them | {"events:source": "theirs"})
+    assert putting == ([ours] if is_ours else [])
 
 
 def test_what_an_asynchronous_run_failed_at_is_kept() -> None:
@@ -397,58 +430,23 @@ def test_every_queue_is_encrypted_and_taken_from_over_tls_alone() -> None:
     assert all(queue["SqsManagedSseEnabled"] for queue in QUEUES.values())
 
 
-def test_the_dead_letter_queue_takes_from_its_queue_alone() -> None:
-    dead, name = QUEUES["DeadLetterQueue"], QUEUES["Queue"]["QueueName"]["Fn::Sub"]
-    assert QUEUES["Queue"]["RedrivePolicy"]["deadLetterTargetArn"] == {"Fn::GetAtt": "DeadLetterQueue.Arn"}
-    assert dead["RedriveAllowPolicy"]["sourceQueueArns"][0]["Fn::Sub"].endswith(f":{name}")
-    assert dead["MessageRetentionPeriod"] > QUEUES["Queue"]["MessageRetentionPeriod"]
+@pytest.mark.parametrize(("fifo", "ending"), [("false", ""), ("true", ".fifo")])
+def test_the_dead_letter_queue_takes_from_its_queue_alone(fifo: str, ending: str) -> None:
+    queues = stack(FifoQueue=fifo).resources("AWS::SQS::Queue")
+    queue, dead = queues["Queue"], queues["DeadLetterQueue"]
+    assert queue["RedrivePolicy"]["deadLetterTargetArn"] == "image-reaper-DeadLetterQueue.Arn"
+    assert dead["RedriveAllowPolicy"]["sourceQueueArns"][0].endswith(f":{queue['QueueName']}")
+    assert queue["QueueName"].endswith(f"1234567db123{ending}")
+    assert dead.get("QueueName", "").endswith(ending)
 
 
-# Logs, alarms, dashboard
+def test_a_message_may_wait_for_as_long_as_sqs_keeps_it() -> None:
+    assert {name: queue["MessageRetentionPeriod"] for name, queue in QUEUES.items()} == dict.fromkeys(QUEUES, 14 * DAY)
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
-def test_every_function_has_a_log_group_that_it_may_write_to_and_that_forgets(name: str) -> None:
-    group = FUNCTIONS[name]["LoggingConfig"]["LogGroup"]["Ref"]
-    role = FUNCTIONS[name]["Role"]["Fn::GetAtt"].removesuffix(".Arn")
-    assert TEMPLATE["Resources"][group]["Properties"]["RetentionInDays"]
-    assert TEMPLATE["Resources"][group]["DeletionPolicy"] == "Retain"
-    resources_of_role = [part.get("Resource") for part in parts(TEMPLATE["Resources"][role])]
-    assert {"Fn::GetAtt": f"{group}.Arn"} in resources_of_role
-
-
-def test_alarms_and_dashboard_name_metrics_that_the_code_writes(known_metrics: set[str]) -> None:
-    assert {metric["MetricName"] for metric in alarm_metrics()} <= known_metrics
-    assert set(dashboard_metrics()) == known_metrics
-
-
-def test_an_alarm_adds_up_every_source() -> None:
-    for name, alarm in ALARMS.items():
-        metrics = [part["Metric"] for part in parts(alarm) if "Metric" in part]
-        if not [metric for metric in metrics if metric in alarm_metrics()]:
-            continue
-        dimensions = [{d["Name"]: d["Value"] for d in metric["Dimensions"]} for metric in metrics]
-        assert [d["source"] for d in dimensions] == list(get_args(Source)), name
-        assert all(d.keys() == {"service", "source"} and d["service"] == {"Ref": "ServiceName"} for d in dimensions)
-
-
-def test_an_alarm_asks_only_what_cloudwatch_lets_it() -> None:
-    for alarm in ALARMS.values():
-        expressions = [query["Expression"] for query in alarm["Metrics"] if "Expression" in query]
-        assert expressions == ["SUM(METRICS())"]
-        assert len(alarm["Metrics"]) - len(expressions) <= 10
-        assert alarm["AlarmActions"]["Fn::If"][1] == [{"Ref": "AlarmTopicArn"}]
-
-
-def test_the_dashboard_shows_every_alarm() -> None:
-    shown = set(re.findall(r"\$\{(\w+)\.Arn\}", BODY)) | {"UnarmedDeletionAlarm"}
-    assert shown == ALARMS.keys()
-
-
-def test_the_dashboard_searches_by_the_dimensions_that_metrics_have(capsys: pytest.CaptureFixture[str]) -> None:
-    Reporter("s", "n").count("direct", (), 0)
-    written = json.loads(capsys.readouterr().out)["_aws"]["CloudWatchMetrics"][0]["Dimensions"][0]
-    searches = [part["expression"] for part in parts(DASHBOARD) if "expression" in part]
-    start = f'SEARCH(\'{{"${{MetricsNamespace}}",{",".join(sorted(written))}}} service="${{ServiceName}}" MetricName=('
-    assert searches
-    assert not [search for search in searches if not search.startswith(start) or len(search) > 1024]
+def test_a_fifo_queue_takes_messages_of_eventbridge_and_a_standard_queue_is_told_nothing_of_it() -> None:
+    queues = {fifo: stack(FifoQueue=fifo).resources("AWS::SQS::Queue") for fifo in ("false", "true")}
+    asked = {name for name, queue in queues["true"].items() if queue.get("FifoQueue")}
+    assert (asked, queues["true"]["Queue"]["ContentBasedDeduplication"]) == ({"Queue", "DeadLetterQueue"}, True)
+    # SQS refuses a false one.
+    assert not [part for part in parts(queues["false"]) if {"FifoQueue", "ContentBasedDeduplication"} & part.keys()]

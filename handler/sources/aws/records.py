@@ -5,7 +5,6 @@ leaves fields out (FIFO topics have no signature) and adds others. Powertools ha
 takes longer than all the work of a warm function on an event.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Literal
@@ -13,9 +12,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from handler.errors import InvalidRequest, UnknownEvent
-from handler.model.message import Message, Receipt, Rejected, StackCall
+from handler.model.message import Message, Rejected, StackCall
 from handler.model.request import Request
 from handler.sources.aws import bus, stack
+from handler.sources.aws.delivery import group_of, is_fifo, receipt_of, sent_at, text_in
 from handler.sources.parsing import message_of, read_json, shown, valid
 from handler.sources.schema import REQUEST_FIELDS, read_request
 from handler.sources.surroundings import Surroundings
@@ -23,8 +23,6 @@ from handler.sources.surroundings import Surroundings
 TESTS = ("autoscaling:TEST_NOTIFICATION", "s3:TestEvent")
 """The events that AWS sends once to try a new destination."""
 _MOST_SOURCES = 3
-_QUEUE = re.compile(r"arn:[a-z-]+:sqs:[a-z0-9-]+:[0-9]+:[A-Za-z0-9_.-]+")
-_COUNT = re.compile("[1-9][0-9]{0,8}")
 
 
 class _Envelope(BaseModel):
@@ -91,7 +89,7 @@ def stack_calls(event: object, given: Surroundings) -> dict[str, StackCall]:
         return {}
     # Nearly no message is one: the others are not read twice.
     likely = [record for record in _records(event) if _may_name("ResponseURL", record.get("body"))]
-    messages = [_queue_message(record, given, is_fifo=False) for record in likely]
+    messages = [_queue_message(record, given, in_order=False) for record in likely]
     return {message.id: message.call for message in messages if message and message.call}
 
 
@@ -103,9 +101,8 @@ def is_test(payload: Mapping[str, Any]) -> bool:
 def read_queue(event: Mapping[str, Any], given: Surroundings) -> tuple[Message, ...]:
     """Read the message of each record."""
     records = _records(event)
-    # By the name of the queue, not by the group: in a standard queue, a group makes delivery fair but sets no order.
-    is_fifo = any(_text(record.get("eventSourceARN")).endswith(".fifo") for record in records)
-    messages = (_queue_message(record, given, is_fifo=is_fifo) for record in records)
+    in_order = any(map(is_fifo, records))
+    messages = (_queue_message(record, given, in_order=in_order) for record in records)
     return tuple(message for message in messages if message)
 
 
@@ -122,7 +119,7 @@ def problem_of(event: Mapping[str, Any]) -> str:
     records = _records(event)
     if not records:
         return "Records: must be a list of at least one record"
-    named = {_text(record.get("eventSource") or record.get("EventSource")) for record in records}
+    named = {text_in(record.get("eventSource") or record.get("EventSource")) for record in records}
     sources = [shown(source) or "nowhere" for source in sorted(named)[:_MOST_SOURCES]]
     more = f" and {len(named) - _MOST_SOURCES} more" if len(named) > _MOST_SOURCES else ""
     return f"Records: from {', '.join(sources)}{more}, not from aws:sqs or aws:sns"
@@ -134,38 +131,26 @@ def _records(event: Mapping[str, Any]) -> list[dict[str, Any]]:
     return records if isinstance(records, list) and all(isinstance(record, dict) for record in records) else []
 
 
-def _text(value: object) -> str:
-    """A text; an empty one for anything else, which may be nested too deeply to be written down."""
-    return value if isinstance(value, str) else ""
-
-
 def _may_name(key: str, value: object) -> bool:
     """Whether there may be this key in JSON, which may spell any letter as its number in Unicode."""
-    text = _text(value)
+    text = text_in(value)
     return key in text or "\\u" in text
 
 
-def _queue_message(record: Mapping[str, Any], given: Surroundings, *, is_fifo: bool) -> Message | None:
+def _queue_message(record: Mapping[str, Any], given: Surroundings, *, in_order: bool) -> Message | None:
     """Read one record; None if there is nothing to do for it."""
-    message_id, attributes = record.get("messageId"), record.get("attributes")
+    message_id = record.get("messageId")
     # SQS deletes every message that the answer does not name as failed. Without an id, this one could not be named.
     if not isinstance(message_id, str) or not message_id:
         problem = "Records: a record without messageId could not be returned to the queue by itself"
         raise UnknownEvent(problem)
     # Read even if the body can't be: a bad message holds up the rest of its group like any other that failed. Messages
     # of a FIFO queue without a group share the empty one, and so keep their order.
-    known = attributes if isinstance(attributes, dict) else {}
-    group = _text(known.get("MessageGroupId")) if is_fifo else None
-    receipt = _receipt(record, _text(known.get("ApproximateReceiveCount")))
+    group = group_of(record) if in_order else None
     message = _message_in(lambda: read_json(valid(QueueRecord, record).body, "body"), given)
-    return message._replace(id=message_id, group=group, receipt=receipt) if message else None
-
-
-def _receipt(record: Mapping[str, Any], receives: str) -> Receipt | None:
-    """The receipt of a record; None if anything of it is missing or wrong."""
-    queue, handle = _text(record.get("eventSourceARN")), _text(record.get("receiptHandle"))
-    is_known = handle and _QUEUE.fullmatch(queue) and _COUNT.fullmatch(receives)
-    return Receipt(queue=queue, handle=handle, receives=int(receives)) if is_known else None
+    if message is None:
+        return None
+    return message._replace(id=message_id, group=group, receipt=receipt_of(record), sent_at=sent_at(record))
 
 
 def _topic_payload(record: Mapping[str, Any]) -> dict[str, Any]:
