@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -12,6 +11,7 @@ from urllib.parse import urlsplit
 from handler.clock import Deadline
 from handler.engine.aws.access import AwsAccess
 from handler.engine.aws.calls import aws_session, by_id, call
+from handler.engine.aws.partitions import region_in
 from handler.errors import AwsFault, CloudError
 from handler.model.masking import beginning
 
@@ -27,8 +27,6 @@ MOST_SILENT_BATCHES = 3
 """After this many batches in a row without an answer, the rest is not tried any more."""
 TOO_LARGE = f"larger than the {MOST_BYTES} bytes that a message may have"
 LONGEST_PROBLEM = 300
-
-_REGION = re.compile(r"(?:^|\.)([a-z]{2}(?:-[a-z]+)+-\d+)\.")
 
 
 def requests_of(images: Sequence[Mapping[str, Any]], shared: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -165,7 +163,6 @@ def _text(value: Mapping[str, Any]) -> str:
 def _at_queue(queue_url: str, access: AwsAccess) -> AwsAccess:
     """The access in the region of a queue, and at the queue's own host unless the settings name another."""
     parts = urlsplit(queue_url)
-    region = _REGION.search(parts.hostname or "")
     given = dict(access.endpoints)
     address = given.get("sqs") or given.get("") or f"{parts.scheme}://{parts.netloc}"
-    return replace(access, region=region[1] if region else access.region, endpoints=(("sqs", address),))
+    return replace(access, region=region_in(parts.hostname or "") or access.region, endpoints=(("sqs", address),))
