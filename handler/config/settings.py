@@ -24,6 +24,7 @@ from handler.cloud.identity.signing.access import CloudName, Signing
 from handler.cloud.identity.spellings import complete
 from handler.cloud.places.plaintext import check_addresses
 from handler.config.engines import FAILED_TO, check_engine, is_topic
+from handler.config.network import check_proxy
 from handler.config.secret import SECRET, ReadSecret, with_secret
 from handler.config.several import names, with_several
 from handler.config.signing import Auth, Runtime, signing_from
@@ -67,6 +68,8 @@ class Settings(BaseModel):
     cloud: CloudName = Field("otc", alias="REAPER_CLOUD")
     credentials_secret: str = Field("", alias=SECRET)
     aws: AwsAccess = Field(default=AwsAccess(), exclude=True)
+    ca_bundle: str = Field("", exclude=True, repr=False)
+    """The authorities of the cloud's certificates, as PEM; empty where those of a file or the public ones count."""
     mode: Literal["dry-run", "delete", "paused"] = Field("dry-run", alias="REAPER_MODE")
     image_api: ImageApi = Field("glance", alias="REAPER_IMAGE_API")
     project_pin: str = Field("", alias="REAPER_PROJECT_ID")
@@ -116,8 +119,9 @@ class Settings(BaseModel):
         # Before the secret is read: it would come from there.
         _check_addresses(given)
         access = access_from(given)
+        bundle = ""
         if name := given.get(SECRET):
-            given = with_secret(given, name, access, read)
+            given, bundle = with_secret(given, name, access, read)
             _check_addresses(given)
         if "OS_CLOUD" in given:
             message = (
@@ -130,7 +134,7 @@ class Settings(BaseModel):
         usual = {"REAPER_AUTH": runtime.auth} | ({"REAPER_IMAGE_API": "ims"} if signing else {})
         try:
             proof = signing or Credentials.model_validate(complete(given))
-            return cls.model_validate({**usual, **ours, "aws": access, "proof": proof})
+            return cls.model_validate({**usual, **ours, "aws": access, "proof": proof, "ca_bundle": bundle})
         # The input is left out, and so is the error itself, which shows the input: that may be a password.
         except ValidationError as exc:
             problems = "; ".join(_wrong_variable(error) for error in exc.errors(include_url=False, include_input=False))
@@ -178,6 +182,7 @@ class Settings(BaseModel):
 
 def _check_addresses(given: Mapping[str, str]) -> None:
     addresses = {name: value for name, value in given.items() if not is_topic(value)}
+    check_proxy(given)
     check_addresses(addresses, _ADDRESSES, allowed=given.get(_ALLOW_PLAINTEXT) == "on")
 
 

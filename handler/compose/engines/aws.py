@@ -4,7 +4,7 @@ from datetime import datetime
 from functools import partial
 
 from handler.clock import Deadline
-from handler.compose.secret import rotated
+from handler.compose.secret import forget_secret, rotated
 from handler.config.settings import Settings
 from handler.engine.aws import fanout, handover, postponement
 from handler.engine.aws.state import allowance as per_event
@@ -13,7 +13,7 @@ from handler.engine.ports import Allowance, Enqueue, HandOver, Postpone, Spend
 from handler.model.message import Received
 from handler.sources import shapes
 
-__all__ = ["SHAPES", "allowance", "enqueue", "hand_over", "postpone", "rotated", "spend"]
+__all__ = ["SHAPES", "allowance", "enqueue", "forget_secret", "hand_over", "postpone", "rotated", "spend"]
 
 SHAPES = shapes.AWS
 
