@@ -44,13 +44,15 @@ def spend(settings: Settings, project_id: str, now: datetime, allowed: Allowance
 
 def enqueue(settings: Settings, deadline: Deadline) -> Enqueue | None:
     """A function that leaves deletions to workers, if there is a queue for them."""
-    url = settings.fanout_queue_url
-    return partial(fanout.enqueue, queue_url=url, access=settings.aws, deadline=deadline) if url else None
+    if not (url := settings.fanout_queue_url):
+        return None
+    return partial(fanout.enqueue, queue_url=url, access=settings.aws, deadline=deadline, trace=settings.trace)
 
 
 def hand_over(settings: Settings, deadline: Deadline) -> HandOver | None:
     """A function that hands an event over, if there is a queue for that."""
     url = settings.failed_to
+    # Without the trace: each redrive would take a message one hop further, until Lambda took it for a loop.
     return partial(handover.hand_over, queue_url=url, access=settings.aws, deadline=deadline) if url else None
 
 

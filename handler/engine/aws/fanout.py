@@ -42,31 +42,37 @@ def requests_of(images: Sequence[Mapping[str, Any]], shared: Mapping[str, Any]) 
     return [{"images": [images[number] for number in group], **fields} for group in _packed(sizes, room)]
 
 
-def enqueue(
+def enqueue(  # noqa: PLR0913, PLR0917 (all that sending needs)
     images: Sequence[Mapping[str, Any]],
     shared: Mapping[str, Any],
     queue_url: str,
     access: AwsAccess,
     deadline: Deadline | None = None,
+    trace: str = "",
 ) -> list[str]:
     """Send images in requests of at most ten; returns for each image why it was not sent, empty if it was.
 
     `shared` are the fields that all requests have. What holds for the requests of `send` holds here as well.
     """
     requests = requests_of(images, shared)
-    problems = send(requests, queue_url, access, deadline)
+    problems = send(requests, queue_url, access, deadline, trace)
     return [problem for request, problem in zip(requests, problems, strict=True) for _ in request["images"]]
 
 
 def send(
-    requests: Sequence[Mapping[str, Any]], queue_url: str, access: AwsAccess, deadline: Deadline | None = None
+    requests: Sequence[Mapping[str, Any]],
+    queue_url: str,
+    access: AwsAccess,
+    deadline: Deadline | None = None,
+    trace: str = "",
 ) -> list[str]:
     """Send each request as a message of its own; returns for each why it was not sent, empty if it was.
 
-    Raises nothing. If an answer is lost, a request may have been sent although a problem is returned for it.
+    `trace` is the header by which X-Ray knows who reads the messages. Raises nothing. If an answer is lost, a request
+    may have been sent although a problem is returned for it.
     """
     # Sent twice is harmless: the second worker finds the image gone. Never sent, and reported as sent, is not.
-    post = _Post([_text(request) for request in requests], queue_url, _at_queue(queue_url, access), deadline)
+    post = _Post([_text(request) for request in requests], queue_url, _at_queue(queue_url, access), deadline, trace)
     waiting = [number for number, body in enumerate(post.bodies) if len(body) <= MOST_BYTES]
     for pause in PAUSES:
         if waiting:
@@ -78,8 +84,12 @@ def send(
 class _Post:
     """Messages for a queue, each with the problem that has kept it from being sent so far."""
 
-    def __init__(self, bodies: list[str], queue_url: str, access: AwsAccess, deadline: Deadline | None) -> None:
+    def __init__(
+        self, bodies: list[str], queue_url: str, access: AwsAccess, deadline: Deadline | None, trace: str
+    ) -> None:
         self.bodies = bodies
+        # Outside of what counts as the size of a message.
+        self._attributes = {"MessageSystemAttributes": _traced(trace)} if trace else {}
         self._queue_url = queue_url
         self._access = access
         self._deadline = deadline
@@ -95,7 +105,7 @@ class _Post:
 
     def send(self, batch: Sequence[int]) -> list[int]:
         """Send one batch, and note what became of each message; returns those for which another try may help."""
-        entries = [{"Id": str(number), "MessageBody": self.bodies[number]} for number in batch]
+        entries = [{"Id": str(number), "MessageBody": self.bodies[number], **self._attributes} for number in batch]
         try:
             if self._deadline:
                 self._deadline.check()
@@ -152,6 +162,11 @@ def _packed(sizes: Sequence[int], room: int) -> Iterator[list[int]]:
         taken += size
     if group:
         yield group
+
+
+def _traced(header: str) -> dict[str, Any]:
+    """The attribute of a message that holds X-Ray's header. Source: Amazon SQS API reference, SendMessageBatch."""
+    return {"AWSTraceHeader": {"DataType": "String", "StringValue": header}}
 
 
 def _text(value: Mapping[str, Any]) -> str:
