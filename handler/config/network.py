@@ -11,8 +11,8 @@ from handler.errors import InvalidSettings
 BUNDLE = "CA_BUNDLE"
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL)
 _KINDS = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----")
-_BETWEEN = re.compile(r"\s|\\[nrt]")
-"""What may stand between the letters of a certificate: also line breaks that were escaped once too often."""
+_ESCAPED = re.compile(r"\\[nrt]")
+"""A line break that was escaped once too often."""
 _PROXIES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 """The variables that name the proxy of https addresses. The first one that is set decides."""
 _PROXY = re.compile(r"https?://[^\s/?#]+/?", re.IGNORECASE)
@@ -40,7 +40,7 @@ def read_bundle(text: str) -> str:
 def _whole(number: int, body: str) -> str:
     """One certificate as PEM; raises ValueError if OpenSSL can't read it."""
     try:
-        pem = ssl.DER_cert_to_PEM_cert(binascii.a2b_base64(_BETWEEN.sub("", body), strict_mode=True))
+        pem = ssl.DER_cert_to_PEM_cert(binascii.a2b_base64(_ESCAPED.sub("", body)))
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem)
     # Both are kinds of ValueError or OSError, whose texts may show what could not be read.
     except (ValueError, ssl.SSLError):
