@@ -5,6 +5,7 @@ bounded together by the time-out for connecting, which urllib3 would grant each 
 all.
 """
 
+import re
 import socket
 import time
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
 
+import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
@@ -20,13 +22,51 @@ from urllib3.util.connection import allowed_gai_family
 
 from handler.errors import CloudError
 from handler.fence import pass_fence
+from handler.model.address import is_this_machine
 
 Address = tuple[Any, ...]
 """What `socket.getaddrinfo` returns for one address."""
 
 
+class FencedSession(requests.Session):
+    """A session of requests whose connections ask the fence, and which needs no proxy to reach this machine.
+
+    With `bundle`, authorities as PEM, it trusts these and no others, whatever file it is told. The options are those of
+    the adapter of requests.
+    """
+
+    def __init__(self, bundle: str = "", **options: Any) -> None:  # noqa: ANN401 (those of requests)
+        super().__init__()
+        self.bundle = bundle
+        for scheme in ("http://", "https://"):
+            self.mount(scheme, FencedAdapter(bundle, **options))
+
+    def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:  # noqa: ANN401 (the signature of requests)
+        """Take proxies and authorities from the environment."""
+        merged = super().merge_environment_settings(url, proxies, stream, verify, cert)
+        # A proxy is another machine: it could not reach this one, and would see what only this one may.
+        return {**merged, "proxies": {}} if is_this_machine(str(url)) else merged
+
+
 class FencedAdapter(HTTPAdapter):
     """The adapter of requests, with connections that ask the fence."""
+
+    def __init__(self, bundle: str, **options: Any) -> None:  # noqa: ANN401 (those of requests)
+        self._bundle = bundle
+        super().__init__(**options)
+
+    def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:  # noqa: ANN401 (the signature of requests)
+        """Say how a connection is made."""
+        place, tls = super().build_connection_pool_key_attributes(request, verify, cert)
+        # As a text, since a function may have no disk to write a file to.
+        trusted = {"cert_reqs": "CERT_REQUIRED", "ca_cert_data": self._bundle}
+        return place, trusted if self._bundle else tls
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:  # noqa: ANN401 (the signature of requests)
+        """Name the file of authorities to the pool of connections."""
+        # Not beside a bundle: whoever the file names would be trusted as well.
+        if not self._bundle:
+            super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]  # the stubs lack it
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 (the signature of requests)
         """Make the pools of connections."""
@@ -84,6 +124,15 @@ class _TlsPool(HTTPSConnectionPool):
 
 
 _POOLS = {"http": _Pool, "https": _TlsPool}
+
+_PROXY = re.compile(r"host='([^']+)', port=(\d+).*Tunnel connection failed: (\d{3}\b[^'\"()]{0,60})", re.DOTALL)
+
+
+def answer_of_proxy(error: Exception) -> str:
+    """The words about a proxy that has answered, and has not connected us; empty for any other error."""
+    # From the text: each of http.client, urllib3, requests and keystoneauth1 wraps the error of the one before it.
+    found = _PROXY.search(str(error))
+    return f"the proxy does not connect to {found[1]}:{found[2]}: it answered {found[3].strip()}" if found else ""
 
 
 class _Attempt:

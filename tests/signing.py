@@ -1,6 +1,6 @@
 """A function that signs its requests, before a fake cloud that stands under the names of a real one."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -42,11 +42,11 @@ class Signatory:
     invoke: Invoke
     agency: Agency | None = None
 
-    def access(self, settings: Settings, rotate: warm.Rotate) -> warm.Access:
+    def access(self, settings: Settings, rotate: warm.Rotate, distrust: Callable[[], object]) -> warm.Access:
         """The connections and the identity of a warm environment."""
         if self.agency and isinstance(settings.proof, Signing):
             settings = settings.model_copy(update={"proof": replace(settings.proof, keys=self.agency)})
-        return warm.access_to_cloud(settings, rotate)
+        return warm.access_to_cloud(settings, rotate, distrust)
 
     def reap(self, *image_ids: str, key: Key | None = None, project: str = DEMO, **changed: str) -> Invocation:
         """Let images be deleted."""

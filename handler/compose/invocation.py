@@ -190,5 +190,5 @@ def _cloud(settings: Settings, engine: Engine, deadline: Deadline) -> Cloud:
         image_endpoint=settings.image_endpoint,
         compute_endpoint=settings.compute_endpoint,
     )
-    access = access_to_cloud(settings, engine.rotated)
+    access = access_to_cloud(settings, engine.rotated, engine.forget_secret)
     return Cloud(Transport(access.session, access.identity, deadline), options)

@@ -20,7 +20,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
 def rotated(refused: warm.Proof) -> warm.Proof | None:
     """Read the secret again; None if it still holds what was refused."""
     # Credentials that were refused are not tried again: too many failures would lock the account.
-    _secret.cache_clear()
+    forget_secret()
     try:
         proof = load_settings().proof
     except InvalidSettings as exc:
@@ -29,9 +29,14 @@ def rotated(refused: warm.Proof) -> warm.Proof | None:
     return None if proof == refused else proof
 
 
+def forget_secret() -> None:
+    """Have the next invocation read the secret anew; this one goes on with what it has read."""
+    _secret.cache_clear()
+
+
 def forget() -> None:
     """Begin anew after a snapshot was restored: what was made before it may be out of date."""
-    _secret.cache_clear()
+    forget_secret()
     warm.forget()
     # From the same snapshot, every environment would draw the same random pauses.
     random.seed()

@@ -31,12 +31,15 @@ def reporter(service: str, namespace: str) -> Reporter:
     return Reporter(service, namespace)
 
 
-def access_to_cloud(settings: Settings, rotate: Rotate) -> Access:
-    """The connections and the identity of the last invocation, or new ones if the settings have changed."""
+def access_to_cloud(settings: Settings, rotate: Rotate, distrust: Callable[[], object]) -> Access:
+    """The connections and the identity of the last invocation, or new ones if the settings have changed.
+
+    Where there is a secret, `distrust` is called when a certificate of the cloud is refused.
+    """
     secret = settings.credentials_secret
     return _access(
         settings.proof,
-        settings.concurrency,
+        _Wires(connections=settings.concurrency, bundle=settings.ca_bundle, distrust=distrust if secret else None),
         rotate if secret else None,
         _home(secret or settings.proof, settings.project_pin),
         settings.allow_plaintext == "on",
@@ -62,15 +65,23 @@ def _home(_source: str | Proof, pin: str) -> Home:
     return Home(pin)
 
 
+class _Wires(NamedTuple):
+    """How connections are made."""
+
+    connections: int
+    bundle: str
+    distrust: Callable[[], object] | None
+
+
 @lru_cache(maxsize=1)
 def _access(
     proof: Proof,
-    connections: int,
+    wires: _Wires,
     rotate: Rotate | None,
     home: Home,
     plaintext: bool,  # noqa: FBT001 (a fact)
 ) -> Access:
-    session = new_session(connections, proof.cacert or True)
+    session = new_session(wires.connections, proof.cacert or True, wires.bundle, wires.distrust or (lambda: None))
     another = partial(rotate, proof) if rotate else lambda: None
     if isinstance(proof, Signing):
         return Access(session, _signed(proof, session, home, another, plaintext=plaintext))

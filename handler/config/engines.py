@@ -2,6 +2,9 @@
 
 import re
 from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidatorFunctionWrapHandler
 
 from handler.config.secret import SECRET
 from handler.config.signing import REGION, Runtime
@@ -22,6 +25,11 @@ _NEEDS_AWS = {
 def is_topic(text: str) -> bool:
     """Whether this is the URN of a topic of SMN."""
     return _TOPIC.fullmatch(text) is not None
+
+
+def topic_or(text: str, address: ValidatorFunctionWrapHandler) -> Any:  # noqa: ANN401 (the signature of pydantic)
+    """The URN of a topic as it is; anything else must be an address."""
+    return text if is_topic(text) else address(text)
 
 
 def check_engine(given: Mapping[str, str], runtime: Runtime) -> None:

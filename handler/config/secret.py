@@ -4,21 +4,39 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from handler.cloud.identity.spellings import merge
+from handler.config.network import BUNDLE, read_bundle
 from handler.config.signing import ACCESS_KEY, SDK_PREFIX, TOKEN
 from handler.engine.aws.access import AwsAccess
 from handler.errors import AwsFault, InvalidSettings
 
 ReadSecret = Callable[[str, AwsAccess], Mapping[str, Any]]
 """Reads a secret by its name or ARN; returns the JSON object that it holds. May raise AwsFault."""
+CACERT = "OS_CACERT"
 SECRET = "REAPER_CREDENTIALS_SECRET"  # noqa: S105 (the name of a variable)
 
 
-def with_secret(given: Mapping[str, str], name: str, access: AwsAccess, read: ReadSecret | None) -> dict[str, str]:
-    """The variables, together with those that a secret holds, which win. Raises InvalidSettings."""
+def with_secret(
+    given: Mapping[str, str], name: str, access: AwsAccess, read: ReadSecret | None
+) -> tuple[dict[str, str], str]:
+    """The variables, together with those that a secret holds, which win; and the secret's authorities, as PEM.
+
+    Raises InvalidSettings.
+    """
     held = _variables_in(name, access, read)
     # A security token belongs to the keys that it came with.
     below = {key: value for key, value in given.items() if key != TOKEN or ACCESS_KEY not in held}
-    return merge(below, held)
+    bundle = _bundle(held.pop(BUNDLE, ""))
+    merged = merge(below, held)
+    # A file of authorities counts no more, and need not even be there.
+    return ({key: value for key, value in merged.items() if key != CACERT} if bundle else merged), bundle
+
+
+def _bundle(text: str) -> str:
+    try:
+        return read_bundle(text) if text else ""
+    except ValueError as exc:
+        message = f"{SECRET}: {BUNDLE}: {exc}"
+        raise InvalidSettings(message) from None
 
 
 def _variables_in(name: str, access: AwsAccess, read: ReadSecret | None) -> dict[str, str]:
@@ -31,8 +49,11 @@ def _variables_in(name: str, access: AwsAccess, read: ReadSecret | None) -> dict
         message = f"{SECRET}: {exc}"
         raise InvalidSettings(message) from exc
     known = ("OS_", SDK_PREFIX)
-    if unusable := [key for key, value in secret.items() if not key.startswith(known) or not isinstance(value, str)]:
+    unknown = (key for key in secret if key != BUNDLE and not key.startswith(known))
+    unusable = {*unknown, *(key for key, value in secret.items() if not isinstance(value, str))}
+    if unusable:
         names = ", ".join(sorted(unusable))
-        message = f"{SECRET}: must hold OS_* or {SDK_PREFIX}* variables, all of them strings, and not {names}"
+        what = f"OS_* or {SDK_PREFIX}* variables or {BUNDLE}"
+        message = f"{SECRET}: must hold {what}, all of them strings, and not {names}"
         raise InvalidSettings(message)
     return {key: value for key, value in secret.items() if value}

@@ -13,7 +13,6 @@ from pydantic import (
     Field,
     InstanceOf,
     ValidationError,
-    ValidatorFunctionWrapHandler,
     WrapValidator,
     model_validator,
 )
@@ -23,11 +22,12 @@ from handler.cloud.identity.credentials import Credentials, Url
 from handler.cloud.identity.signing.access import CloudName, Signing
 from handler.cloud.identity.spellings import complete
 from handler.cloud.places.plaintext import check_addresses
-from handler.config.engines import FAILED_TO, check_engine, is_topic
+from handler.config.engines import FAILED_TO, check_engine, is_topic, topic_or
+from handler.config.network import check_proxy
 from handler.config.secret import SECRET, ReadSecret, with_secret
 from handler.config.several import names, with_several
 from handler.config.signing import Auth, Runtime, signing_from
-from handler.config.values import Flag, parse_budget, words
+from handler.config.values import Flag, parse_budget, trace_in, words
 from handler.engine.aws.access import ENDPOINTS, TABLE_NAME, AwsAccess, access_from, check_queue
 from handler.errors import InvalidRequest, InvalidSettings
 from handler.model.image import Also
@@ -46,11 +46,6 @@ def is_in_lambda(environment: Mapping[str, str] | None = None) -> bool:
     return any(source.get(name) for name in ("AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_RUNTIME_API"))
 
 
-def _topic_or(text: str, address: ValidatorFunctionWrapHandler) -> Any:  # noqa: ANN401 (the signature of pydantic)
-    """The URN of a topic as it is; anything else must be an address."""
-    return text if is_topic(text) else address(text)
-
-
 SERVICE = "image-reaper"
 NAMESPACE = "ImageReaper"
 
@@ -67,6 +62,10 @@ class Settings(BaseModel):
     cloud: CloudName = Field("otc", alias="REAPER_CLOUD")
     credentials_secret: str = Field("", alias=SECRET)
     aws: AwsAccess = Field(default=AwsAccess(), exclude=True)
+    ca_bundle: str = Field("", exclude=True, repr=False)
+    """The authorities of the cloud's certificates, as PEM; empty where those of a file or the public ones count."""
+    trace: str = Field("", exclude=True)
+    """X-Ray's header of this very invocation, for the queue of the workers; empty if there is none."""
     mode: Literal["dry-run", "delete", "paused"] = Field("dry-run", alias="REAPER_MODE")
     image_api: ImageApi = Field("glance", alias="REAPER_IMAGE_API")
     project_pin: str = Field("", alias="REAPER_PROJECT_ID")
@@ -91,7 +90,7 @@ class Settings(BaseModel):
     budget: Annotated[tuple[int, timedelta] | None, BeforeValidator(parse_budget)] = Field(None, alias="REAPER_BUDGET")
     state_table: str = Field("", alias="REAPER_STATE_TABLE", pattern=TABLE_NAME)
     fanout_queue_url: Annotated[Url, AfterValidator(check_queue)] = Field("", alias="REAPER_FANOUT_QUEUE_URL")
-    failed_to: Annotated[Url, AfterValidator(check_queue), WrapValidator(_topic_or)] = Field("", alias=FAILED_TO)
+    failed_to: Annotated[Url, AfterValidator(check_queue), WrapValidator(topic_or)] = Field("", alias=FAILED_TO)
     complete_lifecycle_action: Literal["on", "off"] = Field("off", alias="REAPER_COMPLETE_LIFECYCLE_ACTION")
     service: str = Field(SERVICE, alias="POWERTOOLS_SERVICE_NAME")
     namespace: str = Field(NAMESPACE, alias="POWERTOOLS_METRICS_NAMESPACE")
@@ -116,8 +115,9 @@ class Settings(BaseModel):
         # Before the secret is read: it would come from there.
         _check_addresses(given)
         access = access_from(given)
+        bundle = ""
         if name := given.get(SECRET):
-            given = with_secret(given, name, access, read)
+            given, bundle = with_secret(given, name, access, read)
             _check_addresses(given)
         if "OS_CLOUD" in given:
             message = (
@@ -130,7 +130,8 @@ class Settings(BaseModel):
         usual = {"REAPER_AUTH": runtime.auth} | ({"REAPER_IMAGE_API": "ims"} if signing else {})
         try:
             proof = signing or Credentials.model_validate(complete(given))
-            return cls.model_validate({**usual, **ours, "aws": access, "proof": proof})
+            own = {"aws": access, "proof": proof, "ca_bundle": bundle, "trace": trace_in(given)}
+            return cls.model_validate({**usual, **ours, **own})
         # The input is left out, and so is the error itself, which shows the input: that may be a password.
         except ValidationError as exc:
             problems = "; ".join(_wrong_variable(error) for error in exc.errors(include_url=False, include_input=False))
@@ -178,6 +179,7 @@ class Settings(BaseModel):
 
 def _check_addresses(given: Mapping[str, str]) -> None:
     addresses = {name: value for name, value in given.items() if not is_topic(value)}
+    check_proxy(given)
     check_addresses(addresses, _ADDRESSES, allowed=given.get(_ALLOW_PLAINTEXT) == "on")
 
 

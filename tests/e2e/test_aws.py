@@ -3,15 +3,18 @@
 import json
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.aws import KEYS, Client, client, state_table
 from tests.e2e.conftest import Feed, Start
-from tests.fakecloud import FakeCloud
+from tests.fakecloud import FakeCloud, Server
+from tests.fakecloud.front import Front
 
 NAME = "image-reaper"
+INSIDE = "cloud.corp.invalid"
 DELETED = {"deleted": 1}
 SWEEP = {"sweep": {"select": {"name": "ci-*"}, "keep": {"newest": 2}, "limit": 30, "limit_percent": 100}}
 
@@ -64,6 +67,20 @@ def test_the_password_comes_from_a_secret_and_a_new_one_is_taken_by_the_same_pro
     assert runtime.invoke({"image_ids": [cloud.add_image()]}).value["counts"] == DELETED
     assert runtime.pid == process
     assert "passw0rd" not in runtime.printed
+
+
+def test_a_cloud_behind_a_firewall_is_reached_with_its_secret_and_a_proxy(
+    start_near: Start, cloud: FakeCloud, vault: Client
+) -> None:
+    with Server(cloud, called=f"https://{INSIDE}") as inside, Front(inside, more={INSIDE: inside.address}) as front:
+        given = cloud.env(inside.url)
+        bundle = Path(front.ca_file).read_text()
+        vault.put_secret_value(SecretId=NAME, SecretString=json.dumps(given | {"CA_BUNDLE": bundle}))
+        way = {"HTTPS_PROXY": front.url, "NO_PROXY": "127.0.0.1", "REAPER_CREDENTIALS_SECRET": NAME}
+        runtime = start_near(**dict.fromkeys(given, ""), **way)
+        assert runtime.invoke({"image_ids": [cloud.add_image()]}).value["counts"] == DELETED
+    assert set(front.connects) == {INSIDE}
+    assert (len(cloud.images), len(cloud.dead)) == (0, 1)
 
 
 def test_a_sweep_hands_its_images_to_workers_who_share_a_budget(

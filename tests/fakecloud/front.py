@@ -5,13 +5,16 @@ A client that honours HTTPS_PROXY and trusts the authority of `ca_file` needs no
 """
 
 import atexit
+import base64
 import ipaddress
+import re
 import select
 import shutil
 import socket
 import ssl
 import tempfile
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -28,15 +31,26 @@ from tests.fakecloud.server import Server
 DOMAINS = (".otc.t-systems.com", ".myhuaweicloud.com")
 HEAD = 65_536
 CHUNK = 1 << 16
+Address = tuple[str, int]
+_NOTHING: Mapping[str, Address] = {}
 
 
 class Front:
-    """A proxy in front of a cloud's server, from `start()` to `stop()`; it leads the hosts of both clouds there."""
+    """A proxy in front of a cloud's server, from `start()` to `stop()`; it leads the hosts of both clouds there.
 
-    def __init__(self, server: Server, host: str = "127.0.0.1", port: int = 0) -> None:
+    `more` are the ends of other hosts' names, and the address that each leads to.
+    """
+
+    def __init__(
+        self, server: Server, host: str = "127.0.0.1", port: int = 0, more: Mapping[str, Address] = _NOTHING
+    ) -> None:
         self.connects: list[str] = []
         """The hosts that were asked for, in order, including those that were turned away."""
-        self._target = server.address
+        self.login = ""
+        """The user and the password that the proxy wants, with a colon between them; empty if it wants none."""
+        self.refusal = ""
+        """The status line with which the proxy turns everything away; empty if it does not."""
+        self._places = {**dict.fromkeys(DOMAINS, server.address), **more}
         self._listener = socket.create_server((host, port))
         self.url = f"http://{host}:{self._listener.getsockname()[1]}"
         self.ca_file = str(_authority().file)
@@ -66,6 +80,10 @@ class Front:
             socket.create_connection(self._listener.getsockname()).close()
         self._thread.join()
         self._listener.close()
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """End the connections that clients keep."""
         with self._lock:
             held = tuple(self._open)
         for connection in held:
@@ -90,13 +108,15 @@ class Front:
         with self._lock:
             self._open.add(client)
         try:
-            host = _wanted(client)
+            host, login = _wanted(client)
             self.connects.append(host)
-            if not host.endswith(DOMAINS):
-                client.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+            place = next((at for end, at in self._places.items() if host.endswith(end)), None)
+            refusal = self.refusal if login == self.login else "407 Proxy Authentication Required"
+            if refusal or place is None:
+                client.sendall(f"HTTP/1.1 {refusal or '403 Forbidden'}\r\nContent-Length: 0\r\n\r\n".encode())
                 return
             client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            self._lead(client, host)
+            self._lead(client, host, place)
         except (OSError, ValueError):  # the other side has left, or has never spoken the protocol
             return
         finally:
@@ -104,10 +124,10 @@ class Front:
                 self._open.discard(client)
             client.close()
 
-    def _lead(self, client: socket.socket, host: str) -> None:
+    def _lead(self, client: socket.socket, host: str, place: Address) -> None:
         with (
             _context(host).wrap_socket(client, server_side=True) as shown,
-            socket.create_connection(self._target) as to,
+            socket.create_connection(place) as to,
         ):
             with self._lock:
                 self._open |= {shown, to}
@@ -118,8 +138,8 @@ class Front:
                     self._open -= {shown, to}
 
 
-def _wanted(client: socket.socket) -> str:
-    """The host that a client wants to be connected with; ValueError if it wants anything else."""
+def _wanted(client: socket.socket) -> tuple[str, str]:
+    """The host that a client wants to be connected with, and its login; ValueError if it wants anything else."""
     head = b""
     while not head.endswith(b"\r\n\r\n"):
         byte = client.recv(1)
@@ -130,7 +150,8 @@ def _wanted(client: socket.socket) -> str:
     host, _, port = target.rpartition(":")
     if method != "CONNECT" or port != "443":
         raise ValueError
-    return host.lower()
+    basic = re.search(rb"\r\nProxy-Authorization: Basic (\S+)\r\n", head, re.IGNORECASE)
+    return host.lower(), base64.b64decode(basic[1]).decode() if basic else ""
 
 
 def _pipe(client: ssl.SSLSocket, server: socket.socket) -> None:

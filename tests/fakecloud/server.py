@@ -13,13 +13,16 @@ LONGEST_LINE = 65_536
 
 
 class Server:
-    """A cloud at `url`, from `start()` to `stop()`."""
+    """A cloud at `url`, from `start()` to `stop()`.
 
-    def __init__(self, cloud: Answers, host: str = "127.0.0.1", port: int = 0) -> None:
+    If it is `called` something else, that is its `url`, and its catalogue says so; a front must lead there.
+    """
+
+    def __init__(self, cloud: Answers, host: str = "127.0.0.1", port: int = 0, called: str = "") -> None:
         self.cloud = cloud
         self._http = _Listener((host, port), _Connection)
         self._http.cloud = cloud
-        self.url = self._http.base = f"http://{host}:{self._http.server_address[1]}"
+        self.url = self._http.base = called or f"http://{host}:{self._http.server_address[1]}"
         self.address = host, int(self._http.server_address[1])
         self._thread = threading.Thread(target=self._http.take_connections, daemon=True)
 

@@ -1,8 +1,8 @@
-"""OS_CACERT says whom the cloud's certificates are checked against, and says it for every call to the cloud."""
+"""OS_CACERT, or CA_BUNDLE in the secret, says whom every certificate of the cloud is checked against."""
 
 import datetime as dt
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from ipaddress import ip_address
 from pathlib import Path
 from typing import NamedTuple
@@ -16,11 +16,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from handler.compose import secret
 from handler.engine.aws.access import AwsAccess
 from handler.engine.aws.calls import call
 from handler.errors import AwsFault
+from tests.aws import KEYS
 from tests.conftest import Invocation, Invoke
 from tests.fakecloud import FakeCloud, Server
+from tests.unit.conftest import SECRET_NAME, Store
 
 BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
@@ -64,21 +67,38 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 @pytest.fixture
-def secure(cloud: FakeCloud, ours: Authority) -> Iterator[Server]:
-    """The cloud over TLS."""
+def shown(ours: Authority) -> ssl.SSLContext:
+    """The certificate that the cloud shows."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(ours.certificate)
+    return context
+
+
+@pytest.fixture
+def secure(cloud: FakeCloud, shown: ssl.SSLContext) -> Iterator[Server]:
+    """The cloud over TLS."""
     server = Server(cloud)
     listener, accept = server._http, server._http.get_request
 
     def get_request() -> tuple[ssl.SSLSocket, object]:
         connection, address = accept()
-        return context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False), address
+        return shown.wrap_socket(connection, server_side=True, do_handshake_on_connect=False), address
 
     listener.get_request = get_request  # type: ignore[method-assign]  # a TLS socket is one, too
     server.url = listener.base = server.url.replace("http:", "https:")
     with server:
         yield server
+
+
+@pytest.fixture
+def show(secure: Server, shown: ssl.SSLContext) -> Callable[[Authority], None]:
+    """Have the cloud show a certificate of this authority from now on."""
+
+    def show_now(authority: Authority) -> None:
+        shown.load_cert_chain(authority.certificate)
+        secure._http.hang_up()
+
+    return show_now
 
 
 @pytest.fixture
@@ -88,6 +108,20 @@ def run(secure: Server, cloud: FakeCloud, invoke_with: Invoke, monkeypatch: pyte
 
     def run_once(image: str, **variables: str) -> Invocation:
         return invoke_with({"image_ids": [image]}, cloud.env(secure.url) | {"REAPER_MODE": "delete"} | variables, 3.0)
+
+    return run_once
+
+
+@pytest.fixture
+def run_with(run: Invoke, cloud: FakeCloud, store: Store, moto: str) -> Invoke:
+    """Run with this authority as CA_BUNDLE, and the password, in the secret."""
+
+    def run_once(authority: Authority | None = None, **variables: str) -> Invocation:
+        if authority:
+            bundle = {"CA_BUNDLE": Path(authority.ca).read_text()}
+            store(bundle | {"OS_PASSWORD": cloud.users["reaper"].password})
+        where = {"REAPER_CREDENTIALS_SECRET": SECRET_NAME, "OS_PASSWORD": "", "AWS_ENDPOINT_URL": moto}
+        return run(cloud.add_image(), **KEYS | where | variables)
 
     return run_once
 
@@ -147,3 +181,53 @@ def test_calls_to_aws_keep_to_the_bundle_of_the_environment(
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", other.ca)
     with pytest.raises(AwsFault, match="SSLError"):
         call("sqs", access, "a.b", {}, "1.0")
+
+
+@pytest.mark.parametrize("variable", ["OS_CACERT", *BUNDLES])
+def test_the_bundle_in_the_secret_wins_for_every_call_to_the_cloud(
+    variable: str, run_with: Invoke, cloud: FakeCloud, ours: Authority, other: Authority
+) -> None:
+    cloud.add_server(image="")
+    assert run_with(ours, **{variable: other.ca}).answer["counts"] == {"deleted": 1}
+    assert run_with(ours, **{variable: "/no/such/file.pem"}).answer["counts"] == {"deleted": 1}
+
+
+@pytest.mark.parametrize("variable", ["OS_CACERT", *BUNDLES])
+def test_the_bundle_in_the_secret_is_all_that_is_trusted(
+    variable: str, run_with: Invoke, cloud: FakeCloud, ours: Authority, other: Authority
+) -> None:
+    (outcome,) = run_with(other, **{variable: ours.ca}).answer["outcomes"]
+    assert (outcome["outcome"], outcome["reason"]) == ("failed", "unavailable")
+    assert outcome["detail"].endswith("its certificate was checked with CA_BUNDLE of the secret")
+    assert cloud.calls == []
+
+
+def test_the_public_authorities_are_not_trusted_beside_a_bundle(
+    run_with: Invoke, ours: Authority, other: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", ours.ca)
+    assert run_with(other).answer["counts"] == {"failed": 1}
+    assert run_with(ours).answer["counts"] == {"deleted": 1}
+
+
+def test_a_restored_snapshot_trusts_what_the_secret_holds_by_then(
+    run_with: Invoke, ours: Authority, other: Authority
+) -> None:
+    assert run_with(other).answer["counts"] == {"failed": 1}
+    secret.forget()
+    assert run_with(ours).answer["counts"] == {"deleted": 1}
+
+
+def test_a_warm_function_trusts_a_new_authority_once_a_certificate_was_refused(
+    run_with: Invoke, cloud: FakeCloud, show: Callable[[Authority], None], ours: Authority, other: Authority
+) -> None:
+    assert run_with(ours).answer["counts"] == {"deleted": 1}
+    show(other)
+    cloud.rotate_password("new-passw0rd")
+    counts = [run_with(other).answer["counts"] for _ in range(3)]
+    assert counts == [{"failed": 1}, {"deleted": 1}, {"deleted": 1}]
+
+
+def test_a_bundle_is_not_used_for_aws(secure: Server, run_with: Invoke, ours: Authority) -> None:
+    ended = run_with(ours, AWS_ENDPOINT_URL=f"{secure.url}/sink/vault")
+    assert "secretsmanager can't be reached: SSLError" in str(ended.error)

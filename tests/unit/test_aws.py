@@ -1,6 +1,7 @@
 """What we say to AWS: signed plain HTTP, against moto's server and against a server that keeps what it was sent."""
 
 import json
+import socket
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -313,11 +314,23 @@ def test_no_proxy_sees_the_token_for_the_keys(
 ) -> None:
     keys = {"AccessKeyId": KEYS["AWS_ACCESS_KEY_ID"], "SecretAccessKey": KEYS["AWS_SECRET_ACCESS_KEY"], "Token": TOKEN}
     cloud.fault("GET", "/keys", status=200, body=keys)
-    with closed_port() as port:
-        clean_environment.setenv("http_proxy", f"http://127.0.0.1:{port}")
-        run = reap(AWS_CONTAINER_CREDENTIALS_FULL_URI=f"{server.url}/keys", AWS_CONTAINER_AUTHORIZATION_TOKEN="t0ken")
-    assert "secretsmanager can't be reached: ProxyError" in str(run.error)
+    real = socket.getaddrinfo
+    clean_environment.setattr(socket, "getaddrinfo", lambda _, *rest: real("127.0.0.1", *rest))
+    clean_environment.setenv("http_proxy", "http://127.0.0.1:9")
+    # The keys come over a link of the machine, at an address that is not its own.
+    at = server.url.replace("127.0.0.1", "runtime.invalid")
+    run = reap(AWS_CONTAINER_CREDENTIALS_FULL_URI=f"{at}/keys", REAPER_ALLOW_PLAINTEXT="on")
+    assert "secretsmanager answered" in str(run.error)
     assert [call.path for call in cloud.calls] == ["/keys"]
+
+
+def test_no_proxy_is_asked_for_a_service_of_this_machine(
+    cloud: FakeCloud, store: Store, reap: Reap, clean_environment: pytest.MonkeyPatch
+) -> None:
+    store(password_of(cloud))
+    for variable in ("http_proxy", "HTTPS_PROXY", "ALL_PROXY"):
+        clean_environment.setenv(variable, "http://proxy.invalid:3128")
+    assert reap().answer["counts"] == {"deleted": 1}
 
 
 @pytest.mark.parametrize("body", ["", "[]", "{}", '{"AccessKeyId": "x"}'])

@@ -34,7 +34,10 @@ CURRENT = [path for path in DOCUMENTS if path.name != "CHANGELOG.md"]
 
 SOURCES = [ast.parse(path.read_text(encoding="utf-8")) for path in sorted((ROOT / "handler").rglob("*.py"))]
 DOTTED = re.compile(r"[a-z]+\.[a-z_]+")
-NO_EVENTS = {"aws.autoscaling", "image.activate", "metering.image_id", "oslo.message", "page.html"}
+NO_EVENTS = {
+    *("amazonaws.com", "amazonaws.eu", "aws.autoscaling"),
+    *("image.activate", "metering.image_id", "oslo.message", "page.html"),
+}
 """Dotted names in the code that are not names of log events."""
 POWERTOOLS = {"POWERTOOLS_LOG_LEVEL", "LOG_LEVEL"}
 """What Powertools reads by itself."""

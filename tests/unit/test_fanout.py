@@ -333,10 +333,12 @@ def test_one_connection_serves_all_batches(queue: str, relay: Relay, caplog: pyt
         ("sqs.eu-central-1.amazonaws.com", "eu-central-1"),
         ("sqs.us-gov-west-1.amazonaws.com", "us-gov-west-1"),
         ("sqs.cn-north-1.amazonaws.com.cn", "cn-north-1"),
+        ("sqs.eusc-de-east-1.amazonaws.eu", "eusc-de-east-1"),
         ("sqs-fips.us-east-2.amazonaws.com", "us-east-2"),
         ("sqs.eu-west-3.api.aws", "eu-west-3"),
         ("ap-southeast-2.queue.amazonaws.com", "ap-southeast-2"),
         ("vpce-0a1b2c3d-4e5f.sqs.us-west-2.vpce.amazonaws.com", "us-west-2"),
+        ("vpce-abcdefab-12345678.sqs.us-west-2.vpce.amazonaws.com", "us-west-2"),
         ("queue.amazonaws.com", "from-settings"),
     ],
 )

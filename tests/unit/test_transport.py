@@ -423,6 +423,8 @@ def test_the_proxies_of_the_environment_are_those_of_requests_for_each_host(monk
     for url in ("https://glance/v2", "https://inside/v2", "https://glance/v2/images", "http://glance/v2"):
         found = [session.merge_environment_settings(url, {}, None, None, None) for session in (ours, plain)]
         assert found[0] == found[1]
+    for here in ("https://127.0.0.1:5000/v3", "https://[::1]/v3", "https://localhost/v3"):
+        assert ours.merge_environment_settings(here, {}, None, None, None)["proxies"] == {}
 
 
 def test_a_request_is_what_a_plain_session_makes_of_it_without_cookies_and_without_netrc(

@@ -10,6 +10,7 @@ from urllib3.util import Retry
 
 from handler.cloud.meanings import Answer, Meaning
 from handler.cloud.places.authorities import checked_with
+from handler.connections import answer_of_proxy
 from handler.errors import (
     AnswerLost,
     BackupLeft,
@@ -85,7 +86,8 @@ def error_of_wire(
     if isinstance(error, wire.SSLError | wire.ProxyError) and isinstance(_innermost(cause), CUT):
         ours = AnswerLost
     url = error.request.url if isinstance(error, wire.SSLError) and error.request is not None else None
-    return ours(scrub(f"{type(error).__name__}: {error}{checked_with(session, url)}"))
+    text = answer_of_proxy(error) or f"{type(error).__name__}: {error}{checked_with(session, url)}"
+    return ours(scrub(text))
 
 
 def _innermost(error: object) -> object:

@@ -31,7 +31,7 @@ def _file(text: str) -> str:
         with Path(text).open("rb"):
             return text
     except OSError as exc:
-        message = f"can't be read: {exc.strerror}"
+        message = f"can't be read: {exc.strerror}; in a secret, CA_BUNDLE takes the text of the file instead"
         raise ValueError(message) from exc
 
 

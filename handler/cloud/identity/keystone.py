@@ -25,6 +25,7 @@ from handler.cloud.meanings import read_answer
 from handler.cloud.places.authorities import checked_with
 from handler.cloud.places.catalogue import Catalogue
 from handler.cloud.places.plaintext import allow, check_confidential
+from handler.connections import answer_of_proxy
 from handler.errors import CloudError, CredentialsRefused, Throttled, Unavailable, Unexpected, Unreachable
 from handler.model.masking import masked
 
@@ -190,7 +191,7 @@ class KeystoneIdentity:
     def _translated(self, error: keystone.ClientException) -> CloudError:
         ours = next(ours for theirs, ours in KEYSTONE_ERRORS if isinstance(error, theirs))
         why = checked_with(self._session, self._login.plugin.auth_url) if isinstance(error, keystone.SSLError) else ""
-        message = self.scrub(f"Keystone: {error}{why}")
+        message = self.scrub(f"Keystone: {answer_of_proxy(error) or f'{error}{why}'}")
         # Read by us: keystoneauth1 does not know the flat errors of IAM, and loses what they say.
         if (response := getattr(error, "response", None)) is not None:
             body = response.content.decode(errors="replace")

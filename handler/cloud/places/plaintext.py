@@ -2,12 +2,10 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
-from ipaddress import ip_address
-from urllib.parse import urlsplit
 
 from handler.cloud.places.catalogue import Catalogue
 from handler.errors import InvalidSettings, Unexpected
+from handler.model.address import is_this_machine
 from handler.model.masking import masked
 
 RUNTIME = ("http://169.254.170.2/", "http://169.254.170.23/", "http://[fd00:ec2::23]/")
@@ -40,25 +38,6 @@ def is_confidential(address: str) -> bool:
     if re.search(r"[\\\x00-\x20]", address):
         return False
     return address.lower().startswith("https://") or is_this_machine(address)
-
-
-def is_this_machine(address: str) -> bool:
-    """Whether an http address is on this machine."""
-    try:
-        parts = urlsplit(address)
-        return parts.scheme == "http" and _is_loopback(parts.hostname or "")
-    except ValueError:
-        return False
-
-
-@lru_cache(maxsize=64)  # asked at every request
-def _is_loopback(host: str) -> bool:
-    """Whether a name or an address is that of this machine; raises ValueError for any other name."""
-    if host == "localhost":
-        return True
-    found = ip_address(host)
-    mapped = getattr(found, "ipv4_mapped", None)
-    return bool((mapped or found).is_loopback)
 
 
 def check_confidential(catalogue: Callable[[], Catalogue], address: str) -> None:

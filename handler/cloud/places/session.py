@@ -1,20 +1,21 @@
 """The connections to the cloud's services, with what is the same for every request."""
 
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import requests
+from requests.exceptions import SSLError
 from requests.hooks import dispatch_hook
 
 from handler.cloud.identity.identity import USER_AGENT
-from handler.cloud.places.plaintext import is_this_machine
-from handler.connections import FencedAdapter
+from handler.connections import FencedSession
 
 Session = requests.Session
 
 
-class _Session(requests.Session):
+class _Session(FencedSession):
     """A session that does only once what is the same for every request, and sends no cookies.
 
     At every request, requests looks for proxies in the environment, which takes a fifth of all our time. It merges the
@@ -22,8 +23,9 @@ class _Session(requests.Session):
     looks for cookies and redirects in request and answer, and prepares parameters that are not there: one more tenth.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, connections: int, bundle: str, distrust: Callable[[], object]) -> None:
+        super().__init__(bundle, pool_maxsize=connections)
+        self._distrust = distrust
         self._settings: dict[tuple[str, object, object], Any] = {}
 
     def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:  # noqa: ANN401 (the signature of requests)
@@ -32,9 +34,7 @@ class _Session(requests.Session):
         host = "/".join(str(url).split("/", 3)[:3])
         key = (host, stream, verify)
         if key not in self._settings:
-            merged = super().merge_environment_settings(url, proxies, stream, verify, cert)
-            # To this machine without a proxy, which is another one: it would see the token.
-            self._settings[key] = {**merged, "proxies": {}} if is_this_machine(url) else merged
+            self._settings[key] = super().merge_environment_settings(url, proxies, stream, verify, cert)
         return dict(self._settings[key])
 
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
@@ -51,19 +51,30 @@ class _Session(requests.Session):
         # The body is read here, so that an error in it is raised where the request is made.
         del options["allow_redirects"]
         began = time.perf_counter()
-        response = self.get_adapter(str(request.url)).send(request, **options)
+        try:
+            response = self.get_adapter(str(request.url)).send(request, **options)
+        except SSLError:
+            self._distrust()
+            raise
         response.elapsed = timedelta(seconds=time.perf_counter() - began)
         answered: requests.Response = dispatch_hook("response", request.hooks, response, **options)  # type: ignore[no-untyped-call]  # the stubs lack it
         _ = answered.content
         return answered
 
 
-def new_session(connections: int, verify: str | bool) -> requests.Session:  # noqa: FBT001 (requests' own parameter)
-    """A session that keeps up to this many connections to each service open."""
-    session = _Session()
+def new_session(
+    connections: int,
+    verify: str | bool,  # noqa: FBT001 (requests' own parameter)
+    bundle: str = "",
+    distrust: Callable[[], object] = lambda: None,
+) -> Session:
+    """A session that keeps up to this many connections to each service open.
+
+    Certificates are checked against `bundle`, which is PEM, or else against `verify`, as requests does. `distrust` is
+    called if one of them is refused.
+    """
+    session = _Session(connections, bundle, distrust)
     session.verify = verify
     # Glance answers with JSON only if that is all that we accept: to `*/*`, its errors are HTML.
     session.headers.update({"Accept": "application/json", "User-Agent": USER_AGENT})
-    for scheme in ("http://", "https://"):
-        session.mount(scheme, FencedAdapter(pool_maxsize=connections))
     return session

@@ -4,7 +4,7 @@ from datetime import datetime
 from functools import partial
 
 from handler.clock import Deadline
-from handler.compose.secret import rotated
+from handler.compose.secret import forget_secret, rotated
 from handler.config.settings import Settings
 from handler.engine.aws import fanout, handover, postponement
 from handler.engine.aws.state import allowance as per_event
@@ -13,7 +13,7 @@ from handler.engine.ports import Allowance, Enqueue, HandOver, Postpone, Spend
 from handler.model.message import Received
 from handler.sources import shapes
 
-__all__ = ["SHAPES", "allowance", "enqueue", "hand_over", "postpone", "rotated", "spend"]
+__all__ = ["SHAPES", "allowance", "enqueue", "forget_secret", "hand_over", "postpone", "rotated", "spend"]
 
 SHAPES = shapes.AWS
 
@@ -44,13 +44,15 @@ def spend(settings: Settings, project_id: str, now: datetime, allowed: Allowance
 
 def enqueue(settings: Settings, deadline: Deadline) -> Enqueue | None:
     """A function that leaves deletions to workers, if there is a queue for them."""
-    url = settings.fanout_queue_url
-    return partial(fanout.enqueue, queue_url=url, access=settings.aws, deadline=deadline) if url else None
+    if not (url := settings.fanout_queue_url):
+        return None
+    return partial(fanout.enqueue, queue_url=url, access=settings.aws, deadline=deadline, trace=settings.trace)
 
 
 def hand_over(settings: Settings, deadline: Deadline) -> HandOver | None:
     """A function that hands an event over, if there is a queue for that."""
     url = settings.failed_to
+    # Without the trace: each redrive would take a message one hop further, until Lambda took it for a loop.
     return partial(handover.hand_over, queue_url=url, access=settings.aws, deadline=deadline) if url else None
 
 

@@ -21,6 +21,9 @@ class Engine(Protocol):
     def rotated(self, refused: Proof) -> Proof | None:
         """What takes the place of credentials that were refused; None if nothing does. May raise CloudError."""
 
+    def forget_secret(self) -> None:
+        """Have the next invocation read the secret anew: the authorities in it may have changed with a certificate."""
+
     def allowance(self, received: Received, settings: Settings, event: str, now: datetime) -> Allowance | None:
         """What the event may delete, its repetitions included; None if nothing counts that."""
 

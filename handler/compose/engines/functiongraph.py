@@ -52,6 +52,10 @@ def rotated(_refused: Proof) -> Proof | None:
     """Nothing: there is no secret that could be read again."""
 
 
+def forget_secret() -> None:
+    """Nothing: there is no secret."""
+
+
 def allowance(_received: Received, _settings: Settings, _event: str, _now: datetime) -> Allowance | None:
     """Nothing: an event's deletions are counted within one invocation alone."""
 
@@ -81,7 +85,7 @@ def _desk(settings: Settings, deadline: Deadline) -> topic.Desk:
 
     The identity checks the address itself: its proof goes nowhere where it could be read on its way.
     """
-    session, identity = access_to_cloud(settings, rotated)
+    session, identity = access_to_cloud(settings, rotated, forget_secret)
     catalogue = identity.catalogue(deadline)
     found = catalogue.addresses(SMN, catalogue.region)
     if not found:

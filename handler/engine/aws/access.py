@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
+from handler.engine.aws.partitions import suffix_of
+
 _ARN = re.compile(r"arn:[^:]+:[^:]+:[^:]+:")
 ENDPOINTS = {
     "": "AWS_ENDPOINT_URL",
@@ -39,7 +41,7 @@ class AwsAccess:
 
     def endpoint(self, service: str) -> str:
         """The address of a service, such as `secretsmanager`."""
-        own = f"https://{service}.{self.region}.amazonaws.com{'.cn' if self.region.startswith('cn-') else ''}"
+        own = f"https://{service}.{self.region}.{suffix_of(self.region)}"
         given = dict(self.endpoints)
         return given.get(service) or given.get("") or own
 

@@ -6,7 +6,7 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from handler.engine.aws.access import AwsAccess
-from handler.engine.aws.calls import PAUSE, TRIES, aws_session, post, refusal, succeeded
+from handler.engine.aws.calls import PAUSE, TRIES, aws_session, kind_of, post, refusal, succeeded
 from handler.errors import AnswerNotDelivered, AwsFault
 from handler.model.message import LifecycleAction, StackCall
 
@@ -37,7 +37,7 @@ def answer_stack(call: StackCall, physical_resource_id: str, problem: str = "", 
     except (requests.RequestException, HTTPError) as exc:
         # The address is a secret: anyone who has it can answer in our place. The text of the error may show it, so that
         # only its kind is given, and `from None` keeps it out of the traceback.
-        message = f"CloudFormation did not take the answer: {type(exc).__name__}"
+        message = f"CloudFormation did not take the answer: {kind_of(exc)}"
         raise AnswerNotDelivered(message) from None
     if not succeeded(response):
         message = f"CloudFormation did not take the answer: HTTP {response.status_code}"

@@ -12,7 +12,7 @@ from requests_aws4auth import AWS4Auth
 from urllib3.exceptions import HTTPError
 from urllib3.util import Retry
 
-from handler.connections import FencedAdapter
+from handler.connections import FencedSession, answer_of_proxy
 from handler.engine.aws.access import AwsAccess
 from handler.errors import AwsFault
 from handler.model.masking import beginning
@@ -96,16 +96,18 @@ def post(
     # A key that no header may hold, as one that ends in a line break, is a ValueError whose text shows it.
     except (requests.RequestException, HTTPError, ValueError) as exc:
         # Only its kind, and `from None`: the address that hands out keys may be as good as a key.
-        message = f"{service} can't be reached: {type(exc).__name__}"
+        message = f"{service} can't be reached: {kind_of(exc)}"
         raise AwsFault(message) from None
+
+
+def kind_of(error: Exception) -> str:
+    """The kind of an error, or what a proxy has answered: no more of the address than its host."""
+    return answer_of_proxy(error) or type(error).__name__
 
 
 def aws_session() -> Session:
     """Connections that may be kept, and shared between threads."""
-    session = requests.Session()
-    for scheme in ("http://", "https://"):
-        session.mount(scheme, FencedAdapter(max_retries=RETRIES, pool_maxsize=MOST_CONNECTIONS))
-    return session
+    return FencedSession(max_retries=RETRIES, pool_maxsize=MOST_CONNECTIONS)
 
 
 def _signature(service: str, access: AwsAccess) -> AWS4Auth:

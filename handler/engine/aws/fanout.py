@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -12,6 +11,7 @@ from urllib.parse import urlsplit
 from handler.clock import Deadline
 from handler.engine.aws.access import AwsAccess
 from handler.engine.aws.calls import aws_session, by_id, call
+from handler.engine.aws.partitions import region_in
 from handler.errors import AwsFault, CloudError
 from handler.model.masking import beginning
 
@@ -28,8 +28,6 @@ MOST_SILENT_BATCHES = 3
 TOO_LARGE = f"larger than the {MOST_BYTES} bytes that a message may have"
 LONGEST_PROBLEM = 300
 
-_REGION = re.compile(r"(?:^|\.)([a-z]{2}(?:-[a-z]+)+-\d+)\.")
-
 
 def requests_of(images: Sequence[Mapping[str, Any]], shared: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Cut a list of images, in its order, into requests that each fit into a message.
@@ -44,31 +42,37 @@ def requests_of(images: Sequence[Mapping[str, Any]], shared: Mapping[str, Any]) 
     return [{"images": [images[number] for number in group], **fields} for group in _packed(sizes, room)]
 
 
-def enqueue(
+def enqueue(  # noqa: PLR0913, PLR0917 (all that sending needs)
     images: Sequence[Mapping[str, Any]],
     shared: Mapping[str, Any],
     queue_url: str,
     access: AwsAccess,
     deadline: Deadline | None = None,
+    trace: str = "",
 ) -> list[str]:
     """Send images in requests of at most ten; returns for each image why it was not sent, empty if it was.
 
     `shared` are the fields that all requests have. What holds for the requests of `send` holds here as well.
     """
     requests = requests_of(images, shared)
-    problems = send(requests, queue_url, access, deadline)
+    problems = send(requests, queue_url, access, deadline, trace)
     return [problem for request, problem in zip(requests, problems, strict=True) for _ in request["images"]]
 
 
 def send(
-    requests: Sequence[Mapping[str, Any]], queue_url: str, access: AwsAccess, deadline: Deadline | None = None
+    requests: Sequence[Mapping[str, Any]],
+    queue_url: str,
+    access: AwsAccess,
+    deadline: Deadline | None = None,
+    trace: str = "",
 ) -> list[str]:
     """Send each request as a message of its own; returns for each why it was not sent, empty if it was.
 
-    Raises nothing. If an answer is lost, a request may have been sent although a problem is returned for it.
+    `trace` is the header by which X-Ray knows who reads the messages. Raises nothing. If an answer is lost, a request
+    may have been sent although a problem is returned for it.
     """
     # Sent twice is harmless: the second worker finds the image gone. Never sent, and reported as sent, is not.
-    post = _Post([_text(request) for request in requests], queue_url, _at_queue(queue_url, access), deadline)
+    post = _Post([_text(request) for request in requests], queue_url, _at_queue(queue_url, access), deadline, trace)
     waiting = [number for number, body in enumerate(post.bodies) if len(body) <= MOST_BYTES]
     for pause in PAUSES:
         if waiting:
@@ -80,8 +84,12 @@ def send(
 class _Post:
     """Messages for a queue, each with the problem that has kept it from being sent so far."""
 
-    def __init__(self, bodies: list[str], queue_url: str, access: AwsAccess, deadline: Deadline | None) -> None:
+    def __init__(
+        self, bodies: list[str], queue_url: str, access: AwsAccess, deadline: Deadline | None, trace: str
+    ) -> None:
         self.bodies = bodies
+        # Outside of what counts as the size of a message.
+        self._attributes = {"MessageSystemAttributes": _traced(trace)} if trace else {}
         self._queue_url = queue_url
         self._access = access
         self._deadline = deadline
@@ -97,7 +105,7 @@ class _Post:
 
     def send(self, batch: Sequence[int]) -> list[int]:
         """Send one batch, and note what became of each message; returns those for which another try may help."""
-        entries = [{"Id": str(number), "MessageBody": self.bodies[number]} for number in batch]
+        entries = [{"Id": str(number), "MessageBody": self.bodies[number], **self._attributes} for number in batch]
         try:
             if self._deadline:
                 self._deadline.check()
@@ -156,6 +164,11 @@ def _packed(sizes: Sequence[int], room: int) -> Iterator[list[int]]:
         yield group
 
 
+def _traced(header: str) -> dict[str, Any]:
+    """The attribute of a message that holds X-Ray's header. Source: Amazon SQS API reference, SendMessageBatch."""
+    return {"AWSTraceHeader": {"DataType": "String", "StringValue": header}}
+
+
 def _text(value: Mapping[str, Any]) -> str:
     """JSON in ASCII."""
     # SQS refuses a message with certain characters that names may hold, but takes them as escapes.
@@ -165,7 +178,6 @@ def _text(value: Mapping[str, Any]) -> str:
 def _at_queue(queue_url: str, access: AwsAccess) -> AwsAccess:
     """The access in the region of a queue, and at the queue's own host unless the settings name another."""
     parts = urlsplit(queue_url)
-    region = _REGION.search(parts.hostname or "")
     given = dict(access.endpoints)
     address = given.get("sqs") or given.get("") or f"{parts.scheme}://{parts.netloc}"
-    return replace(access, region=region[1] if region else access.region, endpoints=(("sqs", address),))
+    return replace(access, region=region_in(parts.hostname or "") or access.region, endpoints=(("sqs", address),))

@@ -14,7 +14,7 @@ from urllib3.exceptions import HTTPError
 from urllib3.util import Retry
 
 from handler.clock import Deadline
-from handler.connections import FencedAdapter
+from handler.connections import FencedSession
 from handler.engine.ports import TOO_LARGE
 from handler.engine.shortened import without_images
 from handler.errors import CloudError
@@ -78,9 +78,7 @@ def _published(message: str, topic: str, desk: Callable[[], Desk], deadline: Dea
 
 def _post(message: str, topic: str, at: Desk, deadline: Deadline) -> requests.Response:
     address = f"{at.address.rstrip('/')}/v2/{at.project_id}/notifications/topics/{topic}/publish"
-    with requests.Session() as session:
-        for scheme in ("http://", "https://"):
-            session.mount(scheme, FencedAdapter(max_retries=RETRIES))
+    with FencedSession(max_retries=RETRIES) as session:
         body = json.dumps({"subject": SUBJECT, "message": message}).encode()
         return session.post(
             address,

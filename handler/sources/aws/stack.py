@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from handler.engine.aws.partitions import SUFFIXES
 from handler.errors import UnknownEvent
 from handler.model.message import Message, Rejected, StackCall
 from handler.model.request import DeletionRequest, Request
@@ -16,10 +17,7 @@ NEVER_CREATED = "image-reaper/never-created"
 """The physical id of a resource whose creation failed. CloudFormation then deletes it, which must delete no image."""
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _LABELS = r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+"
-_PARTITIONS = (
-    r"amazonaws\.com|amazonaws\.com\.cn|amazonaws\.eu|c2s\.ic\.gov|sc2s\.sgov\.gov|cloud\.adc-e\.uk|csp\.hci\.ic\.gov"
-)
-"""The names of all partitions of AWS. Source: botocore's partitions.json."""
+_PARTITIONS = "|".join(map(re.escape, SUFFIXES.values()))
 # To the letter, and before anything else reads the address: no name and password, no other port, no dot at the end.
 _OF_AWS = re.compile(rf"https://{_LABELS}(?:{_PARTITIONS})(?::443)?[/?][!-~]*", re.ASCII | re.IGNORECASE)
 _OF_THIS_MACHINE = re.compile(r"https?://(?:127\.0\.0\.1|localhost|\[::1\])(?::[0-9]{1,5})?[/?][!-~]*", re.ASCII)
