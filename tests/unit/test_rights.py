@@ -20,8 +20,7 @@ SERVICES = {"iam": "identity", "ims": "image", "ecs": "compute", "volume": "volu
 """The types of the services that the fake cloud puts under paths of other names."""
 PLACES = {"identity": "iam", "image": "ims", "compute": "ecs", "volumev3": "evs", "as": "as"}
 """Where the fake cloud puts each service when it looks like Open Telekom Cloud."""
-OURS = [row for row in rows() if row.service != "network"]
-"""The calls that are ours, and not Nova's."""
+ROWS = rows()
 
 
 # The features
@@ -124,7 +123,7 @@ def asked(call: Call) -> tuple[str, str, str]:
 def used(feature: str, invoke: Invoke, cloud: FakeCloud) -> list[Row]:
     """The rows that speak of the calls of a feature, each call of exactly one."""
     SCENES[feature].play(invoke, cloud)
-    found = [[row for row in OURS if row.is_of(*asked(call))] for call in cloud.calls]
+    found = [[row for row in ROWS if row.is_of(*asked(call))] for call in cloud.calls]
     assert [asked(call) for call, matching in zip(cloud.calls, found, strict=True) if len(matching) != 1] == []
     return [row for (row,) in found]
 
@@ -145,7 +144,7 @@ def test_each_call_of_a_feature_is_in_the_table_and_for_nothing_else(
 
 @pytest.mark.parametrize(
     ("row", "feature"),
-    [(row, feature) for row in OURS for feature in sorted(row.only) or [""]],
+    [(row, feature) for row in ROWS for feature in sorted(row.only) or [""]],
     ids=str,
 )
 def test_no_right_is_asked_for_that_a_feature_does_not_use(
@@ -167,14 +166,14 @@ def action_of(row: Row) -> str:
     return ACTIONS.get(next(routes).handler, "")
 
 
-@pytest.mark.parametrize("row", [row for row in OURS if row.right], ids=str)
+@pytest.mark.parametrize("row", [row for row in ROWS if row.right], ids=str)
 def test_each_right_on_open_telekom_cloud_is_the_one_that_its_call_needs(row: Row) -> None:
     assert row.right == action_of(row)
 
 
 def test_the_rights_are_those_of_the_agency_and_of_the_discarded_api() -> None:
     of_the_agency = set().union(*map(names, table(OPERATIONS, "right")))
-    rights = {row.right for row in rows()} - {""}
+    rights = {row.right for row in ROWS} - {""}
     assert rights - of_the_agency == {"ecs:images:delete", "ecs:images:get"}
     assert {right for right in of_the_agency - rights if not right.startswith("smn:")} == {
         "ecs:servers:get",
@@ -183,7 +182,7 @@ def test_the_rights_are_those_of_the_agency_and_of_the_discarded_api() -> None:
 
 
 def test_the_access_rules_are_the_calls_that_have_a_policy_in_the_order_that_the_text_says() -> None:
-    permitted = [row for row in rows() if row.policy]
+    permitted = [row for row in ROWS if row.policy]
     assert access_rules() == [row.rule for row in permitted]
     assert [sorted(row.only) for row in permitted[-4:]] == [["grace"]] * 2 + [["deactivate"]] * 2
     assert "sweep" in permitted[-5].only
@@ -192,7 +191,7 @@ def test_the_access_rules_are_the_calls_that_have_a_policy_in_the_order_that_the
 
 
 def test_only_what_changes_an_image_needs_more_than_the_role_of_a_reader() -> None:
-    roles = {(row.method, row.role) for row in rows() if row.policy}
+    roles = {(row.method, row.role) for row in ROWS if row.policy}
     assert roles == {("GET", "reader"), *((method, "member") for method in ("DELETE", "POST", "PUT"))}
 
 
@@ -200,7 +199,7 @@ def test_only_what_changes_an_image_needs_more_than_the_role_of_a_reader() -> No
 
 
 @pytest.mark.parametrize("status", [401, 403])
-@pytest.mark.parametrize("row", [row for row in OURS if row.policy and not row.only], ids=str)
+@pytest.mark.parametrize("row", [row for row in ROWS if row.policy and not row.only], ids=str)
 def test_a_call_that_is_not_permitted_is_named_and_nothing_is_deleted(
     row: Row, status: int, invoke: Invoke, cloud: FakeCloud
 ) -> None:
