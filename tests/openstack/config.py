@@ -7,6 +7,8 @@ from pathlib import Path
 
 VENV = Path(__file__).parents[2] / ".venv-openstack"
 REGION = "RegionOne"
+GUARDED = {"network": "network", "volume": "volumev3"}
+"""The services that are none, but may stand behind the guard of real ones, and their types."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ def write(settings: Settings) -> None:
         "nova.conf": _nova(settings),
     }.items():
         (home / name).write_text(text)
+    for name, kind in GUARDED.items():
+        (home / f"{name}.conf").write_text(f"[keystone_authtoken]\n{_guard(settings, 'nova', kind)}")
     shutil.copy(VENV / "etc/nova/api-paste.ini", home)
     for folder in ("images", "staging", "tasks", "locks"):
         (home / folder).mkdir(exist_ok=True)
@@ -91,8 +95,7 @@ lock_path = {home}/locks
 flavor = keystone
 config_file = {VENV}/etc/glance/glance-api-paste.ini
 [keystone_authtoken]
-{_service_user(settings, "glance")}
-token_cache_time = {settings.token_cache_seconds}
+{_guard(settings, "glance", "image")}
 """
 
 
@@ -117,9 +120,15 @@ endpoint_override = {settings.url("image")}
 endpoint_override = {settings.url("network")}
 {_service_user(settings, "nova")}
 [keystone_authtoken]
-{_service_user(settings, "nova")}
-token_cache_time = {settings.token_cache_seconds}
+{_guard(settings, "nova", "compute")}
 """
+
+
+def _guard(settings: Settings, user: str, service: str) -> str:
+    """How the middleware before a service asks Keystone who is calling; its type is what access rules name."""
+    return f"""{_service_user(settings, user)}
+service_type = {service}
+token_cache_time = {settings.token_cache_seconds}"""
 
 
 def _service_user(settings: Settings, name: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 from tests.openstack import config
-from tests.openstack.config import REGION, Settings
+from tests.openstack.config import GUARDED, REGION, Settings
 from tests.openstack.images import Images
 from tests.openstack.postgres import Postgres
 from tests.openstack.process import Port, Service
@@ -36,14 +36,16 @@ class Lab:
     """The real services, each on a port of its own, with databases of their own.
 
     `services` are started, stopped and restarted one by one. They end with this process, however it ends. With
-    `postgres`, Glance keeps its records there: then what it writes, it writes side by side.
+    `postgres`, Glance keeps its records there: then what it writes, it writes side by side. `guarded` puts a volume
+    service into it, which like the network has nothing, and both behind the middleware of real services.
     """
 
-    def __init__(self, *, threads: int = 4, workers: int = 1, postgres: bool = False) -> None:
+    def __init__(self, *, threads: int = 4, workers: int = 1, postgres: bool = False, guarded: bool = False) -> None:
         self._seed = kept_seed()
         self.accounts = self._seed.accounts
         self.projects = self.accounts.projects
-        self._ports = {name: Port() for name in APPLICATIONS}
+        applications = APPLICATIONS | (dict.fromkeys(GUARDED, "guarded") if guarded else {})
+        self._ports = {name: Port() for name in applications}
         self.home = Path(tempfile.mkdtemp(prefix="image-reaper-openstack-"))
         numbers = {name: port.number for name, port in self._ports.items()}
         self._postgres = Postgres("glance") if postgres else None
@@ -51,7 +53,7 @@ class Lab:
         self._settings = Settings(self.home, numbers, self.accounts.service_password, image_database=database)
         self.services = {
             name: Service(name, application, self.home, self._ports[name], (workers if name == "image" else 1, threads))
-            for name, application in APPLICATIONS.items()
+            for name, application in applications.items()
         }
 
     @property
@@ -104,7 +106,7 @@ class Lab:
         self.stop()
 
     def configure(self, *, token_seconds: int = 3600, token_cache_seconds: int = 300) -> None:
-        """Change how long tokens live, and how long Glance and Nova trust one unasked; true from a restart on."""
+        """Change how long tokens live, and how long services trust one unasked; true from a restart on."""
         config.write(replace(self._settings, token_seconds=token_seconds, token_cache_seconds=token_cache_seconds))
 
     def env(self, auth: Auth = "password", *, user: str = "reaper", project: str = "demo") -> dict[str, str]:

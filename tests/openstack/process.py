@@ -43,6 +43,7 @@ class Service:
         self._log = home / f"{name}.gunicorn.log"
         workers, threads = (str(number) for number in size)
         self._settings = {
+            "LAB_NAME": name,
             "LAB_PORT": str(port.number),
             "LAB_LOG": str(self._log),
             "LAB_WORKERS": workers,

@@ -43,7 +43,7 @@ def through(gate: Gate, stage: Stage) -> dict[str, str]:
     return stage.lab.env() | {"OS_AUTH_URL": f"{gate.url}/v3"}
 
 
-def new_credential(stage: Stage, **fields: str) -> tuple[dict[str, str], str]:
+def new_credential(stage: Stage, **fields: object) -> tuple[dict[str, str], str]:
     """An application credential: the variables that use it, and where Keystone has it."""
     token = sign_in(stage.lab.env())
     user = token.body["token"]["user"]["id"]

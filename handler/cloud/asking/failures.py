@@ -2,6 +2,7 @@
 
 import ssl
 from collections.abc import Callable, Mapping
+from urllib.parse import urlsplit
 
 import requests
 from requests import exceptions as wire
@@ -69,7 +70,9 @@ def error_of(method: str, response: requests.Response, answer: Answer) -> CloudE
     # A service that is not there, and says when it will be, asks for fewer requests as well.
     is_away = answer.status == requests.codes.service_unavailable and retry_after is not None
     is_paced = kind is Throttled or (kind is Unavailable and is_away)
-    return kind(f"{method} answered {answer}", retry_after=retry_after, is_paced=is_paced)
+    # A right is given for a call: whoever gives it must know which one it was.
+    call = f"{method} {urlsplit(response.url).path}" if issubclass(kind, Denied) else method
+    return kind(f"{call} answered {answer}", retry_after=retry_after, is_paced=is_paced)
 
 
 def error_of_wire(
