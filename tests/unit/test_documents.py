@@ -15,6 +15,7 @@ import pytest
 
 from handler.cloud.identity.credentials import Credentials
 from handler.cloud.identity.spellings import TODAY
+from handler.config.network import BUNDLE
 from handler.config.settings import Settings
 from handler.config.several import SETTINGS
 from handler.config.signing import ACCESS_KEY, PROJECT, SECRET_KEY, TOKEN
@@ -113,7 +114,11 @@ def aliases() -> set[str]:
 
 
 def credentials() -> set[str]:
-    return {f"OS_{name.upper()}" for name in Credentials.model_fields} | {ACCESS_KEY, SECRET_KEY, TOKEN, PROJECT}
+    return (
+        {f"OS_{name.upper()}" for name in Credentials.model_fields}
+        | {ACCESS_KEY, SECRET_KEY, TOKEN, PROJECT}
+        | {BUNDLE}
+    )
 
 
 # Names
