@@ -10,7 +10,7 @@ from handler.errors import AwsFault, InvalidSettings
 
 ReadSecret = Callable[[str, AwsAccess], Mapping[str, Any]]
 """Reads a secret by its name or ARN; returns the JSON object that it holds. May raise AwsFault."""
-SECRET = "REAPER_CREDENTIALS_SECRET"  # noqa: S105 (the name of a variable)
+SECRET = "REAPER_CREDENTIALS_SECRET"  # noqa: S105  # nosec B105 # the name of a variable
 
 
 def with_secret(given: Mapping[str, str], name: str, access: AwsAccess, read: ReadSecret | None) -> dict[str, str]:
