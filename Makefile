@@ -22,6 +22,8 @@ CLIENTS_READY := .venv-clients/ready
 CFN_LINT := .venv-sam/bin/cfn-lint
 CHECKOV := .venv-template/bin/checkov
 CHECKOV_READY := .venv-template/ready
+RELEASE := .venv-release/bin
+RELEASE_READY := .venv-release/ready
 STAGE := build/$(ARCH)-$(PYTHON_VERSION)
 MACHINE := $(if $(filter arm64,$(ARCH)),aarch64,$(ARCH))
 
@@ -41,13 +43,16 @@ OPENSTACK := 'keystone>=30,<31' 'glance>=33,<34' 'nova>=34,<35' 'gunicorn>=27,<2
 CLIENTS := 'python-openstackclient>=10,<11' 'python-glanceclient>=4.13,<5' 'otcextensions>=0.34,<1' \
 	'huaweicloudsdkcore>=3.1.219,<4' 'huaweicloudsdkims>=3.1.219,<4' 'huaweicloudsdkecs>=3.1.219,<4' \
 	'huaweicloudsdkevs>=3.1.219,<4' 'huaweicloudsdkas>=3.1.219,<4'
+# What looks at the code, the locks and the workflows for holes, and writes down what is in an artifact.
+RELEASE_TOOLS := 'bandit>=1.9,<2' 'check-jsonschema>=0.37,<1' 'cyclonedx-bom>=7.3,<8' 'pip-audit>=2.10,<3' \
+	'zizmor>=1.30,<2'
 
 # The packages that FunctionGraph is documented to bring for Python 3.12, as far as we or requests need them as well.
 TWINS := requests==2.24.0 certifi==2024.7.4 chardet==3.0.4 idna==2.10 typing-extensions==4.12.2 'urllib3<2'
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test-fast test chaos chaos-openstack chaos-planted mutants test-openstack test-clients test-lambda test-functiongraph test-page check bench bench-long build stage stage-here format clean lock
+.PHONY: help setup demo test-fast test chaos chaos-openstack chaos-planted mutants test-openstack test-clients test-lambda test-functiongraph test-page test-release check audit bench bench-long build stage stage-here format clean lock
 
 # Durations: on two cores, without the installations that come first.
 help:
@@ -65,14 +70,17 @@ help:
 	@echo 'make test-functiongraph'
 	@echo '                     test the zip for FunctionGraph under its open-source counterpart (2 min)'
 	@echo 'make test-page       test the page of a run in a headless Chromium'
+	@echo 'make test-release    test the files of a release, and the tools that make it (2 min)'
 	@echo 'make mutants         try the tests on code with a fault in it (SEED, SAMPLE)'
-	@echo 'make check           check format, lint, types, imports and template'
+	@echo 'make check           check format, lint, types, imports, template and workflows; audit'
+	@echo 'make audit           look for known vulnerabilities (STRICT=--strict, OSV_URL=...)'
 	@echo 'make bench           run the benchmarks, each beside a partner (15 min; JSON=...)'
 	@echo 'make bench-long      run the long ones: a million images, ten late runs'
 	@echo 'make bench-against   compare with another revision (OLD=...)'
 	@echo 'make build           build the functions of template.yaml with sam'
 	@echo 'make package-functiongraph'
 	@echo '                     make dist/image-reaper-functiongraph.zip'
+	@echo 'make release         make dist/, all the files of a release'
 	@echo 'make format          format the code'
 	@echo 'make lock            resolve the dependencies (UPGRADE=--upgrade: newer ones)'
 	@echo 'make clean           remove all that was made here'
@@ -125,7 +133,7 @@ chaos-openstack: $(READY) $(OPENSTACK_READY)
 mutants: $(READY) $(MUTANTS_READY)
 	$(VENV) -m tests.mutants $(if $(SEED),--seed '$(SEED)') $(if $(SAMPLE),--sample '$(SAMPLE)')
 
-check: $(READY) $(SAM_READY) $(CHECKOV_READY)
+check: $(READY) $(SAM_READY) $(CHECKOV_READY) $(RELEASE_READY) audit
 	$(VENV) -m ruff format --check
 	$(VENV) -m ruff check
 	$(VENV) -m mypy
@@ -134,6 +142,21 @@ check: $(READY) $(SAM_READY) $(CHECKOV_READY)
 	$(CFN_LINT) --include-checks I --include-experimental --non-zero-exit-code informational \
 		--region eu-central-1 --template template.yaml
 	$(CHECKOV) --config-file .checkov.yaml
+	$(RELEASE)/check-jsonschema --builtin-schema vendor.github-workflows $(wildcard .github/workflows/*.yml)
+	$(RELEASE)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(RELEASE)/zizmor --quiet --offline --strict-collection --no-progress --persona=pedantic .github
+	@$(call silent_if_well,$(RELEASE)/bandit --quiet --configfile pyproject.toml --recursive handler .ci)
+
+# Where no advisory service can be reached, this says so, and ends well unless STRICT=--strict.
+audit: $(READY) $(RELEASE_READY)
+	@$(VENV) .ci/audit.py requirements.lock --pip-audit $(RELEASE)/pip-audit $(STRICT) \
+		$(if $(OSV_URL),--osv-url '$(OSV_URL)')
+
+# bandit warns of each exemption that lies in a statement of several lines.
+silent_if_well = echo '$(1)'; said=$$($(1) 2>&1) || { echo "$$said" >&2; exit 1; }
+
+test-release: $(READY) $(SAM_READY) release-files
+	$(VENV) -m pytest tests/release
 
 bench: $(READY) $(SAM_READY) $(OPENSTACK_READY) $(BENCH_READY) stage-here package-functiongraph functiongraph-here
 	$(call benchmarks,not long)
@@ -152,7 +175,7 @@ format: $(READY)
 	$(VENV) -m ruff check --fix
 
 clean:
-	rm -rf .venv .venv-bench .venv-clients .venv-functiongraph .venv-lambda .venv-mutants .venv-openstack .venv-sam .venv-template .aws-sam build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
+	rm -rf .venv .venv-bench .venv-clients .venv-functiongraph .venv-lambda .venv-mutants .venv-openstack .venv-release .venv-sam .venv-template .aws-sam build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 lock: build/lock/bin/uv
@@ -167,6 +190,7 @@ lock: build/lock/bin/uv
 	printf '%s\n' $(TWINS) | $(LOCK) --no-deps -o tests/functiongraph-twins.lock -
 	printf '%s\n' $(OPENSTACK) | $(LOCK) -o tests/openstack-requirements.lock -
 	echo 'checkov>=3.3,<4' | $(LOCK) -o tests/template-requirements.lock -
+	printf '%s\n' $(RELEASE_TOOLS) | $(LOCK) -o tests/release-requirements.lock -
 
 # --- environments: made once, and again when their lock changes ---
 
@@ -216,6 +240,9 @@ $(TWINS_READY): tests/functiongraph-twins.lock $(READY)
 # checkov pins versions that sam can't live with, so it gets an environment of its own.
 $(CHECKOV_READY): tests/template-requirements.lock
 	$(call venv,.venv-template,$<)
+
+$(RELEASE_READY): tests/release-requirements.lock
+	$(call venv,.venv-release,$<)
 
 build/lock/bin/uv:
 	$(call python_or_why)

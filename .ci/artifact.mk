@@ -1,7 +1,7 @@
 # The artifacts that are deployed. For Lambda, sam calls `make build-<function>` with ARTIFACTS_DIR; FunctionGraph
 # gets a zip.
 
-.PHONY: test-artifact test-stage bench-against old_or_why package-functiongraph functiongraph-here
+.PHONY: test-artifact test-stage bench-against old_or_why package-lambda package-functiongraph functiongraph-here release release-files
 
 SURGERY := .ci/artifact.py
 # A folder among them tells of a module that was removed.
@@ -59,12 +59,52 @@ for_platform = --target $(1)/package --no-compile --only-binary=:all: --implemen
 	--platform manylinux2014_$(3)
 
 FUNCTIONGRAPH_STAGE := build/functiongraph-$(FUNCTIONGRAPH_VERSION)
+LAMBDA_ZIP := dist/image-reaper-lambda-$(ARCH).zip
+FUNCTIONGRAPH_ZIP := dist/image-reaper-functiongraph.zip
 
-package-functiongraph: dist/image-reaper-functiongraph.zip
+# Everything that a release consists of: the zips, what is in each, templates that need no build, and the checksums.
+release: release-files
+	$(VENV) .ci/release.py whole dist
 
-dist/image-reaper-functiongraph.zip: $(FUNCTIONGRAPH_STAGE)/ready
+# The same where a Python is missing, whose .pyc files are then missing as well.
+release-files: $(READY) $(RELEASE_READY)
+	@rm -rf dist
+	@$(MAKE) --no-print-directory package-lambda ARCH=arm64
+	@$(MAKE) --no-print-directory package-lambda ARCH=x86_64
+	@$(MAKE) --no-print-directory $(FUNCTIONGRAPH_ZIP:.zip=.cdx.json)
+	@cp functiongraph.tf dist
+	$(VENV) .ci/release.py sums dist
+
+package-lambda: $(LAMBDA_ZIP:.zip=.cdx.json)
+	$(VENV) .ci/release.py template dist/template-$(ARCH).yaml $(ARCH)
+
+package-functiongraph: $(FUNCTIONGRAPH_ZIP)
+
+$(LAMBDA_ZIP): $(STAGE)/ready
+	$(call zipped,$(STAGE))
+
+$(FUNCTIONGRAPH_ZIP): $(FUNCTIONGRAPH_STAGE)/ready
+	$(call zipped,$(FUNCTIONGRAPH_STAGE))
+
+$(LAMBDA_ZIP:.zip=.cdx.json): $(LAMBDA_ZIP) $(RELEASE_READY)
+	$(call listed,$(STAGE))
+
+$(FUNCTIONGRAPH_ZIP:.zip=.cdx.json): $(FUNCTIONGRAPH_ZIP) $(RELEASE_READY)
+	$(call listed,$(FUNCTIONGRAPH_STAGE))
+
+define zipped
 	@mkdir -p $(@D) && rm -f $@
-	$(VENV) $(SURGERY) zip $(FUNCTIONGRAPH_STAGE)/package $@
+	$(VENV) $(SURGERY) zip $(1)/package $@
+endef
+
+# A bill of materials (CycloneDX) of what is in an artifact, read from an environment that holds it and nothing else: the
+# lock knows no licences, and not what needs what, and the artifact goes without some of what is locked.
+define listed
+	@rm -rf $(1)/environment && $(VENV) -m venv --without-pip $(1)/environment
+	@cp -R $(1)/package/. $(1)/environment/lib/python*/site-packages
+	$(RELEASE)/cyclonedx-py environment --pyproject pyproject.toml --spec-version 1.6 --output-format JSON \
+		--output-reproducible --output-file $@ $(1)/environment/bin/python
+endef
 
 $(FUNCTIONGRAPH_STAGE)/ready: requirements.lock pyproject.toml LICENSE Makefile .ci/artifact.mk $(SURGERY) .ci/index.py \
 		$(READY) $(PACKAGED)

@@ -38,7 +38,7 @@ class Cut(NamedTuple):
     emptied: tuple[str, ...] = ()
     """Modules that stay, with nothing in them."""
     removed: tuple[str, ...] = ()
-    """Files and folders."""
+    """Files and folders; a `*` stands for a version."""
     replaced: tuple[tuple[str, str, str], ...] = ()
     """Modules in which a text, which stands there just once, is replaced by another."""
     distribution: str = ""
@@ -51,10 +51,21 @@ CUTS = (
     Cut(
         name="plugins",
         why="The packages only repeat names from their modules, and load every way to log in there is, a web browser's "
-        "among them. Emptied, they load what we name. Neither can be emptied without the other.",
+        "among them. Emptied, they load what we name. Neither can be emptied without the other. What only they load, "
+        "and what finds a way to log in by the name of a plugin, is then of no use.",
         share=0.08,
-        megabytes=0.0,
+        megabytes=0.8,
         emptied=("keystoneauth1/identity/__init__.py", "keystoneauth1/identity/v3/__init__.py"),
+        removed=(
+            "keystoneauth1-*.dist-info/entry_points.txt",
+            "keystoneauth1/extras",
+            "keystoneauth1/identity/v3/federation.py",
+            "keystoneauth1/identity/v3/k2k.py",
+            "keystoneauth1/identity/v3/oidc.py",
+            "keystoneauth1/identity/v3/websso.py",
+            "keystoneauth1/loading",
+        ),
+        distribution="stevedore",
     ),
     Cut(
         name="charset-normalizer",
@@ -87,32 +98,23 @@ CUTS = (
     ),
     Cut(
         name="tests",
-        why="keystoneauth1's tests of itself, which nothing loads. Those of the others weigh too little to be cut.",
+        why="Tests of the dependencies, which nothing loads.",
         share=0.0,
-        megabytes=1.5,
-        removed=("keystoneauth1/tests",),
+        megabytes=2.2,
+        removed=(
+            "annotated_types/test_cases.py",
+            "iso8601/test_iso8601.py",
+            "keystoneauth1/fixture",
+            "keystoneauth1/tests",
+            "os_service_types/tests",
+            "pbr/tests",
+        ),
     ),
     Cut(
-        name="snapshots",
-        why="The hook that AWS calls once it has restored a snapshot. FunctionGraph has snapshots for Java only.",
+        name="utilities",
+        why="What Powertools knows of the events and the services of AWS. We use it to write lines and to parse.",
         share=0.0,
-        megabytes=0.0,
-        distribution="snapshot_restore_py",
-        platform=FUNCTIONGRAPH,
-    ),
-    Cut(
-        name="signatures-of-aws",
-        why="It signs requests to services of AWS, and nothing on FunctionGraph calls those.",
-        share=0.0,
-        megabytes=0.1,
-        distribution="requests_aws4auth",
-        platform=FUNCTIONGRAPH,
-    ),
-    Cut(
-        name="services-of-aws",
-        why="What Powertools knows of the events and the services of AWS. The rest of it only writes lines and parses.",
-        share=0.0,
-        megabytes=1.3,
+        megabytes=2.3,
         removed=tuple(
             f"aws_lambda_powertools/utilities/{name}"
             for name in (
@@ -131,6 +133,40 @@ CUTS = (
                 "validation",
             )
         ),
+    ),
+    Cut(
+        name="elsewhere",
+        why="Of use only to programs for the first version of pydantic, where packages are built, where types are "
+        "checked, and in a web browser.",
+        share=0.0,
+        megabytes=1.4,
+        removed=(
+            "pbr-*.dist-info/entry_points.txt",
+            "pbr/_compat/commands.py",
+            "pbr/_compat/easy_install.py",
+            "pbr/cmd",
+            "pbr/hooks",
+            "pbr/packaging.py",
+            "pbr/setupcfg.py",
+            "pydantic/mypy.py",
+            "pydantic/v1",
+            "urllib3/contrib/emscripten",
+        ),
+    ),
+    Cut(
+        name="snapshots",
+        why="The hook that AWS calls once it has restored a snapshot. FunctionGraph has snapshots for Java only.",
+        share=0.0,
+        megabytes=0.0,
+        distribution="snapshot_restore_py",
+        platform=FUNCTIONGRAPH,
+    ),
+    Cut(
+        name="signatures-of-aws",
+        why="It signs requests to services of AWS, and nothing on FunctionGraph calls those.",
+        share=0.0,
+        megabytes=0.1,
+        distribution="requests_aws4auth",
         platform=FUNCTIONGRAPH,
     ),
 )
@@ -202,9 +238,10 @@ def _replace(path: Path, old: str, new: str, cut: Cut) -> None:
 
 
 def _present(path: Path, cut: Cut) -> Path:
-    if not path.exists():
+    found = next(path.parent.parent.glob(f"{path.parent.name}/{path.name}"), None)
+    if not found:
         sys.exit(f"there is no {path}: look at the cut {cut.name!r} again")
-    return path
+    return found
 
 
 def _remove(path: Path) -> None:
@@ -259,7 +296,7 @@ def pack(package: Path, file: Path) -> None:
         for path in sorted((path for path in package.rglob("*") if not path.is_dir()), key=Path.as_posix):
             # A link may lead out of the zip, and FunctionGraph refuses the names of backup files.
             if path.is_symlink() or path.name.endswith("~"):
-                sys.exit(f"no zip for FunctionGraph can hold links, or names that end in '~': {path}")
+                sys.exit(f"no zip of ours can hold links, or names that end in '~': {path}")
             entry = zipfile.ZipInfo(path.relative_to(package).as_posix(), EARLIEST)
             entry.create_system, entry.external_attr = UNIX, READABLE << 16
             archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)

@@ -126,7 +126,8 @@ class Backoff:
         else:
             pause = self._next_pause(error)
             # Jitter, so that workers that were throttled together do not come back together.
-            self._deadline.pause(max(error.retry_after or 0.0, random.uniform(pause / 2, pause)), error)  # noqa: S311
+            jittered = random.uniform(pause / 2, pause)  # noqa: S311  # nosec B311 # it keeps no secret
+            self._deadline.pause(max(error.retry_after or 0.0, jittered), error)
 
     def _next_pause(self, error: CloudError) -> float:
         # A service that asks for fewer requests will take this one later: that is no failure, however often it says so.

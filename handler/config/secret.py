@@ -12,7 +12,7 @@ from handler.errors import AwsFault, InvalidSettings
 ReadSecret = Callable[[str, AwsAccess], Mapping[str, Any]]
 """Reads a secret by its name or ARN; returns the JSON object that it holds. May raise AwsFault."""
 CACERT = "OS_CACERT"
-SECRET = "REAPER_CREDENTIALS_SECRET"  # noqa: S105 (the name of a variable)
+SECRET = "REAPER_CREDENTIALS_SECRET"  # noqa: S105  # nosec B105 # the name of a variable
 
 
 def with_secret(

@@ -10,7 +10,7 @@ TODAY = {
     "OS_TENANT_ID": "OS_PROJECT_ID",
     "OS_TENANT_NAME": "OS_PROJECT_NAME",
     "OS_USER_NAME": "OS_USERNAME",
-    "OS_AUTH_TOKEN": "OS_TOKEN",
+    "OS_AUTH_TOKEN": "OS_TOKEN",  # nosec B105 # names of variables
     "OS_AUTH_PLUGIN": "OS_AUTH_TYPE",
     "OS_ENDPOINT_TYPE": "OS_INTERFACE",
 }
@@ -19,12 +19,12 @@ DOMAINS = ("OS_USER_DOMAIN", "OS_PROJECT_DOMAIN")
 NAMED_TWICE = (*DOMAINS, "OS_PROJECT", "OS_APPLICATION_CREDENTIAL")
 """What has an id or a name. Keystone takes the id where it gets both."""
 WAYS = {
-    "password": "OS_PASSWORD",
+    "password": "OS_PASSWORD",  # nosec B105 # the same
     "v3token": "OS_TOKEN",
     "v3applicationcredential": "OS_APPLICATION_CREDENTIAL_SECRET",
 }
 """The ways to log in, and the secret of each. Where none is named, the first decides that has its secret."""
-ALSO_CALLED = {"v3password": "password", "token": "v3token"}
+ALSO_CALLED = {"v3password": "password", "token": "v3token"}  # nosec B105 # names of ways to log in
 
 
 def merge(below: Mapping[str, str], above: Mapping[str, str]) -> dict[str, str]:

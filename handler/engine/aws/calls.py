@@ -63,7 +63,7 @@ def call(  # noqa: PLR0913 (a call is all of these)
     for pause in (PAUSE * 2**n for n in range(TRIES - 1)):
         if _code(response) not in THROTTLED:
             break
-        time.sleep(random.uniform(pause / 2, pause))  # noqa: S311 (spreads the load, keeps no secret)
+        time.sleep(random.uniform(pause / 2, pause))  # noqa: S311  # nosec B311 # it keeps no secret
         response = post(service, access, headers, body, session)
     if not succeeded(response):
         raise AwsFault(refusal(service, response), code=_code(response))
