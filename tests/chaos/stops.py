@@ -51,8 +51,8 @@ def _while_it_looks(rng: random.Random) -> list[Step]:
     """It is stopped right after the flag was read, and the answer takes a while."""
     place: Step = {"at": "flag", "nth": rng.randrange(2)}
     late: Step = {**place, "what": "slow", "amount": 3.0}
-    # Whoever counts from the end of that reading does not look anew before the second DELETE after it.
-    return [{**place, "what": "after", "do": [STOP]}, late, _slow("delete", 1.5), _slow("read", 0.9)]
+    # Whoever counts from the end of that reading sends two DELETEs before he looks anew, the second one too late.
+    return [{**place, "what": "after", "do": [STOP]}, late, _slow("delete", 1.0), _slow("read", 0.9)]
 
 
 def _unread(rng: random.Random) -> list[Step]:

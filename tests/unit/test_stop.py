@@ -194,6 +194,16 @@ def test_an_answer_that_may_be_of_somebody_else_lets_nothing_go(
     assert isinstance(refusal(flag), BudgetUnknown)
 
 
+def test_a_table_of_another_region_is_asked_there(relay: Relay, clock: Clock) -> None:
+    table = "arn:aws:dynamodb:us-west-2:123456789012:table/state"
+    flag = StopFlag(table, replace(ACCESS, endpoints=(("", relay.url),)), clock.deadline().now)
+    relay.faults.add(Fault(status=200, body=NO_FLAG))
+    flag.heed()
+    (call,) = relay.calls
+    assert json.loads(call.body)["TableName"] == table
+    assert "/us-west-2/dynamodb/" in call.headers["Authorization"]
+
+
 def test_an_answer_without_an_item_that_shows_what_was_read_lets_go(flag: StopFlag, relay: Relay) -> None:
     relay.faults.add(Fault(status=200, body=NO_FLAG))
     assert refusal(flag) is None
@@ -357,6 +367,8 @@ def test_a_sweep_leaves_nothing_to_workers_once_the_flag_is_there(cloud: FakeClo
 
     done = sweep(request, "", run._replace(enqueue=enqueue))
     assert ([one.reason for one in done.outcomes], left) == (["paused"], [])
+    with pytest.raises(Paused):
+        run.deadline.check()
 
 
 def test_a_sweep_marks_nothing_once_the_flag_is_there(cloud: FakeCloud, run: Run, table: Client) -> None:
