@@ -15,11 +15,11 @@ from handler.compose.ending import Context
 from handler.compose.engines.engine import Engine
 from handler.compose.warm import access_to_cloud, reporter
 from handler.config.settings import Settings, is_in_lambda
-from handler.engine.ports import Allowance
+from handler.engine.ports import Allowance, HeedStop
 from handler.errors import CloudError, InvalidRequest, Paused
 from handler.model.message import Received, Rejected
 from handler.model.outcome import Decision
-from handler.model.request import SweepRequest
+from handler.model.request import Request, SweepRequest
 from handler.report.plans import plans_of
 from handler.report.report import Report, ages_of, mode_of
 from handler.report.reporter import Reporter
@@ -102,6 +102,7 @@ def _begin(received: Received, context: Context, settings: Settings, engine: Eng
         deadline=deadline,
         progress=Progress(settings.max_images),
         allowance=engine.allowance(received, settings, context.aws_request_id, now),
+        heed_stop=engine.heed_stop(settings, deadline),
         cloud=_cloud(settings, engine, deadline),
     )
     if DIALECTS[settings.image_api].is_discarded:
@@ -121,6 +122,7 @@ class _Invocation(NamedTuple):
     deadline: Deadline
     progress: Progress
     allowance: Allowance | None
+    heed_stop: HeedStop
     cloud: Cloud
 
     def connect(self) -> str:
@@ -134,13 +136,20 @@ class _Invocation(NamedTuple):
             if self.settings.mode == "paused":
                 message = "REAPER_MODE is paused"
                 raise Paused(message)
-            return in_time(lambda: self.cloud.project_id, self.deadline, self.progress)
+            return in_time(self._project_id, self.deadline, self.progress)
         except CloudError as error:
             # Without an image that could fail, as where a stack is created, only an exception can say so.
-            if not any(isinstance(request, SweepRequest) or request.targets for request in requests):
+            if not any(map(_names_images, requests)):
                 raise
             self.deadline.halt(error)
             return ""
+
+    def _project_id(self) -> str:
+        # The flag first, for the same reason. It stops no rehearsal, and no stack that is created.
+        is_armed = self.settings.mode == "delete"
+        if is_armed and any(_names_images(request) and not request.dry_run for request in self.received.requests):
+            self.heed_stop()
+        return self.cloud.project_id
 
     def admitted(self, project_id: str) -> Received:
         """What was received, with Rejected in place of each request that can't be carried out.
@@ -172,6 +181,7 @@ class _Invocation(NamedTuple):
             armed=settings.mode == "delete",
             in_use=InUse(self.cloud, self.deadline, settings.concurrency, settings.in_use_also) if asks else None,
             concurrency=settings.concurrency,
+            heed_stop=self.heed_stop,
             spend=self.engine.spend(settings, project_id, now, self.allowance),
             journal=partial(self.reporter.deleting, self.request_id, source),
             report=partial(self.reporter.outcome, self.request_id, source),
@@ -181,6 +191,11 @@ class _Invocation(NamedTuple):
             enqueue=self.engine.enqueue(settings, self.deadline),
             plan_life=settings.plan_life,
         )
+
+
+def _names_images(request: Request) -> bool:
+    """Whether there may be an image with an outcome of its own."""
+    return isinstance(request, SweepRequest) or bool(request.targets)
 
 
 def _cloud(settings: Settings, engine: Engine, deadline: Deadline) -> Cloud:

@@ -19,6 +19,12 @@ class Allowance(Protocol):
 Spend = Callable[[str], None]
 """Takes the deletion of an image out of the event's allowance and the budget, or raises CloudError."""
 
+HeedStop = Callable[[], float]
+"""Looks whether an operator has stopped all deletions; returns the moment until which they may go on.
+
+Raises Paused if they are stopped, and another CloudError if that can't be found out. Either ends the run.
+"""
+
 HandOver = Callable[[object, Mapping[str, Any]], str]
 """Sends an event that no repetition can cure, with the report on it, to where a person finds it.
 

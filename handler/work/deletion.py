@@ -2,8 +2,8 @@
 
 The order of the steps before a DELETE is the safety of this project:
 
-1. Everything that a judgement rests on is asked first: which images are used, and who shares this one. Then the image
-   is read: its record is newer than all that it is judged with.
+1. Everything that a judgement rests on is asked first: which images are used, who shares this one, and whether an
+   operator has stopped all deletions. Then the image is read: its record is newer than all that it is judged with.
 2. The rules judge it.
 3. The limits of the invocation and of its event, and the budget of all invocations, count the deletion. They are asked
    last of all that can say no, so that nothing is counted that a rule keeps; and before the DELETE, so that none is
@@ -13,8 +13,9 @@ The order of the steps before a DELETE is the safety of this project:
 5. The connection is made, if there is none. Then the fence asks: does the run go on, and is the judgement young enough?
    Nothing comes between this question and the DELETE.
 
-A judgement is good for one DELETE, and for a second after the image was read. When more time has passed, whatever took
-it, and when no answer says how the DELETE ended, or its token was refused, the image is read and judged anew.
+A judgement is good for one DELETE, for a second after the image was read, and for 4.5 seconds after the stop flag was
+asked for. When more time has passed, whatever took it, and when no answer says how the DELETE ended, or its token was
+refused, the image is read and judged anew.
 """
 
 from collections.abc import Mapping

@@ -1,5 +1,6 @@
 """The judgement of one image: what was found out about it, and whether it may be deleted on the strength of that."""
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -71,10 +72,13 @@ class Judgement(NamedTuple):
 def read_for(job: Job, run: Run, shared_with: tuple[str, ...] | None = None) -> Reading | None:
     """Read an image for its judgement; None if it is gone."""
     uses: Uses | None = None
+    goes_on_until = math.inf
 
     def ask() -> None:
-        nonlocal uses
+        nonlocal uses, goes_on_until
         uses = run.in_use.ask() if run.in_use else None
+        # After the lists, which may take their time.
+        goes_on_until = math.inf if run.rehearses(job) else run.heed_stop()
 
     # In this order, since the record must be newer than every list that it is judged with: while the list of servers is
     # tried again and again, the image may be renamed, kept or shelved.
@@ -82,6 +86,7 @@ def read_for(job: Job, run: Run, shared_with: tuple[str, ...] | None = None) -> 
     if image is None:
         return None
     expiry = Expiry(run.deadline.now() + GOOD_FOR, f"the image ({GOOD_FOR:g} second)")
+    expiry = min(expiry, Expiry(goes_on_until, "the stop flag"))
     if uses:
         expiry = min(expiry, uses.expiry)
     if end := job.request.not_after:

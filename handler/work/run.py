@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from handler.clock import Deadline
 from handler.cloud.calls import Cloud
-from handler.engine.ports import Enqueue, Spend
+from handler.engine.ports import Enqueue, HeedStop, Spend
 from handler.errors import CloudError, OverLimit, Unanswered
 from handler.model.image import Image
 from handler.model.outcome import Decision, Outcome
@@ -77,6 +77,7 @@ class Run(NamedTuple):
     `now` is the moment from which days and ages are counted. Unless `armed`, everything is a rehearsal. `in_use` knows
     which images are used; if it is None, nobody asks. `concurrency` is the number of images dealt with at once.
 
+    `heed_stop` looks whether an operator has stopped all deletions; nobody asks where everything is a rehearsal.
     `spend` takes the deletion of an image out of the event's allowance and the budget, or raises CloudError. `journal`
     returns once the record of an image that is about to be deleted has been written down, or raises CloudError.
     `report` gets each outcome as soon as it is known. `report_untouched` gets the images that were not even looked at,
@@ -98,6 +99,7 @@ class Run(NamedTuple):
     report: Callable[[Outcome, Job], None]
     report_untouched: Callable[[Sequence[Job], CloudError], None]
     report_bug: Callable[[BaseException], None]
+    heed_stop: HeedStop
     spend: Spend
     observe: Callable[[Decision], None] | None
     enqueue: Enqueue | None

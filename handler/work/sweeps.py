@@ -95,9 +95,16 @@ def _queued(images: Sequence[Image], request: SweepRequest, message_id: str, run
     jobs = _jobs(images, request, message_id)
     # They have to be told one by one, and may be many thousand.
     run.deadline.keep_back(TELLING_LINE * len(jobs))
+
+    def send() -> list[str]:
+        # The list may have taken minutes to read.
+        run.heed_stop()
+        return enqueue(expectations, shared)
+
     try:
-        problems = in_time(lambda: enqueue(expectations, shared), run.deadline, run.progress)
+        problems = in_time(send, run.deadline, run.progress)
     except CloudError as error:
+        run.note(error)
         run.report_untouched(jobs, error)
         return [failed(image.id, error, image) for image in images]
     outcomes = [_left_to_worker(image, problem) for image, problem in zip(images, problems, strict=True)]

@@ -24,6 +24,7 @@ KINDS = (
 )
 """What is asked: the method, and how the path ends."""
 OF_AWS = (
+    ("DynamoDB_20120810.GetItem", "flag"),
     ("DynamoDB_20120810.", "budget"),
     ("secretsmanager.", "secret"),
     ("AmazonSQS.SendMessageBatch", "send"),

@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tests.chaos import functiongraph
+from tests.chaos import functiongraph, stops
 from tests.chaos.door import FAILURES, SECRET, WORKERS
 from tests.chaos.events import REPEATED
 from tests.chaos.table import TABLE
@@ -112,6 +112,12 @@ def cast(seed: int, concurrency: int = 1) -> Step:
 
 def steps(seed: int) -> Iterator[Step]:
     """The steps, for ever."""
+    # There is no flag on FunctionGraph.
+    with_stops = seed % functiongraph.EVERY
+    return stops.among(_steps(seed), random.Random(f"stops {seed}")) if with_stops else _steps(seed)
+
+
+def _steps(seed: int) -> Iterator[Step]:
     rng = random.Random(f"steps {seed}")
     yield {"do": "make", "count": 12, "fields": _fields(rng)}
     while True:

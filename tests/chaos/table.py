@@ -14,6 +14,7 @@ _CREATED = {
     "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
     "BillingMode": "PAY_PER_REQUEST",
 }
+_FLAG = {"id": {"S": "stop"}}
 JSON = "application/x-amz-json-1.0"
 
 
@@ -25,13 +26,26 @@ class Table:
 
     def answer(self, request: Request) -> Reply:
         """Carry out a request."""
+        done = self._ask(self._there(), request.headers["X-Amz-Target"], request.body)
+        return Reply(done.status_code, {"Content-Type": JSON}, done.data)
+
+    def stop(self) -> None:
+        """Write the stop flag, as an operator does."""
+        self._ask(self._there(), "DynamoDB_20120810.PutItem", json.dumps({"TableName": TABLE, "Item": _FLAG}).encode())
+
+    def go(self) -> None:
+        """Take it away."""
+        self._ask(
+            self._there(), "DynamoDB_20120810.DeleteItem", json.dumps({"TableName": TABLE, "Key": _FLAG}).encode()
+        )
+
+    def _there(self) -> Client:
         if self._moto is None:
             self._moto = Client(OneAtATime())
             # moto has one table of this name in a process: a world would go on with the counts of the one before.
             for action, said in (("DeleteTable", {"TableName": TABLE}), ("CreateTable", _CREATED)):
                 self._ask(self._moto, f"DynamoDB_20120810.{action}", json.dumps(said).encode())
-        done = self._ask(self._moto, request.headers["X-Amz-Target"], request.body)
-        return Reply(done.status_code, {"Content-Type": JSON}, done.data)
+        return self._moto
 
     def _ask(self, moto: Client, target: str, body: bytes) -> TestResponse:
         # It is by the signature that moto knows whom a request is for.

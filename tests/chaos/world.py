@@ -48,12 +48,13 @@ class World:
         self.operations = 0
         self._ids = random.Random(seed)
         self._depth = 0
+        self.table = Table()
         credentials = self.land.variables(CLOUD)
         self.history.secrets |= {events.SIGNED} | {value for name, value in KEYS.items() if name != "AWS_REGION"}
         aws = Aws(
             secret=dict(credentials),
             send=lambda body: self.workers.send(body, self.clock.value),
-            table=Table().answer,
+            table=self.table.answer,
             failures=self.history.handed_over,
             hide=self._hide,
         )
@@ -308,6 +309,8 @@ _OPERATIONS: Mapping[str, Callable[[World, Step], object]] = {
     "publish": lambda world, _: world._publish(),
     "revoke": lambda world, _: world.land.revoke(),
     "retire": lambda world, _: world.functions.retire(),
+    "stop": lambda world, _: world.table.stop(),
+    "go": lambda world, _: world.table.go(),
 }
 _STEPS: Mapping[str, Callable[[World, Step], None]] = {
     "make": World.make,

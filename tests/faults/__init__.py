@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import os
 import socket
 import socketserver
@@ -116,6 +117,7 @@ def new_run(cloud: FakeCloud, server: Server, clock: Clock, **settings: str) -> 
         report=lambda *_: None,
         report_untouched=lambda *_: None,
         report_bug=lambda _: None,
+        heed_stop=lambda: math.inf,
         spend=lambda _: None,
         observe=None,
         enqueue=None,

@@ -34,6 +34,8 @@ class Relay:
         if fault and not fault.has_effect:
             return fault.change(Reply(200))
         reply = self._forward(request)
+        if fault and fault.then:
+            fault.then()
         return fault.change(reply) if fault else reply
 
     def _forward(self, request: Request) -> Reply:

@@ -115,11 +115,7 @@ def aliases() -> set[str]:
 
 def credentials() -> set[str]:
     signing = {ACCESS_KEY, SECRET_KEY, TOKEN, PROJECT}
-    return (
-        {f"OS_{name.upper()}" for name in Credentials.model_fields}
-        | {ACCESS_KEY, SECRET_KEY, TOKEN, PROJECT}
-        | {BUNDLE}
-    )
+    return {f"OS_{name.upper()}" for name in Credentials.model_fields} | signing | {BUNDLE}
 
 
 # Names

@@ -134,7 +134,7 @@ def test_a_repetition_of_a_run_that_was_killed_is_handed_over(
     cloud: FakeCloud, failures: Failures, reap: Reap, relay: Relay, moto: str
 ) -> None:
     cloud.fault("DELETE", status=503, headers=NOBODY_ELSE)
-    relay.faults.add(Fault("POST", status=400, body={"__type": "x#AccessDeniedException"}, skip=1))
+    relay.faults.add(Fault("POST", status=400, body={"__type": "x#AccessDeniedException"}, skip=2))
     with state_table(TABLE, moto):
         sent = event([cloud.add_image()])
         assert isinstance(reap(sent, REAPER_STATE_TABLE=TABLE).error, ImagesFailed)

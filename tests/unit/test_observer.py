@@ -22,6 +22,7 @@ SOUND = Image(
 )  # fmt: skip
 SWEEP = {"sweep": {"select": {"name": "ci-*"}, "limit_percent": 100}}
 MARKED = {"sweep": {"select": {"name": "ci-*"}, "limit_percent": 100, "grace": "1d"}}
+TABLE = {"REAPER_STATE_TABLE": "state"}
 YESTERDAY, TOMORROW = (f"reaper-delete-after={EPOCH + timedelta(days=days):%Y-%m-%d}" for days in (-1, 1))
 
 
@@ -210,6 +211,37 @@ def test_a_deletion_that_the_cloud_has_turned_down_was_wrong_all_the_same() -> N
         "told": telling("refused", "not_owner"),
     }
     assert told(**having(owner=THEIRS, visibility="public"), **turned_down).promises() == {"not_owner", "public"}
+
+
+def operating(what: str, seconds: float = 0.0) -> Step:
+    """An operator does something, and some time passes."""
+
+    def step(tale: Tale) -> None:
+        tale.history.acts.append(Act(tale.moment(), "operator", what))
+        tale.now += seconds
+
+    return step
+
+
+def test_a_deletion_five_seconds_after_an_operator_has_stopped_them_is_found() -> None:
+    assert told(settings=TABLE, before_servers=operating("stop", 5.1)).promises() == {"stop"}
+    assert told(settings=TABLE, before_servers=operating("stop", 4.9)).promises() == set()
+    assert told(before_servers=operating("stop", 5.1)).promises() == set()
+    assert told(settings=TABLE, before_begin=operating("stop", 9), before_list=operating("go")).promises() == set()
+
+
+def test_a_run_that_begins_although_an_operator_has_stopped_deletions_is_found() -> None:
+    assert told(settings=TABLE, before_begin=operating("stop")).promises() == {"stop"}
+    assert told(before_begin=operating("stop")).promises() == set()
+
+
+def test_a_failure_as_paused_is_found_unless_an_operator_has_stopped_deletions() -> None:
+    steps: Mapping[str, Step] = {**dict.fromkeys(("journal", "delete"), void), "told": telling("failed", "paused")}
+    assert told(settings=TABLE, **steps).promises() == {"outcome"}
+    assert told(settings=TABLE, before_servers=operating("stop"), **steps).promises() == set()
+    assert told(settings=TABLE, before_image=operating("stop"), before_begin=operating("go"), **steps).promises() == {
+        "outcome"
+    }
 
 
 def test_a_second_deletion_without_a_second_reading_is_found() -> None:

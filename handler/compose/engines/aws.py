@@ -1,5 +1,6 @@
 """What Lambda gives a run, and a shell as well: the services of AWS."""
 
+import math
 from datetime import datetime
 from functools import partial
 
@@ -9,11 +10,12 @@ from handler.config.settings import Settings
 from handler.engine.aws import fanout, handover, postponement
 from handler.engine.aws.state import allowance as per_event
 from handler.engine.aws.state.budget import Budget
-from handler.engine.ports import Allowance, Enqueue, HandOver, Postpone, Spend
+from handler.engine.aws.state.stop import StopFlag
+from handler.engine.ports import Allowance, Enqueue, HandOver, HeedStop, Postpone, Spend
 from handler.model.message import Received
 from handler.sources import shapes
 
-__all__ = ["SHAPES", "allowance", "enqueue", "forget_secret", "hand_over", "postpone", "rotated", "spend"]
+__all__ = ["SHAPES", "allowance", "enqueue", "forget_secret", "hand_over", "heed_stop", "postpone", "rotated", "spend"]
 
 SHAPES = shapes.AWS
 
@@ -40,6 +42,12 @@ def spend(settings: Settings, project_id: str, now: datetime, allowed: Allowance
             budget.take()
 
     return take
+
+
+def heed_stop(settings: Settings, deadline: Deadline) -> HeedStop:
+    """A function that reads the stop flag, where there is a state table for it."""
+    table = settings.state_table
+    return StopFlag(table, settings.aws, deadline.now).heed if table else lambda: math.inf
 
 
 def enqueue(settings: Settings, deadline: Deadline) -> Enqueue | None:

@@ -6,7 +6,7 @@ from typing import Protocol
 from handler.clock import Deadline
 from handler.compose.warm import Proof
 from handler.config.settings import Settings
-from handler.engine.ports import Allowance, Enqueue, HandOver, Postpone, Spend
+from handler.engine.ports import Allowance, Enqueue, HandOver, HeedStop, Postpone, Spend
 from handler.model.message import Received
 from handler.sources.shapes import Table
 
@@ -29,6 +29,9 @@ class Engine(Protocol):
 
     def spend(self, settings: Settings, project_id: str, now: datetime, allowed: Allowance | None) -> Spend:
         """A function that takes a deletion out of the event's allowance, and then out of the project's budget."""
+
+    def heed_stop(self, settings: Settings, deadline: Deadline) -> HeedStop:
+        """A function that looks whether an operator has stopped all deletions."""
 
     def enqueue(self, settings: Settings, deadline: Deadline) -> Enqueue | None:
         """A function that leaves deletions to workers, if there is a queue for them."""

@@ -1,9 +1,10 @@
 """What FunctionGraph gives a run: its settings, the keys of the function's agency, and the topic of failures.
 
-Here, nothing is counted over all invocations, and there are no workers: settings that need either are refused when
-they are read.
+Here, no table outlives an invocation, and there are no workers: settings that need either are refused when they are
+read.
 """
 
+import math
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cache, partial
@@ -17,7 +18,7 @@ from handler.config.signing import Runtime
 from handler.engine.functiongraph import topic
 from handler.engine.functiongraph.context import Agency, InvocationContext, project_of
 from handler.engine.functiongraph.variables import variables
-from handler.engine.ports import Allowance, Enqueue, HandOver, Postpone, Spend
+from handler.engine.ports import Allowance, Enqueue, HandOver, HeedStop, Postpone, Spend
 from handler.errors import Unexpected
 from handler.model.message import Received
 from handler.sources import shapes
@@ -67,6 +68,11 @@ def spend(_settings: Settings, _project_id: str, _now: datetime, _allowed: Allow
         pass
 
     return take
+
+
+def heed_stop(_settings: Settings, _deadline: Deadline) -> HeedStop:
+    """A function that never stops anything: there is no table for a flag."""
+    return lambda: math.inf
 
 
 def enqueue(_settings: Settings, _deadline: Deadline) -> Enqueue | None:

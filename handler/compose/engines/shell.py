@@ -1,8 +1,17 @@
 """What a shell gives a run: the services of AWS, and the shapes of every engine, so that any event can be tried."""
 
-from handler.compose.engines.aws import allowance, enqueue, forget_secret, hand_over, postpone, rotated, spend
+from handler.compose.engines.aws import (
+    allowance,
+    enqueue,
+    forget_secret,
+    hand_over,
+    heed_stop,
+    postpone,
+    rotated,
+    spend,
+)
 from handler.sources import shapes
 
-__all__ = ["SHAPES", "allowance", "enqueue", "forget_secret", "hand_over", "postpone", "rotated", "spend"]
+__all__ = ["SHAPES", "allowance", "enqueue", "forget_secret", "hand_over", "heed_stop", "postpone", "rotated", "spend"]
 
 SHAPES = shapes.EVERYWHERE

@@ -12,6 +12,7 @@ from tests.chaos.observer.on_functiongraph import is_batch
 from tests.chaos.observer.reading import Json
 from tests.chaos.observer.repetitions import ASYNCHRONOUS, is_rejected
 from tests.chaos.observer.rules import differs
+from tests.chaos.observer.stopped import was_stopped
 from tests.chaos.observer.truth import is_gone, may_go, reasons, seen, was_gone, was_marked
 
 NOTHING_BEGUN = ("InvalidRequest", "UnknownEvent", "InvalidSettings")
@@ -113,9 +114,11 @@ def _is_refused(case: Case, asked: Asked, image_id: str, told: Outcome) -> bool:
 
 def _has_failed(case: Case, _asked: Asked, image_id: str, told: Outcome) -> bool:
     reason = told.get("reason")
-    if reason in {"budget", "paused"}:
+    if reason == "paused":
+        return case.settings.mode == "paused" or was_stopped(case)
+    if reason == "budget":
         counts = case.settings.budget is not None or (case.settings.table and case.event.source in ASYNCHRONOUS)
-        return counts if reason == "budget" else case.settings.mode == "paused"
+        return counts or (case.settings.table and was_troubled(case))
     if reason == "backup_left":
         return case.settings.api == "ims"
     if reason == "throttled" and not _was_tried_to_the_end(case, image_id):

@@ -1,4 +1,4 @@
-"""What outlives an invocation, kept in one table of DynamoDB: counts that all invocations share.
+"""What outlives an invocation, kept in one table of DynamoDB: counts that all invocations share, and the stop flag.
 
-Each kind of item has a module of its own. A deletion that can't be counted is not made.
+Each kind of item has a module of its own. Without the table, nothing is deleted.
 """
