@@ -138,6 +138,8 @@ class _Invocation(NamedTuple):
                 raise Paused(message)
             return in_time(self._project_id, self.deadline, self.progress)
         except CloudError as error:
+            # The address that the secret holds may be wrong, and be cured before the next invocation.
+            self.engine.forget_secret()
             # Without an image that could fail, as where a stack is created, only an exception can say so.
             if not any(map(_names_images, requests)):
                 raise

@@ -1,4 +1,4 @@
-"""The settings with the credentials of an AWS secret: read once and kept, and read again when they are refused."""
+"""The settings with the credentials of an AWS secret: read once and kept, and read again when they are of no use."""
 
 import random
 from collections.abc import Mapping
@@ -14,7 +14,12 @@ from handler.errors import CredentialsRefused, InvalidSettings
 
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     """Read the settings, with the credentials that the secret held when it was last read."""
-    return Settings.from_env(environment, read=_secret)
+    try:
+        return Settings.from_env(environment, read=_secret)
+    except InvalidSettings:
+        # It may be the secret that is wrong, and it may be cured before the next invocation.
+        forget_secret()
+        raise
 
 
 def rotated(refused: warm.Proof) -> warm.Proof | None:
@@ -44,5 +49,5 @@ def forget() -> None:
 
 @lru_cache(maxsize=1)
 def _secret(name: str, access: AwsAccess) -> dict[str, Any]:
-    """The secret, which is read once in the life of the environment, and again whenever it is refused."""
+    """The secret, which is read once in the life of the environment, and again once it was of no use."""
     return read_secret(name, access)

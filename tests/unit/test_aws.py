@@ -100,9 +100,10 @@ def test_credentials_that_stay_wrong_are_tried_once_for_each_run(cloud: FakeClou
 
 
 def test_new_credentials_that_are_wrong_as_well_are_the_end(cloud: FakeCloud, store: Store, reap: Reap) -> None:
-    store(WRONG_PASSWORD)
+    store(password_of(cloud))
     reap()
     store({"OS_PASSWORD": "as wrong"})
+    cloud.rotate_password("new-passw0rd")
     assert reap().outcomes.popitem()[1] == ("failed", "denied")
     assert tokens_asked_for(cloud) == 3
 

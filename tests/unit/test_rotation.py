@@ -121,3 +121,20 @@ def test_another_region_is_refused_as_another_project_is(
     store(at_home(cloud) | {"OS_REGION_NAME": REGION})
     reap(OS_REGION_NAME="")  # a region counts from the next invocation on
     assert reap(OS_REGION_NAME="").answer["counts"] == {"deleted": 1}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *({"CA_BUNDLE": "x"}, {"password": "x"}, {"OS_AUTH_TYPE": "nonsense"}, {"OS_PASSWORD": 5}),
+        *({"OS_AUTH_URL": "http://127.0.0.1:1/v3"}, {"OS_PROJECT_NAME": "nothing"}),
+    ],
+    ids=str,
+)
+def test_a_secret_that_was_cured_counts_from_the_next_run_on(
+    wrong: dict[str, object], cloud: FakeCloud, store: Store, reap: Reap
+) -> None:
+    store(at_home(cloud) | wrong)
+    assert reap().answer.get("counts") != {"deleted": 1}
+    store(at_home(cloud))
+    assert reap().answer["counts"] == {"deleted": 1}
