@@ -4,7 +4,7 @@ import binascii
 import re
 import ssl
 from collections.abc import Mapping
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from handler.errors import InvalidSettings
 
@@ -59,7 +59,7 @@ def check_proxy(given: Mapping[str, str]) -> None:
             message = (
                 f"{name}: must be the address of a proxy, such as http://proxy.example.com:3128; it begins with "
                 "http:// or https://, has no path, and in a user and a password, all but letters and digits is encoded "
-                "(@ is %40)"
+                "(@ is %40), and is a character of Latin-1"
             )
             raise InvalidSettings(message)
 
@@ -68,6 +68,9 @@ def _is_proxy(address: str) -> bool:
     try:
         parts = urlsplit(address)
         usable = bool(parts.hostname) and parts.port != 0
+        # As requests sends them. What can't be sent so, its error would show, and nobody scrubs that.
+        for secret in (parts.username, parts.password):
+            unquote(secret or "").encode("latin-1")
     except ValueError:
         return False
     return usable and _PROXY.fullmatch(address) is not None

@@ -113,6 +113,8 @@ def test_a_bundle_is_a_string(bundle: object) -> None:
             "http://bob:s3#cret@proxy",
             "http://pro xy:3128",
         ),
+        # requests sends them in Latin-1, and the error that it has no euro sign would show the password.
+        *("http://bob:s3%E2%82%ACcret@proxy:3128", "http://bob%E2%82%AC:s3cret@proxy", "http://bob:s3\u20accret@proxy"),
     ],
 )
 def test_a_proxy_that_could_not_be_used_refuses_to_start_and_is_not_shown(variable: str, address: str) -> None:
