@@ -21,6 +21,11 @@ RELEASE = runpy.run_path(str(ROOT / ".ci/release.py"))
 WORKFLOWS = {path.name: yaml.safe_load(path.read_text()) for path in (ROOT / ".github/workflows").glob("*.yml")}
 SAMCONFIG = tomllib.loads((ROOT / ".github/samconfig.example.toml").read_text())
 STACKS = [name for name in SAMCONFIG if name != "version"]
+FILLED_IN = {
+    "SECRET_ARN": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:image-reaper-AbCdEf",
+    "TOPIC_ARN": "arn:aws:sns:eu-central-1:123456789012:image-reaper-alarms",
+}
+"""What the words in capitals stand for."""
 LOCK = (
     "one==1.0 \\\n    --hash=sha256:aa\ntwo==2.0 \\\n    --hash=sha256:bb\ncolorama==1 ; sys_platform == 'win32' \\\n"
 )
@@ -217,10 +222,18 @@ def overrides(stack: str) -> dict[str, str]:
 def test_the_example_for_sam_names_parameters_of_the_template_and_values_that_they_take(stack: str) -> None:
     assert overrides(stack)
     for name, value in overrides(stack).items():
-        filled = value.replace("SUFFIX", "AbCdEf")
+        filled = FILLED_IN.get(value, value)
         assert re.search(PARAMETERS[name].get("AllowedPattern", ""), filled), name
         assert filled in PARAMETERS[name].get("AllowedValues", [filled]), name
     assert read_request(json.loads(overrides(stack)["ScheduledRequest"]))
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_an_arn_that_was_not_filled_in_makes_no_stack(stack: str) -> None:
+    """An alarm with the topic of somebody else would tell nobody, and say nothing of that."""
+    given = {name: value for name, value in overrides(stack).items() if name.endswith("Arn")}
+    assert set(given.values()) == set(FILLED_IN)
+    assert not [name for name, value in given.items() if re.search(PARAMETERS[name]["AllowedPattern"], value)]
 
 
 def test_the_stacks_of_the_example_are_two_and_neither_deletes_before_somebody_says_so() -> None:
