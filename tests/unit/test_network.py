@@ -9,6 +9,7 @@ import pytest
 
 from handler.config.settings import Settings
 from handler.errors import InvalidSettings
+from tests.conftest import Invoke
 from tests.fakecloud import FakeCloud
 from tests.unit.test_authorities import new_authority
 
@@ -137,3 +138,13 @@ def test_a_proxy_that_could_not_be_used_refuses_to_start_and_is_not_shown(variab
 )
 def test_a_proxy_that_can_be_used_is_taken(given: dict[str, str]) -> None:
     assert settings("", **given).mode == "dry-run"
+
+
+@pytest.mark.parametrize(("variable", "scheme"), [("Https_Proxy", "https"), ("HTTP_PROXY", "http")])
+def test_a_proxy_that_was_not_looked_at_is_not_shown_either(
+    variable: str, scheme: str, cloud: FakeCloud, invoke: Invoke
+) -> None:
+    given = {variable: "http://bob:s3%E2%82%ACcret@127.0.0.1:1", "REAPER_ALLOW_PLAINTEXT": "on"}
+    run = invoke({"image_ids": [cloud.add_image()]}, OS_AUTH_URL=f"{scheme}://cloud.example.com/v3", **given)
+    assert "UnicodeEncodeError" in str(run)
+    assert "cret" not in str(run).replace("secret", "")

@@ -180,7 +180,8 @@ class KeystoneIdentity:
             access = self._login.plugin.get_auth_ref(session)
             self._life = Life.of(_issued(access), _read_whole(access), begun)
         except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as exc:
-            message = f"Keystone's answer can't be read as a token for a project: {exc!r}"
+            # Not its repr, which shows all that can't be encoded: for instance the password for a proxy.
+            message = f"Keystone's answer can't be read as a token for a project: {type(exc).__name__}: {exc}"
             raise Unexpected(self.scrub(message)) from exc
         except keystone.ClientException as exc:
             raise self._translated(exc) from exc
