@@ -4,6 +4,7 @@ import binascii
 import re
 import ssl
 from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
 from handler.errors import InvalidSettings
@@ -18,6 +19,8 @@ _PROXIES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 _PROXY = re.compile(r"https?://[^\s/?#]+/?", re.IGNORECASE)
 
 
+# Once: the settings are read in every invocation, and a dozen certificates take as long as a request.
+@lru_cache(maxsize=1)
 def read_bundle(text: str) -> str:
     """Read the certificates of a PEM text, also of one whose line breaks were lost or escaped; returns them as PEM.
 

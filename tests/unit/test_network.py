@@ -51,6 +51,10 @@ def test_a_bundle_is_read_however_it_was_pasted(typed: str, pems: str) -> None:
     assert len(authorities(read)) == 2
 
 
+def test_a_bundle_is_read_once_and_not_in_every_invocation(pems: str) -> None:
+    assert settings(pems).ca_bundle is settings(pems).ca_bundle
+
+
 def test_without_a_bundle_in_the_secret_there_is_none(pems: str) -> None:
     assert settings("", CA_BUNDLE=pems).ca_bundle == ""
 
