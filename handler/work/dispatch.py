@@ -45,7 +45,13 @@ def _project(request: Request, reach: Reach) -> str:
     return ""
 
 
-CHECKS: tuple[Callable[[Request, Reach], str], ...] = (_backup, _deactivation, _project)
+def _unchecked(request: Request, reach: Reach) -> str:
+    # It has no image that could fail: a stack that is being created would pass with a project that is not ours.
+    is_empty = isinstance(request, DeletionRequest) and not request.targets
+    return "the credentials could not be tried now: ask again" if is_empty and not reach.project_id else ""
+
+
+CHECKS: tuple[Callable[[Request, Reach], str], ...] = (_backup, _deactivation, _project, _unchecked)
 """Each says why a request may not be carried out, or nothing; the first that says something decides."""
 
 

@@ -262,6 +262,17 @@ def test_a_stack_can_still_be_created(cloud: FakeCloud, server: Server, flagged:
     assert json.loads(call.body)["Status"] == "SUCCESS"
 
 
+def test_a_stack_is_not_created_unchecked_because_of_its_neighbours(
+    cloud: FakeCloud, server: Server, flagged: Flagged
+) -> None:
+    """It could never be deleted again if it names another project."""
+    call = load_event("stack-create") | {"ResponseURL": f"{server.url}/sink/stack"}
+    run = flagged(queue(call, {"image_ids": [cloud.add_image()]}), AWS_LAMBDA_FUNCTION_NAME="")
+    [told] = [json.loads(call.body) for call in cloud.calls_of("PUT")]
+    assert (told["Status"], run.returned) == ("FAILED", ["m1"])
+    assert "ask again" in told["Reason"]
+
+
 def test_without_the_table_nothing_is_deleted_and_the_cloud_is_not_asked(
     cloud: FakeCloud, invoke: Invoke, relay: Relay
 ) -> None:
