@@ -408,11 +408,20 @@ def test_an_organization_may_send_to_the_queue_and_to_a_bus_that_is_ours(bus: st
     made = stack(SenderOrgId="o-a1b2c3d4e5", EventBusName=bus, EventSource="theirs")
     [sending] = [each for each in statements_of(made, "QueuePolicy") if each["Sid"] == "FromTheOrganization"]
     of_them = {"aws:PrincipalOrgID": "o-a1b2c3d4e5"}
-    assert (sending["Action"], sending["Condition"]) == ("sqs:SendMessage", {"StringEquals": of_them})
+    assert (sending["Action"], sending["Condition"]["StringEquals"]) == ("sqs:SendMessage", of_them)
     found = [each["Statement"] for each in made.resources("AWS::Events::EventBusPolicy").values()]
     putting = [(each["Action"], each["Resource"], each["Condition"]["StringEquals"]) for each in found]
     ours = ("events:PutEvents", f"{OUR_BUS}.Arn", of_them | {"events:source": "theirs"})
     assert putting == ([ours] if is_ours else [])
+
+
+def test_a_principal_of_our_own_account_may_send_only_what_iam_lets_it_send() -> None:
+    """The policy of a queue or a bus permits alone what comes from its own account, whatever the sender's says."""
+    made = stack(SenderOrgId="o-a1b2c3d4e5")
+    sending = [each for each in statements_of(made, "QueuePolicy") if each["Sid"] == "FromTheOrganization"]
+    putting = [each["Statement"] for each in made.resources("AWS::Events::EventBusPolicy").values()]
+    others = [each["Condition"]["StringNotEquals"] for each in sending + putting]
+    assert others == [{"aws:PrincipalAccount": made.ref("AWS::AccountId")}] * 2
 
 
 def test_what_an_asynchronous_run_failed_at_is_kept() -> None:
