@@ -9,6 +9,7 @@ import pytest
 from tests.conftest import Invocation, Invoke
 from tests.fakecloud import FakeCloud, Server
 from tests.stack.making import Stack
+from tests.stack.resolving import REGION
 from tests.stack.server import SECRET_NAME, client, furnish, moto_with_cloudformation, translated
 from tests.stack.variants import VARIANTS
 
@@ -54,8 +55,8 @@ def run(invoke_with: Invoke, cloud: FakeCloud, server: Server, aws: str) -> Run:
     credentials = {key: value for key, value in cloud.env(server.url).items() if key.startswith("OS_")}
     client("secretsmanager", aws).put_secret_value(SecretId=SECRET_NAME, SecretString=json.dumps(credentials))
 
-    def run_once(stack: Stack, function: str, event: object, **options: float) -> Invocation:
-        environment = stack.environment(function) | KEYS | {"AWS_ENDPOINT_URL": aws, "AWS_REGION": "eu-central-1"}
+    def run_once(stack: Stack, function: str, event: object, through: str = aws, **options: float) -> Invocation:
+        environment = stack.environment(function) | KEYS | {"AWS_ENDPOINT_URL": through, "AWS_REGION": REGION}
         return invoke_with(event, environment, **options)
 
     return run_once
