@@ -18,6 +18,10 @@ Maker = Callable[[str, str, Properties], Made]
 ARN = f"arn:aws:{{}}:{REGION}:{ACCOUNT}:{{}}"
 
 
+NOT_AT_CREATION = {"ReservedConcurrentExecutions", "Tags", "Environment"}
+"""What Lambda's API takes in another form, or in a call of its own."""
+
+
 def _application(moto: str, _name: str, properties: Properties) -> Made:
     return Made(client("appconfig", moto).create_application(**properties)["Id"], {})
 
@@ -56,17 +60,11 @@ def _function(moto: str, name: str, properties: Properties) -> Made:
     known["Environment"] = {"Variables": {k: str(v) for k, v in properties["Environment"]["Variables"].items()}}
     if "KmsKeyArn" in known:
         known["KMSKeyArn"] = known.pop("KmsKeyArn")
-    if "TracingConfig" in known:
-        known["TracingConfig"] = dict(known["TracingConfig"])
     lambdas = client("lambda", moto)
     arn = lambdas.create_function(FunctionName=name, **known)["FunctionArn"]
     if reserved := properties.get("ReservedConcurrentExecutions"):
         lambdas.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=int(reserved))
     return Made(name, {"Arn": arn})
-
-
-NOT_AT_CREATION = {"ReservedConcurrentExecutions", "Tags", "Environment"}
-"""What Lambda's API takes in another form, or in a call of its own."""
 
 
 def _version(moto: str, _name: str, properties: Properties) -> Made:

@@ -20,7 +20,7 @@ class Stack:
         self.template = template
         self._attributes = asked_for(template)
         self._by_cloudformation: dict[str, Any] = {}
-        self.resolver = Resolver(template, name, parameters, self._make)
+        self.resolver = Resolver.of(template, name, parameters, self._make)
         self.resolver.make_all()
         self.outputs = self.resolver.outputs()
 

@@ -40,7 +40,7 @@ def names(stack: Stack) -> dict[tuple[str, str], list[str]]:
                 found.setdefault((kind, name), []).append(properties[name])
         return Made(logical, Anything())
 
-    Resolver(stack.template, LONGEST, stack.parameters, note).make_all()
+    Resolver.of(stack.template, LONGEST, stack.parameters, note).make_all()
     return found
 
 

@@ -30,7 +30,6 @@ def test_two_stacks_share_no_series_no_alarm_and_no_dashboard(stacks: dict[str, 
         metrics = [each["MetricStat"]["Metric"] for one in alarms for each in one["Metrics"] if "MetricStat" in each]
         watched.append({series_of(metric) for metric in metrics} | {alarm["AlarmName"] for alarm in alarms})
         watched[-1] |= {stack.ref(one) for one in stack.of_type("AWS::CloudWatch::Dashboard")}
-    # What the topic of all of them could not deliver is the topic's.
     assert sum(map(len, watched)) == len(set().union(*watched))
 
 

@@ -79,3 +79,8 @@ FIFO: Parameters = {"FifoQueue": "true"}
 """What a full stack can't have, since FanOut needs a standard queue."""
 VARIANTS: dict[str, Parameters] = {"staging": DEFAULTS, "full": FULL, "prod": ARMED, "ordered": FIFO}
 """By the name of the stack."""
+
+
+def group(name: str, number: str = "*") -> str:
+    """The ARN of an Auto Scaling group; a star stands for the id that AWS gives it."""
+    return f"arn:aws:autoscaling:{REGION}:{ACCOUNT}:autoScalingGroup:{number}:autoScalingGroupName/{name}"
