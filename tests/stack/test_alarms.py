@@ -9,7 +9,7 @@ import pytest
 from handler.report.reporter import METRICS
 from tests.conftest import EVENTS, queue
 from tests.fakecloud import Server
-from tests.stack.alarms import Series, alarms_of, emitted, series_of
+from tests.stack.alarms import Metrics, Series, alarms_of, emitted, series_of
 from tests.stack.conftest import Run
 from tests.stack.making import Stack
 from tests.stack.resolving import REGION
@@ -164,3 +164,13 @@ def known() -> set[str]:
 def test_a_stack_with_all_defaults_has_no_dashboard_to_pay_for(stacks: dict[str, Stack]) -> None:
     assert stacks["staging"].of_type("AWS::CloudWatch::Dashboard") == []
     assert "DashboardUrl" not in stacks["staging"].outputs
+
+
+def test_each_series_that_an_alarm_names_can_make_it_go_off_by_itself(stack: Stack) -> None:
+    for name, alarm in alarms_of(stack).items():
+        if name == "Missed":
+            continue
+        for series in [series_of(each["MetricStat"]["Metric"]) for each in alarm["Metrics"] if "MetricStat" in each]:
+            quiet, loud = Metrics(), Metrics()
+            quiet.values, loud.values = {series: [0.0]}, {series: [1e9]}
+            assert (quiet.lets_ring(alarm), loud.lets_ring(alarm)) == (False, True), (name, series)

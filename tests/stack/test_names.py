@@ -52,11 +52,6 @@ def test_every_name_fits_however_long_that_of_the_stack_is(stacks: dict[str, Sta
         assert long == []
 
 
-def test_no_two_resources_of_a_type_have_the_same_name(stacks: dict[str, Stack]) -> None:
-    for key, several in names(stacks["ordered"]).items():
-        assert key == ("AWS::Lambda::Alias", "Name") or len(set(several)) == len(several)
-
-
 def test_every_output_leads_to_something_that_is_there(stack: Stack) -> None:
     made = {value for one in stack.resolver.made.values() for value in (one.ref, *one.attributes.values())}
     outputs = {key: value for key, value in stack.outputs.items() if key != "DashboardUrl"}
