@@ -72,7 +72,7 @@ release-files: $(READY) $(RELEASE_READY)
 	@$(MAKE) --no-print-directory package-lambda ARCH=arm64
 	@$(MAKE) --no-print-directory package-lambda ARCH=x86_64
 	@$(MAKE) --no-print-directory $(FUNCTIONGRAPH_ZIP:.zip=.cdx.json)
-	@cp functiongraph.tf dist
+	@cp functiongraph.tf .github/samconfig.example.toml dist
 	$(VENV) .ci/release.py sums dist
 
 package-lambda: $(LAMBDA_ZIP:.zip=.cdx.json)
