@@ -19,6 +19,7 @@ TWINS_READY := .venv-functiongraph/twins/ready
 BENCH_READY := .venv-bench/ready
 MUTANTS_READY := .venv-mutants/ready
 CLIENTS_READY := .venv-clients/ready
+STACK_READY := .venv-stack/ready
 CFN_LINT := .venv-sam/bin/cfn-lint
 CHECKOV := .venv-template/bin/checkov
 CHECKOV_READY := .venv-template/ready
@@ -47,12 +48,14 @@ CLIENTS := 'python-openstackclient>=10,<11' 'python-glanceclient>=4.13,<5' 'otce
 RELEASE_TOOLS := 'bandit>=1.9,<2' 'check-jsonschema>=0.37,<1' 'cyclonedx-bom>=7.3,<8' 'pip-audit>=2.10,<3' \
 	'zizmor>=1.30,<2'
 
+# moto's server with all its services: its CloudFormation loads every one of them.
+MOTO := 'moto[cloudformation]>=5.2,<6' 'flask>=3,<4' 'flask-cors>=6,<7'
 # The packages that FunctionGraph is documented to bring for Python 3.12, as far as we or requests need them as well.
 TWINS := requests==2.24.0 certifi==2024.7.4 chardet==3.0.4 idna==2.10 typing-extensions==4.12.2 'urllib3<2'
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test-fast test chaos chaos-openstack chaos-planted mutants test-openstack test-clients test-lambda test-functiongraph test-page test-release check audit bench bench-long build stage stage-here format clean lock
+.PHONY: help setup demo test-fast test chaos chaos-openstack chaos-planted mutants test-openstack test-clients test-lambda test-functiongraph test-stack test-page test-release check audit bench bench-long build stage stage-here format clean lock
 
 # Durations: on two cores, without the installations that come first.
 help:
@@ -69,6 +72,7 @@ help:
 	@echo 'make test-lambda     test the built artifact under the Lambda runtime'
 	@echo 'make test-functiongraph'
 	@echo '                     test the zip for FunctionGraph under its open-source counterpart (2 min)'
+	@echo 'make test-stack      create the stack in moto, and read it back (1 min)'
 	@echo 'make test-page       test the page of a run in a headless Chromium'
 	@echo 'make test-release    test the files of a release, and the tools that make it (2 min)'
 	@echo 'make mutants         try the tests on code with a fault in it (SEED, SAMPLE)'
@@ -114,6 +118,9 @@ test-lambda: $(READY) $(SAM_READY) stage-here
 # Under each Python for which the open runtime has wheels, if this machine has it.
 test-functiongraph: $(READY) $(TWINS_READY) package-functiongraph functiongraph-here
 	$(VENV) -m pytest tests/functiongraph $(SIDE_BY_SIDE)
+
+test-stack: $(READY) $(SAM_READY) $(STACK_READY)
+	$(VENV) -m pytest tests/stack
 
 test-page: $(READY)
 	@$(call chromium_or_why)
@@ -175,7 +182,7 @@ format: $(READY)
 	$(VENV) -m ruff check --fix
 
 clean:
-	rm -rf .venv .venv-bench .venv-clients .venv-functiongraph .venv-lambda .venv-mutants .venv-openstack .venv-release .venv-sam .venv-template .aws-sam build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
+	rm -rf .venv .venv-bench .venv-clients .venv-functiongraph .venv-lambda .venv-mutants .venv-openstack .venv-release .venv-sam .venv-stack .venv-template .aws-sam build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 lock: build/lock/bin/uv
@@ -188,6 +195,7 @@ lock: build/lock/bin/uv
 	echo 'awslambdaric>=4,<5' | $(LOCK) -o tests/lambda-requirements.lock -
 	echo 'openyuanrong-sdk==0.9.10' | $(LOCK) -o tests/functiongraph-requirements.lock -
 	printf '%s\n' $(TWINS) | $(LOCK) --no-deps -o tests/functiongraph-twins.lock -
+	printf '%s\n' $(MOTO) | $(LOCK) -c tests/requirements.lock -o tests/stack-requirements.lock -
 	printf '%s\n' $(OPENSTACK) | $(LOCK) -o tests/openstack-requirements.lock -
 	echo 'checkov>=3.3,<4' | $(LOCK) -o tests/template-requirements.lock -
 	printf '%s\n' $(RELEASE_TOOLS) | $(LOCK) -o tests/release-requirements.lock -
@@ -210,6 +218,9 @@ $(MUTANTS_READY): tests/mutants-requirements.lock
 
 $(CLIENTS_READY): tests/clients-requirements.lock
 	$(call venv,.venv-clients,$<)
+
+$(STACK_READY): tests/stack-requirements.lock
+	$(call venv,.venv-stack,$<)
 
 $(OPENSTACK_READY): tests/openstack-requirements.lock
 	$(call venv,.venv-openstack,$<)

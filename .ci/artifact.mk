@@ -72,7 +72,7 @@ release-files: $(READY) $(RELEASE_READY)
 	@$(MAKE) --no-print-directory package-lambda ARCH=arm64
 	@$(MAKE) --no-print-directory package-lambda ARCH=x86_64
 	@$(MAKE) --no-print-directory $(FUNCTIONGRAPH_ZIP:.zip=.cdx.json)
-	@cp functiongraph.tf dist
+	@cp functiongraph.tf .github/samconfig.example.toml dist
 	$(VENV) .ci/release.py sums dist
 
 package-lambda: $(LAMBDA_ZIP:.zip=.cdx.json)
@@ -98,7 +98,7 @@ define zipped
 endef
 
 # A bill of materials (CycloneDX) of what is in an artifact, read from an environment that holds it and nothing else: the
-# lock knows no licences, and not what needs what, and the artifact goes without some of what is locked.
+# lock says neither what the licences are nor what needs what, and the artifact lacks some of what is locked.
 define listed
 	@rm -rf $(1)/environment && $(VENV) -m venv --without-pip $(1)/environment
 	@cp -R $(1)/package/. $(1)/environment/lib/python*/site-packages

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Says whether a lock pins a version with a known vulnerability, and says so too if nobody could be asked.
+"""Says whether a lock pins a version with a known vulnerability, or that nobody could be asked.
 
     audit.py LOCK --pip-audit COMMAND [--strict] [--osv-url URL]
 
-Ends with 1 if a vulnerability is known. pip-audit calls a package that no service knows "skipped", and all well if
-nothing else was found; here it was not audited, and so was whatever pip-audit doesn't mention. Then this program says
-NOT AUDITED, and ends with 0, since a machine without a network must be able to check the rest; with --strict it ends
-with 1. (pip-audit's own --strict ends at the first package that is skipped, before it has told of any vulnerability.)
+Ends with 1 if a vulnerability is known. pip-audit calls a package that no service knows "skipped", and ends well if it
+finds nothing else. Here, such a package was not audited, and neither was one that pip-audit doesn't mention: then this
+program says NOT AUDITED. It ends with 0, so that a machine without a network can check the rest; with --strict, it ends
+with 1. (pip-audit's own --strict ends at the first package that is skipped, before it names any vulnerability.)
 """
 
 import argparse

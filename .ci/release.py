@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What a release is made of beside the artifacts, and whether a release may be made.
+"""What a release is made of besides the artifacts, and whether a release may be made.
 
 release.py agree TAG            end with an error unless the tag, pyproject.toml and CHANGELOG.md say the same version
 release.py notes                print what CHANGELOG.md says of that version
@@ -93,7 +93,7 @@ def sums(folder: Path) -> str:
 
 
 def whole(folder: Path) -> None:
-    """End the program if a zip goes without .pyc files: who downloads it can't make them, so each cold start would."""
+    """End the program if a zip lacks .pyc files: whoever downloads it can't make them, and each cold start would."""
     for file in sorted(folder.glob("*.zip")):
         if uncompiled := _uncompiled(file):
             sys.exit(f"{file} goes without .pyc files ({uncompiled[0]}): this machine lacks the Python of its platform")

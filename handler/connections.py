@@ -31,8 +31,8 @@ Address = tuple[Any, ...]
 class FencedSession(requests.Session):
     """A session of requests whose connections ask the fence, and which needs no proxy to reach this machine.
 
-    With `bundle`, authorities as PEM, it trusts these and no others, whatever file it is told. The options are those of
-    the adapter of requests.
+    With `bundle`, authorities as PEM, it trusts these and no others, whatever file is named to it. The options are
+    those of the adapter of requests.
     """
 
     def __init__(self, bundle: str = "", **options: Any) -> None:  # noqa: ANN401 (those of requests)

@@ -20,9 +20,9 @@ ReaperError
     ├── OverLimit                more images than one invocation, one event or one sweep may delete
     ├── NotQueued                the queue did not take what was to be left to its workers
     ├── BudgetSpent              more images than all invocations together may delete in this window of time
-    │   └── BudgetUnknown        ... or it could not be found out whether it is more
+    │   └── BudgetUnknown        ... or the state table could not say whether one more may be made
     ├── BackupLeft               the cloud could not delete the backup of a full-ECS image
-    ├── Paused                   the function is switched off
+    ├── Paused                   the function is switched off, or an operator has stopped all deletions
     └── Unexpected               anything that we do not understand
         ├── TurnedDown           the cloud says that what was asked is wrong, or of something that it does not know
         └── ListChanged          a list changed while it was read
@@ -188,7 +188,7 @@ class BudgetSpent(CloudError):
 
 
 class BudgetUnknown(BudgetSpent):
-    """The deletion could not be counted, and what is not counted is not done."""
+    """The state table could not say whether one more deletion may be made, and then none is."""
 
 
 class BackupLeft(CloudError):
@@ -198,7 +198,7 @@ class BackupLeft(CloudError):
 
 
 class Paused(CloudError):
-    """The function is paused."""
+    """The function is paused, or an operator has stopped all deletions."""
 
     reason = "paused"
     ends_run = True

@@ -1,4 +1,4 @@
-"""The network between the function and the cloud: whom the cloud's certificates come from, and the proxy on the way."""
+"""The network between the function and the cloud: the authorities of the cloud's certificates, and the proxy."""
 
 import binascii
 import re
@@ -55,7 +55,7 @@ def _whole(number: int, body: str) -> str:
 def check_proxy(given: Mapping[str, str]) -> None:
     """Refuse a proxy that could not be used; raises InvalidSettings, which shows nothing of its address.
 
-    requests would take an address without a scheme, and give up on any other one only in the middle of a run.
+    requests would accept an address without a scheme, and fail on any other one only in the middle of a run.
     """
     for name in list(filter(given.get, _PROXIES))[:1]:
         if not _is_proxy(given[name]):

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 
 def is_this_machine(address: str) -> bool:
-    """Whether an address over HTTP, or over HTTPS, is on this machine."""
+    """Whether an HTTP or HTTPS address is one of this machine."""
     try:
         parts = urlsplit(address)
         return parts.scheme in {"http", "https"} and _is_loopback(parts.hostname or "")

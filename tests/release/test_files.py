@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 DIST = ROOT / "dist"
 LAMBDA = ("image-reaper-lambda-arm64", "image-reaper-lambda-x86_64")
 ARTIFACTS = (*LAMBDA, "image-reaper-functiongraph")
-OTHERS = {"SHA256SUMS", "functiongraph.tf", "template-arm64.yaml", "template-x86_64.yaml"}
+OTHERS = {"SHA256SUMS", "functiongraph.tf", "samconfig.example.toml", "template-arm64.yaml", "template-x86_64.yaml"}
 
 
 def digest(path: Path) -> str:

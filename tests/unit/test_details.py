@@ -1,5 +1,6 @@
 """What a report says of each image, to the letter: a person decides by it what to do next."""
 
+import math
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -263,6 +264,7 @@ def test_what_is_left_to_a_worker_says_so() -> None:
 
 def test_a_queue_that_tells_of_fewer_messages_than_it_was_given_is_not_believed() -> None:
     run: Any = SimpleNamespace(
+        heed_stop=lambda: math.inf,
         enqueue=lambda images, _shared: [""] * (len(images) - 1),
         cloud=SimpleNamespace(project_id="p"),
         now=NOW,

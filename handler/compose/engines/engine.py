@@ -22,7 +22,7 @@ class Engine(Protocol):
         """What takes the place of credentials that were refused; None if nothing does. May raise CloudError."""
 
     def forget_secret(self) -> None:
-        """Have the next invocation read the secret anew: the authorities in it may have changed with a certificate."""
+        """Have the next invocation read the secret anew: the authorities in it may have been replaced."""
 
     def allowance(self, received: Received, settings: Settings, event: str, now: datetime) -> Allowance | None:
         """What the event may delete, its repetitions included; None if nothing counts that."""

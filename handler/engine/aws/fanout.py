@@ -68,8 +68,8 @@ def send(
 ) -> list[str]:
     """Send each request as a message of its own; returns for each why it was not sent, empty if it was.
 
-    `trace` is the header by which X-Ray knows who reads the messages. Raises nothing. If an answer is lost, a request
-    may have been sent although a problem is returned for it.
+    `trace` is X-Ray's header, which ties the runs of the workers to this one. Raises nothing. If an answer is lost, a
+    request may have been sent although a problem is returned for it.
     """
     # Sent twice is harmless: the second worker finds the image gone. Never sent, and reported as sent, is not.
     post = _Post([_text(request) for request in requests], queue_url, _at_queue(queue_url, access), deadline, trace)
@@ -88,7 +88,7 @@ class _Post:
         self, bodies: list[str], queue_url: str, access: AwsAccess, deadline: Deadline | None, trace: str
     ) -> None:
         self.bodies = bodies
-        # Outside of what counts as the size of a message.
+        # It does not count as part of the size of a message.
         self._attributes = {"MessageSystemAttributes": _traced(trace)} if trace else {}
         self._queue_url = queue_url
         self._access = access

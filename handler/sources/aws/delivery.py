@@ -1,4 +1,4 @@
-"""What SQS tells of a message beside its body. Any of it may be missing or wrong, and the message is still read."""
+"""What SQS says of a message besides its body. Any of it may be missing or wrong, and the message is still read."""
 
 import re
 from collections.abc import Mapping

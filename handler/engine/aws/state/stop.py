@@ -1,4 +1,4 @@
-"""The stop flag: an item of the state table, with which an operator stops all deletions, of runs under way as well."""
+"""The stop flag: an item of the state table that ends all deletions, those of runs under way as well."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -15,9 +15,9 @@ GET_ITEM = "DynamoDB_20120810.GetItem"
 NAME = "stop"
 """The key of the item."""
 GOOD_FOR = 4.5
-"""Seconds after the start of a reading in which a DELETE may be sent. Five are promised: the rest is for its way."""
+"""Seconds after the start of a reading in which a DELETE may be sent. Five are promised; the rest is for its way."""
 LOOK_AFTER = 2.0
-"""Seconds after the start of a reading from which on the flag is read anew, so that nobody has to wait for that."""
+"""Seconds after the start of a reading after which the flag is read anew, before anybody has to wait for that."""
 TELLING = ("by", "why")
 """The attributes in which an operator may say more; they become part of the error."""
 LONGEST = 100
@@ -69,7 +69,7 @@ class StopFlag:
                 raise
 
     def _read(self) -> None:
-        # From its start: the flag may be written as soon as the table has read it.
+        # The reading counts from its start: the flag may be set at once after the table has looked.
         began_at = self.now()
         try:
             answer = call(
