@@ -220,6 +220,7 @@ def test_each_function_reserves_for_itself() -> None:
 TOGETHER: list[tuple[dict[str, str], dict[str, str], str]] = [
     ({"ScheduleState": "ENABLED"}, {"ScheduledRequest": SWEEP}, "ScheduledRequest"),
     ({"Mode": "delete"}, {"ProjectPin": "p"}, "ProjectPin"),
+    ({"Auth": "aksk"}, {"ImageApi": "ims"}, "ImageApi ims"),
     ({"InUseAlso": "volumes", "InUseCheck": "off"}, {"InUseCheck": "on"}, "InUseCheck on"),
     ({"SubnetIds": "subnet-1"}, {"SecurityGroupIds": "sg-1"}, "SecurityGroupIds"),
     ({"SecurityGroupIds": "sg-1"}, {"SubnetIds": "subnet-1"}, "SubnetIds"),
