@@ -62,7 +62,7 @@ help:
 	@echo 'make setup           make .venv, which every other target makes as well'
 	@echo 'make demo            show what the function does, against a fake cloud'
 	@echo 'make test-fast       run the quick tests: the inner loop (40 s)'
-	@echo 'make test            run the tests, and measure what they cover (11 min)'
+	@echo 'make test            run the tests, and measure what they cover (15 min)'
 	@echo 'make test-artifact   run the core of the unit tests on the artifact (40 s)'
 	@echo 'make chaos           break everything, by seed, and look for a broken promise (6 min)'
 	@echo 'make chaos-openstack the same before Keystone, Glance and Nova (2 min)'
