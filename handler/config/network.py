@@ -60,9 +60,9 @@ def check_proxy(given: Mapping[str, str]) -> None:
     for name in list(filter(given.get, _PROXIES))[:1]:
         if not _is_proxy(given[name]):
             message = (
-                f"{name}: must be the address of a proxy, such as http://proxy.example.com:3128; it begins with "
-                "http:// or https://, has no path, and in a user and a password, all but letters and digits is encoded "
-                "(@ is %40), and is a character of Latin-1"
+                f"{name}: must be the address of a proxy, such as http://proxy.example.com:3128: it begins with "
+                "http:// or https:// and has no path. A user and a password consist of characters of Latin-1, of which "
+                "all but letters and digits are encoded (@ is %40)"
             )
             raise InvalidSettings(message)
 
