@@ -18,17 +18,18 @@ ReaperError
     │   └── Unreachable          no connection
     ├── DeadlineReached          not enough time left for what was still to be done
     ├── OverLimit                more images than one invocation, one event or one sweep may delete
-    ├── NotQueued                the queue did not take what was to be left to its workers
+    ├── EngineFault              the queue of the workers, or the bucket of the reports, did not do its part
     ├── BudgetSpent              more images than all invocations together may delete in this window of time
     │   └── BudgetUnknown        ... or the state table could not say whether one more may be made
     ├── BackupLeft               the cloud could not delete the backup of a full-ECS image
     ├── Paused                   the function is switched off, or an operator has stopped all deletions
+    ├── Busy                     another run does the same at this moment
     └── Unexpected               anything that we do not understand
         ├── TurnedDown           the cloud says that what was asked is wrong, or of something that it does not know
         └── ListChanged          a list changed while it was read
 
-An error is frozen once it is made. Whether it may be retried is a property of its class. So is whether it ends the
-whole run, unless the place that raises it knows more.
+An error is frozen: one that is changed on its way would mean something else to those who caught it before. Its class
+says whether it may be retried, and whether it ends the whole run, unless the place that raises it knows more.
 """
 
 from typing import ClassVar, Self
@@ -39,7 +40,7 @@ from handler.model.masking import masked
 class ReaperError(Exception):
     """The root of the tree: everything that image-reaper raises on purpose.
 
-    Its message is masked: it may quote a text of others, and ends in a log, in a report, or in somebody's mail.
+    Its message is masked: it may quote others, and ends in a log, in a report, or in somebody's mail.
     """
 
     def __init__(self, message: str = "") -> None:
@@ -47,7 +48,6 @@ class ReaperError(Exception):
 
     def __setattr__(self, name: str, value: object) -> None:
         """Refuse every change but Python's own, which notes tracebacks and causes."""
-        # An error that is changed on its way means something else to those who caught it before.
         if not name.startswith("__"):
             message = f"{type(self).__name__}.{name} can't be changed: an error is frozen"
             raise AttributeError(message)
@@ -77,7 +77,7 @@ class AnswerNotDelivered(ReaperError):
 class AwsFault(ReaperError):
     """A call to AWS was not answered, or was turned down. The caller turns it into an error of its own.
 
-    `code` is AWS's name for what is wrong, such as `ConditionalCheckFailedException`, and empty if there was no answer.
+    `code` is AWS's name for what is wrong, such as `ConditionalCheckFailedException`, empty if there was no answer.
     """
 
     code: str
@@ -90,10 +90,9 @@ class AwsFault(ReaperError):
 class CloudError(ReaperError):
     """An image could not be dealt with.
 
-    `reason` is the reason of the outcome, `may_retry` says whether asking again at once can help, `ends_run` whether
-    every other image of the run would meet the same end. `retry_after` is the seconds after which another try makes
-    sense, if that is known: the cloud has named a time, or a limit counts anew. `is_paced` says that the pace of the
-    service holds back what is sent next, so that no other pause is needed.
+    `reason` is that of the outcome. `may_retry`: asking again at once can help. `ends_run`: every other image of the
+    run would meet the same end. `retry_after`: the seconds after which another try makes sense, if that is known.
+    `is_paced`: the pace of the service holds back what is sent next, so that no other pause is needed.
     """
 
     reason: ClassVar[str]
@@ -110,10 +109,7 @@ class CloudError(ReaperError):
         vars(self).update(retry_after=retry_after, ends_run=ends_run, is_paced=is_paced)
 
     def anew(self, *, ends_run: bool | None = None, retry_after: float | None = None) -> Self:
-        """A new error that says the same, for another thread, or for another place to raise it.
-
-        Unless it is said here, the class says whether it ends the run: elsewhere that may be otherwise.
-        """
+        """A new error that says the same, elsewhere; unless it is said here, the class says whether it ends the run."""
         seconds = self.retry_after if retry_after is None else retry_after
         return type(self)(str(self), retry_after=seconds, ends_run=ends_run, is_paced=self.is_paced)
 
@@ -175,8 +171,8 @@ class OverLimit(CloudError):
     reason = "over_limit"
 
 
-class NotQueued(CloudError):
-    """The queue did not take what was to be left to its workers."""
+class EngineFault(CloudError):
+    """The queue did not take what was to be left to its workers, or the bucket of the reports failed."""
 
     reason = "unavailable"
 
@@ -202,6 +198,12 @@ class Paused(CloudError):
 
     reason = "paused"
     ends_run = True
+
+
+class Busy(CloudError):
+    """Another run does the same at this moment: it sweeps the project, or carries out the plan."""
+
+    reason = "busy"
 
 
 class Unexpected(CloudError):

@@ -192,6 +192,10 @@ class _Invocation(NamedTuple):
             observe=observe,
             enqueue=self.engine.enqueue(settings, self.deadline),
             plan_life=settings.plan_life,
+            bucket=self.engine.bucket(settings, self.deadline),
+            lease=self.engine.lease(settings, project_id, self.request_id, self.deadline),
+            claim_plan=self.engine.claim_plan(settings, project_id, self.deadline),
+            remember=self.engine.remember(settings, project_id, now),
         )
 
 

@@ -11,6 +11,7 @@ from handler.config.signing import REGION, Runtime
 from handler.errors import InvalidSettings
 
 FAILED_TO = "REAPER_FAILED_TO"
+NOTICE_TOPIC = "REAPER_NOTICE_TOPIC"
 _TOPIC = re.compile(r"urn:smn:([a-z0-9-]+):([A-Za-z0-9_-]+):([A-Za-z0-9_-]{1,255})")
 _NEEDS_AWS = {
     "REAPER_STATE_TABLE": "leave it out",
@@ -27,6 +28,20 @@ def is_topic(text: str) -> bool:
     return _TOPIC.fullmatch(text) is not None
 
 
+_SNS = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}")
+
+
+def check_topic(text: str) -> str:
+    """Return the name of a topic for notices as it is; raises ValueError for anything else, and for a FIFO topic."""
+    if text.endswith(".fifo"):
+        message = "must not be a FIFO topic: nobody can subscribe to one by e-mail"
+        raise ValueError(message)
+    if text and not is_topic(text) and not _SNS.fullmatch(text):
+        message = "must be the ARN of an SNS topic, or on FunctionGraph the URN of an SMN topic"
+        raise ValueError(message)
+    return text
+
+
 def topic_or(text: str, address: ValidatorFunctionWrapHandler) -> Any:  # noqa: ANN401 (the signature of pydantic)
     """The URN of a topic as it is; anything else must be an address."""
     return text if is_topic(text) else address(text)
@@ -40,22 +55,32 @@ def check_engine(given: Mapping[str, str], runtime: Runtime) -> None:
 
 
 def _for_aws(given: Mapping[str, str]) -> list[str]:
-    is_other = given.get(FAILED_TO, "").startswith("urn:")
-    return [f"{FAILED_TO}: SMN topics are for FunctionGraph: name an SQS queue by its address"] if is_other else []
+    cures = {FAILED_TO: "an SQS queue by its address", NOTICE_TOPIC: "an SNS topic by its ARN"}
+    return [
+        f"{name}: SMN topics are for FunctionGraph: name {cure}"
+        for name, cure in cures.items()
+        if given.get(name, "").startswith("urn:")
+    ]
 
 
 def _for_functiongraph(given: Mapping[str, str]) -> list[str]:
     wrong = [name for name in _NEEDS_AWS if given.get(name) and (name, given[name]) != _OFF]
     problems = [f"{name}: needs AWS, and this is FunctionGraph: {_NEEDS_AWS[name]}" for name in wrong]
-    topic, region = given.get(FAILED_TO), given.get(REGION)
+    topics = (problem for name in (FAILED_TO, NOTICE_TOPIC) if (problem := _elsewhere(name, given)))
+    return [*problems, *topics]
+
+
+def _elsewhere(name: str, given: Mapping[str, str]) -> str:
+    """What is wrong with a topic that a setting names; empty if nothing is, or if it names none."""
+    topic, region = given.get(name), given.get(REGION)
     if not topic:
-        return problems
+        return ""
     found = _TOPIC.fullmatch(topic)
     if not found:
-        problems.append(f"{FAILED_TO}: must be the URN of an SMN topic, such as urn:smn:eu-de:<project id>:failures")
-    elif region and found[1] != region:
-        problems.append(f"{FAILED_TO}: is a topic in {found[1]}, and {REGION} is {region}: name one in the same region")
-    return problems
+        return f"{name}: must be the URN of an SMN topic, such as urn:smn:eu-de:<project id>:failures"
+    if region and found[1] != region:
+        return f"{name}: is a topic in {found[1]}, and {REGION} is {region}: name one in the same region"
+    return ""
 
 
 _OFF = ("REAPER_COMPLETE_LIFECYCLE_ACTION", "off")

@@ -1,7 +1,7 @@
 """The settings: the one place that reads the environment, and refuses what it does not understand."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 
@@ -22,20 +22,18 @@ from handler.cloud.identity.credentials import Credentials, Url
 from handler.cloud.identity.signing.access import CloudName, Signing
 from handler.cloud.identity.spellings import complete
 from handler.cloud.places.plaintext import check_addresses
-from handler.config.engines import FAILED_TO, check_engine, is_topic, topic_or
+from handler.config.engines import FAILED_TO, NOTICE_TOPIC, check_engine, check_topic, is_topic, topic_or
 from handler.config.network import check_proxy
 from handler.config.secret import SECRET, ReadSecret, with_secret
 from handler.config.several import names, with_several
 from handler.config.signing import Auth, Runtime, signing_from
+from handler.config.standing import check_standing_requests
 from handler.config.values import Flag, parse_budget, trace_in, words
-from handler.engine.aws.access import ENDPOINTS, TABLE_NAME, AwsAccess, access_from, check_queue
-from handler.errors import InvalidRequest, InvalidSettings
+from handler.engine.aws.access import BUCKET_NAME, ENDPOINTS, TABLE_NAME, AwsAccess, access_from, check_queue
+from handler.errors import InvalidSettings
 from handler.model.image import Also
 from handler.model.request import parse_age
 from handler.rules.safety import Policy
-from handler.sources import activation
-from handler.sources.parsing import read_json
-from handler.sources.schema import read_request
 
 _ALLOW_PLAINTEXT = "REAPER_ALLOW_PLAINTEXT"
 
@@ -91,6 +89,9 @@ class Settings(BaseModel):
     state_table: str = Field("", alias="REAPER_STATE_TABLE", pattern=TABLE_NAME)
     fanout_queue_url: Annotated[Url, AfterValidator(check_queue)] = Field("", alias="REAPER_FANOUT_QUEUE_URL")
     failed_to: Annotated[Url, AfterValidator(check_queue), WrapValidator(topic_or)] = Field("", alias=FAILED_TO)
+    report_bucket: str = Field("", alias="REAPER_REPORT_BUCKET", pattern=BUCKET_NAME)
+    notice_topic: Annotated[str, AfterValidator(check_topic)] = Field("", alias=NOTICE_TOPIC)
+    owner_key: str = Field("", alias="REAPER_OWNER_KEY", pattern=r"^\S(.*\S)?$")
     complete_lifecycle_action: Literal["on", "off"] = Field("off", alias="REAPER_COMPLETE_LIFECYCLE_ACTION")
     service: str = Field(SERVICE, alias="POWERTOOLS_SERVICE_NAME")
     namespace: str = Field(NAMESPACE, alias="POWERTOOLS_METRICS_NAMESPACE")
@@ -124,7 +125,7 @@ class Settings(BaseModel):
                 "OS_CLOUD: clouds.yaml is read from a shell only (python -m handler): set the OS_* variables instead"
             )
             raise InvalidSettings(message)
-        _check_standing_requests(given)
+        check_standing_requests(given)
         signing = signing_from(given, runtime)
         # The clouds that take signatures have IMS.
         usual = {"REAPER_AUTH": runtime.auth} | ({"REAPER_IMAGE_API": "ims"} if signing else {})
@@ -183,26 +184,11 @@ def _check_addresses(given: Mapping[str, str]) -> None:
     check_addresses(addresses, _ADDRESSES, allowed=given.get(_ALLOW_PLAINTEXT) == "on")
 
 
-def _check_standing_requests(given: Mapping[str, str]) -> None:
-    """Refuse to start with a standing request that could never be carried out."""
-    for name, check in _STANDING_REQUESTS.items():
-        try:
-            if text := given.get(name):
-                check(text)
-        except InvalidRequest as exc:
-            message = f"{name}: {exc}"
-            raise InvalidSettings(message) from exc
-
-
 _ADDRESSES = (
     *("OS_AUTH_URL", "REAPER_IMAGE_ENDPOINT", "REAPER_COMPUTE_ENDPOINT"),
     *("REAPER_FANOUT_QUEUE_URL", FAILED_TO),
     *("AWS_CONTAINER_CREDENTIALS_FULL_URI", *ENDPOINTS.values()),
 )
-_STANDING_REQUESTS: Mapping[str, Callable[[str], object]] = {
-    "REAPER_SCHEDULED_REQUEST": lambda text: read_request(read_json(text, "the text")),
-    activation.TEMPLATE: activation.check,
-}
 _RENAMED = {"REAPER_BUDGET_TABLE": "is REAPER_STATE_TABLE now"}
 _POWERTOOLS = ("POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE")
 

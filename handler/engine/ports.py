@@ -1,9 +1,11 @@
 """The ports of an engine: what a run asks of it, whichever it is."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
+from handler.model.history import History
 from handler.model.message import Receipt
+from handler.model.notice import Notice
 
 
 class Allowance(Protocol):
@@ -44,3 +46,68 @@ Postpone = Callable[[Sequence[tuple[Receipt, int]]], list[str]]
 
 Returns for each message why that failed, or an empty string. May raise CloudError.
 """
+
+
+class Bucket(Protocol):
+    """Where the reports of runs are kept."""
+
+    @property
+    def name(self) -> str:
+        """The name of the bucket."""
+
+    def put(self, key: str, content: bytes, content_type: str) -> None:
+        """Store a file; raises EngineFault. A file that is there already, with the same key, is replaced."""
+
+    def get(self, key: str) -> bytes | None:
+        """Read a file, None if there is none, or none that we may read; raises EngineFault."""
+
+    def page_of(self, key: str) -> str:
+        """The address at which a person sees the file in the console of the cloud, empty if none is known."""
+
+    def command_for(self, key: str) -> str:
+        """The command with which a person fetches the file to standard output."""
+
+
+Notify = Callable[[Notice], str]
+"""Sends a notice to a topic; returns why it was not sent, or an empty string. Raises nothing."""
+
+
+class Lease(Protocol):
+    """What only one run has at a time. Safe for threads."""
+
+    def take(self) -> None:
+        """Take it, and wait as long as it makes sense if another run has it; raises Busy, or BudgetUnknown."""
+
+    def hold(self) -> float:
+        """Renew it if need be; returns the moment until which it is held. Raises Busy if another run has taken it."""
+
+    def release(self) -> None:
+        """Give it back; raises nothing."""
+
+
+class Claim(Protocol):
+    """The right to carry out a plan, which only one run has at a time. Safe for threads."""
+
+    @property
+    def position(self) -> int:
+        """How many images of the plan, from its first one on, earlier runs have dealt with."""
+
+    def hold(self) -> float:
+        """As a Lease does."""
+
+    def reach(self, position: int) -> None:
+        """Note how many images of the plan are dealt with; raises Busy, or BudgetUnknown."""
+
+    def end(self, *, applied: bool) -> str:
+        """Give the plan back, or note that all of it is done; returns why that failed, or an empty string."""
+
+
+ClaimPlan = Callable[[str, str], Claim]
+"""Takes a plan, by the digest of its file, for the event that approves it, by its id.
+
+Raises Busy while another run carries it out, InvalidRequest if another event has had it carried out, BudgetUnknown if
+nobody can tell.
+"""
+
+Remember = Callable[[Collection[str]], History]
+"""Notes the ids of the images that are in use now, and returns what is known of their use; raises BudgetUnknown."""

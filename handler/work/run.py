@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from handler.clock import Deadline
 from handler.cloud.calls import Cloud
-from handler.engine.ports import Enqueue, HeedStop, Spend
+from handler.engine.ports import Bucket, ClaimPlan, Enqueue, HeedStop, Lease, Remember, Spend
 from handler.errors import CloudError, OverLimit, Unanswered
 from handler.model.image import Image
 from handler.model.outcome import Decision, Outcome
@@ -85,6 +85,9 @@ class Run(NamedTuple):
     in image-reaper. `observe` gets each decision of a sweep, without the record of the image; None if nobody wants to
     know it. `enqueue` leaves the deletions of a sweep to the workers of a queue; without it, they are made here.
     `plan_life` is for how long they may be made, and for how long the plan of a rehearsal may be carried out.
+
+    `bucket` keeps the reports and plans, `lease` is what an armed sweep must have, `claim_plan` takes an approved plan,
+    and `remember` notes which images are in use; each is None if nothing here can do that.
     """
 
     cloud: Cloud
@@ -104,6 +107,10 @@ class Run(NamedTuple):
     observe: Callable[[Decision], None] | None
     enqueue: Enqueue | None
     plan_life: timedelta
+    bucket: Bucket | None = None
+    lease: Lease | None = None
+    claim_plan: ClaimPlan | None = None
+    remember: Remember | None = None
 
     @property
     def moment(self) -> datetime:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from handler.errors import CloudError, NotQueued, OverLimit, Unexpected
+from handler.errors import CloudError, EngineFault, OverLimit, Unexpected
 from handler.model.image import Image
 from handler.model.outcome import Decision, Objection, Outcome, Result, Survey
 from handler.model.request import Expected, Job, SweepRequest, Target, earliest
@@ -127,7 +127,7 @@ def _nameless(image: Image) -> Outcome:
 
 def _left_to_worker(image: Image, problem: str) -> Outcome:
     if problem:
-        error = NotQueued(f"the queue did not take it: {problem}")
+        error = EngineFault(f"the queue did not take it: {problem}")
         return failed(image.id, error, image)
     detail = "left to a worker: sent to the queue"
     return Outcome(image.id, "would_delete", detail=detail, name=image.name, size=image.size)

@@ -10,6 +10,7 @@ from handler.errors import CloudError, ReaperError
 
 REASONS_OF_FAILURES = {"denied", "throttled", "unavailable", "deadline", "over_limit", "budget"} | {
     "backup_left",
+    "busy",
     "paused",
     "unexpected",
 }

@@ -11,11 +11,38 @@ from handler.engine.aws import fanout, handover, postponement
 from handler.engine.aws.state import allowance as per_event
 from handler.engine.aws.state.budget import Budget
 from handler.engine.aws.state.stop import StopFlag
-from handler.engine.ports import Allowance, Enqueue, HandOver, HeedStop, Postpone, Spend
+from handler.engine.ports import (
+    Allowance,
+    Bucket,
+    ClaimPlan,
+    Enqueue,
+    HandOver,
+    HeedStop,
+    Lease,
+    Notify,
+    Postpone,
+    Remember,
+    Spend,
+)
 from handler.model.message import Received
 from handler.sources import shapes
 
-__all__ = ["SHAPES", "allowance", "enqueue", "forget_secret", "hand_over", "heed_stop", "postpone", "rotated", "spend"]
+__all__ = [
+    "SHAPES",
+    "allowance",
+    "bucket",
+    "claim_plan",
+    "enqueue",
+    "forget_secret",
+    "hand_over",
+    "heed_stop",
+    "lease",
+    "notify",
+    "postpone",
+    "remember",
+    "rotated",
+    "spend",
+]
 
 SHAPES = shapes.AWS
 
@@ -67,3 +94,28 @@ def hand_over(settings: Settings, deadline: Deadline) -> HandOver | None:
 def postpone(settings: Settings) -> Postpone:
     """A function that keeps messages of a queue hidden."""
     return partial(postponement.postpone, access=settings.aws)
+
+
+def bucket(_settings: Settings, _deadline: Deadline) -> Bucket | None:
+    """The bucket of the reports, if there is one."""
+    return None
+
+
+def notify(_settings: Settings, _deadline: Deadline) -> Notify | None:
+    """A function that sends notices, if there is a topic for them."""
+    return None
+
+
+def lease(_settings: Settings, _project_id: str, _holder: str, _deadline: Deadline) -> Lease | None:
+    """What an armed sweep of a project must have, if there is a state table."""
+    return None
+
+
+def claim_plan(_settings: Settings, _project_id: str, _deadline: Deadline) -> ClaimPlan | None:
+    """A function that takes an approved plan, if there is a state table."""
+    return None
+
+
+def remember(_settings: Settings, _project_id: str, _now: datetime) -> Remember | None:
+    """A function that remembers which images are in use, if there is a state table."""
+    return None

@@ -6,7 +6,19 @@ from typing import Protocol
 from handler.clock import Deadline
 from handler.compose.warm import Proof
 from handler.config.settings import Settings
-from handler.engine.ports import Allowance, Enqueue, HandOver, HeedStop, Postpone, Spend
+from handler.engine.ports import (
+    Allowance,
+    Bucket,
+    ClaimPlan,
+    Enqueue,
+    HandOver,
+    HeedStop,
+    Lease,
+    Notify,
+    Postpone,
+    Remember,
+    Spend,
+)
 from handler.model.message import Received
 from handler.sources.shapes import Table
 
@@ -41,3 +53,18 @@ class Engine(Protocol):
 
     def postpone(self, settings: Settings) -> Postpone:
         """A function that keeps messages of a queue hidden."""
+
+    def bucket(self, settings: Settings, deadline: Deadline) -> Bucket | None:
+        """The bucket of the reports, if there is one."""
+
+    def notify(self, settings: Settings, deadline: Deadline) -> Notify | None:
+        """A function that sends notices, if there is a topic for them."""
+
+    def lease(self, settings: Settings, project_id: str, holder: str, deadline: Deadline) -> Lease | None:
+        """What an armed sweep of a project must have, if something can keep it."""
+
+    def claim_plan(self, settings: Settings, project_id: str, deadline: Deadline) -> ClaimPlan | None:
+        """A function that takes an approved plan, if something can note that it is carried out once."""
+
+    def remember(self, settings: Settings, project_id: str, now: datetime) -> Remember | None:
+        """A function that remembers which images are in use, if something can keep that."""

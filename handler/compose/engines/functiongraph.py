@@ -18,7 +18,19 @@ from handler.config.signing import Runtime
 from handler.engine.functiongraph import topic
 from handler.engine.functiongraph.context import Agency, InvocationContext, project_of
 from handler.engine.functiongraph.variables import variables
-from handler.engine.ports import Allowance, Enqueue, HandOver, HeedStop, Postpone, Spend
+from handler.engine.ports import (
+    Allowance,
+    Bucket,
+    ClaimPlan,
+    Enqueue,
+    HandOver,
+    HeedStop,
+    Lease,
+    Notify,
+    Postpone,
+    Remember,
+    Spend,
+)
 from handler.errors import Unexpected
 from handler.model.message import Received
 from handler.sources import shapes
@@ -108,3 +120,28 @@ def _desk(settings: Settings, deadline: Deadline) -> topic.Desk:
 def postpone(_settings: Settings) -> Postpone:
     """A function that is never called: no message here has a receipt."""
     return lambda found: ["nothing here hides messages"] * len(found)
+
+
+def bucket(_settings: Settings, _deadline: Deadline) -> Bucket | None:
+    """The bucket of the reports, if there is one."""
+    return None
+
+
+def notify(_settings: Settings, _deadline: Deadline) -> Notify | None:
+    """A function that sends notices, if there is a topic for them."""
+    return None
+
+
+def lease(_settings: Settings, _project_id: str, _holder: str, _deadline: Deadline) -> Lease | None:
+    """What an armed sweep of a project must have, if there is a state table."""
+    return None
+
+
+def claim_plan(_settings: Settings, _project_id: str, _deadline: Deadline) -> ClaimPlan | None:
+    """A function that takes an approved plan, if there is a state table."""
+    return None
+
+
+def remember(_settings: Settings, _project_id: str, _now: datetime) -> Remember | None:
+    """A function that remembers which images are in use, if there is a state table."""
+    return None

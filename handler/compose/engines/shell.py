@@ -2,16 +2,36 @@
 
 from handler.compose.engines.aws import (
     allowance,
+    bucket,
+    claim_plan,
     enqueue,
     forget_secret,
     hand_over,
     heed_stop,
+    lease,
+    notify,
     postpone,
+    remember,
     rotated,
     spend,
 )
 from handler.sources import shapes
 
-__all__ = ["SHAPES", "allowance", "enqueue", "forget_secret", "hand_over", "heed_stop", "postpone", "rotated", "spend"]
+__all__ = [
+    "SHAPES",
+    "allowance",
+    "bucket",
+    "claim_plan",
+    "enqueue",
+    "forget_secret",
+    "hand_over",
+    "heed_stop",
+    "lease",
+    "notify",
+    "postpone",
+    "remember",
+    "rotated",
+    "spend",
+]
 
 SHAPES = shapes.EVERYWHERE

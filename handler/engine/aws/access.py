@@ -14,10 +14,14 @@ ENDPOINTS = {
     "autoscaling": "AWS_ENDPOINT_URL_AUTO_SCALING",
     "dynamodb": "AWS_ENDPOINT_URL_DYNAMODB",
     "sqs": "AWS_ENDPOINT_URL_SQS",
+    "s3": "AWS_ENDPOINT_URL_S3",
+    "sns": "AWS_ENDPOINT_URL_SNS",
 }
 """The variables that name an address of a service, or of all others."""
 TABLE_NAME = r"^(arn:[a-z-]+:dynamodb:[a-z0-9-]+:[0-9]+:table/)?[A-Za-z0-9_.-]{3,255}$"
 """A name or an ARN that DynamoDB takes for a table. Source: DynamoDB developer guide, "Naming rules"."""
+BUCKET_NAME = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
+"""A name of a bucket, for S3 and for OBS. Source: Amazon S3 user guide, "General purpose bucket naming rules"."""
 
 
 @dataclass(frozen=True, slots=True)
