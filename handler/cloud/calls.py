@@ -1,6 +1,7 @@
 """The few calls that we make to the cloud."""
 
 from collections.abc import Callable, Generator, Iterable, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -17,18 +18,23 @@ from handler.cloud.places.regions import COMPUTE, IMAGE, Region, regions_sharing
 from handler.cloud.transport import Dated, Transport
 from handler.errors import CredentialsRefused, Denied, ListChanged, Unavailable
 from handler.model.image import Image
+from handler.rules.tags import person_of
 
 LOOKS = (0.5, 1.0, 2.0, *[5.0] * 12)
 """Seconds between the GETs that check whether an accepted deletion is done: a minute in all."""
 
 
 class Options(NamedTuple):
-    """Which cloud, and how: `image_api` is the API that deletes; an endpoint given here wins over the catalogue."""
+    """Which cloud, and how: `image_api` is the API that deletes; an endpoint given here wins over the catalogue.
+
+    Under `owner_key`, an image names who is told of it; if it is empty, nobody is.
+    """
 
     image_api: ImageApi = "glance"
     project_pin: str = ""
     image_endpoint: str = ""
     compute_endpoint: str = ""
+    owner_key: str = ""
 
 
 class Reply(NamedTuple):
@@ -74,7 +80,13 @@ class Cloud:
         if not self._addresses.image.url and self._knows_gone(image_id):
             return None
         dated = read(f"{self._addresses.images}/{image_id}")
-        return self._transport.understood(dated, lambda record: payloads.read_image(record, image_id))
+        image = self._transport.understood(dated, lambda record: payloads.read_image(record, image_id))
+        return image and self._with_person(image)
+
+    def _with_person(self, image: Image) -> Image:
+        # Here, since nobody else has the record of every image: what is kept of thousands is kept without it.
+        key = self._options.owner_key
+        return replace(image, person=person) if key and (person := person_of(image, key)) else image
 
     def record(self, image_id: str) -> Record | None:
         """Read the record of an image that need not be ours; None if there is none that we may see."""
@@ -103,7 +115,7 @@ class Cloud:
                 image = None if is_known else read_listed_image(record, image_id)
                 # `owner` was asked for, but the record decides: an image of others is not even looked at.
                 if image and (image.owner == project_id or "owner" in image.unread):
-                    yield image
+                    yield self._with_person(image)
             # Where one image comes twice, another may be missing: the pages have moved under us.
             if listed.repeat():
                 message = "the list of images names one of them twice"

@@ -26,6 +26,7 @@ class Image:
     """An image as the cloud describes it; `record` is the whole description. `size` is in bytes, None if unknown.
 
     `unread` names the fields that can't be read. They hold what keeps an image, and such an image is never deleted.
+    `person` is who is told of the image, as it says itself under the operator's key; empty if it names nobody.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Image:
     checksum: str | None
     record: Mapping[str, Any] = field(repr=False, hash=False)
     unread: tuple[str, ...] = ()
+    person: str = ""
 
     def expectation(self) -> dict[str, Any]:
         """The image as a request names it, with all that a plan expects to be unchanged."""

@@ -1,12 +1,18 @@
 """What becomes of an image, of a sweep and of a message."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from datetime import date
+from types import MappingProxyType
+from typing import Literal, NamedTuple, Protocol
 
 from handler.model.image import Image
 from handler.model.request import Request
 
 OutcomeName = Literal["deleted", "already_gone", "marked", "would_delete", "refused", "failed"]
+
+MOST_LISTED = 2000
+"""How many of the images that stay anybody is told of one by one, the largest first; the others are only counted."""
 
 
 class Objection(NamedTuple):
@@ -21,7 +27,8 @@ class Outcome:
     """What became of one image of one request. `latency` is that of the DELETE, in milliseconds.
 
     `retry_after` is the seconds after which another try makes sense, if that is known. An image that `waits` would be
-    deleted by a later run: it is, or would be, marked first. `image` is the image as it was read, without its record.
+    deleted by a later run: it is, or would be, marked first. `promised` is the last day on which it stays, if this run
+    is the one that promises so. `image` is the image as it was read, without its record.
     """
 
     image_id: str
@@ -34,6 +41,7 @@ class Outcome:
     backup_left: bool = False
     waits: bool = False
     retry_after: float | None = None
+    promised: date | None = None
     image: Image | None = field(default=None, repr=False)
 
     @property
@@ -54,12 +62,51 @@ class Decision(NamedTuple):
     groups: tuple[str, ...] = ()
 
 
+class Sized(Protocol):
+    """Something that has so many bytes, None if unknown."""
+
+    @property
+    def size(self) -> int | None:
+        """The bytes."""
+
+
+class Total(NamedTuple):
+    """How many images there are, how many bytes those of known size have, and how many are of unknown size."""
+
+    images: int = 0
+    size: int = 0
+    unknown: int = 0
+
+    @classmethod
+    def of(cls, things: Iterable[Sized]) -> "Total":
+        """The sum of images, or of what stands for them."""
+        sizes = [thing.size for thing in things]
+        return cls(len(sizes), sum(size or 0 for size in sizes), sizes.count(None))
+
+    def plus(self, other: "Total") -> "Total":
+        """The sum of both."""
+        return Total(self.images + other.images, self.size + other.size, self.unknown + other.unknown)
+
+
+class Rest(NamedTuple):
+    """The images of a survey that nobody is told of one by one, so that they are only counted.
+
+    `selected` are those over a cap, `stay` are the others, by the reason. `groups` counts each group of these, or each
+    family if the policy keeps none; None if there are too many to be counted.
+    """
+
+    selected: Total = Total()
+    stay: Mapping[str, Total] = MappingProxyType({})
+    groups: Mapping[str, Total] | None = MappingProxyType({})
+
+
 class Survey(NamedTuple):
     """What a sweep found: how many images there are, which are selected, and how many stay for each reason.
 
     `deselected` are images that are not selected, but bear a mark that this sweep takes off; `unreadable` are those of
     which nobody can say. Of the selected images, `changing` counts those that would be changed, which the caps are for,
-    and `for_workers` may be left to workers. Where `changing` breaks a cap, some of them are `only_counted`.
+    and `for_workers` may be left to workers. Where `changing` breaks a cap, some of them are `only_counted`. `rest` are
+    those that no observer heard of.
     """
 
     looked_at: int = 0
@@ -70,6 +117,7 @@ class Survey(NamedTuple):
     changing: int = 0
     for_workers: tuple[Image, ...] = ()
     only_counted: int = 0
+    rest: Rest = Rest()
 
     @property
     def selected_in_all(self) -> int:

@@ -52,6 +52,14 @@ def has_tag(image: Image, asked: str) -> bool:
     return not image.tags.isdisjoint(spellings)
 
 
+def person_of(image: Image, key: str) -> str:
+    """Whom an image names under a key, in a property or in a tag, to the letter; empty if it names nobody."""
+    if (named := image.record.get(key)) and isinstance(named, str):
+        return named
+    tags = (tag[len(key) + 1 :] for tag in sorted(image.tags) if tag.startswith((f"{key}=", f"{key}.")))
+    return next(filter(None, tags), "")
+
+
 def _value_of(tag: str, wanted: frozenset[str]) -> str | None:
     """The value of a tag whose key is spelled in one of these ways; None if it has another key."""
     return next((value for written, value in _parts(_plain(tag)) if wanted & _foldings(written)), None)

@@ -79,15 +79,15 @@ def _marked(image: Image, mark: Mark, sweep: SweepRequest, job: Job, run: Run) -
             return gone(job)
         if found.veto:
             return refused(image, Objection("kept", found.veto))
-        return outcome(image, "marked", detail=f"will be deleted after {found.last_day}" if found.last_day else "")
+        marked = outcome(image, "marked", detail=f"will be deleted after {found.last_day}" if found.last_day else "")
+        return replace(marked, promised=found.last_day) if mark.state in CHANGING else marked
     if mark.state not in CHANGING:
         return outcome(image, "marked", detail=f"will be deleted after {mark.last_day}")
-    if mark.state is MarkState.UNANNOUNCED:
-        detail = f"would be deactivated, and deleted after {mark.last_day}"
-    else:
-        detail = f"would be marked, and deleted after {last_day(sweep, run.now)}"
-    # Without its image, an outcome is no part of the plan: a plan knows no grace, and would delete the image at once.
-    return replace(outcome(image, "would_delete", detail=detail), image=None, waits=True)
+    is_marked = mark.state is MarkState.UNANNOUNCED
+    promised = mark.last_day if is_marked else last_day(sweep, run.now)
+    detail = f"would be {'deactivated' if is_marked else 'marked'}, and deleted after {promised}"
+    # What waits is no part of the plan: a plan knows no grace, and would delete the image at once.
+    return replace(outcome(image, "would_delete", detail=detail), waits=True, promised=promised)
 
 
 def _reaped(judgement: Judgement, job: Job, run: Run) -> Outcome:

@@ -10,8 +10,8 @@ from handler.cloud.calls import Cloud
 from handler.engine.ports import Bucket, ClaimPlan, Enqueue, HeedStop, Lease, Remember, Spend
 from handler.errors import CloudError, OverLimit, Unanswered
 from handler.model.image import Image
-from handler.model.outcome import Decision, Outcome
-from handler.model.request import Job
+from handler.model.outcome import Decision, Outcome, Survey
+from handler.model.request import Job, SweepRequest
 from handler.rules.safety import Policy
 from handler.work.uses.in_use import InUse
 
@@ -82,12 +82,14 @@ class Run(NamedTuple):
     returns once the record of an image that is about to be deleted has been written down, or raises CloudError.
     `report` gets each outcome as soon as it is known. `report_untouched` gets the images that were not even looked at,
     since the run ended before or their message got no turn, with the reason. `report_bug` gets each error that is a bug
-    in image-reaper. `observe` gets each decision of a sweep, without the record of the image; None if nobody wants to
-    know it. `enqueue` leaves the deletions of a sweep to the workers of a queue; without it, they are made here.
-    `plan_life` is for how long they may be made, and for how long the plan of a rehearsal may be carried out.
+    in image-reaper. `observe` gets the decisions of a sweep, without the records of the images; of images that just
+    stay, it gets the MOST_LISTED largest. It is None if nobody wants to know. `enqueue` leaves the deletions of a sweep
+    to the workers of a queue; without it, they are made here. `plan_life` is for how long they may be made, and for how
+    long the plan of a rehearsal may be carried out.
 
     `bucket` keeps the reports and plans, `lease` is what an armed sweep must have, `claim_plan` takes an approved plan,
-    and `remember` notes which images are in use; each is None if nothing here can do that.
+    and `remember` notes which images are in use; each is None if nothing here can do that. `begin` notes what an armed
+    sweep may change, before it changes anything, or raises CloudError; None where nothing is kept of a run.
     """
 
     cloud: Cloud
@@ -111,6 +113,7 @@ class Run(NamedTuple):
     lease: Lease | None = None
     claim_plan: ClaimPlan | None = None
     remember: Remember | None = None
+    begin: Callable[[SweepRequest, Survey], None] | None = None
 
     @property
     def moment(self) -> datetime:

@@ -35,6 +35,8 @@ def sweep(request: SweepRequest, message_id: str, run: Run) -> Result:
         return _reported(Survey(), [failed("", error)], request, message_id, run)
     if request.not_after and run.moment > request.not_after:
         return _reported(survey, _expired(survey, request.not_after), request, message_id, run)
+    if problem := _not_noted(survey, request, run):
+        return _untouched(survey, problem, request, message_id, run)
     # Marks are taken off even if a cap would be broken: caps are for what is marked or deleted, not for what is saved.
     jobs, told = _jobs(survey.deselected, request, message_id, deselected=True), list[Outcome]()
     if over := over_limit(survey, request):
@@ -48,6 +50,28 @@ def sweep(request: SweepRequest, message_id: str, run: Run) -> Result:
     result = _reported(survey, outcomes, request, message_id, run)
     run.deadline.keep_back(TELLING * len(jobs))
     return result._replace(outcomes=(*result.outcomes, *told, *carry_out(jobs, run)))
+
+
+def _not_noted(survey: Survey, request: SweepRequest, run: Run) -> CloudError | None:
+    """Have it noted what an armed sweep may change, before it changes anything; returns why that failed, if it did."""
+    begin = run.begin
+    is_rehearsal = request.dry_run or not run.armed
+    if begin is None or is_rehearsal or not (survey.selected or survey.deselected):
+        return None
+    try:
+        in_time(lambda: begin(request, survey), run.deadline, run.progress)
+    except CloudError as error:
+        run.note(error)
+        return error
+    return None
+
+
+def _untouched(survey: Survey, error: CloudError, request: SweepRequest, message_id: str, run: Run) -> Result:
+    """Fail all images of a sweep, none of which was touched."""
+    images = (*survey.selected, *survey.deselected)
+    run.deadline.keep_back(TELLING * len(images))
+    run.report_untouched(_jobs(images, request, message_id), error)
+    return Result(message_id, request, tuple(failed(image.id, error, image) for image in images), survey=survey)
 
 
 def _why(decision: Decision) -> str:
@@ -130,7 +154,7 @@ def _left_to_worker(image: Image, problem: str) -> Outcome:
         error = EngineFault(f"the queue did not take it: {problem}")
         return failed(image.id, error, image)
     detail = "left to a worker: sent to the queue"
-    return Outcome(image.id, "would_delete", detail=detail, name=image.name, size=image.size)
+    return Outcome(image.id, "would_delete", detail=detail, name=image.name, size=image.size, image=image)
 
 
 def _jobs(images: Iterable[Image], request: SweepRequest, message_id: str, *, deselected: bool = False) -> list[Job]:

@@ -255,7 +255,7 @@ def test_a_thousand_images_of_a_sweep_that_is_not_carried_out_are_named() -> Non
 def test_what_is_left_to_a_worker_says_so() -> None:
     sent = sweeps._left_to_worker(IMAGE, "")
     assert sent == Outcome(
-        IMAGE.id, "would_delete", detail="left to a worker: sent to the queue", name="ci-1", size=1024
+        IMAGE.id, "would_delete", detail="left to a worker: sent to the queue", name="ci-1", size=1024, image=IMAGE
     )
     lost = sweeps._left_to_worker(IMAGE, "InternalError")
     assert (lost.outcome, lost.reason) == ("failed", "unavailable")
@@ -339,8 +339,8 @@ def test_a_survey_counts_every_image_once() -> None:
     images = [tagged("x"), tagged(name="web-1", id="w"), tagged(name="db-1", id="d"), tagged(created_at=None, id="n")]
     waiting = tagged("reaper-delete-after=2099-01-01", id="m")
     told: list[str] = []
-    run: Any = SimpleNamespace(now=NOW, observe=lambda decision: told.append(decision.image.id))
-    survey = findings.survey_of([*images, waiting], GRACE, run)
+    run: Any = SimpleNamespace(now=NOW)
+    survey = findings.survey_of([*images, waiting], GRACE, run, lambda decision, _: told.append(decision.image.id))
     assert survey == Survey(
         looked_at=5,
         selected=survey.selected,

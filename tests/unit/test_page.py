@@ -11,10 +11,9 @@ from handler.compose.engines import aws
 from handler.compose.invocation import process
 from handler.compose.secret import load_settings
 from handler.model.image import Image
-from handler.model.outcome import Decision, Objection, Outcome, Result, Survey
+from handler.model.outcome import MOST_LISTED, Decision, Objection, Outcome, Result, Survey
 from handler.model.request import DeletionRequest, Select, SweepRequest
 from handler.report.page.page import page
-from handler.report.page.sections import MOST_LISTED
 from handler.report.report import Report
 from handler.rules.marks import fingerprint
 from tests.conftest import UNKNOWN_ID, Context, queue

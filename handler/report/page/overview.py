@@ -1,28 +1,39 @@
 """A run as one list: every image once, with what became of it, or would become of it, and why. Pure."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from handler.model.outcome import Decision, Objection, Outcome, Result
+from handler.model.outcome import Decision, Objection, Outcome, Rest, Result, Total
 from handler.model.request import SweepRequest
-from handler.report.page.rows import PLACES, Circumstances, ImageRow, Place, Total, gib, row_of_decision, row_of_outcome
+from handler.report.page.rows import PLACES, Circumstances, ImageRow, Place, gib, row_of_decision, row_of_outcome
 
 _UNREPORTED = Objection("unexpected", "it was selected, but nothing says what became of it")
 
 
 class Overview(NamedTuple):
-    """What one run found and did: a rehearsal unless `armed`. `stops` says what kept sweeps from doing anything."""
+    """What one run found and did: a rehearsal unless `armed`. `stops` says what kept sweeps from doing anything.
+
+    `counted` are the images that have no row, by their place and reason; `groups` is how many images each group has in
+    all, None if nobody knows.
+    """
 
     armed: bool
     is_sweep: bool
     rows: tuple[ImageRow, ...]
     stops: tuple[Objection, ...]
     problems: tuple[str, ...]
+    counted: Mapping[tuple[Place, str], Total]
+    groups: Mapping[str, Total] | None
 
     def at(self, *places: Place) -> list[ImageRow]:
-        """The images that end in these places."""
+        """The images with a row that end in these places."""
         return [row for row in self.rows if row.place in places]
+
+    def total(self, *places: Place) -> Total:
+        """All images that end in these places; in all, if none is named."""
+        counted = [total for (place, _), total in self.counted.items() if place in (places or PLACES)]
+        return _sum([Total.of(self.at(*(places or PLACES))), *counted])
 
 
 def overview(results: Sequence[Result], mode: str, decisions: Iterable[Decision], now: datetime) -> Overview:
@@ -41,13 +52,44 @@ def overview(results: Sequence[Result], mode: str, decisions: Iterable[Decision]
         row_of_decision(decision, why, circumstances) for image_id, decision in known.items() if image_id not in rows
     ]
     stops = tuple(stop for result in results if (stop := _stop(result)))
+    listed = (*rows.values(), *unreported)
+    rests = [result.survey.rest for result in results if result.survey]
     return Overview(
         armed=circumstances.armed,
         is_sweep=bool(sweeps),
-        rows=(*rows.values(), *unreported),
+        rows=listed,
         stops=stops,
         problems=tuple(_problems(results)),
+        counted=_counted(rests, why.reason),
+        groups=_groups(listed, rests),
     )
+
+
+def _counted(rests: Iterable[Rest], why_not_done: str) -> dict[tuple[Place, str], Total]:
+    """The images that are only counted. If several sweeps count the same image, each of them counts here."""
+    counted: dict[tuple[Place, str], Total] = {}
+    for rest in rests:
+        for reason, total in rest.stay.items():
+            counted["stays", reason] = counted.get(("stays", reason), Total()).plus(total)
+        if rest.selected.images:
+            counted["failed", why_not_done] = counted.get(("failed", why_not_done), Total()).plus(rest.selected)
+    return counted
+
+
+def _groups(rows: Iterable[ImageRow], rests: Sequence[Rest]) -> dict[str, Total] | None:
+    if any(rest.groups is None for rest in rests):
+        return None
+    in_group: dict[str, list[ImageRow]] = {}
+    for row in rows:
+        in_group.setdefault(row.group, []).append(row)
+    groups = {group: Total.of(members) for group, members in in_group.items()}
+    for group, total in [each for rest in rests for each in (rest.groups or {}).items()]:
+        groups[group] = groups.get(group, Total()).plus(total)
+    return groups
+
+
+def _sum(totals: Iterable[Total]) -> Total:
+    return Total(*map(sum, zip(*totals, strict=True)))
 
 
 def headline(view: Overview) -> str:
@@ -58,7 +100,7 @@ def headline(view: Overview) -> str:
         "failed": "not done" if view.stops else "failed",
         "gone": "gone already",
     }
-    told = [f"{len(rows):,} {words[place]}" for place in words if (rows := view.at(place))]
+    told = [f"{number:,} {words[place]}" for place in words if (number := view.total(place).images)]
     return "; ".join([*_headline_start(view), *told])
 
 
@@ -67,7 +109,7 @@ def _headline_start(view: Overview) -> Iterator[str]:
     gone = [row for row in view.at("goes") if row.outcome == "deleted" or not view.armed]
     verb = "were" if view.armed else "would be"
     if gone:
-        number = f"{len(gone):,} of {len(view.rows):,} {'images' if view.is_sweep else 'images asked for'}"
+        number = f"{len(gone):,} of {view.total().images:,} {'images' if view.is_sweep else 'images asked for'}"
         yield f"{number} {verb} deleted, freeing {gib(Total.of(gone).size)}"
     else:
         why = f": {view.stops[0].reason}" if view.stops else ""

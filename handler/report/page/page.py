@@ -15,7 +15,7 @@ from string import Template
 from handler.model.outcome import Decision, Result
 from handler.model.request import DeletionRequest, Keep, Request, SweepRequest
 from handler.report.page.overview import Overview, headline, overview
-from handler.report.page.rows import PLACES, Place, Total, gib
+from handler.report.page.rows import PLACES, Place, gib
 from handler.report.page.sections import as_text, code, images, section, size
 from handler.report.report import Report
 
@@ -60,11 +60,18 @@ def _verdicts(view: Overview) -> Iterator[str]:
         yield f'<p class="verdict">{as_text(stop.reason.capitalize())}: {as_text(stop.detail)}.</p>'
     for problem in view.problems:
         yield f'<p class="verdict">{as_text(problem)}.</p>'
-    if (failed := Counter(row.reason for row in view.at("failed"))) and not view.stops:
+    if (failed := _failed(view)) and not view.stops:
         told = ", ".join(f"{reason} {number:,}" for reason, number in failed.most_common())
         yield f'<p class="verdict note">Some images failed, and must be looked at again: {as_text(told)}.</p>'
     if any(row.size is None for row in view.at("goes", "waits")):
         yield '<p class="verdict note">The size of some images is unknown: they count as zero in every sum.</p>'
+
+
+def _failed(view: Overview) -> Counter[str]:
+    """How many images failed, by reason."""
+    failed = Counter(row.reason for row in view.at("failed"))
+    failed.update({reason: total.images for (place, reason), total in view.counted.items() if place == "failed"})
+    return failed
 
 
 def _facts(results: Sequence[Result]) -> Iterator[str]:
@@ -122,11 +129,11 @@ CARDS: Sequence[tuple[str, str, Sequence[Place]]] = (
 
 def _bar(view: Overview) -> str:
     """The shares of bytes, drawn as a bar."""
-    whole, left, parts, words = Total.of(view.rows).size, 0.0, [], []
+    whole, left, parts, words = view.total().size, 0.0, [], []
     if not whole:
         return ""
     for name, title, places in CARDS:
-        share = Total.of(view.at(*places)).size / whole * 100
+        share = view.total(*places).size / whole * 100
         parts.append(f'<rect class="{name}" x="{left:.3f}%" width="{share:.3f}%" height="100%"></rect>')
         words.append(f"{title} {share:.1f}%")
         left += share
@@ -134,9 +141,9 @@ def _bar(view: Overview) -> str:
 
 
 def _cards(view: Overview) -> Iterator[str]:
-    whole = Total.of(view.rows)
+    whole = view.total()
     for name, title, places in CARDS:
-        total = Total.of(view.at(*places))
+        total = view.total(*places)
         if name == "waits" and not total.images:
             continue
         shares = f"{_share(total.images, whole.images)} of images, {_share(total.size, whole.size)} of bytes"

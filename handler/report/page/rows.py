@@ -1,6 +1,5 @@
 """The rows of the page: one for each image, with the place where it ends. Pure."""
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal, NamedTuple, get_args
 
@@ -33,20 +32,6 @@ class ImageRow(NamedTuple):
     reason: str
     detail: str
     group: str
-
-
-class Total(NamedTuple):
-    """How many images there are, how many bytes those of known size have, and how many are of unknown size."""
-
-    images: int
-    size: int
-    unknown: int
-
-    @classmethod
-    def of(cls, rows: Iterable[ImageRow]) -> "Total":
-        """The sum of rows."""
-        sizes = [row.size for row in rows]
-        return cls(len(sizes), sum(size or 0 for size in sizes), sizes.count(None))
 
 
 class Circumstances(NamedTuple):

@@ -5,11 +5,10 @@ from datetime import datetime
 from html import escape
 
 from handler.model.masking import masked
+from handler.model.outcome import MOST_LISTED, Total
 from handler.report.page.overview import Overview
-from handler.report.page.rows import ImageRow, Place, Total, gib
+from handler.report.page.rows import ImageRow, Place, gib
 
-MOST_LISTED = 2000
-"""How many images of a section are listed one by one, the largest first. All that go or wait are listed."""
 COLUMNS = ("Name", "Id", "Age", "Size", "Outcome", "Why")
 NUMBERS = ("Age", "Size")
 SECTIONS: Mapping[str, tuple[str, str]] = {
@@ -57,18 +56,17 @@ REASONS: Mapping[str, str] = {
 def section(place: Place, view: Overview, now: datetime) -> str:
     """One section. The images that stay are folded away: they are the most, and matter the least."""
     title, lead = SECTIONS["stopped" if place == "failed" and view.stops else place]
-    rows = view.at(place)
+    rows, total = view.at(place), view.total(place)
     listed = _rows_listed(rows, place)
     table = _table(place, listed, view, now)
     if place == "stays":
-        table = f"<details><summary>{_listing(listed, rows)}</summary>{table}</details>"
-    elif len(listed) < len(rows):
-        table = f"<p>{_listing(listed, rows)}</p>{table}"
-    total = Total.of(rows)
+        table = f"<details><summary>{_listing(listed, total)}</summary>{table}</details>"
+    elif len(listed) < total.images:
+        table = f"<p>{_listing(listed, total)}</p>{table}"
     return (
         f'<section id="{place}" class="{place}" aria-labelledby="{place}-title">'
         f'<h2 id="{place}-title">{title} <small>{images(total)}, {size(total)}</small></h2>'
-        f'<p class="soft">{lead}</p>{_reasons(rows)}{table}</section>'
+        f'<p class="soft">{lead}</p>{_reasons(place, view)}{table}</section>'
     )
 
 
@@ -98,28 +96,32 @@ def size(total: Total) -> str:
 
 
 def _rows_listed(rows: Sequence[ImageRow], place: Place) -> Sequence[ImageRow]:
+    """The images that are listed one by one: all that go or wait, and the largest of the others."""
     if place in {"goes", "waits"}:
         return rows
     return sorted(rows, key=lambda row: (row.outcome == "stays", -(row.size or 0)))[:MOST_LISTED]
 
 
-def _listing(listed: Sequence[ImageRow], rows: Sequence[ImageRow]) -> str:
-    if len(listed) == len(rows):
-        return f"{images(Total.of(rows))}, one by one"
-    return f"The {len(listed):,} largest of {len(rows):,} images, one by one; the others are only counted above"
+def _listing(listed: Sequence[ImageRow], total: Total) -> str:
+    if len(listed) == total.images:
+        return f"{images(total)}, one by one"
+    return f"The {len(listed):,} largest of {total.images:,} images, one by one; the others are only counted above"
 
 
-def _reasons(rows: Sequence[ImageRow]) -> str:
+def _reasons(place: Place, view: Overview) -> str:
     """How many images there are for each reason, if there are reasons."""
     by_reason: dict[str, list[ImageRow]] = {}
-    for row in rows:
+    for row in view.at(place):
         by_reason.setdefault(row.reason, []).append(row)
-    if set(by_reason) <= {""}:
+    totals = {reason: Total.of(rows) for reason, rows in by_reason.items()}
+    for (_, reason), counted in [each for each in view.counted.items() if each[0][0] == place]:
+        totals[reason] = totals.get(reason, Total()).plus(counted)
+    if set(totals) <= {""}:
         return ""
     lines = "".join(
-        f'<tr><td>{code(reason)}</td><td>{REASONS.get(reason, "")}</td><td class="number">{len(of_it):,}</td>'
-        f'<td class="number">{size(Total.of(of_it))}</td></tr>'
-        for reason, of_it in sorted(by_reason.items(), key=lambda each: -len(each[1]))
+        f'<tr><td>{code(reason)}</td><td>{REASONS.get(reason, "")}</td><td class="number">{total.images:,}</td>'
+        f'<td class="number">{size(total)}</td></tr>'
+        for reason, total in sorted(totals.items(), key=lambda each: -each[1].images)
     )
     return f'<table class="reasons"><tbody>{lines}</tbody></table>'
 
@@ -135,10 +137,12 @@ def _table(place: Place, rows: Sequence[ImageRow], view: Overview, now: datetime
 
 def _groups(rows: Sequence[ImageRow], view: Overview, now: datetime) -> Iterator[str]:
     """The groups with the most bytes first, and in each the oldest images."""
-    everywhere, here = _by_group(view.rows), _by_group(rows)
-    for group, members in sorted(here.items(), key=lambda each: (-Total.of(each[1]).size, each[0])):
-        part, whole = Total.of(members), Total.of(everywhere[group])
-        told = f"{part.images:,} of {images(whole)}, {gib(part.size)} of {gib(whole.size)}"
+    for group, members in sorted(_by_group(rows).items(), key=lambda each: (-Total.of(each[1]).size, each[0])):
+        part = Total.of(members)
+        told = f"{images(part)}, {gib(part.size)}"
+        if view.groups is not None:
+            whole = view.groups[group]
+            told = f"{part.images:,} of {images(whole)}, {gib(part.size)} of {gib(whole.size)}"
         oldest_first = sorted(members, key=lambda row: row.created or now)
         lines = "\n".join(_row(row, _why(row, view), now) for row in oldest_first)
         yield (

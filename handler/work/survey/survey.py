@@ -12,6 +12,7 @@ from handler.model.request import SweepRequest
 from handler.rules import selection
 from handler.rules.mark_state import CHANGING, Mark, MarkState, state_of
 from handler.work.run import Run
+from handler.work.survey.heard import Heard
 
 MOST_OVER_CAP = 1000
 """Images over a cap that get an outcome of their own; of more, only the number is reported."""
@@ -22,39 +23,33 @@ PATIENCE = timedelta(days=3)
 
 def surveyed(request: SweepRequest, run: Run) -> Survey:
     """Survey the images of the project; what an aborted reading of the list has decided is not told to anybody."""
-    heard: list[Decision] = []
+    observe = run.observe
 
-    def survey() -> Survey:
-        heard.clear()
+    def survey() -> tuple[Survey, Heard]:
+        heard = Heard(request)
         # Closed by us, even after an error, whose traceback would keep it open: no thread may go on reading ahead.
         with closing(run.cloud.images()) as images:
-            return survey_of(images, request, run._replace(observe=run.observe and _note_in(heard)))
+            return survey_of(images, request, run, heard.add if observe else None), heard
 
-    found = read_anew(survey)
-    for decision in heard:
-        if run.observe:
-            run.observe(decision)
-    return found
-
-
-def _ignore(_decision: Decision) -> None:
-    """Nobody wants to know."""
-
-
-def _note_in(heard: list[Decision]) -> Callable[[Decision], None]:
-    # A project may have many thousand images, and no observer needs their records.
-    return lambda decision: heard.append(decision._replace(image=decision.image.without_record()))
-
-
-def survey_of(images: Iterable[Image], request: SweepRequest, run: Run) -> Survey:
-    """Look at every image once; raises CloudError if not all of them could be listed."""
-    findings, observe = _Findings(request, run.now), run.observe or _ignore
-    for decision in selection.decide(images, request, run.now):
+    found, heard = read_anew(survey)
+    if observe is None:
+        return found
+    for decision in heard.told():
         observe(decision)
-        if decision.objection:
-            findings.add_staying(decision, decision.objection.reason)
-        else:
-            findings.add_selected(decision.image)
+    return found._replace(rest=heard.rest())
+
+
+Hear = Callable[[Decision, bool], None]
+"""Gets the decision on an image, and whether it is held: something may still become of it."""
+
+
+def survey_of(images: Iterable[Image], request: SweepRequest, run: Run, hear: Hear | None = None) -> Survey:
+    """Look at every image once; raises CloudError if not all of them could be listed."""
+    findings = _Findings(request, run.now)
+    for decision in selection.decide(images, request, run.now):
+        is_held = findings.add(decision)
+        if hear:
+            hear(decision, is_held)
     return findings.survey()
 
 
@@ -67,14 +62,23 @@ class _Findings:
         self._unreadable = list[Decision]()
         self._stay, self._changing, self._only_counted = Counter[str](), 0, 0
 
-    def add_staying(self, decision: Decision, reason: str) -> None:
+    def add(self, decision: Decision) -> bool:
+        """Count an image; returns whether it is held as well."""
+        if decision.objection:
+            return self._add_staying(decision, decision.objection.reason)
+        return self._add_selected(decision.image)
+
+    def _add_staying(self, decision: Decision, reason: str) -> bool:
         self._stay[reason] += 1
         if reason == selection.UNREADABLE:
             self._unreadable.append(decision)
         elif self._request.grace and not decision.image.unread and self._mark_of(decision.image).removable:
             self._deselected.append(decision.image.without_record())
+        else:
+            return False
+        return True
 
-    def add_selected(self, image: Image) -> None:
+    def _add_selected(self, image: Image) -> bool:
         mark = self._mark_of(image)
         # Only those to which something would happen. If vetoes counted, thirty of them would stop a sweep with a limit
         # of 25 for ever.
@@ -82,10 +86,11 @@ class _Findings:
         # The cap is broken, whatever follows: nothing is done with any of them, and there may be a hundred thousand.
         if self._changing > self._request.limit and len(self._selected) >= MOST_OVER_CAP:
             self._only_counted += 1
-            return
+            return False
         self._selected.append(image.without_record())
         if _is_for_workers(mark, self._now.date()):
             self._for_workers.append(self._selected[-1])
+        return True
 
     def _mark_of(self, image: Image) -> Mark:
         return state_of(image, self._request, self._now)
