@@ -1,6 +1,7 @@
 """The report: what one invocation did, as a value."""
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, TypeVar
@@ -52,9 +53,9 @@ class Report(NamedTuple):
         """How many images had each outcome."""
         return dict(Counter(outcome.outcome for outcome in self.outcomes))
 
-    def answer(self) -> dict[str, Any]:
-        """The report as a caller gets it: JSON values only, and no more bytes than LARGEST_ANSWER."""
-        plans, others = _first_of(map(masked_all, self.plans), len(self.plans), _LARGEST_PLANS)
+    def answer(self, *, whole: bool = False) -> dict[str, Any]:
+        """The report as a caller gets it: JSON values only, and no more bytes than LARGEST_ANSWER, unless `whole`."""
+        plans, others = _first_of(map(masked_all, self.plans), len(self.plans), math.inf if whole else _LARGEST_PLANS)
         answer = {
             "ok": self.ok,
             "mode": self.mode,
@@ -65,7 +66,7 @@ class Report(NamedTuple):
             **plan_of(plans),
             **({"plans_in_log": others} if others else {}),
         }
-        room = LARGEST_ANSWER - len(json.dumps(answer))
+        room = math.inf if whole else LARGEST_ANSWER - len(json.dumps(answer))
         told = self.outcomes
         outcomes, others = _first_of((masked_all(as_json(outcome)) for outcome in told), len(told), room)
         answer |= {"outcomes": outcomes, **({"outcomes_in_log": others} if others else {})}
@@ -133,7 +134,7 @@ def plan_of(plans: Sequence[Any]) -> dict[str, Any]:
     return {"plan": plans[0]} if len(plans) == 1 else {"plans": plans}
 
 
-def _first_of(values: Iterable[T], count: int, room: int) -> tuple[list[T], int]:
+def _first_of(values: Iterable[T], count: int, room: float) -> tuple[list[T], int]:
     """As many of the first values as have room together, in bytes as JSON in ASCII, and how many others there are."""
     # Of those others none is made: there may be many thousand, at the end of the time that was granted.
     first = list[T]()

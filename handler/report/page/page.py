@@ -14,6 +14,8 @@ from string import Template
 
 from handler.model.outcome import Decision, Result
 from handler.model.request import DeletionRequest, Keep, Request, SweepRequest
+from handler.report.approval import Approval
+from handler.report.page.box import box
 from handler.report.page.overview import Overview, headline, overview
 from handler.report.page.rows import PLACES, Place, gib
 from handler.report.page.sections import as_text, code, images, section, size
@@ -22,12 +24,16 @@ from handler.report.report import Report
 CHIPS = {"delete": "Armed", "paused": "Paused", "dry-run": "Rehearsal: nothing was deleted or marked"}
 
 
-def page(report: Report, decisions: Iterable[Decision], now: datetime) -> str:
-    """The whole page. `decisions` are those of the run's sweeps on every image, if it had any sweeps."""
+def page(report: Report, decisions: Iterable[Decision], now: datetime, approval: Approval | None = None) -> str:
+    """The whole page. `decisions` are those that the run's sweeps have told, if it had any sweeps.
+
+    Where the plan of the run can be approved, a box above everything else says how.
+    """
     template = files("handler.report.page").joinpath("page.html").read_text(encoding="utf-8")
     view = overview(report.results, report.mode, decisions, now)
     return Template(template).substitute(
         policy=_policy(template),
+        box=box(approval) if approval else "",
         title=f"image-reaper: {as_text(headline(view))}",
         headline=as_text(headline(view)),
         mode=as_text(report.mode),

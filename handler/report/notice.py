@@ -1,0 +1,107 @@
+"""The notice for people: one message on a run that has something to say. Pure."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from handler.model.notice import Kind, Notice
+from handler.model.outcome import Outcome, Result, Total
+from handler.model.request import DeletionRequest
+from handler.report.page.rows import gib
+from handler.report.paragraphs import Stored, Tally, counted, families, first_day, one_line, paragraphs
+from handler.report.report import Report
+
+LONGEST_SUBJECT = 90
+"""Characters; a subject of SNS has fewer than 100, all of them ASCII. Source: Amazon SNS API reference, "Publish"."""
+MOST_FAMILIES = 20
+"""Families that subscribers can filter by."""
+
+
+def notice_of(report: Report, keep_tag: str, stored: Stored) -> Notice | None:
+    """What a run has to say to people; None if that is nothing."""
+    tally = _tally(report)
+    kind = _kind(report, tally)
+    if kind is None or not _is_told(report, kind):
+        return None
+    attributes: dict[str, str | tuple[str, ...]] = {"project": one_line(report.project_id or "unknown"), "kind": kind}
+    if names := tuple(families(tally))[:MOST_FAMILIES]:
+        attributes["family"] = names
+    text = "\n\n".join(paragraphs(report, tally, keep_tag, stored))
+    return Notice(subject=_subject(kind, tally, report), text=f"{text}\n", attributes=attributes)
+
+
+def _tally(report: Report) -> Tally:
+    tally: dict[str, list[Outcome]] = {}
+    for result in report.results:
+        for outcome in result.outcomes:
+            tally.setdefault(_group(outcome, result, report), []).append(outcome)
+    return tally
+
+
+def _group(outcome: Outcome, result: Result, report: Report) -> str:
+    is_rehearsal = report.mode == "dry-run" or bool(result.request and result.request.dry_run)
+    match outcome.outcome:
+        case "would_delete" if outcome.waits:
+            return "would mark"
+        case "would_delete":
+            return "goes" if is_rehearsal else "sent"
+        case "marked" if not outcome.promised:
+            return "waits"
+        case "failed" if outcome.reason == "over_limit":
+            return "held"
+        case name:
+            return name
+
+
+def _kind(report: Report, tally: Tally) -> Kind | None:
+    """The most serious that there is to say."""
+    if "failed" in tally or any(result.problem or result.held for result in report.results):
+        return "failed"
+    kinds: Mapping[str, Kind] = {"held": "held", "deleted": "deleted", "sent": "deleted", "marked": "marked"}
+    return next((kind for group, kind in kinds.items() if group in tally), "plan" if _would(tally) else None)
+
+
+def _would(tally: Tally) -> Sequence[Outcome]:
+    return [*tally.get("goes", ()), *tally.get("would mark", ())]
+
+
+def _is_told(report: Report, kind: Kind) -> bool:
+    """Whether nobody else tells of it: whoever sends ids to a queue, or a sweep that does, has the say there."""
+    if any(result.request and not isinstance(result.request, DeletionRequest) for result in report.results):
+        return True
+    return report.source != "queue" and kind != "plan"
+
+
+def _subject(kind: Kind, tally: Tally, report: Report) -> str:
+    before, after = _headline(kind, tally)
+    room = LONGEST_SUBJECT - len(f"image-reaper: {before} project {after}")
+    subject = f"image-reaper: {before} project {one_line(report.project_id or 'unknown', room)}{after}"
+    return subject.encode("ascii", "replace").decode()
+
+
+def _headline(kind: Kind, tally: Tally) -> tuple[str, str]:
+    """The words of the subject before and after the project."""
+    if kind == "failed":
+        return _failure(tally)
+    if kind == "held":
+        gone = tally.get("deleted", ())
+        return "a cap held in", f": {f'only {len(gone):,} were' if gone else 'nothing was'} deleted"
+    words = {
+        "deleted": "were deleted ({size})",
+        "sent": "go to workers to be deleted ({size})",
+        "marked": "are marked, and go after {day}",
+        "goes": "would be deleted ({size})",
+        "would mark": "would be marked first",
+    }
+    group = next(each for each in words if each in tally)
+    outcomes = tally[group]
+    size = gib(Total.of(outcomes).size)
+    return f"{counted(len(outcomes))} of", f" {words[group].format(size=size, day=first_day(outcomes))}"
+
+
+def _failure(tally: Tally) -> tuple[str, str]:
+    failed = tally.get("failed", ())
+    if not failed:
+        return "a request was turned down or returned in", ""
+    reason = Counter(outcome.reason for outcome in failed).most_common(1)[0][0]
+    what = "a sweep of" if not failed[0].image_id else f"{counted(len(failed))} of"
+    return what, f" failed ({reason})"
