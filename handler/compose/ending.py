@@ -21,6 +21,9 @@ PUTTING_OFF = 1.5
 LAST_CALLS = 4.0
 """Seconds kept back to tell the state table, and the queue or topic of failures, how an event has ended."""
 
+LAST_WORDS = 6.0
+"""Seconds kept back to leave the files of a run in the bucket, and to send its notice."""
+
 
 class Context(Protocol):
     """The part of Lambda's context that we need."""
@@ -39,12 +42,16 @@ def remaining_of(context: Context) -> Callable[[], float]:
 def reserve_for(received: Received, settings: Settings) -> float:
     """Seconds to keep back at the end of an invocation; for many images, the run itself keeps back more."""
     reserve = STACK_RESERVE if any(message.call for message in received.messages) else RESERVE
-    if any(message.receipt for message in received.messages):
-        reserve += PUTTING_OFF
     is_told_elsewhere = received.may_come_again or received.waiting is Waiting.BROKER
     if is_told_elsewhere and (settings.state_table or settings.failed_to):
         reserve += LAST_CALLS
-    return reserve
+    return reserve + spent_before_the_answer(received, settings)
+
+
+def spent_before_the_answer(received: Received, settings: Settings) -> float:
+    """Seconds of these that are spent between the end of the run and whatever is told to the source of the event."""
+    putting_off = PUTTING_OFF if any(message.receipt for message in received.messages) else 0.0
+    return putting_off + (LAST_WORDS if settings.report_bucket or settings.notice_topic else 0.0)
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """One invocation: reads an event, builds a run from the settings, and has it carried out."""
 
 import random
-from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, NamedTuple
@@ -13,12 +12,13 @@ from handler.cloud.transport import Transport
 from handler.compose import ending, postponing
 from handler.compose.ending import Context
 from handler.compose.engines.engine import Engine
+from handler.compose.telling.gathering import gather
+from handler.compose.telling.telling import Means, tell
 from handler.compose.warm import access_to_cloud, reporter
 from handler.config.settings import Settings, is_in_lambda
 from handler.engine.ports import Allowance, HeedStop
 from handler.errors import CloudError, InvalidRequest, Paused
 from handler.model.message import Received, Rejected
-from handler.model.outcome import Decision
 from handler.model.request import Request, SweepRequest
 from handler.report.plans import plans_of
 from handler.report.report import Report, ages_of, mode_of
@@ -27,10 +27,8 @@ from handler.sources import shapes
 from handler.work.batches.postponements import postponements
 from handler.work.dispatch import Reach, admit, results
 from handler.work.parallel import in_time
-from handler.work.run import Progress, Run
+from handler.work.run import Observe, Progress, Run
 from handler.work.uses.in_use import InUse
-
-Observe = Callable[[Decision], None]
 
 
 def read(event: Any, settings: Settings, engine: Engine) -> Received:  # noqa: ANN401 (an event may be any JSON)
@@ -71,7 +69,9 @@ def handle(  # noqa: PLR0913, PLR0917 (the same)
     with ending.of(invocation.deadline, invocation.progress):
         project_id = invocation.connect()
         admitted = invocation.admitted(project_id)
-        done = results(admitted, invocation.build_run(project_id, now, observe))
+        run = invocation.build_run(project_id, now, observe)
+        gathered = gather(run, invocation.reporter, invocation.request_id, received.source, project_id)
+        done = results(admitted, gathered.run)
     until = postponing.deadline_for(ending.remaining_of(context), invocation.deadline.reserve - ending.PUTTING_OFF)
     found = postponements(admitted.messages, done, invocation.deadline.elapsed(), random.random)
     postponing.put_off(found, engine.postpone(settings), until, invocation.reporter)
@@ -88,6 +88,8 @@ def handle(  # noqa: PLR0913, PLR0917 (the same)
     invocation.reporter.finished(report)
     if invocation.allowance and not report.ok:
         ending.settle(invocation.allowance, context, invocation.reporter)
+    reserve = invocation.deadline.reserve - ending.spent_before_the_answer(received, settings)
+    tell(report, gathered, Means(settings, engine, invocation.reporter, ending.remaining_of(context), reserve))
     return report
 
 
@@ -210,6 +212,7 @@ def _cloud(settings: Settings, engine: Engine, deadline: Deadline) -> Cloud:
         project_pin=settings.project_pin,
         image_endpoint=settings.image_endpoint,
         compute_endpoint=settings.compute_endpoint,
+        owner_key=settings.owner_key,
     )
     access = access_to_cloud(settings, engine.rotated, engine.forget_secret)
     return Cloud(Transport(access.session, access.identity, deadline), options)

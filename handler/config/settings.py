@@ -36,12 +36,13 @@ from handler.model.request import parse_age
 from handler.rules.safety import Policy
 
 _ALLOW_PLAINTEXT = "REAPER_ALLOW_PLAINTEXT"
+_FUNCTION = "AWS_LAMBDA_FUNCTION_NAME"
 
 
 def is_in_lambda(environment: Mapping[str, str] | None = None) -> bool:
     """Whether this runs in AWS Lambda, and not on somebody's machine."""
     source = os.environ if environment is None else environment
-    return any(source.get(name) for name in ("AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_RUNTIME_API"))
+    return any(source.get(name) for name in (_FUNCTION, "AWS_LAMBDA_RUNTIME_API"))
 
 
 SERVICE = "image-reaper"
@@ -64,6 +65,8 @@ class Settings(BaseModel):
     """The authorities of the cloud's certificates, as PEM; empty where those of a file or the public ones count."""
     trace: str = Field("", exclude=True)
     """X-Ray's header of this very invocation, for the queue of the workers; empty if there is none."""
+    function: str = Field("", exclude=True)
+    """The name of the function on Lambda, empty elsewhere."""
     mode: Literal["dry-run", "delete", "paused"] = Field("dry-run", alias="REAPER_MODE")
     image_api: ImageApi = Field("glance", alias="REAPER_IMAGE_API")
     project_pin: str = Field("", alias="REAPER_PROJECT_ID")
@@ -132,6 +135,7 @@ class Settings(BaseModel):
         try:
             proof = signing or Credentials.model_validate(complete(given))
             own = {"aws": access, "proof": proof, "ca_bundle": bundle, "trace": trace_in(given)}
+            own["function"] = given.get(_FUNCTION, "")
             return cls.model_validate({**usual, **ours, **own})
         # The input is left out, and so is the error itself, which shows the input: that may be a password.
         except ValidationError as exc:

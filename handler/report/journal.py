@@ -1,4 +1,7 @@
-"""The journal: the record of an image, as the lines that are written before the image is deleted. Pure."""
+"""The journal: the record of an image, as the lines that are written before the image is deleted. Pure.
+
+And what every line of the log must be: ASCII, and no longer than the log takes.
+"""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -9,6 +12,10 @@ LONGEST_LINE = 200_000
 """Bytes. CloudWatch Logs takes events of 256 KB. Source: CloudWatch Logs user guide, "Quotas"."""
 _LONGEST_PIECE = 90_000
 """Characters, each of which takes up to two bytes once it stands in a line."""
+_CERTAIN_TO_FIT = LONGEST_LINE // 20
+"""Characters of all texts in a line that certainly fits: in ASCII, one character may take twelve bytes."""
+_LONGEST_TEXT = 1_000
+"""Characters of a text in a line that might not fit."""
 LEVEL = "FATAL"
 """The highest level that Lambda's log filter knows. At any other, an application log level could drop the line.
 
@@ -32,3 +39,11 @@ def parts(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 def as_ascii(value: object) -> str:
     """A value as JSON. The names of images may hold what standard output can't encode: ASCII always gets through."""
     return json.dumps(value, default=str, separators=(",", ":"))
+
+
+def fitting(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The fields of a line, with their texts cut where the line might be too long: a cloud may say anything."""
+    texts = {key: value for key, value in fields.items() if isinstance(value, str)}
+    if sum(map(len, texts.values())) <= _CERTAIN_TO_FIT:
+        return fields
+    return {**fields, **{key: text[:_LONGEST_TEXT] for key, text in texts.items()}}

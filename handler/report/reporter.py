@@ -17,7 +17,7 @@ from handler.model.image import Image
 from handler.model.masking import masked_all, masked_record
 from handler.model.outcome import Outcome
 from handler.model.request import Job, Source
-from handler.report.journal import LEVEL, LONGEST_LINE, as_ascii, parts
+from handler.report.journal import LEVEL, LONGEST_LINE, as_ascii, fitting, parts
 from handler.report.report import Report, as_json, plan_of
 
 METRICS: Mapping[str, str] = {
@@ -29,13 +29,11 @@ METRICS: Mapping[str, str] = {
     "failed": "ImagesFailed",
 }
 """The metric that counts each outcome; those with a reason are counted once more as `<metric>_<reason>`."""
+LOST: Mapping[str, str] = {"report.not_stored": "ReportsNotStored", "notice.not_sent": "NoticesNotSent"}
+"""The metric that counts what a run could not leave behind, by the event in the log."""
 
 MOST_IN_LINE = 4_000
 """Ids of images in one line of the log."""
-_CERTAIN_TO_FIT = LONGEST_LINE // 20
-"""Characters of all texts in a line that certainly fits: in ASCII, one character may take twelve bytes."""
-_LONGEST_TEXT = 1_000
-"""Characters of a text in a line that might not fit."""
 
 
 class Reporter:
@@ -60,8 +58,8 @@ class Reporter:
             message = f"LOG_LEVEL or POWERTOOLS_*: {exc}"
             raise InvalidSettings(message) from exc
 
-    def deleting(self, request_id: str, source: Source, image: Image, job: Job) -> None:
-        """Write the journal: everything that is known about an image, before its deletion.
+    def deleting(self, request_id: str, source: Source, image: Image, job: Job) -> list[str]:
+        """Write the journal: everything that is known about an image, before its deletion; returns the lines.
 
         It is written at any LOG_LEVEL, since it is all that is left of the image, and in several lines if one would be
         too long. Raises Unexpected if it can't be written whole: then the image must not be deleted.
@@ -69,11 +67,13 @@ class Reporter:
         asked = {"image_id": image.id, "asked_by": job.request.reason, "message_id": job.message_id}
         fields = masked_all(asked | {"source": source, "request_id": request_id})
         try:
-            self._output.write(self._journal_lines(fields, masked_record(image.record)))
+            lines = self._journal_lines(fields, masked_record(image.record))
+            self._output.write(lines)
         # A record may be nested too deeply to be written, and standard output may be closed.
         except (OSError, RecursionError, ValueError) as exc:
             message = "the journal could not be written"
             raise Unexpected(message) from exc
+        return lines
 
     def _journal_lines(self, fields: dict[str, Any], record: dict[str, Any]) -> list[str]:
         line = self._journal_line(fields | {"image": record})
@@ -114,6 +114,15 @@ class Reporter:
         """Write something that an operator should know."""
         self._write(logging.WARNING, event, fields)
 
+    def told(self, event: str, source: Source, **fields: object) -> None:
+        """Write what became of the files or the notice of a run; what is LOST is counted as well."""
+        metric = LOST.get(event)
+        self._write(logging.WARNING if metric else logging.INFO, event, fields | {"source": source})
+        if metric:
+            metrics = self._metrics(source)
+            metrics.add_metric(metric, MetricUnit.Count, 1)
+            metrics.flush_metrics()
+
     def bug(self, error: BaseException) -> None:
         """Write a bug in image-reaper, with its traceback."""
         # As a text: logging would format the error itself, once for each handler, and show all that it quotes.
@@ -137,13 +146,11 @@ class Reporter:
 
     def _write(self, level: int, event: str, fields: Mapping[str, Any]) -> None:
         write = {logging.ERROR: self._log.error, logging.WARNING: self._log.warning}.get(level, self._log.info)
-        write(event, extra=_fitting(masked_all(fields)))
+        write(event, extra=fitting(masked_all(fields)))
 
     def count(self, source: Source, outcomes: Sequence[Outcome], rejected: int, ages: Sequence[float] = ()) -> None:
         """Write the metrics, in CloudWatch's embedded metric format."""
-        # Ephemeral: the state of Powertools' other metrics is global, and an invocation would count what the last did.
-        metrics = EphemeralMetrics(namespace=self._namespace, service=self._service)
-        metrics.add_dimension("source", source)
+        metrics = self._metrics(source)
         for age in ages:
             metrics.add_metric("MessageAge", MetricUnit.Seconds, age)
         for outcome in outcomes:
@@ -158,6 +165,12 @@ class Reporter:
         freed = sum(outcome.size or 0 for outcome in outcomes if outcome.outcome == "deleted")
         metrics.add_metric("BytesReclaimed", MetricUnit.Bytes, freed)
         metrics.flush_metrics()
+
+    def _metrics(self, source: Source) -> EphemeralMetrics:
+        # Ephemeral: the state of Powertools' other metrics is global, and an invocation would count what the last did.
+        metrics = EphemeralMetrics(namespace=self._namespace, service=self._service)
+        metrics.add_dimension("source", source)
+        return metrics
 
 
 class _StandardOutput(logging.StreamHandler[TextIO]):
@@ -194,14 +207,6 @@ def _by_message(jobs: Sequence[Job]) -> Iterator[tuple[tuple[str, str], list[str
     for key, image_ids in asked.items():
         for start in range(0, len(image_ids), MOST_IN_LINE):
             yield key, image_ids[start : start + MOST_IN_LINE]
-
-
-def _fitting(fields: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The fields of a line, with their texts cut where the line might be too long: a cloud may say anything."""
-    texts = {key: value for key, value in fields.items() if isinstance(value, str)}
-    if sum(map(len, texts.values())) <= _CERTAIN_TO_FIT:
-        return fields
-    return {**fields, **{key: text[:_LONGEST_TEXT] for key, text in texts.items()}}
 
 
 def _origin(report: Report) -> dict[str, str]:

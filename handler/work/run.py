@@ -15,6 +15,7 @@ from handler.model.request import Job, SweepRequest
 from handler.rules.safety import Policy
 from handler.work.uses.in_use import InUse
 
+Observe = Callable[[Decision], None]
 MOST_SILENCES = 3
 """After this many images in a row without an answer in time, the rest of the run is not tried any more."""
 
@@ -100,13 +101,13 @@ class Run(NamedTuple):
     armed: bool
     in_use: InUse | None
     concurrency: int
-    journal: Callable[[Image, Job], None]
+    journal: Callable[[Image, Job], object]
     report: Callable[[Outcome, Job], None]
     report_untouched: Callable[[Sequence[Job], CloudError], None]
     report_bug: Callable[[BaseException], None]
     heed_stop: HeedStop
     spend: Spend
-    observe: Callable[[Decision], None] | None
+    observe: Observe | None
     enqueue: Enqueue | None
     plan_life: timedelta
     bucket: Bucket | None = None

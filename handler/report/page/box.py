@@ -33,9 +33,11 @@ def _how(approval: Approval, until: str) -> Iterator[str]:
             '<p class="warning">The function is not armed: until its mode is <code>delete</code>, an approval only '
             "rehearses the plan again.</p>"
         )
+    shell = f"<pre><code>{as_text(approval.shell)}</code></pre>"
     if approval.command:
-        yield f"<pre><code>{as_text(approval.command)}</code></pre>\n<p>Or from a shell with its settings:</p>"
-    yield f"<pre><code>{as_text(approval.shell)}</code></pre>"
+        yield f"<pre><code>{as_text(approval.command)}</code></pre>"
+        shell = f"<details><summary>From a shell with the settings of the function</summary>{shell}</details>"
+    yield shell
 
 
 def _without(approval: Approval, until: str) -> Iterator[str]:
