@@ -63,7 +63,10 @@ class Keys(NamedTuple):
 
 
 def keys_for(moto: str, *statements: tuple[str, str]) -> Keys:
-    """The keys of a role that may do these things, each an action and a resource, and nothing else."""
+    """The keys of a role that may do these things, each an action and a resource, and nothing else.
+
+    Only of objects of S3, moto knows which one an action is for; all else it holds to be for `*`.
+    """
     iam, name = client("iam", moto), "reports"
     allowed = [{"Effect": "Allow", "Action": action, "Resource": resource} for action, resource in statements]
     document = json.dumps({"Version": "2012-10-17", "Statement": allowed})
@@ -80,8 +83,10 @@ def keys_for(moto: str, *statements: tuple[str, str]) -> Keys:
 def checks(moto: str) -> Iterator[None]:
     """Let moto check every signature, and what its IAM permits; by itself, it checks neither."""
     requests.post(f"{moto}/moto-api/reset-auth", data="0", timeout=30)
-    yield
-    requests.post(f"{moto}/moto-api/reset-auth", data="inf", timeout=30)
+    try:
+        yield
+    finally:
+        requests.post(f"{moto}/moto-api/reset-auth", data="inf", timeout=30)
 
 
 class QueueTime:
