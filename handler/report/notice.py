@@ -83,19 +83,28 @@ def _headline(kind: Kind, tally: Tally) -> tuple[str, str]:
     if kind == "failed":
         return _failure(tally)
     if kind == "held":
-        gone = tally.get("deleted", ())
-        return "a cap held in", f": {f'only {len(gone):,} were' if gone else 'nothing was'} deleted"
-    words = {
-        "deleted": "were deleted ({size})",
-        "sent": "go to workers to be deleted ({size})",
-        "marked": "are marked, and go after {day}",
-        "goes": "would be deleted ({size})",
-        "would mark": "would be marked first",
-    }
-    group = next(each for each in words if each in tally)
+        gone = len(tally.get("deleted", ()))
+        told = f"only {gone:,} {_verb(gone, 'was', 'were')}" if gone else "nothing was"
+        return "a cap held in", f": {told} deleted"
+    group = next(each for each in _WORDS if each in tally)
     outcomes = tally[group]
-    size = gib(Total.of(outcomes).size)
-    return f"{counted(len(outcomes))} of", f" {words[group].format(size=size, day=first_day(outcomes))}"
+    words = _verb(len(outcomes), *_WORDS[group])
+    what = words.format(size=gib(Total.of(outcomes).size), day=first_day(outcomes))
+    return f"{counted(len(outcomes))} of", f" {what}"
+
+
+_WORDS: Mapping[str, tuple[str, str]] = {
+    "deleted": ("was deleted ({size})", "were deleted ({size})"),
+    "sent": ("goes to a worker to be deleted ({size})", "go to workers to be deleted ({size})"),
+    "marked": ("is marked, and goes after {day}", "are marked, and go after {day}"),
+    "goes": ("would be deleted ({size})",) * 2,
+    "would mark": ("would be marked first",) * 2,
+}
+"""What is said in a subject of one image, and of several; the first group that there is counts."""
+
+
+def _verb(number: int, singular: str, plural: str) -> str:
+    return singular if number == 1 else plural
 
 
 def _failure(tally: Tally) -> tuple[str, str]:

@@ -163,5 +163,5 @@ def _approval(approval: Approval) -> str:
         each = f"each of its `plans` is a request that can be sent until {until}"
         return f"Nothing here takes an approval. Fetch the plan: {each}.\n{approval.fetch}"
     rehearses = "" if approval.armed else " The function is not armed: until it is, this only rehearses them again."
-    what = f"To delete exactly these {counted(approval.images)}, until {until}:{rehearses}"
+    what = f"To delete exactly these images ({approval.images:,}), until {until}:{rehearses}"
     return f"{what}\n{approval.command or approval.shell}"
