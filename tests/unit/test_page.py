@@ -1,5 +1,6 @@
 """The page for a reviewer: every image once, where it belongs, with the words of whoever decided on it."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
@@ -13,6 +14,8 @@ from handler.compose.secret import load_settings
 from handler.model.image import Image
 from handler.model.outcome import MOST_LISTED, Decision, Objection, Outcome, Result, Survey
 from handler.model.request import DeletionRequest, Select, SweepRequest
+from handler.report.approval import Place, approval_of
+from handler.report.files import plan_file
 from handler.report.page.page import page
 from handler.report.report import Report
 from handler.rules.marks import fingerprint
@@ -420,3 +423,58 @@ def test_a_moment_in_the_future_is_no_age() -> None:
     ahead = image(1, created_at=NOW + timedelta(days=1))
     seen = shown(Result("", SweepRequest(Select("x"))), decisions=[Decision(ahead, Objection("age", "in the future"))])
     assert [row[2] for row in seen.rows["stays"] if row[:1] == ["ci-1"]] == ["in the future2026-11-02"]
+
+
+# The box above a page whose plan can be approved
+
+
+def boxed(place: Place, *images: Image) -> Page:
+    request = SweepRequest(Select("ci-*"))
+    outcomes = tuple(Outcome(each.id, "would_delete", name=each.name, size=each.size, image=each) for each in images)
+    result = Result("", request, outcomes, survey=Survey(selected=images))
+    plans = [{"images": [{"id": each.id} for each in images], "not_after": "2026-11-08T12:30:00+00:00"}]
+    approval = approval_of(plan_file(plans), plans, "runs/d/p/r/", "fetch <it>", place)
+    return Page(page(Report("direct", "dry-run", "r-1", "p-1", (result,), tuple(plans)), [], NOW, approval))
+
+
+LAMBDA = Place(armed=True, takes_approvals=True, function="reaper", region="eu-central-1")
+
+
+def test_the_box_says_what_an_approval_does_until_when_and_how() -> None:
+    seen = boxed(LAMBDA, image(1), image(2))
+    told = seen.texts["approval"]
+    assert "deletes exactly the 2 images of this plan, once" in told
+    assert "2026-11-08 12:30 UTC" in told
+    (digest,) = set(re.findall("plan-([0-9a-f]{64})", told))
+    assert f"SHA-256{digest}" in told
+    assert """--payload '{"approve": {"plan": "runs/d/p/r/plan-""" in told
+    assert "not armed" not in told
+    assert seen.source.index("<aside") < seen.source.index("<header>")
+
+
+def test_a_command_is_one_line_that_is_selected_as_a_whole() -> None:
+    seen = boxed(LAMBDA, image(1))
+    commands = re.findall("<pre><code>(.*?)</code></pre>", seen.source, re.DOTALL)
+    assert [command.split()[0] for command in commands] == ["aws", "python"]
+    assert not [command for command in commands if "\n" in command]
+    assert "user-select: all" in seen.source
+
+
+def test_where_nothing_is_armed_the_box_says_that_an_approval_rehearses() -> None:
+    assert "The function is not armed" in boxed(LAMBDA._replace(armed=False), image(1)).texts["approval"]
+
+
+def test_where_no_approval_can_be_given_the_box_says_how_the_plan_is_fetched() -> None:
+    told = boxed(LAMBDA._replace(takes_approvals=False), image(1)).texts["approval"]
+    assert "fetch <it>" in told
+    assert "aws lambda" not in told
+
+
+def test_without_a_plan_there_is_no_box(show: Show, cloud: FakeCloud) -> None:
+    cloud.add_image("ci-1")
+    assert "aside" not in show(sweep()).tags
+
+
+def test_the_policy_of_a_page_with_a_box_is_that_of_any_page() -> None:
+    policy = re.compile("<meta http-equiv=.Content-Security-Policy.*")
+    assert policy.findall(boxed(LAMBDA, image(1)).source) == policy.findall(shown().source) != []

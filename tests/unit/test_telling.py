@@ -7,15 +7,19 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from threading import Event
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from handler import __main__ as shell
 from handler import app
-from handler.clock import RESERVE
+from handler.clock import RESERVE, Deadline
 from handler.compose.ending import LAST_WORDS
-from handler.errors import ImagesFailed
+from handler.compose.telling.telling import _done_in_time
+from handler.connections import FencedSession
+from handler.errors import CloudError, DeadlineReached, ImagesFailed
 from handler.report.files import folder_of
 from tests.aws import KEYS, REGION, Client, checks, keys_for, state_table
 from tests.conftest import Context, Invocation, Invoke, load_event, queue
@@ -414,3 +418,32 @@ def test_without_a_bucket_and_a_topic_nothing_is_kept_or_told(invoke: Invoke, cl
     run = invoke(SWEEP, **KEYS, AWS_ENDPOINT_URL=relay.url)
     assert (len(cloud.dead), relay.calls) == (1, [])
     assert not run.logged("report.stored") + run.logged("report.not_stored")
+
+
+# After the end
+
+
+def test_what_is_late_sends_nothing_more_once_the_answer_was_given(server: Server, cloud: FakeCloud) -> None:
+    thawed, over, deadline = Event(), Event(), Deadline(lambda: 1.05, reserve=1.0)
+    errors, nobody = list[CloudError](), cast("Any", None)
+
+    def late() -> None:
+        thawed.wait(30)
+        try:
+            FencedSession().get(server.url, timeout=5)
+        except CloudError as error:
+            errors.append(error)
+        over.set()
+
+    problem = _done_in_time(late, deadline, nobody)
+    thawed.set()
+    assert over.wait(30)
+    assert (problem, cloud.calls) == ("not done before the deadline of the invocation", [])
+    assert [type(error) for error in errors] == [DeadlineReached]
+
+
+def test_a_bug_in_what_is_told_costs_no_image_and_is_logged() -> None:
+    bugs = list[BaseException]()
+    reporter: Any = SimpleNamespace(bug=bugs.append)
+    problem = _done_in_time(dict[str, str]().popitem, Deadline(lambda: 60.0), reporter)
+    assert (problem, [type(bug) for bug in bugs]) == ("a bug in image-reaper: see the log", [KeyError])
