@@ -24,6 +24,7 @@ OPERATIONS = {
     "AmazonSQS.SendMessage": "sqs:SendMessage",
     "AmazonSQS.SendMessageBatch": "sqs:SendMessage",
     "CompleteLifecycleAction": "autoscaling:CompleteLifecycleAction",
+    "DynamoDB_20120810.BatchGetItem": "dynamodb:BatchGetItem",
     "DynamoDB_20120810.GetItem": "dynamodb:GetItem",
     "DynamoDB_20120810.UpdateItem": "dynamodb:UpdateItem",
     "GET": "s3:GetObject",
@@ -62,7 +63,8 @@ def made(request: Request, stack: Stack) -> Call:
     action = OPERATIONS[request.headers["x-amz-target"]]
     if "SecretId" in body:
         return Call(action, body["SecretId"])
-    name = body.get("TableName") or body["QueueUrl"].rpartition("/")[2]
+    table = body.get("TableName") or next(iter(body.get("RequestItems", ())), "")
+    name = table or body["QueueUrl"].rpartition("/")[2]
     arns = [each.attributes.get("Arn", "") for each in stack.resolver.made.values()]
     (arn,) = [arn for arn in arns if re.split("[:/]", arn)[-1] == name]
     return Call(action, arn)

@@ -28,7 +28,8 @@ def needed(stack: Stack, role: str) -> list[Call]:
     name = role.removesuffix("Role")
     logs = stack.attribute(f"{name}LogGroup")
     calls = [Call(f"logs:{action}", logs) for action in ("CreateLogStream", "PutLogEvents")]
-    calls += [Call(f"dynamodb:{action}", stack.attribute("StateTable")) for action in ("GetItem", "UpdateItem")]
+    of_items = ("GetItem", "BatchGetItem", "UpdateItem")
+    calls += [Call(f"dynamodb:{action}", stack.attribute("StateTable")) for action in of_items]
     calls += OF_ROLE[role](stack) + of_the_secret(stack) + of_reports(stack)
     given = stack.parameters
     if "KmsKeyArn" in given:

@@ -173,8 +173,8 @@ def actions(statements: list[dict[str, Any]]) -> set[str]:
 
 ALWAYS = {
     *("logs:CreateLogStream", "logs:PutLogEvents"),
-    *("secretsmanager:GetSecretValue", "dynamodb:GetItem", "dynamodb:UpdateItem"),
-    *("s3:PutObject", "s3:GetObject", "sns:Publish"),
+    *("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:UpdateItem"),
+    *("secretsmanager:GetSecretValue", "s3:PutObject", "s3:GetObject", "sns:Publish"),
 }
 FROM_THE_QUEUE = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility"}
 
@@ -374,7 +374,7 @@ def test_every_function_may_use_the_table_and_none_needs_a_budget_for_it() -> No
     assert table["Properties"]["TimeToLiveSpecification"]["AttributeName"] == "expires_at"
     for statements in rights().values():
         [may] = [each for each in statements if each["Resource"] == "image-reaper-StateTable.Arn"]
-        assert may["Action"] == ["dynamodb:GetItem", "dynamodb:UpdateItem"]
+        assert may["Action"] == ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:UpdateItem"]
 
 
 def test_a_stack_with_nothing_but_a_secret_is_one_that_starts() -> None:
