@@ -52,7 +52,7 @@ def test_what_is_written_over_can_be_had_back_and_nothing_is_kept_for_ever(stack
 
 @pytest.mark.parametrize("action", ["s3:GetObject", "s3:PutObject", "s3:ListBucket"])
 def test_nobody_gets_at_the_bucket_without_tls_and_its_policy_lets_nobody_in(stack: Stack, action: str) -> None:
-    statements = statements_of(bucket(stack, "bucket_policy")["Policy"])
+    statements = statements_of(stack.resolved("ReportBucketPolicy", "PolicyDocument"))
     arn = stack.attribute("ReportBucket")
     for resource in (arn, f"{arn}/runs/2026-01-31/p/r/page.html"):
         assert denies(statements, Call(action, resource, {"aws:SecureTransport": "false"}, ACCOUNT))
