@@ -160,6 +160,44 @@ variable "allow_shared" {
   }
 }
 
+# --- what it tells people ---
+
+variable "notice_topic_urn" {
+  description = "A topic of your own for notices; empty makes one, which people subscribe to (REAPER_NOTICE_TOPIC)"
+  type        = string
+  default     = ""
+  validation {
+    condition     = can(regex("^$|^urn:smn:[a-z0-9-]+:[0-9a-f]{32}:[A-Za-z0-9_-]+$", var.notice_topic_urn))
+    error_message = "It must be the URN of an SMN topic."
+  }
+}
+
+variable "report_bucket_name" {
+  description = "The OBS bucket for reports, plans and pages, no other may have its name; empty: none (REAPER_REPORT_BUCKET)"
+  type        = string
+  default     = ""
+  validation {
+    condition     = can(regex("^$|^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.report_bucket_name))
+    error_message = "It must be the name of an OBS bucket."
+  }
+}
+
+variable "make_report_bucket" {
+  description = "Whether that bucket is made here; false takes one that is there, in the same region"
+  type        = bool
+  default     = true
+}
+
+variable "owner_key" {
+  description = "The property or tag of an image that names its owner, such as owner-mail (REAPER_OWNER_KEY)"
+  type        = string
+  default     = ""
+  validation {
+    condition     = can(regex("^$|^\\S(.*\\S)?$", var.owner_key)) && length(var.owner_key) <= 255
+    error_message = "It must be a property or a tag, without white space at its ends."
+  }
+}
+
 # --- the cloud ---
 
 variable "project_pin" {
@@ -382,6 +420,7 @@ locals {
       REAPER_IMAGE_API        = var.image_api
       REAPER_MAX_IMAGES       = tostring(var.max_images)
       REAPER_FAILED_TO        = local.failures_topic_urn
+      REAPER_NOTICE_TOPIC     = local.notices_topic_urn
       REAPER_SETTINGS         = jsonencode(local.settings)
       POWERTOOLS_SERVICE_NAME = var.name
       POWERTOOLS_LOG_LEVEL    = var.log_level
@@ -399,6 +438,8 @@ locals {
     REAPER_ALLOW_NAMES      = var.allow_names
     REAPER_ALLOW_SHARED     = var.allow_shared
     REAPER_CONCURRENCY      = tostring(var.concurrency)
+    REAPER_REPORT_BUCKET    = var.report_bucket_name
+    REAPER_OWNER_KEY        = var.owner_key
     REAPER_IMAGE_ENDPOINT   = var.image_endpoint
     REAPER_COMPUTE_ENDPOINT = var.compute_endpoint
   } : name => value if value != "" }
@@ -414,9 +455,14 @@ locals {
     var.in_use_check == "on" ? ["ecs:servers:list", "ecs:servers:get", "ecs:serverVolumes:use"] : [],
     var.in_use_check == "on" ? ["evs:volumes:list"] : [],
     strcontains(var.in_use_also, "scaling") ? ["as:configs:list"] : [],
-    # Failures are published, by the function or by FunctionGraph. Policies of SMN can't be limited to one topic.
+    # Notices and failures are published, these also by FunctionGraph. Policies of SMN can't be limited to one topic.
     ["smn:topic:publish", "smn:topic:list"],
   )
+
+  # Object storage belongs to all regions, and its rights to a policy of their own: to store below runs/, and no more.
+  has_reports      = var.report_bucket_name != ""
+  report_actions   = ["obs:object:PutObject"]
+  report_resources = ["obs:*:*:object:${var.report_bucket_name}/runs/*"]
 
   asks_for_grace = anytrue([
     for text in [var.scheduled_request, var.lifecycle_request] : can(jsondecode(text).sweep.grace)
@@ -440,6 +486,8 @@ locals {
     handed-over      = { on = true, line = "event.handed_over", is = ">=", hours = 1 }
     published        = { on = true, line = "messages.published", is = ">=", hours = 1 }
     fault            = { on = true, line = "run.fault", is = ">=", hours = 1 }
+    not-stored       = { on = true, line = "report.not_stored", is = ">=", hours = 1 }
+    not-sent         = { on = true, line = "notice.not_sent", is = ">=", hours = 1 }
     unarmed-deletion = { on = local.mode != "delete", line = "image.deleted", is = ">=", hours = 1 }
     silent           = { on = local.expects_runs, line = "run.finished", is = "<", hours = 24 }
   } : name => alarm if alarm.on && var.alarm_user_name != "" }
@@ -450,6 +498,7 @@ locals {
 locals {
   cloud              = "huawei"
   failures_topic_urn = huaweicloud_smn_topic.failures.topic_urn
+  notices_topic_urn  = var.notice_topic_urn == "" ? one(huaweicloud_smn_topic.notices[*].topic_urn) : var.notice_topic_urn
 }
 
 resource "huaweicloud_fgs_function" "reaper" {
@@ -492,6 +541,10 @@ resource "huaweicloud_fgs_function" "reaper" {
     precondition {
       condition     = !endswith(var.alarm_topic_urn, ":${var.name}-requests")
       error_message = "alarm_topic_urn is the topic of requests: each alarm would be a wrong request, and raise the next."
+    }
+    precondition {
+      condition     = !endswith(var.notice_topic_urn, ":${var.name}-requests")
+      error_message = "notice_topic_urn is the topic of requests: each notice would be a wrong request, and lead to the next."
     }
     precondition {
       condition     = var.grace || !local.asks_for_grace
@@ -553,6 +606,31 @@ resource "huaweicloud_smn_subscription" "failures" {
   endpoint  = var.failed_endpoint
 }
 
+# What would go, was marked, was deleted or failed, for people. They subscribe to it; the function must never do so.
+resource "huaweicloud_smn_topic" "notices" {
+  count        = var.notice_topic_urn == "" ? 1 : 0
+  name         = "${var.name}-notices"
+  display_name = "image-reaper: notices"
+}
+
+# `terraform destroy` fails for as long as something is in it.
+resource "huaweicloud_obs_bucket" "reports" {
+  count      = local.has_reports && var.make_report_bucket ? 1 : 0
+  bucket     = var.report_bucket_name
+  acl        = "private"
+  versioning = true
+  lifecycle_rule {
+    name    = "a-year-and-some-days"
+    enabled = true
+    expiration {
+      days = 400
+    }
+    noncurrent_version_expiration {
+      days = 30
+    }
+  }
+}
+
 # A trace says that an image is being made. The function reads the image before it does anything.
 resource "huaweicloud_fgs_function_trigger" "traces" {
   count        = var.lifecycle_request == "" ? 0 : 1
@@ -585,6 +663,17 @@ resource "huaweicloud_identity_role" "reaper" {
   })
 }
 
+resource "huaweicloud_identity_role" "reports" {
+  count       = local.has_reports ? 1 : 0
+  name        = "${var.name}-reports"
+  description = "What image-reaper may store"
+  type        = "AX"
+  policy = jsonencode({
+    Version   = "1.1"
+    Statement = [{ Effect = "Allow", Action = local.report_actions, Resource = local.report_resources }]
+  })
+}
+
 # FunctionGraph needs some minutes to learn of a new agency: until then, requests to the cloud are denied.
 resource "huaweicloud_identity_agency" "reaper" {
   name                  = var.name
@@ -594,6 +683,15 @@ resource "huaweicloud_identity_agency" "reaper" {
     project = var.project_name
     roles   = [huaweicloud_identity_role.reaper.name]
   }
+  # Object storage looks into a project of this name, which every account has, and into the account itself.
+  dynamic "project_role" {
+    for_each = huaweicloud_identity_role.reports
+    content {
+      project = "MOS"
+      roles   = [project_role.value.name]
+    }
+  }
+  domain_roles = huaweicloud_identity_role.reports[*].name
 }
 
 resource "huaweicloud_ces_alarmrule" "metric" {
@@ -668,6 +766,16 @@ output "requests_topic_urn" {
 output "failures_topic_urn" {
   description = "The topic of failures"
   value       = local.failures_topic_urn
+}
+
+output "notices_topic_urn" {
+  description = "The topic of notices, to subscribe to"
+  value       = local.notices_topic_urn
+}
+
+output "report_bucket_name" {
+  description = "The bucket of the reports; empty if there is none"
+  value       = var.report_bucket_name
 }
 
 output "agency_name" {

@@ -28,7 +28,7 @@ def aws() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def stacks(aws: str) -> dict[str, Stack]:
     secret = {"CredentialsSecretArn": furnish(aws)}
-    variants = {name: variant | secret for name, variant in VARIANTS.items()}
+    variants = {name: secret | variant for name, variant in VARIANTS.items()}
     # Side by side: SAM takes a while to load.
     with ThreadPoolExecutor() as pool:
         templates = list(pool.map(translated, variants.values()))
@@ -41,6 +41,12 @@ def stacks(aws: str) -> dict[str, Stack]:
 def stack(request: pytest.FixtureRequest, stacks: dict[str, Stack]) -> Stack:
     """Each of the two variants: all defaults, and everything switched on."""
     return stacks[request.param]
+
+
+@pytest.fixture
+def many(stacks: dict[str, Stack]) -> Stack:
+    """The one for many projects, with a bucket and a topic that it did not make."""
+    return stacks["many"]
 
 
 @pytest.fixture

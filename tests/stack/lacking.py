@@ -145,6 +145,47 @@ def _role(moto: str, name: str, properties: Properties) -> Made:
     return Made(name, {"Arn": arn})
 
 
+def _bucket(moto: str, name: str, properties: Properties) -> Made:
+    s3, where = client("s3", moto), {"Bucket": name.lower()}
+    s3.create_bucket(**where, CreateBucketConfiguration={"LocationConstraint": REGION})
+    given = dict(properties)
+    s3.put_public_access_block(**where, PublicAccessBlockConfiguration=given.pop("PublicAccessBlockConfiguration"))
+    s3.put_bucket_ownership_controls(**where, OwnershipControls=given.pop("OwnershipControls"))
+    s3.put_bucket_versioning(**where, VersioningConfiguration=given.pop("VersioningConfiguration"))
+    encryption = [
+        {name.replace("ServerSide", "ApplyServerSide"): each for name, each in rule.items()}
+        for rule in given.pop("BucketEncryption")["ServerSideEncryptionConfiguration"]
+    ]
+    s3.put_bucket_encryption(**where, ServerSideEncryptionConfiguration={"Rules": encryption})
+    rules = [_lifecycle_rule(dict(rule)) for rule in given.pop("LifecycleConfiguration")["Rules"]]
+    s3.put_bucket_lifecycle_configuration(**where, LifecycleConfiguration={"Rules": rules})
+    assert not given, given
+    return Made(where["Bucket"], {"Arn": f"arn:aws:s3:::{where['Bucket']}"})
+
+
+def _lifecycle_rule(given: Properties) -> Properties:
+    """A rule as S3's API takes it, which knows the same fields by other names."""
+    names = {"ExpirationInDays": "Days", "ExpiredObjectDeleteMarker": "ExpiredObjectDeleteMarker"}
+    expiration = {name: given.pop(field) for field, name in names.items() if field in given}
+    return {"ID": given.pop("Id"), "Filter": {"Prefix": ""}, "Expiration": expiration, **given}
+
+
+def _bucket_policy(_moto: str, name: str, _properties: Properties) -> Made:
+    # moto heeds a policy, but not its conditions: nothing could be stored any more.
+    return Made(name, {})
+
+
+def _topic(moto: str, name: str, properties: Properties) -> Made:
+    return Made(client("sns", moto).create_topic(Name=name, Attributes=properties)["TopicArn"], {})
+
+
+def _topic_policy(moto: str, name: str, properties: Properties) -> Made:
+    for topic in properties["Topics"]:
+        policy = {"AttributeName": "Policy", "AttributeValue": json.dumps(properties["PolicyDocument"])}
+        client("sns", moto).set_topic_attributes(TopicArn=topic, **policy)
+    return Made(name, {})
+
+
 BY_API: Mapping[str, Maker] = {
     "AWS::AppConfig::Application": _application,
     "AWS::AppConfig::ConfigurationProfile": _profile,
@@ -163,7 +204,13 @@ BY_API: Mapping[str, Maker] = {
     "AWS::Lambda::Version": _version,
     # moto's CloudFormation drops its key, and no call of moto adds one.
     "AWS::Logs::LogGroup": _log_group,
+    # moto's CloudFormation drops all of it but its encryption.
+    "AWS::S3::Bucket": _bucket,
+    "AWS::S3::BucketPolicy": _bucket_policy,
     "AWS::SNS::Subscription": _subscription,
+    # moto's CloudFormation drops its key.
+    "AWS::SNS::Topic": _topic,
+    "AWS::SNS::TopicPolicy": _topic_policy,
     "AWS::SQS::QueuePolicy": _queue_policy,
     "AWS::Scheduler::Schedule": _schedule,
     "AWS::Scheduler::ScheduleGroup": _group,
@@ -186,6 +233,7 @@ NOT_HELD: Mapping[str, tuple[str, ...]] = {
     # moto answers with the version behind an alias.
     "AWS::Lambda::EventSourceMapping": ("FunctionName",),
     "AWS::Lambda::Function": ("LoggingConfig", "SnapStart"),
+    "AWS::S3::BucketPolicy": ("PolicyDocument",),
     "AWS::SQS::Queue": ("RedriveAllowPolicy",),
 }
 """The only properties that a test may read from the template."""

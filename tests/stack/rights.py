@@ -105,6 +105,7 @@ MATCHES: Mapping[str, Callable[[str, str], bool]] = {
     "StringEquals": str.__eq__,
     "ArnEquals": _like,
     "ArnLike": _like,
+    "StringLike": _like,
 }
 
 

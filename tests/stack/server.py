@@ -12,7 +12,7 @@ import boto3
 
 from tests.aws import Client
 from tests.stack.resolving import REGION
-from tests.stack.variants import ALARM_TOPIC, BOUNDARY, LAYER, SENDER, TOPIC
+from tests.stack.variants import ALARM_TOPIC, BOUNDARY, LAYER, OWN_BUCKET, OWN_TOPIC, SENDER, TOPIC
 
 ROOT = Path(__file__).parents[2]
 INSIDE = Path(__file__).parent / "inside"
@@ -44,7 +44,8 @@ def moto_with_cloudformation() -> Iterator[str]:
 
 def furnish(moto: str) -> str:
     """Make what the parameters of a stack name; the ARN of the secret."""
-    for topic in (TOPIC, ALARM_TOPIC, SENDER):
+    client("s3", moto).create_bucket(Bucket=OWN_BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+    for topic in (TOPIC, ALARM_TOPIC, SENDER, OWN_TOPIC):
         client("sns", moto).create_topic(Name=topic.rpartition(":")[2])
     layer = LAYER.split(":")[-2]
     client("lambda", moto).publish_layer_version(LayerName=layer, Content={"ZipFile": b"authorities"})

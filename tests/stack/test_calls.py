@@ -24,8 +24,12 @@ OPERATIONS = {
     "AmazonSQS.SendMessage": "sqs:SendMessage",
     "AmazonSQS.SendMessageBatch": "sqs:SendMessage",
     "CompleteLifecycleAction": "autoscaling:CompleteLifecycleAction",
+    "DynamoDB_20120810.BatchGetItem": "dynamodb:BatchGetItem",
     "DynamoDB_20120810.GetItem": "dynamodb:GetItem",
     "DynamoDB_20120810.UpdateItem": "dynamodb:UpdateItem",
+    "GET": "s3:GetObject",
+    "PUT": "s3:PutObject",
+    "Publish": "sns:Publish",
     "secretsmanager.GetSecretValue": "secretsmanager:GetSecretValue",
 }
 """The operations that the code calls, and the right that each needs."""
@@ -49,14 +53,18 @@ def relay(aws: str) -> Iterator[Relay]:
 
 def made(request: Request, stack: Stack) -> Call:
     """What a request asks for, in IAM's words."""
+    if "/s3/aws4_request" in request.headers["authorization"]:
+        return Call(OPERATIONS[request.method], f"arn:aws:s3:::{request.path.removeprefix('/')}")
     if "x-amz-target" not in request.headers:
         form = parse_qs(request.body.decode())
-        return Call(OPERATIONS[form["Action"][0]], group(form["AutoScalingGroupName"][0], "0f1e2d3c"))
+        topic = form.get("TopicArn") or [group(form.get("AutoScalingGroupName", [""])[0], "0f1e2d3c")]
+        return Call(OPERATIONS[form["Action"][0]], topic[0])
     body = json.loads(request.body)
     action = OPERATIONS[request.headers["x-amz-target"]]
     if "SecretId" in body:
         return Call(action, body["SecretId"])
-    name = body.get("TableName") or body["QueueUrl"].rpartition("/")[2]
+    table = body.get("TableName") or next(iter(body.get("RequestItems", ())), "")
+    name = table or body["QueueUrl"].rpartition("/")[2]
     arns = [each.attributes.get("Arn", "") for each in stack.resolver.made.values()]
     (arn,) = [arn for arn in arns if re.split("[:/]", arn)[-1] == name]
     return Call(action, arn)

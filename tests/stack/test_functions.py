@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from tests.stack.making import Stack
-from tests.stack.variants import BOUNDARY, FULL, LAYER
+from tests.stack.variants import BOUNDARY, FULL, LAYER, OWN_BUCKET, OWN_TOPIC, SECRET_FOR_EACH
 
-FUNCTIONS = {"QueueFunction": 120, "ScheduledFunction": 900, "LifecycleFunction": 120}
+FUNCTIONS = {"QueueFunction": 300, "ScheduledFunction": 900, "LifecycleFunction": 120}
 """The time that each is granted, in seconds."""
 TRIED_AGAIN = {
     "ScheduledFunction": ("ScheduledFailures", 1, 3600),
@@ -107,6 +107,21 @@ def test_all_that_was_given_reaches_its_environment(stacks: dict[str, Stack], fu
     for parameter in ("Mode", "MaxImages", "Budget", "PlanLife", "MinAge", "KeepTag", "RequireTag", "InUseAlso"):
         assert str(FULL[parameter]) in known.values(), parameter
     assert known["REAPER_FANOUT_QUEUE_URL"] == stacks["full"].ref("Queue")
+
+
+@every_function
+def test_it_is_told_of_the_bucket_and_of_the_topic(stacks: dict[str, Stack], function: str) -> None:
+    for stack in stacks.values():
+        known = stack.environment(function)
+        told = (known["REAPER_REPORT_BUCKET"], known["REAPER_NOTICE_TOPIC"])
+        assert told == (stack.outputs["ReportBucketName"], stack.outputs["NoticeTopicArn"])
+        assert (stack.name == "many") == (told == (OWN_BUCKET, OWN_TOPIC))
+
+
+@every_function
+def test_where_each_project_has_its_secret_the_request_says_which_it_is(many: Stack, function: str) -> None:
+    known = many.environment(function)
+    assert (known["REAPER_CREDENTIALS_SECRET"], known["REAPER_PROJECT_ID"]) == (SECRET_FOR_EACH, "")
 
 
 @every_function

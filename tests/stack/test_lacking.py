@@ -1,5 +1,6 @@
 """What is not asked of moto is not there to be asked: the lists of `lacking.py` are no longer than they must be."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from tests.stack.lacking import BY_API, COMPLETED, NOT_HELD
 from tests.stack.making import Stack
+from tests.stack.resolving import REGION
 
 OF_CLOUDFORMATION = {
     "AWS::DynamoDB::Table",
@@ -41,10 +43,26 @@ def queue(stack: Stack) -> dict[str, Any]:
     return known
 
 
+def bucket_policy(stack: Stack) -> dict[str, Any]:
+    """A policy that denies what comes over TLS only: whether moto lets pass what does not."""
+    s3, name = stack.client("s3"), "conditions"
+    s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
+    deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": f"arn:aws:s3:::{name}/*"}
+    condition = {"Condition": {"Bool": {"aws:SecureTransport": "true"}}}
+    policy = {"Version": "2012-10-17", "Statement": [deny | condition]}
+    s3.put_bucket_policy(Bucket=name, Policy=json.dumps(policy))
+    try:
+        s3.put_object(Bucket=name, Key="k", Body=b"")
+    except s3.exceptions.ClientError:
+        return {}
+    return {"PolicyDocument": policy}
+
+
 HELD: dict[str, Callable[[Stack], dict[str, Any]]] = {
     "AWS::DynamoDB::Table": table,
     "AWS::Lambda::EventSourceMapping": mapping,
     "AWS::Lambda::Function": function,
+    "AWS::S3::BucketPolicy": bucket_policy,
     "AWS::SQS::Queue": queue,
 }
 """What moto holds of each type of which it does not hold all."""

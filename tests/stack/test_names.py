@@ -59,6 +59,11 @@ def test_every_output_leads_to_something_that_is_there(stack: Stack) -> None:
     assert {key: value for key, value in outputs.items() if value not in made} == {}
 
 
+def test_two_stacks_share_no_bucket_and_no_topic_unless_they_are_told_to(stacks: dict[str, Stack]) -> None:
+    for output in ("ReportBucketName", "NoticeTopicArn"):
+        assert len({stack.outputs[output] for stack in stacks.values()}) == len(stacks)
+
+
 def test_every_queue_that_an_output_names_takes_messages(stack: Stack) -> None:
     sqs = stack.client("sqs")
     for key in ("QueueUrl", "DeadLetterQueueUrl", "ScheduledFailuresUrl", "LifecycleFailuresUrl"):

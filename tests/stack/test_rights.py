@@ -5,7 +5,7 @@ import pytest
 from tests.stack.making import Stack
 from tests.stack.resolving import ACCOUNT
 from tests.stack.rights import Call, allows, granted, statements_of_role
-from tests.stack.variants import GROUP, group
+from tests.stack.variants import GROUP, PROJECT, TOPIC, group
 
 ROLES = ("QueueRole", "ScheduledRole", "LifecycleRole")
 NETWORK = (
@@ -17,6 +17,9 @@ NETWORK = (
 """What Lambda does in the name of a function that joins subnets. Source: Lambda developer guide, "Giving Lambda
 functions access to resources in an Amazon VPC"."""
 
+VIA_S3 = {"kms:ViaService": "s3.eu-central-1.amazonaws.com"}
+"""What comes with a call of KMS that S3 makes in the name of a function; SNS does the same."""
+
 every_role = pytest.mark.parametrize("role", ROLES)
 
 
@@ -25,13 +28,10 @@ def needed(stack: Stack, role: str) -> list[Call]:
     name = role.removesuffix("Role")
     logs = stack.attribute(f"{name}LogGroup")
     calls = [Call(f"logs:{action}", logs) for action in ("CreateLogStream", "PutLogEvents")]
-    calls += [Call(f"dynamodb:{action}", stack.attribute("StateTable")) for action in ("GetItem", "UpdateItem")]
-    calls += OF_ROLE[role](stack)
-    given, secret = stack.parameters, str(stack.parameters["CredentialsSecretArn"])
-    calls.append(Call("secretsmanager:GetSecretValue", secret))
-    if "CredentialsKeyArn" in given:
-        context = {"kms:EncryptionContext:SecretARN": secret}
-        calls.append(Call("kms:Decrypt", str(given["CredentialsKeyArn"]), context))
+    of_items = ("GetItem", "BatchGetItem", "UpdateItem")
+    calls += [Call(f"dynamodb:{action}", stack.attribute("StateTable")) for action in of_items]
+    calls += OF_ROLE[role](stack) + of_the_secret(stack) + of_reports(stack)
+    given = stack.parameters
     if "KmsKeyArn" in given:
         calls.append(Call("kms:Decrypt", str(given["KmsKeyArn"])))
     if given.get("FanOut") == "on":
@@ -40,6 +40,27 @@ def needed(stack: Stack, role: str) -> list[Call]:
         calls += [Call(action, "*") for action in NETWORK]
     if given.get("Tracing") == "Active":
         calls += [Call(f"xray:{action}", "*") for action in ("PutTraceSegments", "PutTelemetryRecords")]
+    return calls
+
+
+def of_the_secret(stack: Stack) -> list[Call]:
+    """Where each project has a secret of its own, what any of them is called."""
+    secret = str(stack.parameters["CredentialsSecretArn"])
+    if "{project_id}" in secret:
+        secret = secret.replace("{project_id}", "*") + "-??????"
+    calls = [Call("secretsmanager:GetSecretValue", secret)]
+    if key := stack.parameters.get("CredentialsKeyArn"):
+        calls.append(Call("kms:Decrypt", str(key), {"kms:EncryptionContext:SecretARN": secret}))
+    return calls
+
+
+def of_reports(stack: Stack) -> list[Call]:
+    """What a run leaves in the bucket, or reads there, and what it tells the topic."""
+    files = f"arn:aws:s3:::{stack.outputs['ReportBucketName']}/runs/*"
+    calls = [Call("s3:PutObject", files), Call("s3:GetObject", f"{files}/plan-*")]
+    calls.append(Call("sns:Publish", stack.outputs["NoticeTopicArn"]))
+    for key in (stack.parameters[name] for name in ("KmsKeyArn", "ReportKeyArn") if name in stack.parameters):
+        calls += [Call(f"kms:{action}", str(key), VIA_S3) for action in ("GenerateDataKey", "Decrypt")]
     return calls
 
 
@@ -81,6 +102,7 @@ def test_a_role_may_make_no_other_call(stack: Stack, role: str) -> None:
 def test_a_role_may_do_nothing_to_what_is_not_its_own(stack: Stack, role: str) -> None:
     statements = statements_of_role(stack.client("iam"), stack.ref(role))
     secret = str(stack.parameters["CredentialsSecretArn"])
+    files = f"arn:aws:s3:::{stack.outputs['ReportBucketName']}/runs/2026-01-31/p/r"
     foreign = [
         Call("secretsmanager:GetSecretValue", secret.replace("image-reaper", "other")),
         Call("secretsmanager:PutSecretValue", secret),
@@ -89,11 +111,34 @@ def test_a_role_may_do_nothing_to_what_is_not_its_own(stack: Stack, role: str) -
         Call("dynamodb:PutItem", stack.attribute("StateTable")),
         Call("dynamodb:DeleteItem", stack.attribute("StateTable")),
         Call("lambda:InvokeFunction", stack.attribute("QueueFunction")),
+        Call("s3:GetObject", f"{files}/report.json"),
+        Call("s3:PutObject", files.replace("/runs/", "/other/")),
+        Call("s3:DeleteObject", f"{files}/plan-0.json"),
+        Call("sns:Publish", TOPIC),
+        Call("kms:GenerateDataKey", str(stack.parameters.get("KmsKeyArn", "*"))),
         Call("autoscaling:CompleteLifecycleAction", group("other", "1")),
         Call("kms:Decrypt", str(stack.parameters.get("CredentialsKeyArn", "*"))),
         Call("ec2:CreateNetworkInterface", "*", {"lambda:SourceFunctionArn": stack.attribute("QueueFunction")}),
     ]
     assert [call for call in foreign if allows(statements, call)] == []
+
+
+@every_role
+def test_where_each_project_has_its_secret_a_role_may_read_those_and_no_other(many: Stack, role: str) -> None:
+    statements = statements_of_role(many.client("iam"), many.ref(role))
+    assert set(granted(statements)) == {(call.action, call.resource) for call in needed(many, role)}
+    arns = {
+        name: many.client("secretsmanager")
+        .create_secret(Name=f"{role}{name}", SecretString="{}")["ARN"]
+        .replace(role, "")
+        for name in (f"image-reaper/{PROJECT}", "image-reaper", f"other/{PROJECT}", f"image-reaper-{PROJECT}")
+    }
+    may = {name for name, arn in arns.items() if allows(statements, Call("secretsmanager:GetSecretValue", arn))}
+    assert may == {f"image-reaper/{PROJECT}"}
+    context = {"kms:EncryptionContext:SecretARN": arns[f"image-reaper/{PROJECT}"]}
+    key = str(many.parameters["CredentialsKeyArn"])
+    assert allows(statements, Call("kms:Decrypt", key, context))
+    assert not allows(statements, Call("kms:Decrypt", key, {"kms:EncryptionContext:SecretARN": arns["image-reaper"]}))
 
 
 def test_the_star_in_a_right_is_the_id_of_one_group_only(stacks: dict[str, Stack]) -> None:

@@ -121,7 +121,7 @@ def test_a_message_that_goes_back_after_eleven_days_rings_before_it_is_lost(engi
 
 def test_a_run_that_takes_nearly_all_its_time_rings(engine: Engine) -> None:
     engine.has_run()
-    for function, seconds in (("QueueFunction", 120), ("ScheduledFunction", 900), ("LifecycleFunction", 120)):
+    for function, seconds in (("QueueFunction", 300), ("ScheduledFunction", 900), ("LifecycleFunction", 120)):
         metrics = Metrics()
         metrics.values |= engine.metrics.values
         short = Engine(engine.stack, engine._run, metrics)

@@ -12,6 +12,9 @@ ORGANIZATION = "o-a1b2c3d4e5"
 SENDER = f"arn:aws:sns:{REGION}:{ACCOUNT}:senders"
 PROJECT = "9c53a566cb3443ab910cf0daebca90c4"
 GROUP = "web"
+OWN_BUCKET = "reports-of-ours"
+OWN_TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:notices-of-ours"
+SECRET_FOR_EACH = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:image-reaper/{{project_id}}"
 
 Parameters = dict[str, object]
 
@@ -77,7 +80,18 @@ ARMED: Parameters = {
 """The defaults, but for what it takes to delete images every night."""
 FIFO: Parameters = {"FifoQueue": "true"}
 """What a full stack can't have, since FanOut needs a standard queue."""
-VARIANTS: dict[str, Parameters] = {"staging": DEFAULTS, "full": FULL, "prod": ARMED, "ordered": FIFO}
+OWN: Parameters = {
+    "Mode": "delete",
+    "CredentialsSecretArn": SECRET_FOR_EACH,
+    "CredentialsKeyArn": SECRET_KEY,
+    "ProjectPin": "{project_id}",
+    "ReportBucketName": OWN_BUCKET,
+    "NoticeTopicArn": OWN_TOPIC,
+    "ReportKeyArn": KEY,
+    "FanOut": "on",
+}
+"""Many projects, each with a secret of its own; a bucket and a topic that were there before the stack."""
+VARIANTS: dict[str, Parameters] = {"staging": DEFAULTS, "full": FULL, "prod": ARMED, "ordered": FIFO, "many": OWN}
 """By the name of the stack."""
 
 

@@ -65,8 +65,12 @@ class Stack(NamedTuple):
         }
         defaults = {name: each["Default"] for name, each in self.template["Parameters"].items() if "Default" in each}
         kind = self.template["Resources"].get(name, {}).get("Type")
-        before = f"https://sqs.{self.region}.amazonaws.com/123456789012/" if kind == "AWS::SQS::Queue" else ""
-        return (known | defaults | dict(self.given)).get(name, f"{before}{self.name}-{name}")
+        made = {
+            "AWS::SQS::Queue": f"https://sqs.{self.region}.amazonaws.com/123456789012/{self.name}-{name}",
+            "AWS::SNS::Topic": f"arn:{self.partition}:sns:{self.region}:123456789012:{self.name}-{name}",
+            "AWS::S3::Bucket": f"{self.name}-{name}".lower(),
+        }
+        return (known | defaults | dict(self.given)).get(name, made.get(kind, f"{self.name}-{name}"))
 
     def holds(self, condition: str) -> bool:
         """Whether a condition of the template does."""

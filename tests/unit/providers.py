@@ -5,7 +5,8 @@
 
 opentelekomcloud: docs/resources and the schemas in Go at 88f1cf1e (2024-10-24); fgs_function_v2 at 1ad822c7, LTS at
 4685ee21, 85ba1c70 and 263d86b5; all of them compared with the classes that are generated from release 1.36.54.
-huaweicloud: docs/resources at a0345b8d (2026-08-21), after release 1.97.1.
+obs_bucket: docs/resources at 029ce2e3.
+huaweicloud: docs/resources at a0345b8d (2026-08-21), after release 1.97.1; obs_bucket at 04c85ed6.
 """
 
 META = {"count", "depends_on", "for_each", "lifecycle"}
@@ -26,6 +27,13 @@ KEYWORDS = "condition! log_group_id! log_stream_id! number! search_time_range! s
 NOTIFICATION = "topics!{} user_name! language timezone "
 FREQUENCY = "type! cron_expression day_of_week fixed_rate fixed_rate_unit hour_of_day"
 CONDITION = "comparison_operator! count! filter! period! value! unit"
+BUCKET = """
+    bucket! acl cors_rule{} force_destroy lifecycle_rule{} logging{} parallel_fs region storage_class tags versioning
+    website{}
+"""
+LIFECYCLE = """
+    name! enabled! prefix expiration{} transition{} noncurrent_version_expiration{} noncurrent_version_transition{}
+"""
 
 ARGUMENTS = {
     "opentelekomcloud_fgs_function_v2": FUNCTION + "log_topic_id log_topic_name pre_stop_handler pre_stop_timeout",
@@ -34,6 +42,10 @@ ARGUMENTS = {
     "opentelekomcloud_fgs_async_invoke_config_v2.on_failure": "destination! param!",
     "opentelekomcloud_smn_topic_v2": "name! display_name project_name tags",
     "opentelekomcloud_smn_subscription_v2": "endpoint! protocol! topic_urn! project_name remark",
+    "opentelekomcloud_obs_bucket": BUCKET + "event_notifications{} server_side_encryption{}",
+    "opentelekomcloud_obs_bucket.lifecycle_rule": LIFECYCLE,
+    "opentelekomcloud_obs_bucket.lifecycle_rule.expiration": "days!",
+    "opentelekomcloud_obs_bucket.lifecycle_rule.noncurrent_version_expiration": "days!",
     "opentelekomcloud_lts_group_v2": "group_name! ttl_in_days! group_alias tags",
     "opentelekomcloud_lts_stream_v2": "group_id! stream_name! stream_alias tags ttl_in_days",
     "opentelekomcloud_identity_role_v3": "description! display_layer! display_name! statement!{}",
@@ -69,6 +81,10 @@ ARGUMENTS = {
         name! display_name region users_publish_allowed services_publish_allowed introduction enterprise_project_id tags
     """,
     "huaweicloud_smn_subscription": "endpoint! protocol! topic_urn! region remark extension{}",
+    "huaweicloud_obs_bucket": BUCKET + "policy policy_format quota multi_az enterprise_project_id",
+    "huaweicloud_obs_bucket.lifecycle_rule": LIFECYCLE,
+    "huaweicloud_obs_bucket.lifecycle_rule.expiration": "days!",
+    "huaweicloud_obs_bucket.lifecycle_rule.noncurrent_version_expiration": "days!",
     "huaweicloud_lts_group": "group_name! ttl_in_days! region tags enterprise_project_id",
     "huaweicloud_lts_stream": "group_id! stream_name! region ttl_in_days tags enterprise_project_id is_favorite",
     "huaweicloud_identity_role": "description! name! policy! type!",

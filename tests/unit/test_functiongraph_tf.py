@@ -23,7 +23,8 @@ from tests.unit.test_template import ENVIRONMENT, PARAMETERS, POWERTOOLS, SECRET
 ROOT = Path(__file__).parents[2]
 REFUSED = engines._NEEDS_AWS.keys()
 """With one of them, the function refuses to start on FunctionGraph."""
-OWN = {"REAPER_AUTH", "REAPER_CLOUD", "REAPER_SETTINGS", "REAPER_FAILED_TO", "POWERTOOLS_SERVICE_NAME"}
+OWN = {"REAPER_AUTH", "REAPER_CLOUD", "REAPER_SETTINGS", "POWERTOOLS_SERVICE_NAME"}
+OWN |= {"REAPER_FAILED_TO", "REAPER_NOTICE_TOPIC"}
 """What has no parameter in the template, or is no question there."""
 AS_ELSEWHERE = {"project_pin", "project_name", "region_name"}
 """What the template has as well, but does not need: here it does."""
@@ -110,7 +111,9 @@ def snake(name: str) -> str:
 
 
 def actions(terraform: Terraform) -> set[str]:
-    return set(re.findall(r'"([a-z]+:\w+:\w+)"', terraform.local("actions")))
+    return set(
+        re.findall(r"""["']([a-z]+:\w+:\w+)["']""", terraform.local("actions") + terraform.local("report_actions"))
+    )
 
 
 def alarms(expression: str) -> dict[str, dict[str, str]]:
@@ -126,7 +129,7 @@ def problems(body: Block, kind: str) -> Iterator[str]:
     """What a provider would say to a resource, or to a block of it."""
     words = ARGUMENTS[kind].split()
     known = {re.sub(r"[!{}]", "", word): word for word in words}
-    given = {name: value for name, value in body.items() if name != "__is_block__"}
+    given = written_out({name: value for name, value in body.items() if name != "__is_block__"})
     if "." not in kind:
         given = {name: value for name, value in given.items() if name not in META}
     yield from (f"{kind}: {name} is unknown" for name in given.keys() - known.keys())
@@ -136,6 +139,14 @@ def problems(body: Block, kind: str) -> Iterator[str]:
             yield f"{kind}: {name} is a block in one place only"
         for block in value if is_block(value) else []:
             yield from problems(block, f"{kind}.{name}")
+
+
+def written_out(body: Block) -> Block:
+    """A body whose blocks that may be there or not are there."""
+    dynamic = body.get("dynamic", [])
+    more = {name: each["content"] for block in dynamic for name, each in block.items() if name != "__is_block__"}
+    plain = {name: value for name, value in body.items() if name != "dynamic"}
+    return plain | {name: plain.get(name, []) + blocks for name, blocks in more.items()}
 
 
 @in_both
@@ -244,6 +255,9 @@ WRONG: dict[str, list[Any]] = {
     "alarm_user_name": ["x" * 65],
     "missing_days": [-1, 6, 1.5],
     "name": ["", "a", "Reaper", "image_reaper", "x" * 41],
+    "notice_topic_urn": ["notices", "arn:aws:sns:eu-central-1:123456789012:notices"],
+    "report_bucket_name": ["a", "Reports", "reports/runs", "-reports"],
+    "owner_key": [" ", "mail ", "x" * 256],
     "package": ["", "image-reaper.tar"],
     "timeout": [0, 29, 901],
     "memory_size": [128, 500, 8192],
@@ -269,6 +283,9 @@ RIGHT: dict[str, list[Any]] = {
     "scheduled_request": ["", '{"sweep": {"select": {"name": "ci-*"}}}'],
     "failed_endpoint": ["ops@example.org", "https://example.org/failed?to=1"],
     "alarm_topic_urn": ["urn:smn:eu-de:9c53a566cb3443ab910cf0daebca90c4:alarms"],
+    "notice_topic_urn": ["", "urn:smn:eu-de:9c53a566cb3443ab910cf0daebca90c4:notices"],
+    "report_bucket_name": ["", "reports-of-ours", "r.1"],
+    "owner_key": ["", "owner-mail", "owner mail", "o"],
 }
 
 
@@ -289,7 +306,8 @@ def twins(terraform: Terraform) -> dict[str, dict[str, Any]]:
 def test_a_variable_has_the_name_and_the_default_of_the_template(terraform: Terraform) -> None:
     # The rest has no parameter of its own in the template.
     both = (settings(terraform).keys() & ENVIRONMENT.keys()) - OWN
-    named = {name: behind(ENVIRONMENT[name]) for name in both}
+    # There is no secret there, and so none for each project.
+    named = {name: behind(ENVIRONMENT[name]) - {"CredentialsSecretArn"} for name in both}
     assert {name: {snake(parameter) for parameter in each} for name, each in named.items()} == {
         name: set(re.findall(r"(?:var|local)\.(\w+)", value))
         for name, value in settings(terraform).items()
@@ -351,7 +369,8 @@ def told(terraform: Terraform, given: dict[str, str]) -> dict[str, str]:
         "project_pin": PROJECT,
         "region_name": REGION[terraform.local("cloud")],
     }
-    values["failures_topic_urn"] = f"urn:smn:{values['region_name']}:{PROJECT}:image-reaper-failures"
+    for topic in ("failures", "notices"):
+        values[f"{topic}_topic_urn"] = f"urn:smn:{values['region_name']}:{PROJECT}:image-reaper-{topic}"
 
     def evaluated(expressions: dict[str, str], settings: str = "") -> dict[str, str]:
         words = {
@@ -371,6 +390,10 @@ def test_the_function_starts_with_the_variables_that_it_is_given(terraform: Terr
     assert (read.mode, read.auth, read.cloud, read.image_api) == ("dry-run", "agency", terraform.local("cloud"), "ims")
     assert (read.project_pin, read.min_age.days, read.concurrency) == (PROJECT, 2, 16)
     assert read.failed_to.endswith(f"{PROJECT}:image-reaper-failures")
+    assert (read.notice_topic.endswith(f"{PROJECT}:image-reaper-notices"), read.report_bucket) == (True, "")
+    named = {"report_bucket_name": "reports-of-ours", "owner_key": "owner mail"}
+    told_more = Settings.from_env(told(terraform, named), runtime=RUNTIME)
+    assert (told_more.report_bucket, told_more.owner_key) == ("reports-of-ours", "owner mail")
     assert Settings.from_env(told(terraform, {"mode": "delete"}), runtime=RUNTIME).mode == "delete"
 
 
@@ -430,6 +453,7 @@ def test_what_can_never_work_is_refused_before_anything_is_made(terraform: Terra
     assert conditions >= {
         '${var.in_use_check == "on" || var.in_use_also == ""}',
         '${!endswith(var.alarm_topic_urn, ":${var.name}-requests")}',
+        '${!endswith(var.notice_topic_urn, ":${var.name}-requests")}',
         "${var.grace || !local.asks_for_grace}",
         '${!local.is_scheduled || var.scheduled_request != ""}',
     }
@@ -458,9 +482,9 @@ def test_a_timer_a_topic_and_traces_wake_it_and_nothing_else(terraform: Terrafor
 @in_both
 def test_the_function_never_listens_to_its_own_failures(terraform: Terraform) -> None:
     heard = [*texts(list(triggers(terraform).values()))]
-    assert [text for text in heard if "failures" in text] == []
+    assert [text for text in heard if "failures" in text or "notice" in text] == []
     topics = [name for kind, name in terraform.resources if short(kind) == "smn_topic"]
-    assert topics == ["requests", "failures"]
+    assert topics == ["requests", "failures", "notices"]
     assert "smn_topic" in triggers(terraform)["SMN"]["event_data"]
     subscription = terraform.only("smn_subscription")
     assert subscription["protocol"] == '${startswith(var.failed_endpoint, "https://") ? "https" : "email"}'
@@ -479,6 +503,41 @@ def test_both_kinds_of_failures_go_to_the_one_topic(terraform: Terraform) -> Non
     assert 0 <= asynchronous["max_async_retry_attempts"] <= 3
 
 
+@in_both
+def test_notices_have_a_topic_of_their_own_unless_one_is_named(terraform: Terraform) -> None:
+    [topic] = [body for (kind, name), body in terraform.resources.items() if name == "notices"]
+    assert topic["count"] == '${var.notice_topic_urn == "" ? 1 : 0}'
+    chosen = r'\$\{var\.notice_topic_urn == "" \? one\(\w+\.notices\[\*\]\.topic_urn\) : var\.notice_topic_urn\}'
+    assert re.fullmatch(chosen, terraform.local("notices_topic_urn"))
+
+
+# Reports
+
+
+@in_both
+def test_a_bucket_is_made_where_one_is_wanted_and_is_not_there(terraform: Terraform) -> None:
+    bucket = terraform.only("obs_bucket")
+    assert bucket["count"] == "${local.has_reports && var.make_report_bucket ? 1 : 0}"
+    assert terraform.local("has_reports") == '${var.report_bucket_name != ""}'
+    assert (bucket["bucket"], bucket["acl"], bucket["versioning"]) == ("${var.report_bucket_name}", "private", True)
+    assert "force_destroy" not in bucket
+    [rule] = bucket["lifecycle_rule"]
+    assert (rule["enabled"], rule["expiration"][0]["days"]) == (True, 400)
+    assert rule["noncurrent_version_expiration"][0]["days"] == 30
+
+
+@in_both
+def test_reports_may_be_stored_below_one_folder_and_nothing_else(terraform: Terraform) -> None:
+    [role] = [
+        body for (kind, name), body in terraform.resources.items() if "identity_role" in kind and name == "reports"
+    ]
+    assert role["count"] == "${local.has_reports ? 1 : 0}"
+    assert "local.report_resources" in str(role)
+    assert "local.report_actions" in str(role)
+    assert terraform.local("report_actions") == "['obs:object:PutObject']"
+    assert terraform.local("report_resources") == "['obs:*:*:object:${var.report_bucket_name}/runs/*']"
+
+
 # Rights
 
 
@@ -487,20 +546,25 @@ def test_the_agency_has_the_rights_that_the_document_explains_and_no_other(terra
     explained = set().union(*map(names, table(OPERATIONS, "right").keys()))
     assert actions(terraform) == explained
     assert not [action for action in actions(terraform) if "*" in action]
-    role = terraform.only("identity_role")
+    role = next(body for (kind, name), body in terraform.resources.items() if "role" in kind and name == "reaper")
     assert [*texts(role)].count("${local.actions}") + str(role.get("policy")).count("Action = local.actions") == 1
     agency = terraform.only("identity_agency")
     assert agency["delegated_domain_name"] == "op_svc_cff"
     [granted] = agency["project_role"]
     assert granted.keys() == {"project", "roles", "__is_block__"}
     assert granted["project"] == "${var.project_name}"
-    assert "domain_roles" not in agency
+    [of_reports] = agency["dynamic"]
+    assert of_reports["project_role"]["content"][0]["project"] == "MOS"
+    both = [of_reports["project_role"]["for_each"], agency["domain_roles"]]
+    assert [bool(re.fullmatch(r"\$\{\w+\.reports(\[\*\]\.\w+)?\}", each)) for each in both] == [True, True]
 
 
 @in_both
 def test_a_right_that_changes_images_is_given_only_for_what_changes_them(terraform: Terraform) -> None:
     changing = {action for action in actions(terraform) if not action.endswith((":list", ":get", ":use"))}
-    assert changing == {"ims:images:delete", "ims:images:share", "ims:images:update", "smn:topic:publish"}
+    assert changing == {"ims:images:delete", "ims:images:share", "ims:images:update", "smn:topic:publish"} | {
+        "obs:object:PutObject"
+    }
     assert 'var.grace ? ["ims:images:update"] : []' in terraform.local("actions")
 
 

@@ -173,7 +173,8 @@ def actions(statements: list[dict[str, Any]]) -> set[str]:
 
 ALWAYS = {
     *("logs:CreateLogStream", "logs:PutLogEvents"),
-    *("secretsmanager:GetSecretValue", "dynamodb:GetItem", "dynamodb:UpdateItem"),
+    *("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:UpdateItem"),
+    *("secretsmanager:GetSecretValue", "s3:PutObject", "s3:GetObject", "sns:Publish"),
 }
 FROM_THE_QUEUE = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility"}
 
@@ -192,7 +193,8 @@ def test_no_role_may_do_more_than_its_function_needs() -> None:
     ("given", "more"),
     [
         ({"FanOut": "on"}, {"sqs:SendMessage"}),
-        ({"KmsKeyArn": KEY}, {"kms:Decrypt"}),
+        ({"KmsKeyArn": KEY}, {"kms:Decrypt", "kms:GenerateDataKey"}),
+        ({"ReportKeyArn": KEY}, {"kms:Decrypt", "kms:GenerateDataKey"}),
         ({"CredentialsKeyArn": KEY}, {"kms:Decrypt"}),
         ({"AutoScalingGroupName": "g", "EventBusName": "default"}, {"autoscaling:CompleteLifecycleAction"}),
         ({"Tracing": "Active"}, {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}),
@@ -204,6 +206,99 @@ def test_a_right_that_a_parameter_needs_comes_with_the_parameter(given: dict[str
     gained = {role: [each for each in found[role] if each not in usual[role]] for role in usual}
     who = {"LifecycleRole"} if "AutoScalingGroupName" in given else usual.keys()
     assert {role: actions(each) for role, each in gained.items() if each} == dict.fromkeys(who, more)
+
+
+def granted(made: Stack, action: str) -> list[Any]:
+    """What all functions may do something to."""
+    [policy] = made.resources("AWS::IAM::ManagedPolicy").values()
+    statements = policy["PolicyDocument"]["Statement"]
+    return [each["Resource"] for each in statements if action in actions([each])]
+
+
+def test_a_run_stores_below_one_folder_and_reads_nothing_but_plans() -> None:
+    for given, name in (({}, "image-reaper-reportbucket"), ({"ReportBucketName": "ours"}, "ours")):
+        made = stack(**given)
+        assert granted(made, "s3:PutObject") == [f"arn:aws:s3:::{name}/runs/*"]
+        assert granted(made, "s3:GetObject") == [f"arn:aws:s3:::{name}/runs/*/plan-*"]
+        assert settings(**variables(**given)).report_bucket == name
+        assert made.resolved(TEMPLATE["Outputs"]["ReportBucketName"]["Value"]) == name
+
+
+def test_notices_go_to_the_one_topic_that_may_be_published_to() -> None:
+    own = "arn:aws:sns:eu-central-1:123456789012:ours"
+    for given, topic in (({}, own.replace("ours", "image-reaper-NoticeTopic")), ({"NoticeTopicArn": own}, own)):
+        made = stack(**given)
+        assert granted(made, "sns:Publish") == [topic]
+        assert settings(**variables(**given)).notice_topic == topic
+        assert made.resolved(TEMPLATE["Outputs"]["NoticeTopicArn"]["Value"]) == topic
+
+
+def test_what_is_ones_own_is_not_made_as_well() -> None:
+    made = stack(ReportBucketName="ours", NoticeTopicArn="arn:aws:sns:eu-central-1:123456789012:ours")
+    kinds = ("AWS::S3::Bucket", "AWS::S3::BucketPolicy", "AWS::SNS::Topic", "AWS::SNS::TopicPolicy")
+    assert [len(made.resources(kind)) for kind in kinds] == [0] * 4
+    assert [len(stack().resources(kind)) for kind in kinds] == [1] * 4
+
+
+def test_a_key_for_reports_serves_the_bucket_and_the_topic_alone() -> None:
+    for name in ("KmsKeyArn", "ReportKeyArn"):
+        statements = rights(**{name: KEY})["QueueRole"]
+        [encrypts] = [each for each in statements if "kms:GenerateDataKey" in each["Action"]]
+        assert (encrypts["Resource"], encrypts["Condition"]) == ([KEY], {"StringLike": {"kms:ViaService": VIA}})
+
+
+VIA = ["s3.*", "sns.*"]
+SECRETS = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:"
+
+
+def test_a_secret_for_each_project_is_read_as_none_of_another_name_is() -> None:
+    given = {"CredentialsSecretArn": f"{SECRETS}reaper/{{project_id}}/keys", "CredentialsKeyArn": KEY}
+    made = stack(**given)
+    pattern = f"{SECRETS}reaper/*/keys-??????"
+    assert granted(made, "secretsmanager:GetSecretValue") == [pattern]
+    [decrypts] = [each for each in rights(**given)["QueueRole"] if "kms:Decrypt" in actions([each])]
+    assert decrypts["Condition"] == {"StringLike": {"kms:EncryptionContext:SecretARN": pattern}}
+    assert variables(**given)["REAPER_CREDENTIALS_SECRET"] == given["CredentialsSecretArn"]
+
+
+@pytest.mark.parametrize(
+    ("name", "pin", "told"),
+    [
+        ("reaper/{project_id}", "{project_id}", ""),
+        ("reaper/{project_id}", "9c53", "9c53"),
+        ("reaper/{project_id}", "", ""),
+        ("reaper-AbCdEf", "9c53", "9c53"),
+        # There is no such project: nothing goes.
+        ("reaper-AbCdEf", "{project_id}", "{project_id}"),
+    ],
+)
+def test_only_a_secret_for_each_project_lets_a_request_say_which_project_it_is(name: str, pin: str, told: str) -> None:
+    given = {"CredentialsSecretArn": f"{SECRETS}{name}", "ProjectPin": pin, "Mode": "delete"}
+    assert variables(**given)["REAPER_PROJECT_ID"] == told
+    assert (stack(**given).refused() == []) == bool(pin)
+
+
+def test_the_journal_outlives_the_stack_and_what_guards_it_as_well() -> None:
+    for name in ("ReportBucket", "ReportBucketPolicy"):
+        made = TEMPLATE["Resources"][name]
+        # What failed to be made holds nothing yet.
+        assert (made["DeletionPolicy"], made["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
+
+
+def test_a_notice_never_comes_back_as_a_request() -> None:
+    [policy] = stack().resources("AWS::SNS::TopicPolicy").values()
+    [deny] = [each for each in policy["PolicyDocument"]["Statement"] if each["Action"] == "sns:Subscribe"]
+    ways = ["image-reaper-Queue.Arn", *(f"image-reaper-{name}.Arn*" for name in OWN)]
+    assert (deny["Effect"], deny["Condition"]) == ("Deny", {"StringLike": {"sns:Endpoint": ways}})
+
+
+def test_nobody_is_given_the_right_to_approve() -> None:
+    """What approves is a request: who may send one is a matter of IAM."""
+    kinds = ("AWS::Lambda::Permission", "AWS::IAM::Role", "AWS::IAM::ManagedPolicy", "AWS::SQS::QueuePolicy")
+    found = [*parts([stack().resources(kind) for kind in kinds])]
+    assert [each for each in found if "AWS" in each.get("Principal", {}) or "lambda:InvokeFunction" in str(each)] == []
+    attached = stack().resources("AWS::IAM::ManagedPolicy")["FunctionsPolicy"]
+    assert not {"Users", "Groups"} & attached.keys()
 
 
 def test_code_of_a_function_may_not_touch_network_interfaces() -> None:
@@ -279,7 +374,7 @@ def test_every_function_may_use_the_table_and_none_needs_a_budget_for_it() -> No
     assert table["Properties"]["TimeToLiveSpecification"]["AttributeName"] == "expires_at"
     for statements in rights().values():
         [may] = [each for each in statements if each["Resource"] == "image-reaper-StateTable.Arn"]
-        assert may["Action"] == ["dynamodb:GetItem", "dynamodb:UpdateItem"]
+        assert may["Action"] == ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:UpdateItem"]
 
 
 def test_a_stack_with_nothing_but_a_secret_is_one_that_starts() -> None:

@@ -40,6 +40,9 @@ EXAMPLES = {
     "KeepTag": "hold",
     "RequireTag": "ci",
     "AllowNames": "ci-*",
+    "NoticeTopicArn": f"{TOPIC}notices",
+    "ReportBucketName": "reports-of-ours",
+    "ReportKeyArn": KEY,
     "CredentialsKeyArn": KEY,
     "MoreSettings": '{"REAPER_CONCURRENCY": "8", "OS_REGION_NAME": "eu-de"}',
     "SubnetIds": "subnet-0a1b,subnet-2c3d",
@@ -63,11 +66,21 @@ EXAMPLES = {
     "PermissionsBoundaryArn": "arn:aws:iam::123456789012:policy/boundary",
 }
 """A value for each parameter that can hold any text. All of them together make a stack."""
+SECRET = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:"
 WRONG = {
+    "CredentialsSecretArn": [
+        *("image-reaper", f"{SECRET}reaper", f"{SECRET}reaper-*", "arn:aws:s3:::bucket"),
+        # These end as an ARN does, and Secrets Manager would look for another secret.
+        *(f"{SECRET}{{project_id}}-AbCdEf", f"{SECRET}{{project_id}}-secret"),
+        *(f"{SECRET}{{project}}", f"{SECRET}{{name}}/{{project_id}}", f"{SECRET}{{project_id}}*", "{project_id}"),
+    ],
     "HttpsProxy": ["http://me:secret@proxy:3128", "proxy:3128", "socks5://proxy:1080", "http://proxy/path"],
     "Layers": [f"{LAYER}1, {LAYER}2", LAYER, ",".join(f"{LAYER}{n}" for n in range(6))],
     "LifecycleReservedConcurrency": ["-1", "1.5", "one"],
     "MinAge": ["", "30", "1m"],
+    "NoticeTopicArn": [f"{TOPIC}notices.fifo", f"{TOPIC}*", "notices"],
+    "ProjectPin": ["{project}", "{project_id}-1", "a b", "*"],
+    "ReportBucketName": ["Reports", "a", "reports/runs", "arn:aws:s3:::reports", "-reports"],
     "NoProxy": ["a b", "*.example.com", "10.0.0.0/8,*.example.com"],
     "PermissionsBoundaryArn": ["boundary", "arn:aws:iam::123456789012:role/r"],
     "QueueReservedConcurrency": ["0", "1", "01", "2.5", "-2"],
@@ -117,6 +130,11 @@ def test_a_right_value_is_taken(name: str) -> None:
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in WRONG.items() for value in values])
 def test_a_wrong_value_is_refused(name: str, value: str) -> None:
     assert not allows(name, value)
+
+
+@pytest.mark.parametrize("name", ["reaper-AbCdEf", "{project_id}", "reaper/{project_id}/keys", "reaper-{project_id}"])
+def test_a_secret_is_named_whole_or_by_what_each_project_puts_into_its_name(name: str) -> None:
+    assert allows("CredentialsSecretArn", f"{SECRET}{name}")
 
 
 # MoreSettings
@@ -186,6 +204,11 @@ def test_a_changed_parameter_makes_a_new_version_of_every_function_or_changes_no
         assert (record != changed_record) == (functions != changed_functions)
 
 
+def test_a_pin_that_pins_nothing_makes_no_new_version() -> None:
+    of_each = {"CredentialsSecretArn": f"{SECRET}{{project_id}}"}
+    assert record_and_functions(**of_each) == record_and_functions(**of_each, ProjectPin="{project_id}")
+
+
 def test_the_number_of_the_record_is_in_the_version_of_every_function() -> None:
     assert all("${Settings.VersionNumber}" in f["VersionDescription"]["Fn::Sub"] for f in FUNCTIONS.values())
     assert not [f for f in FUNCTIONS.values() if named_in(f["Timeout"])]
@@ -229,6 +252,8 @@ TOGETHER: list[tuple[dict[str, str], dict[str, str], str]] = [
     ({"AutoScalingGroupName": "g"}, {"EventBusName": "default"}, "EventBusName"),
     ({"AlarmTopicArn": "t", "TopicArn": "t"}, {"TopicArn": "other"}, "TopicArn"),
     ({"AlarmTopicArn": "t", "SenderArn": "t"}, {"SenderArn": "other"}, "SenderArn"),
+    ({"NoticeTopicArn": "t", "TopicArn": "t"}, {"TopicArn": "other"}, "TopicArn"),
+    ({"NoticeTopicArn": "t", "SenderArn": "t"}, {"SenderArn": "other"}, "SenderArn"),
     ({"TopicArn": "t", "SenderArn": "t"}, {"SenderArn": ""}, "SenderArn"),
 ]
 
@@ -282,6 +307,8 @@ def test_nothing_else_is_named() -> None:
         (each["Type"], field)
         for each in TEMPLATE["Resources"].values()
         for field in each["Properties"]
-        if re.fullmatch(r"(Role|Table|LogGroup|Policy|ManagedPolicy|Function|Alarm|Rule|Queue|Dashboard)?Name", field)
+        if re.fullmatch(
+            r"(Role|Table|LogGroup|Bucket|Topic|Policy|ManagedPolicy|Function|Alarm|Rule|Queue|Dashboard)?Name", field
+        )
     }
     assert {each for each in found if not each[0].startswith("AWS::Lambda::Permission")} == known
