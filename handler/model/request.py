@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
+from handler.model.history import History
+
 Source = Literal["queue", "topic", "schedule", "lifecycle", "stack", "direct"]
 
 MOST_IMAGES = 1000
@@ -53,7 +55,8 @@ class DeletionRequest(NamedTuple):
 class Select(NamedTuple):
     """Which images a sweep is about: all that is given must hold.
 
-    `name` is a glob, `size_over` is in bytes, and `family` is all of a name but its last part.
+    `name` is a glob, `size_over` is in bytes, and `family` is all of a name but its last part. `history` is what is
+    known of the use of images, for `unused_for`: filled in when the sweep begins.
     """
 
     name: str = ""
@@ -64,6 +67,8 @@ class Select(NamedTuple):
     created_before: datetime | None = None
     size_over: int | None = None
     family: str = ""
+    unused_for: timedelta | None = None
+    history: History | None = None
 
 
 class Keep(NamedTuple):

@@ -87,7 +87,8 @@ class Run(NamedTuple):
     `plan_life` is for how long they may be made, and for how long the plan of a rehearsal may be carried out.
 
     `bucket` keeps the reports and plans, `lease` is what an armed sweep must have, `claim_plan` takes an approved plan,
-    and `remember` notes which images are in use; each is None if nothing here can do that.
+    and `remember` notes which images are in use; each is None if nothing here can do that. `report_unremembered` gets
+    the error that kept a sweep from noting it, unless the sweep ends with it.
     """
 
     cloud: Cloud
@@ -111,6 +112,7 @@ class Run(NamedTuple):
     lease: Lease | None = None
     claim_plan: ClaimPlan | None = None
     remember: Remember | None = None
+    report_unremembered: Callable[[CloudError], None] = lambda _error: None
 
     @property
     def moment(self) -> datetime:

@@ -11,6 +11,7 @@ from handler.engine.aws import fanout, handover, postponement
 from handler.engine.aws.state import allowance as per_event
 from handler.engine.aws.state.budget import Budget
 from handler.engine.aws.state.stop import StopFlag
+from handler.engine.aws.state.uses import Memory
 from handler.engine.ports import (
     Allowance,
     Bucket,
@@ -116,6 +117,7 @@ def claim_plan(_settings: Settings, _project_id: str, _deadline: Deadline) -> Cl
     return None
 
 
-def remember(_settings: Settings, _project_id: str, _now: datetime) -> Remember | None:
+def remember(settings: Settings, project_id: str) -> Remember | None:
     """A function that remembers which images are in use, if there is a state table."""
-    return None
+    table = settings.state_table
+    return Memory(table, settings.aws, project_id).remember if table else None
