@@ -12,7 +12,7 @@ class History(NamedTuple):
     """What sweeps have seen of the use of images. Ids are in small letters.
 
     `since` is from when on they have looked, without a gap; `in_use` holds what was in use at the last look, and `last`
-    the last day (UTC) on which something may have been in use. Of an id that is no UUID, only `in_use` tells.
+    the last day (UTC) on which they have seen something in use. Of an id that is no UUID, only `in_use` tells.
     """
 
     since: datetime
@@ -20,5 +20,5 @@ class History(NamedTuple):
     in_use: Collection[str] = frozenset()
 
     def last_day(self, ids: Iterable[str]) -> date | None:
-        """The last day on which one of these may have been in use; None if none of them was seen in use."""
+        """The last day on which one of these was seen in use; None if none of them was."""
         return max((self.last[key] for key in ids if key in self.last), default=None)

@@ -1,6 +1,6 @@
 """The condition that nothing has used an image for a while. Pure.
 
-An image counts as unused only for as long as sweeps have looked, and from the first look on that found it free.
+An image counts as unused only for as long as sweeps have looked, and for none of the days on which one saw it in use.
 """
 
 from datetime import UTC, datetime, time, timedelta
@@ -36,7 +36,7 @@ def _use_after(start: datetime, image: Image, history: History) -> str:
     # To the end of that day: of its hours, nothing is remembered.
     if day is None or datetime.combine(day + timedelta(days=1), time(), UTC) <= start:
         return ""
-    return f"it was in use until {day}"
+    return f"it was in use on {day}"
 
 
 def _gap_after(start: datetime, image: Image, history: History) -> str:

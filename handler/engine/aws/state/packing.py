@@ -1,21 +1,20 @@
-"""How it is written down when things were in use: as many as possible in one item of a table. Pure.
+"""How it is written down when things were last in use: as many as possible in one item of a table. Pure.
 
-For each id, its 16 bytes, and two bytes for the day and for whether it is still in use: all ids first, then all days,
-and everything compressed. An item of 400 KB holds about 24,000 of them, since ids are as random as anything can be.
+For each id, its 16 bytes, and two bytes for the day: all ids first, then all days, and everything compressed. An item
+of 400 KB holds about 24,000 of them, since ids are as random as anything can be.
 """
 
 import struct
 import zlib
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date, timedelta
-from typing import NamedTuple
 
 from handler.model.history import LONGEST_MEMORY
 from handler.model.image import is_uuid
 
 DIGITS = "0123456789abcdef"
-EPOCH = date(2000, 1, 1)
-"""The day before which nothing can be written down; two bytes go to the year 2089."""
+EPOCH = date(1970, 1, 1)
+"""The day from which days are counted; two bytes go to the year 2149."""
 KEPT = LONGEST_MEMORY + timedelta(days=7)
 """How long an id is kept; a little longer than anybody asks, for a clock that goes back."""
 MOST_PACKED = 400_000
@@ -24,15 +23,8 @@ _MOST_UNPACKED = 18 * 40_000
 """Bytes that are read at most: what was not written by us may be small, and become a thousand times larger."""
 
 
-class Seen(NamedTuple):
-    """The last day on which something may have been in use, and whether it still was at the last look."""
-
-    day: date
-    goes_on: bool
-
-
-Page = Mapping[str, Seen]
-"""What is known of the ids, in small letters, that begin with one digit."""
+Page = Mapping[str, date]
+"""The last day on which each of the ids was seen in use: ids in small letters that begin with one digit."""
 
 
 def by_digit(ids: Iterable[str]) -> dict[str, set[str]]:
@@ -45,32 +37,18 @@ def by_digit(ids: Iterable[str]) -> dict[str, set[str]]:
 
 
 def merged(page: Page, in_use: Collection[str], today: date) -> Page:
-    """What is known after one more look."""
-    kept = {
-        image_id: seen
-        for image_id, seen in ((image_id, _seen_free(seen, today)) for image_id, seen in page.items())
-        if today - seen.day <= KEPT
-    }
-    return kept | {image_id: _seen_in_use(page.get(image_id), today) for image_id in in_use}
-
-
-def _seen_free(seen: Seen, today: date) -> Seen:
-    # Nobody knows when its use has ended since the last look: it may have been just now.
-    return Seen(max(seen.day, today), goes_on=False) if seen.goes_on else seen
-
-
-def _seen_in_use(seen: Seen | None, today: date) -> Seen:
-    return Seen(max(seen.day, today) if seen else today, goes_on=True)
+    """What is known after one more look. In whichever order looks come, none of them makes a use older."""
+    kept = {image_id: day for image_id, day in page.items() if today - day <= KEPT}
+    return kept | {image_id: max(page.get(image_id, today), today) for image_id in in_use}
 
 
 def pack(page: Page) -> bytes:
     """Write a page down; raises OverflowError for a day that can't be written."""
     ids = sorted(page)
-    numbers = [2 * (page[image_id].day - EPOCH).days + page[image_id].goes_on for image_id in ids]
     try:
-        days = struct.pack(f">{len(ids)}H", *numbers)
+        days = struct.pack(f">{len(ids)}H", *((page[image_id] - EPOCH).days for image_id in ids))
     except struct.error:
-        message = f"only days from {EPOCH} on, and for 89 years, can be written down"
+        message = f"a day before {EPOCH}, or after 2149, can't be written down"
         raise OverflowError(message) from None
     return zlib.compress(b"".join(bytes.fromhex(image_id.replace("-", "")) for image_id in ids) + days)
 
@@ -84,7 +62,7 @@ def unpack(packed: bytes, digit: str) -> Page:
         raise ValueError(str(exc)) from exc
     count, rest = divmod(len(raw), 18)
     numbers = struct.unpack(f">{count}H", raw[16 * count : 18 * count])
-    known = {number: Seen(EPOCH + timedelta(days=number // 2), goes_on=bool(number % 2)) for number in set(numbers)}
+    known = {number: EPOCH + timedelta(days=number) for number in set(numbers)}
     page = {_spelled(raw[16 * place : 16 * place + 16].hex()): known[number] for place, number in enumerate(numbers)}
     if rest or not reader.eof or reader.unused_data or len(page) < count or {key[0] for key in page} - {digit}:
         message = "not as it was written"

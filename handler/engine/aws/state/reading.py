@@ -11,7 +11,7 @@ from handler.errors import AwsFault
 
 BATCH_GET_ITEM = "DynamoDB_20120810.BatchGetItem"
 MOST_KEYS = 100
-ROUNDS = 6
+ROUNDS = 5
 """How often what the table had no capacity for is asked for again."""
 
 Item = Mapping[str, Any]
@@ -56,11 +56,11 @@ def _asked(table: str, keys: Sequence[str]) -> dict[str, Any]:
 def _told(answer: Mapping[str, Any]) -> tuple[dict[str, Item], set[str]]:
     """The items in an answer by their keys, and the keys that were not processed."""
     try:
-        # Named as it was asked for, by a name or an ARN.
-        ((_, items),) = answer["Responses"].items()
+        # By the name of the table, or its ARN: there is only one.
+        items = [item for table in answer["Responses"].values() for item in table]
         unread = [key for table in answer["UnprocessedKeys"].values() for key in table["Keys"]]
         return {item["id"]["S"]: item for item in items}, {key["id"]["S"] for key in unread}
     # A 200 is not enough: it may come from a proxy.
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError):
         message = "dynamodb answered without its items"
         raise AwsFault(message) from None

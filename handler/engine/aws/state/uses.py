@@ -75,7 +75,7 @@ class Memory:
         self._note_look(watched, look)
         return History(
             since=datetime.fromtimestamp(max(each.since for each in written), UTC),
-            last={image_id: seen.day for each in written for image_id, seen in each.page.items()},
+            last={image_id: day for each in written for image_id, day in each.page.items()},
             in_use=frozenset(ids),
         )
 
