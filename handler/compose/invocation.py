@@ -198,7 +198,7 @@ class _Invocation(NamedTuple):
             bucket=self.engine.bucket(settings, self.deadline),
             lease=self.engine.lease(settings, project_id, self.request_id, self.deadline),
             claim_plan=self.engine.claim_plan(settings, project_id, self.deadline),
-            remember=self.engine.remember(settings, project_id),
+            remember=self.engine.remember(settings, project_id, now),
             report_unremembered=lambda error: self.reporter.warn("uses.not_remembered", problem=str(error)),
         )
 

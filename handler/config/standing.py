@@ -27,7 +27,7 @@ def check_standing_requests(given: Mapping[str, str]) -> None:
 
 
 def _check_memory(request: Request, given: Mapping[str, str]) -> None:
-    asks = isinstance(request, SweepRequest) and request.select.unused_for is not None
+    asks = isinstance(request, SweepRequest) and bool(request.select.unused_for)
     if asks and (lacking := why_unknown(given.get("REAPER_STATE_TABLE", ""), given.get("REAPER_IN_USE_CHECK", ""))):
         message = f"sweep.select.unused_for: {lacking}"
         raise InvalidRequest(message)

@@ -1,7 +1,6 @@
 """The ports of an engine: what a run asks of it, whichever it is."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import datetime
 from typing import Any, Protocol
 
 from handler.model.history import History
@@ -110,5 +109,5 @@ Raises Busy while another run carries it out, InvalidRequest if another event ha
 nobody can tell.
 """
 
-Remember = Callable[[Collection[str], datetime], History]
-"""Notes the ids of all that is in use at a moment, and returns what is known of its use; raises BudgetUnknown."""
+Remember = Callable[[Collection[str]], History]
+"""Notes the ids of all that is in use now, and returns what is known of its use; raises BudgetUnknown."""

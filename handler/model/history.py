@@ -22,3 +22,10 @@ class History(NamedTuple):
     def last_day(self, ids: Iterable[str]) -> date | None:
         """The last day on which one of these was seen in use; None if none of them was."""
         return max((self.last[key] for key in ids if key in self.last), default=None)
+
+
+class Unused(NamedTuple):
+    """That nothing has used an image for an `age`, and what is known of that: filled in when the sweep begins."""
+
+    age: timedelta
+    history: History | None = None

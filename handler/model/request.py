@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
-from handler.model.history import History
+from handler.model.history import Unused
 
 Source = Literal["queue", "topic", "schedule", "lifecycle", "stack", "direct"]
 
@@ -55,8 +55,7 @@ class DeletionRequest(NamedTuple):
 class Select(NamedTuple):
     """Which images a sweep is about: all that is given must hold.
 
-    `name` is a glob, `size_over` is in bytes, and `family` is all of a name but its last part. `history` is what is
-    known of the use of images, for `unused_for`: filled in when the sweep begins.
+    `name` is a glob, `size_over` is in bytes, and `family` is all of a name but its last part.
     """
 
     name: str = ""
@@ -67,8 +66,7 @@ class Select(NamedTuple):
     created_before: datetime | None = None
     size_over: int | None = None
     family: str = ""
-    unused_for: timedelta | None = None
-    history: History | None = None
+    unused_for: Unused | None = None
 
 
 class Keep(NamedTuple):

@@ -141,7 +141,7 @@ def fingerprint(sweep: SweepRequest) -> str:
     )
     # Left out where they are not given: policies from before these were conditions keep their marks.
     said += (select.family,) if select.family else ()
-    said += (select.unused_for,) if select.unused_for is not None else ()
+    said += (select.unused_for.age,) if select.unused_for else ()
     # "replace": a name may hold half a character (a lone surrogate), which UTF-8 can't encode.
     return hashlib.sha256(repr(said).encode(errors="replace")).hexdigest()[:8]
 

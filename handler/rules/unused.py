@@ -14,7 +14,7 @@ def why_not_unused(image: Image, select: Select, now: datetime) -> str:
     """Why an image was not unused for as long as a policy asks; empty if it was, or if the policy does not ask."""
     if select.unused_for is None:
         return ""
-    start, history = now - select.unused_for, select.history
+    start, history = now - select.unused_for.age, select.unused_for.history
     # Only UUIDs are remembered.
     if history is None or not all(map(is_uuid, image.known_as)):
         return "its use is unknown"

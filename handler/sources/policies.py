@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from handler.model.history import LONGEST_MEMORY
+from handler.model.history import LONGEST_MEMORY, Unused
 from handler.model.request import Select, parse_age
 from handler.rules.safety import ABANDONED_AFTER, UNFINISHED
 from handler.sources.parsing import Strict
@@ -80,7 +80,7 @@ class Selection(Strict):
             created_before=self.created_before,
             size_over=self.size_over,
             family=self.family or "",
-            unused_for=self.unused_for,
+            unused_for=Unused(self.unused_for) if self.unused_for else None,
         )
 
 

@@ -44,7 +44,7 @@ def _deactivation(request: Request, reach: Reach) -> str:
 
 
 def _unused(request: Request, reach: Reach) -> str:
-    asks = isinstance(request, SweepRequest) and request.select.unused_for is not None
+    asks = isinstance(request, SweepRequest) and request.select.unused_for
     return f"sweep.select.unused_for: {reach.why_unknown}" if asks and reach.why_unknown else ""
 
 

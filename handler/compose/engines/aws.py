@@ -117,7 +117,7 @@ def claim_plan(_settings: Settings, _project_id: str, _deadline: Deadline) -> Cl
     return None
 
 
-def remember(settings: Settings, project_id: str) -> Remember | None:
+def remember(settings: Settings, project_id: str, now: datetime) -> Remember | None:
     """A function that remembers which images are in use, if there is a state table."""
     table = settings.state_table
-    return Memory(table, settings.aws, project_id).remember if table else None
+    return Memory(table, settings.aws, project_id, now).remember if table else None

@@ -66,5 +66,5 @@ class Engine(Protocol):
     def claim_plan(self, settings: Settings, project_id: str, deadline: Deadline) -> ClaimPlan | None:
         """A function that takes an approved plan, if something can note that it is carried out once."""
 
-    def remember(self, settings: Settings, project_id: str) -> Remember | None:
+    def remember(self, settings: Settings, project_id: str, now: datetime) -> Remember | None:
         """A function that remembers which images are in use, if something can keep that."""

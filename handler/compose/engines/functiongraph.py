@@ -142,5 +142,5 @@ def claim_plan(_settings: Settings, _project_id: str, _deadline: Deadline) -> Cl
     return None
 
 
-def remember(_settings: Settings, _project_id: str) -> Remember | None:
+def remember(_settings: Settings, _project_id: str, _now: datetime) -> Remember | None:
     """Nothing: there is no table that could keep what was in use."""

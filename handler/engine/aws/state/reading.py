@@ -40,10 +40,10 @@ def read_items(table: str, access: AwsAccess, keys: Sequence[str], session: Sess
     raise AwsFault(message)
 
 
-def number_in(item: Item | None, name: str) -> int | None:
-    """The whole number that an attribute holds; None if there is none."""
+def number_in(item: Item | None, name: str) -> float | None:
+    """The number that an attribute holds; None if there is none."""
     try:
-        return int(item[name]["N"]) if item else None
+        return float(item[name]["N"]) if item else None
     except (KeyError, TypeError, ValueError):
         return None
 

@@ -9,7 +9,6 @@ by itself; that stands in the item, so that it can't pass for one in which nothi
 """
 
 import base64
-import math
 import os
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -38,38 +37,38 @@ TRIES = 5
 
 
 class _Written(NamedTuple):
-    """What stands in one of the sixteen items; moments are in whole seconds since 1970."""
+    """What stands in one of the sixteen items; moments are in seconds since 1970."""
 
     page: Page
-    since: int
-    expires_at: int
+    since: float
+    expires_at: float
 
 
 @dataclass(eq=False)
 class Memory:
-    """What was in use in one project. `table` is a name, or an ARN whose region wins."""
+    """What was in use in one project. `table` is a name, or an ARN whose region wins; a run looks as of its `now`."""
 
     table: str
     access: AwsAccess
     project_id: str
+    now: datetime
     _session: Session = field(default_factory=aws_session, init=False, repr=False)
 
-    def remember(self, ids: Collection[str], moment: datetime) -> History:
-        """Note the ids, in small letters, of all that is in use at a moment, and return what is known of their use.
+    def remember(self, ids: Collection[str]) -> History:
+        """Note the ids, in small letters, of all that is in use, and return what is known of their use.
 
         Raises BudgetUnknown if not all of it could be read, or written down.
         """
         try:
-            return self._remembered(ids, moment)
+            return self._remembered(ids)
         except (AwsFault, OverflowError) as exc:
             message = f"what is in use could not be remembered: {exc}"
             raise BudgetUnknown(message) from exc
 
-    def _remembered(self, ids: Collection[str], moment: datetime) -> History:
+    def _remembered(self, ids: Collection[str]) -> History:
         watched, pages = f"watched/{self.project_id}", by_digit(ids)
         found = self._read(watched, *map(self._key, DIGITS))
-        is_gap = _is_gap(found.get(watched), moment)
-        look = _Look(moment, is_gap=is_gap)
+        look = _Look(self.now, is_gap=_is_gap(found.get(watched), self.now))
         written = [self._note(digit, pages[digit], found.get(self._key(digit)), look) for digit in DIGITS]
         # Last: from now on, the sixteen count as complete up to this moment.
         self._note_look(watched, look)
@@ -102,8 +101,8 @@ class Memory:
             raise AwsFault(message)
         values = {
             "images": {"B": base64.b64encode(packed).decode()},
-            "since": {"N": str(written.since)},
-            "expires_at": {"N": str(written.expires_at)},
+            "since": {"N": repr(written.since)},
+            "expires_at": {"N": f"{written.expires_at:.0f}"},
             "version": {"S": os.urandom(16).hex()},
         }
         version = (before or {}).get("version")
@@ -111,7 +110,7 @@ class Memory:
         return self._update(key, values, condition, {":before": version} if version else {})
 
     def _note_look(self, key: str, look: "_Look") -> None:
-        values = {"last": {"N": str(math.floor(look.moment.timestamp()))}, "expires_at": {"N": str(look.expires_at)}}
+        values = {"last": {"N": repr(look.moment.timestamp())}, "expires_at": {"N": f"{look.expires_at:.0f}"}}
         # Refused if a later look was noted in between. Beyond a gap, whatever stands there counts for nothing.
         self._update(key, values, "" if look.is_gap else "#last < :last")
 
@@ -155,14 +154,14 @@ class _Look(NamedTuple):
     is_gap: bool
 
     @property
-    def expires_at(self) -> int:
+    def expires_at(self) -> float:
         """When what is written now may be removed: the same all day long, so that little has to be written anew."""
         midnight = datetime.combine(self.moment.astimezone(UTC).date(), time(), UTC)
-        return int((midnight + KEPT).timestamp())
+        return (midnight + KEPT).timestamp()
 
     def noted(self, before: _Written | None, in_use: Collection[str]) -> _Written:
         """What has to be written down after what was written down before; None was lost, or can't be read."""
-        now = math.ceil(self.moment.timestamp())
+        now = self.moment.timestamp()
         since = before.since if before else now
         return _Written(
             page=merged(before.page if before else {}, in_use, self.moment.astimezone(UTC).date()),
