@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from handler.model.history import History, Unused
 from handler.model.image import Image
 from handler.model.request import Select
 
@@ -26,6 +27,8 @@ IMAGE = Image(
     checksum="91a79b25",
     record={"os_type": "linux", "cpus": 4, "secure": True, "note": None, "empty": ""},
 )
+WATCHED = History(since=NOW - 99 * DAY, last={})
+"""What is known of use where sweeps have looked for long, and have seen none."""
 EVERY_SELECT = {
     "a name": Select(name="*"),
     "a tag": Select(tags=frozenset({"ci"})),
@@ -35,6 +38,7 @@ EVERY_SELECT = {
     "a time": Select(created_before=NOW + 9999 * DAY),
     "a size": Select(size_over=0),
     "a family": Select(family="ci"),
+    "no use": Select(unused_for=Unused(DAY, WATCHED)),
 }
 """One for each condition that a policy may set."""
 

@@ -23,6 +23,7 @@ from handler.model.request import Request, SweepRequest
 from handler.report.plans import plans_of
 from handler.report.report import Report, ages_of, mode_of
 from handler.report.reporter import Reporter
+from handler.rules.unused import why_unknown
 from handler.sources import shapes
 from handler.work.batches.postponements import postponements
 from handler.work.dispatch import Reach, admit, results
@@ -160,7 +161,9 @@ class _Invocation(NamedTuple):
 
         Only in a batch can one message fail alone; from any other source, the whole event fails with InvalidRequest.
         """
-        received, reach = self.received, Reach(image_api=self.settings.image_api, project_id=project_id)
+        received, settings = self.received, self.settings
+        lacking = why_unknown(settings.state_table, settings.in_use_check)
+        reach = Reach(image_api=settings.image_api, project_id=project_id, why_unknown=lacking)
         received = received._replace(messages=tuple(admit(message, reach) for message in received.messages))
         problems = [(m.request.problem, m.id) for m in received.messages if isinstance(m.request, Rejected)]
         for problem, message_id in problems:
@@ -198,6 +201,7 @@ class _Invocation(NamedTuple):
             lease=self.engine.lease(settings, project_id, self.request_id, self.deadline),
             claim_plan=self.engine.claim_plan(settings, project_id, self.deadline),
             remember=self.engine.remember(settings, project_id, now),
+            report_unremembered=lambda error: self.reporter.warn("uses.not_remembered", problem=str(error)),
         )
 
 

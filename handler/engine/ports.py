@@ -114,4 +114,4 @@ nobody can tell.
 """
 
 Remember = Callable[[Collection[str]], History]
-"""Notes the ids of the images that are in use now, and returns what is known of their use; raises BudgetUnknown."""
+"""Notes the ids of all that is in use now, and returns what is known of its use; raises BudgetUnknown."""

@@ -21,6 +21,11 @@ image derived from it.
 """
 
 
+def is_uuid(text: str) -> bool:
+    """Whether a text is a UUID, in any case."""
+    return re.fullmatch(UUID, text) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Image:
     """An image as the cloud describes it; `record` is the whole description. `size` is in bytes, None if unknown.
@@ -53,7 +58,7 @@ class Image:
     @property
     def has_uuid(self) -> bool:
         """Whether the id is a UUID, as nearly every id is. No other can be named in a request."""
-        return re.fullmatch(UUID, self.id) is not None
+        return is_uuid(self.id)
 
     @property
     def can_be_named(self) -> bool:
@@ -79,6 +84,12 @@ class Image:
     def server_ids(self) -> frozenset[str]:
         """The server that the image is a snapshot of, as Nova or IMS names it; empty if it is none."""
         return self.origins("instance") | frozenset(filter(None, [str(self.record.get("instance_uuid") or "").strip()]))
+
+    @property
+    def known_as(self) -> tuple[str, ...]:
+        """The ids by which something may use the image, in small letters: its own, and those of its servers."""
+        # Without regard to case: some databases find an image by its id in any case.
+        return tuple(key.casefold() for key in (self.id, *sorted(self.server_ids)))
 
     def origins(self, kind: str) -> frozenset[str]:
         """The ids of what an image was made from, if that is of this kind, such as `instance`. Source: IMS."""

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
+from handler.model.history import Unused
+
 Source = Literal["queue", "topic", "schedule", "lifecycle", "stack", "direct"]
 
 MOST_IMAGES = 1000
@@ -64,6 +66,7 @@ class Select(NamedTuple):
     created_before: datetime | None = None
     size_over: int | None = None
     family: str = ""
+    unused_for: Unused | None = None
 
 
 class Keep(NamedTuple):

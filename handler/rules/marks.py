@@ -139,8 +139,9 @@ def fingerprint(sweep: SweepRequest) -> str:
         *(select.name, sorted(select.tags), sorted(select.properties), select.status),
         *(select.older_than, select.created_before, select.size_over, sweep.keep),
     )
-    # Left out where it is not given: policies from before it was a condition keep their marks.
+    # Left out where they are not given: policies from before these were conditions keep their marks.
     said += (select.family,) if select.family else ()
+    said += (select.unused_for.age,) if select.unused_for else ()
     # "replace": a name may hold half a character (a lone surrogate), which UTF-8 can't encode.
     return hashlib.sha256(repr(said).encode(errors="replace")).hexdigest()[:8]
 

@@ -15,6 +15,7 @@ from handler.model.masking import beginning
 from handler.model.outcome import Decision, Objection
 from handler.model.request import Keep, Select, SweepRequest
 from handler.rules.tags import has_tag, tags_with_prefix
+from handler.rules.unused import why_not_unused
 
 UNREADABLE = "unexpected"
 """The reason why an image stays that may be selected, if only it could be read."""
@@ -194,5 +195,6 @@ CONDITIONS: dict[str, Condition] = {
     "status": _status,
     "age": _age,
     "size": _size,
+    "use": why_not_unused,
 }
 """Every condition, by the reason of its objection; the first that does not hold says why an image stays."""

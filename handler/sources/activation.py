@@ -61,9 +61,9 @@ def request_for(values: Mapping[str, str], template: str, *, is_accepted: bool =
     return request._replace(activated=_activated_image(values, {} if is_accepted else {"status": "active"}))
 
 
-def check(template: str) -> None:
-    """Raise InvalidRequest for a template that no event could turn into a valid request."""
-    request_for(EXAMPLE, template)
+def check(template: str) -> Request:
+    """The request for an example; raises InvalidRequest for a template that no event could make a valid one of."""
+    return request_for(EXAMPLE, template)
 
 
 def _activated_image(values: Mapping[str, str], state: Mapping[str, str]) -> Target:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from handler.model.history import LONGEST_MEMORY, Unused
 from handler.model.request import Select, parse_age
 from handler.rules.safety import ABANDONED_AFTER, UNFINISHED
 from handler.sources.parsing import Strict
@@ -29,6 +30,13 @@ def _some_time(age: timedelta) -> timedelta:
     return age
 
 
+def _within_memory(age: timedelta) -> timedelta:
+    if age > LONGEST_MEMORY:
+        message = f"must be at most {LONGEST_MEMORY.days}d: what was in use is not remembered for longer"
+        raise ValueError(message)
+    return age
+
+
 Age = Annotated[timedelta, BeforeValidator(parse_age)]
 Text = Annotated[str, Field(min_length=1, max_length=255)]
 
@@ -44,6 +52,7 @@ class Selection(Strict):
     created_before: Annotated[datetime, BeforeValidator(read_moment)] | None = None
     size_over: Annotated[int, Field(ge=0)] | None = None
     family: Text | None = None
+    unused_for: Annotated[Age, AfterValidator(_some_time), AfterValidator(_within_memory)] | None = None
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
@@ -71,6 +80,7 @@ class Selection(Strict):
             created_before=self.created_before,
             size_over=self.size_over,
             family=self.family or "",
+            unused_for=Unused(self.unused_for) if self.unused_for else None,
         )
 
 

@@ -21,10 +21,14 @@ NEVER_ACTIVE = frozenset({"deactivated", "deleted", "killed", "pending_delete"})
 
 
 class Reach(NamedTuple):
-    """What the settings and the credentials can do. The project is empty if it could not be found out."""
+    """What the settings and the credentials can do. The project is empty if it could not be found out.
+
+    `why_unknown` is what the settings lack for telling what was in use in the past, empty if they lack nothing.
+    """
 
     image_api: ImageApi
     project_id: str
+    why_unknown: str = ""
 
 
 def _backup(request: Request, reach: Reach) -> str:
@@ -39,6 +43,11 @@ def _deactivation(request: Request, reach: Reach) -> str:
     return ""
 
 
+def _unused(request: Request, reach: Reach) -> str:
+    asks = isinstance(request, SweepRequest) and request.select.unused_for
+    return f"sweep.select.unused_for: {reach.why_unknown}" if asks and reach.why_unknown else ""
+
+
 def _project(request: Request, reach: Reach) -> str:
     if reach.project_id and request.project_id not in {"", reach.project_id}:
         return f"project_id: the credentials are for project {reach.project_id}, not {request.project_id}"
@@ -51,7 +60,7 @@ def _unchecked(request: Request, reach: Reach) -> str:
     return "the credentials could not be tried now: ask again" if is_empty and not reach.project_id else ""
 
 
-CHECKS: tuple[Callable[[Request, Reach], str], ...] = (_backup, _deactivation, _project, _unchecked)
+CHECKS: tuple[Callable[[Request, Reach], str], ...] = (_backup, _deactivation, _unused, _project, _unchecked)
 """Each says why a request may not be carried out, or nothing; the first that says something decides."""
 
 

@@ -89,8 +89,9 @@ class Run(NamedTuple):
     long the plan of a rehearsal may be carried out.
 
     `bucket` keeps the reports and plans, `lease` is what an armed sweep must have, `claim_plan` takes an approved plan,
-    and `remember` notes which images are in use; each is None if nothing here can do that. `begin` notes what an armed
-    sweep may change, before it changes anything, or raises CloudError; None where nothing is kept of a run.
+    and `remember` notes which images are in use; each is None if nothing here can do that. `report_unremembered` gets
+    the error that kept a sweep from noting it, unless the sweep ends with it. `begin` notes what an armed sweep may
+    change, before it changes anything, or raises CloudError; None where nothing is kept of a run.
     """
 
     cloud: Cloud
@@ -115,6 +116,7 @@ class Run(NamedTuple):
     claim_plan: ClaimPlan | None = None
     remember: Remember | None = None
     begin: Callable[[SweepRequest, Survey], None] | None = None
+    report_unremembered: Callable[[CloudError], None] = lambda _error: None
 
     @property
     def moment(self) -> datetime:

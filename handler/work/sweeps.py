@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
 from handler.errors import CloudError, EngineFault, OverLimit, Unexpected
@@ -14,6 +15,7 @@ from handler.work.judgement import refused
 from handler.work.parallel import TELLING, TELLING_LINE, carry_out, in_time
 from handler.work.run import Run
 from handler.work.survey.survey import MOST_OVER_CAP, surveyed
+from handler.work.uses.memory import with_history
 
 
 class _Shares(NamedTuple):
@@ -29,6 +31,7 @@ def sweep(request: SweepRequest, message_id: str, run: Run) -> Result:
     # The whole list is read before anything is deleted: Glance answers 400 where the marker of a page is gone, and the
     # caps can't be held against a part of the images.
     try:
+        request = in_time(partial(with_history, request, run), run.deadline, run.progress)
         survey = in_time(lambda: surveyed(request, run), run.deadline, run.progress)
     except CloudError as error:
         run.note(error)

@@ -5,13 +5,14 @@ from datetime import timedelta
 import pytest
 
 from handler.errors import Unexpected
+from handler.model.history import Unused
 from handler.model.image import Image
 from handler.model.outcome import Objection
 from handler.model.request import Keep, Select, SweepRequest
 from handler.rules import selection
 from handler.rules.mark_state import objection_of_sweep, state_of
 from handler.rules.safety import Facts, Policy, judge
-from tests.examples import DAY, IMAGE, NOW, OWNER, SECOND, image, tagged
+from tests.examples import DAY, IMAGE, NOW, OWNER, SECOND, WATCHED, image, tagged
 
 FACTS = Facts(OWNER, NOW)
 GRACE = SweepRequest(Select(name="ci-*"), grace=7 * DAY)
@@ -115,6 +116,7 @@ def test_a_mark_that_moved_an_upload_does_not_make_it_one_that_goes_on() -> None
 
 # What a policy does not select
 
+USED_TODAY = WATCHED._replace(last={IMAGE.id: NOW.date()})
 OBJECTIONS: list[tuple[str, Image, Select, str]] = [
     ("name", IMAGE, Select(name="web-*"), "its name does not match web-*"),
     ("family", IMAGE, Select(family="web"), "it is not of the family web"),
@@ -127,6 +129,11 @@ OBJECTIONS: list[tuple[str, Image, Select, str]] = [
     ("age", image(created_at=NOW), Select(created_before=NOW), "it was created at {now}"),
     ("size", image(size=None), Select(size_over=7), "its size is unknown"),
     ("size", image(size=7), Select(size_over=7), "its size is 7"),
+    ("use", IMAGE, Select(unused_for=Unused(DAY)), "its use is unknown"),
+    ("use", IMAGE, Select(unused_for=Unused(DAY, WATCHED._replace(since=NOW))), "its use is unknown before 2026-06-15"),
+    ("use", IMAGE, Select(unused_for=Unused(DAY, WATCHED._replace(in_use={IMAGE.id}))), "it is in use"),
+    ("use", IMAGE, Select(unused_for=Unused(DAY, USED_TODAY)), "it was in use on 2026-06-15"),
+    ("use", image(created_at=NOW), Select(unused_for=Unused(DAY, WATCHED)), "it was created at {now}"),
 ]
 
 

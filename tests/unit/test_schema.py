@@ -449,6 +449,7 @@ CONDITIONS: dict[str, object] = {
     "created_before": "2026-04-01",
     "size_over": 1,
     "family": "ci",
+    "unused_for": "30d",
 }
 """One value for each condition; a new one must be entered here."""
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from handler.errors import InvalidRequest, UnknownEvent
+from handler.model.history import Unused
 from handler.model.message import LifecycleAction, Rejected, Waiting
 from handler.model.request import DeletionRequest, Keep, Select, SweepRequest, Target
 from handler.sources.schema import read_request
@@ -87,6 +88,11 @@ FIELDS: list[tuple[dict[str, Any], str]] = [
     (sweep({"name": ""}), "sweep.select.name"),
     (sweep({"name": "x" * 256}), "sweep.select.name"),
     (sweep({"family": ""}), "sweep.select.family"),
+    (sweep({"unused_for": "0d"}), "sweep.select.unused_for"),
+    (sweep({"unused_for": "366d"}), "sweep.select.unused_for"),
+    (sweep({"unused_for": "53w"}), "sweep.select.unused_for"),
+    (sweep({"unused_for": 30}), "sweep.select.unused_for"),
+    (sweep({"unused_for": "99999w"}), "sweep.select.unused_for"),
     (sweep({"tags": []}), "sweep.select.tags"),
     (sweep({"tags": [""]}), "sweep.select.tags[0]"),
     (sweep({"properties": {}}), "sweep.select.properties"),
@@ -140,12 +146,13 @@ SELECTED = Select(
     created_before=datetime(2027, 1, 31, 10, tzinfo=UTC),
     size_over=0,
     family="f",
+    unused_for=Unused(timedelta(days=30)),
 )
 
 
 def test_every_field_of_a_sweep_arrives() -> None:
     select = {"name": "n" * 255, "tags": ["t"], "properties": {"k": "v"}, "older_than": "2w", "size_over": 0}
-    select |= {"created_before": "2027-01-31T12:00:00+02:00", "family": "f"}
+    select |= {"created_before": "2027-01-31T12:00:00+02:00", "family": "f", "unused_for": "30d"}
     given = sweep(select, keep={"newest": 2, "group_by": "property:p"}, limit=0, limit_percent=100.0, grace="3d")
     given["sweep"]["deactivate"] = True
     assert read_request(given | COMMON | {"not_after": "2027-01-31"}) == SweepRequest(

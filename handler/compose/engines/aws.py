@@ -13,6 +13,7 @@ from handler.engine.aws.reports.bucket import S3Bucket
 from handler.engine.aws.state import allowance as per_event
 from handler.engine.aws.state.budget import Budget
 from handler.engine.aws.state.stop import StopFlag
+from handler.engine.aws.state.uses import Memory
 from handler.engine.ports import (
     Allowance,
     Bucket,
@@ -119,6 +120,7 @@ def claim_plan(_settings: Settings, _project_id: str, _deadline: Deadline) -> Cl
     return None
 
 
-def remember(_settings: Settings, _project_id: str, _now: datetime) -> Remember | None:
+def remember(settings: Settings, project_id: str, now: datetime) -> Remember | None:
     """A function that remembers which images are in use, if there is a state table."""
-    return None
+    table = settings.state_table
+    return Memory(table, settings.aws, project_id, now).remember if table else None

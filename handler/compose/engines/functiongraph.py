@@ -161,5 +161,4 @@ def claim_plan(_settings: Settings, _project_id: str, _deadline: Deadline) -> Cl
 
 
 def remember(_settings: Settings, _project_id: str, _now: datetime) -> Remember | None:
-    """A function that remembers which images are in use, if there is a state table."""
-    return None
+    """Nothing: there is no table that could keep what was in use."""

@@ -104,6 +104,7 @@ def _asked(request: Request) -> Iterator[tuple[str, str]]:
 
 def _conditions_in_words(request: SweepRequest) -> Iterator[str]:
     select = request.select
+    unused = select.unused_for.age if select.unused_for else timedelta(0)
     given = {
         f"name {select.name}": select.name,
         f"family {select.family}": select.family,
@@ -113,6 +114,7 @@ def _conditions_in_words(request: SweepRequest) -> Iterator[str]:
         f"older than {_age_in_words(select.older_than or timedelta(0))}": select.older_than,
         f"created before {select.created_before}": select.created_before,
         f"larger than {gib(select.size_over or 0)}": select.size_over is not None,
+        f"not used for {_age_in_words(unused)}": unused,
     }
     return (words for words, asked in given.items() if asked)
 

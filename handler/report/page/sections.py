@@ -28,6 +28,7 @@ REASONS: Mapping[str, str] = {
     "status": "it has another status",
     "age": "too young, or its age is unknown",
     "size": "too small, or its size is unknown",
+    "use": "used too lately, or not watched for long enough",
     "group": "in no group",
     "newest": "among the newest of its group",
     "expired": "the request is too old",

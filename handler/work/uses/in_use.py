@@ -1,7 +1,7 @@
 """Which images are used, and by what: servers always, and whatever else the operator has named."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from typing import NamedTuple
@@ -33,9 +33,13 @@ class Uses(NamedTuple):
         """What uses an image; raises the CloudError that kept us from finding out."""
         if self.error:
             raise self.error.anew()
-        # Without regard to case: some databases find an image by its id in any case.
-        keys = (key.casefold() for key in (image.id, *sorted(image.server_ids)))
-        return tuple(dict.fromkeys(user for key in keys for user in self.users.get(key, ())))
+        return tuple(dict.fromkeys(user for key in image.known_as for user in self.users.get(key, ())))
+
+    def ids(self) -> Collection[str]:
+        """The ids of all that is used, in small letters; raises like `of`."""
+        if self.error:
+            raise self.error.anew()
+        return self.users.keys()
 
 
 class InUse:
