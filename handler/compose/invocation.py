@@ -19,13 +19,14 @@ from handler.engine.ports import Allowance, HeedStop
 from handler.errors import CloudError, InvalidRequest, Paused
 from handler.model.message import Received, Rejected
 from handler.model.outcome import Decision
-from handler.model.request import Request, SweepRequest
+from handler.model.request import names_images
 from handler.report.plans import plans_of
 from handler.report.report import Report, ages_of, mode_of
 from handler.report.reporter import Reporter
 from handler.sources import shapes
+from handler.work.approvals.opening import Approvals
 from handler.work.batches.postponements import postponements
-from handler.work.dispatch import Reach, admit, results
+from handler.work.dispatch import Reach, admit, problem_of, results
 from handler.work.parallel import in_time
 from handler.work.run import Progress, Run
 from handler.work.uses.in_use import InUse
@@ -70,8 +71,10 @@ def handle(  # noqa: PLR0913, PLR0917 (the same)
     invocation = _begin(received, context, settings, engine, now)
     with ending.of(invocation.deadline, invocation.progress):
         project_id = invocation.connect()
-        admitted = invocation.admitted(project_id)
-        done = results(admitted, invocation.build_run(project_id, now, observe))
+        run, reach = invocation.build_run(project_id, now, observe), invocation.reach(project_id)
+        with Approvals(run, invocation.request_id, partial(problem_of, reach=reach)) as approvals:
+            admitted = invocation.admitted(reach, approvals)
+            done = results(admitted, run, approvals)
     until = postponing.deadline_for(ending.remaining_of(context), invocation.deadline.reserve - ending.PUTTING_OFF)
     found = postponements(admitted.messages, done, invocation.deadline.elapsed(), random.random)
     postponing.put_off(found, engine.postpone(settings), until, invocation.reporter)
@@ -141,7 +144,7 @@ class _Invocation(NamedTuple):
             # The address that the secret holds may be wrong, and be cured before the next invocation.
             self.engine.forget_secret()
             # Without an image that could fail, as where a stack is created, only an exception can say so.
-            if not any(map(_names_images, requests)):
+            if not any(map(names_images, requests)):
                 raise
             self.deadline.halt(error)
             return ""
@@ -149,17 +152,22 @@ class _Invocation(NamedTuple):
     def _project_id(self) -> str:
         # The flag first, for the same reason. It stops no rehearsal, and no stack that is created.
         is_armed = self.settings.mode == "delete"
-        if is_armed and any(_names_images(request) and not request.dry_run for request in self.received.requests):
+        if is_armed and any(names_images(request) and not request.dry_run for request in self.received.requests):
             self.heed_stop()
         return self.cloud.project_id
 
-    def admitted(self, project_id: str) -> Received:
+    def reach(self, project_id: str) -> Reach:
+        """What can be done here."""
+        return Reach(self.settings.image_api, project_id, partial(self.engine.why_no_approvals, self.settings))
+
+    def admitted(self, reach: Reach, approvals: Approvals) -> Received:
         """What was received, with Rejected in place of each request that can't be carried out.
 
         Only in a batch can one message fail alone; from any other source, the whole event fails with InvalidRequest.
         """
-        received, reach = self.received, Reach(image_api=self.settings.image_api, project_id=project_id)
-        received = received._replace(messages=tuple(admit(message, reach) for message in received.messages))
+        received = self.received
+        messages = [approvals.admit(admit(message, reach)) for message in received.messages]
+        received = received._replace(messages=tuple(messages))
         problems = [(m.request.problem, m.id) for m in received.messages if isinstance(m.request, Rejected)]
         for problem, message_id in problems:
             self.reporter.rejected(self.request_id, received.source, problem, message_id)
@@ -197,11 +205,6 @@ class _Invocation(NamedTuple):
             claim_plan=self.engine.claim_plan(settings, project_id, self.deadline),
             remember=self.engine.remember(settings, project_id, now),
         )
-
-
-def _names_images(request: Request) -> bool:
-    """Whether there may be an image with an outcome of its own."""
-    return isinstance(request, SweepRequest) or bool(request.targets)
 
 
 def _cloud(settings: Settings, engine: Engine, deadline: Deadline) -> Cloud:
