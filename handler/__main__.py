@@ -1,5 +1,6 @@
 """Run one event file from a shell: `python -m handler EVENT.json [--json] [--html FILE]`.
 
+`python -m handler --approve KEY` takes the place of a file: it approves the stored plan with this key of the bucket.
 The environment names the cloud, in OS_* variables or in OS_CLOUD for one of clouds.yaml, and the mode in REAPER_MODE;
 without a mode, it is a rehearsal. The log and the metrics go to standard error. CloudFormation is not answered. The
 exit code is 0 if all went well, 1 if an image failed, a request was turned down or the page could not be written, 2 if
@@ -21,13 +22,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from handler.compose.engines import shell
 from handler.compose.invocation import process
 from handler.compose.secret import load_settings
-from handler.errors import ReaperError
+from handler.errors import InvalidRequest, ReaperError
 from handler.model.masking import mask_loggers, masked
 from handler.model.outcome import Decision
+from handler.model.request import parse_plan_key
 from handler.report.page.page import page
 from handler.report.report import Report
 from handler.sources.parsing import read_json
@@ -87,7 +90,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     now, decisions = datetime.now(UTC), list[Decision]()
     try:
-        event = read_json(options.event.read_text(encoding="utf-8"), str(options.event))
+        event = _read(options.event) if options.event else approval_of(options.approve)
         # That the page can't be written must be known before images are deleted. Standard output, which in Lambda takes
         # the log and the metrics, is for the result alone here.
         with redirect_stdout(sys.stderr), writable(options.html):
@@ -102,6 +105,19 @@ def main(arguments: list[str] | None = None) -> int:
     return 0 if report.ok and written else 1
 
 
+def approval_of(key: str) -> dict[str, Any]:
+    """The request that approves a stored plan; raises InvalidRequest if there can't be one under such a key."""
+    try:
+        return {"approve": {"plan": key, "sha256": parse_plan_key(key).sha256}}
+    except ValueError as exc:
+        message = f"--approve: {exc}"
+        raise InvalidRequest(message) from exc
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return read_json(path.read_text(encoding="utf-8"), str(path))
+
+
 def variables() -> Mapping[str, str]:
     """The environment, with what clouds.yaml says where OS_CLOUD names a cloud of it."""
     if not os.environ.get("OS_CLOUD"):
@@ -114,7 +130,9 @@ def variables() -> Mapping[str, str]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m handler", description="Run one event file against the cloud.")
-    parser.add_argument("event", type=Path, help="a file with an event, or with a request, as JSON")
+    asked = parser.add_mutually_exclusive_group(required=True)
+    asked.add_argument("event", nargs="?", type=Path, help="a file with an event, or with a request, as JSON")
+    asked.add_argument("--approve", metavar="KEY", help="in place of a file: the key of a stored plan to carry out")
     parser.add_argument("--json", action="store_true", help="print the report as JSON instead of a table")
     parser.add_argument("--html", type=Path, metavar="FILE", help="also write a page of what goes, what stays and why")
     return parser

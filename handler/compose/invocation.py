@@ -19,14 +19,15 @@ from handler.config.settings import Settings, is_in_lambda
 from handler.engine.ports import Allowance, HeedStop
 from handler.errors import CloudError, InvalidRequest, Paused
 from handler.model.message import Received, Rejected
-from handler.model.request import Request, SweepRequest
+from handler.model.request import names_images
 from handler.report.plans import plans_of
 from handler.report.report import Report, ages_of, mode_of
 from handler.report.reporter import Reporter
 from handler.rules.unused import why_unknown
 from handler.sources import shapes
+from handler.work.approvals.opening import Approvals
 from handler.work.batches.postponements import postponements
-from handler.work.dispatch import Reach, admit, results
+from handler.work.dispatch import Reach, admit, problem_of, results
 from handler.work.parallel import in_time
 from handler.work.run import Observe, Progress, Run
 from handler.work.uses.in_use import InUse
@@ -69,10 +70,11 @@ def handle(  # noqa: PLR0913, PLR0917 (the same)
     invocation = _begin(received, context, settings, engine, now)
     with ending.of(invocation.deadline, invocation.progress):
         project_id = invocation.connect()
-        admitted = invocation.admitted(project_id)
-        run = invocation.build_run(project_id, now, observe)
+        run, reach = invocation.build_run(project_id, now, observe), invocation.reach(project_id)
         gathered = gather(run, invocation.reporter, invocation.request_id, received.source, project_id)
-        done = results(admitted, gathered.run)
+        with Approvals(gathered.run, invocation.request_id, partial(problem_of, reach=reach)) as approvals:
+            admitted = invocation.admitted(reach, approvals)
+            done = results(admitted, gathered.run, approvals)
     until = postponing.deadline_for(ending.remaining_of(context), invocation.deadline.reserve - ending.PUTTING_OFF)
     found = postponements(admitted.messages, done, invocation.deadline.elapsed(), random.random)
     postponing.put_off(found, engine.postpone(settings), until, invocation.reporter)
@@ -144,7 +146,7 @@ class _Invocation(NamedTuple):
             # The address that the secret holds may be wrong, and be cured before the next invocation.
             self.engine.forget_secret()
             # Without an image that could fail, as where a stack is created, only an exception can say so.
-            if not any(map(_names_images, requests)):
+            if not any(map(names_images, requests)):
                 raise
             self.deadline.halt(error)
             return ""
@@ -152,19 +154,28 @@ class _Invocation(NamedTuple):
     def _project_id(self) -> str:
         # The flag first, for the same reason. It stops no rehearsal, and no stack that is created.
         is_armed = self.settings.mode == "delete"
-        if is_armed and any(_names_images(request) and not request.dry_run for request in self.received.requests):
+        if is_armed and any(names_images(request) and not request.dry_run for request in self.received.requests):
             self.heed_stop()
         return self.cloud.project_id
 
-    def admitted(self, project_id: str) -> Received:
+    def reach(self, project_id: str) -> Reach:
+        """What can be done here."""
+        settings = self.settings
+        return Reach(
+            image_api=settings.image_api,
+            project_id=project_id,
+            why_unknown=why_unknown(settings.state_table, settings.in_use_check),
+            why_no_approvals=partial(self.engine.why_no_approvals, settings),
+        )
+
+    def admitted(self, reach: Reach, approvals: Approvals) -> Received:
         """What was received, with Rejected in place of each request that can't be carried out.
 
         Only in a batch can one message fail alone; from any other source, the whole event fails with InvalidRequest.
         """
-        received, settings = self.received, self.settings
-        lacking = why_unknown(settings.state_table, settings.in_use_check)
-        reach = Reach(image_api=settings.image_api, project_id=project_id, why_unknown=lacking)
-        received = received._replace(messages=tuple(admit(message, reach) for message in received.messages))
+        received = self.received
+        messages = [approvals.admit(admit(message, reach)) for message in received.messages]
+        received = received._replace(messages=tuple(messages))
         problems = [(m.request.problem, m.id) for m in received.messages if isinstance(m.request, Rejected)]
         for problem, message_id in problems:
             self.reporter.rejected(self.request_id, received.source, problem, message_id)
@@ -203,11 +214,6 @@ class _Invocation(NamedTuple):
             remember=self.engine.remember(settings, project_id, now),
             report_unremembered=lambda error: self.reporter.warn("uses.not_remembered", problem=str(error)),
         )
-
-
-def _names_images(request: Request) -> bool:
-    """Whether there may be an image with an outcome of its own."""
-    return isinstance(request, SweepRequest) or bool(request.targets)
 
 
 def _cloud(settings: Settings, engine: Engine, deadline: Deadline) -> Cloud:

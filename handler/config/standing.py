@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from handler.errors import InvalidRequest, InvalidSettings
-from handler.model.request import Request, SweepRequest
+from handler.model.request import ApprovalRequest, Request, SweepRequest
 from handler.rules.unused import why_unknown
 from handler.sources import activation
 from handler.sources.parsing import read_json
@@ -20,13 +20,16 @@ def check_standing_requests(given: Mapping[str, str]) -> None:
     for name, check in _STANDING_REQUESTS.items():
         try:
             if text := given.get(name):
-                _check_memory(check(text), given)
+                _check_stands(check(text), given)
         except InvalidRequest as exc:
             message = f"{name}: {exc}"
             raise InvalidSettings(message) from exc
 
 
-def _check_memory(request: Request, given: Mapping[str, str]) -> None:
+def _check_stands(request: Request, given: Mapping[str, str]) -> None:
+    if isinstance(request, ApprovalRequest):
+        message = "approve: a plan is carried out once, after a person has looked at it: send the request itself"
+        raise InvalidRequest(message)
     asks = isinstance(request, SweepRequest) and bool(request.select.unused_for)
     if asks and (lacking := why_unknown(given.get("REAPER_STATE_TABLE", ""), given.get("REAPER_IN_USE_CHECK", ""))):
         message = f"sweep.select.unused_for: {lacking}"

@@ -1,4 +1,4 @@
-"""What is asked for, and by which source: the images of a request, or the policy of a sweep."""
+"""What is asked for, and by which source: the images of a request, the policy of a sweep, or a plan that is stored."""
 
 import re
 from collections.abc import Iterable
@@ -11,9 +11,15 @@ Source = Literal["queue", "topic", "schedule", "lifecycle", "stack", "direct"]
 
 MOST_IMAGES = 1000
 """Images that one request may name."""
+LONGEST_REASON = 256
+"""Characters in which a request may say who or what asks."""
 
 _AGE = re.compile(r"([0-9]{1,5})([hdw])")
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
+# No part of it may be empty, or `.` or `..`: the bucket would be asked for another file than the one that is named.
+_PLAN_KEY = re.compile(
+    r"runs/[0-9]{4}-[0-9]{2}-[0-9]{2}/([A-Za-z0-9_-]{1,64})/(?!\.{1,2}/)[A-Za-z0-9._-]{1,128}/plan-([0-9a-f]{64})\.json"
+)
 
 
 def parse_age(text: object) -> timedelta:
@@ -23,6 +29,22 @@ def parse_age(text: object) -> timedelta:
         message = "must be a whole number of hours, days or weeks, such as 12h, 30d or 2w"
         raise ValueError(message)
     return int(match[1]) * _UNITS[match[2]]
+
+
+class PlanKey(NamedTuple):
+    """What the key of a stored plan says: whose images it names, and the SHA-256 of its file in hexadecimal digits."""
+
+    project_id: str
+    sha256: str
+
+
+def parse_plan_key(text: object) -> PlanKey:
+    """Read the key under which a plan lies in the bucket; anything else raises ValueError."""
+    match = _PLAN_KEY.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        message = "must be the key of a plan: runs/<YYYY-MM-DD>/<project>/<request id>/plan-<64 hex digits>.json"
+        raise ValueError(message)
+    return PlanKey(*match.groups())
 
 
 Expected = str | int | frozenset[str] | None
@@ -97,7 +119,29 @@ class SweepRequest(NamedTuple):
     activated: Target | None = None
 
 
-Request = DeletionRequest | SweepRequest
+class ApprovalRequest(NamedTuple):
+    """An order to carry out the plan that lies in the bucket under a key, if its file has the digest `sha256`.
+
+    The last fields are those of a deletion request. The project is that of the key; `delete_backup` is known, and
+    `not_after` also that of the plan, once it was read.
+    """
+
+    plan: str
+    sha256: str
+    project_id: str
+    delete_backup: bool = False
+    dry_run: bool = False
+    reason: str = ""
+    not_after: datetime | None = None
+    activated: Target | None = None
+
+
+Request = DeletionRequest | SweepRequest | ApprovalRequest
+
+
+def names_images(request: Request) -> bool:
+    """Whether there may be an image with an outcome of its own."""
+    return not isinstance(request, DeletionRequest) or bool(request.targets)
 
 
 def earliest(moment: datetime, requests: Iterable[Request]) -> datetime:

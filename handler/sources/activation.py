@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from handler.errors import InvalidRequest
-from handler.model.request import Request, Target
+from handler.model.request import LONGEST_REASON, Request, Target
 from handler.rules.selection import family
 from handler.sources.parsing import read_json
 from handler.sources.schema import read_deletion, read_request
@@ -26,7 +26,6 @@ EXAMPLE = {
     "owner": "9c53a566cb3443ab910cf0daebca90c4",
 }
 _SUCCESSFUL_TRACE = {"service_type": "IMS", "trace_name": "createImage", "trace_status": "normal"}
-_LONGEST_REASON = 256
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _GLOB = re.compile(r"([*?[])")
 
@@ -94,7 +93,7 @@ def _filled(value: Any, values: Mapping[str, str], place: tuple[str, ...]) -> An
     is_glob = place == ("sweep", "select", "name")
     filled = _PLACEHOLDER.sub(lambda found: _value(found[1], values, is_glob=is_glob), value)
     # A long name may make the reason longer than the schema takes. That is no ground for turning the request down.
-    return filled[:_LONGEST_REASON] if place == ("reason",) else filled
+    return filled[:LONGEST_REASON] if place == ("reason",) else filled
 
 
 def _value(key: str, values: Mapping[str, str], *, is_glob: bool) -> str:

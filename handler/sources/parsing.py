@@ -39,10 +39,10 @@ def message_of(read: Callable[[], Request]) -> Message:
         return Message(Rejected(str(error)))
 
 
-def read_json(text: object, what: str) -> dict[str, Any]:
+def read_json(text: object, what: str, most: int = LARGEST) -> dict[str, Any]:
     """Read a JSON object strictly: a repeated key is an error, and so are NaN and the infinities.
 
-    Raises InvalidRequest, whose message calls the text `what`.
+    Raises InvalidRequest, whose message calls the text `what`, also if it has more than `most` values.
     """
     if not isinstance(text, str):
         message = f"{what}: must be a string that holds JSON"
@@ -56,7 +56,7 @@ def read_json(text: object, what: str) -> dict[str, Any]:
     if not isinstance(payload, dict):
         message = f"{what}: must be a JSON object"
         raise InvalidRequest(message)
-    _check_extent(payload, f"{what}: ")
+    _check_extent(payload, f"{what}: ", most)
     return payload
 
 
@@ -78,7 +78,7 @@ def shown(name: str) -> str:
     return beginning(ascii(name)[1:-1]) if len(name) <= _LONGEST_NAME else f"({len(name)} characters)"
 
 
-def _check_extent(payload: Mapping[str, Any], where: str = "") -> None:
+def _check_extent(payload: Mapping[str, Any], where: str = "", most: int = LARGEST) -> None:
     """Raise InvalidRequest for what is nested too deeply, or holds too many values."""
     # Here, and not where Python's stack ends: that is elsewhere for each caller, and what one of them has read another
     # could not. And before the parser sees it, which makes an error of a thousand bytes for every value that is wrong.
@@ -86,10 +86,10 @@ def _check_extent(payload: Mapping[str, Any], where: str = "") -> None:
     for _ in range(DEEPEST):
         level = [value for holder in level for value in _values_in(holder)]
         values += len(level)
-        if not level or values > LARGEST:
+        if not level or values > most:
             break
     if level:
-        limit = f"has more than {LARGEST} values" if values > LARGEST else f"is nested deeper than {DEEPEST} levels"
+        limit = f"has more than {most} values" if values > most else f"is nested deeper than {DEEPEST} levels"
         message = f"{where}larger than any request: it {limit}"
         raise InvalidRequest(message)
 

@@ -4,17 +4,20 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from handler.model.image import UUID
 from handler.model.request import (
+    LONGEST_REASON,
     MOST_IMAGES,
+    ApprovalRequest,
     DeletionRequest,
     Expected,
     Keep,
     Request,
     SweepRequest,
     Target,
+    parse_plan_key,
 )
 from handler.sources.parsing import Strict, valid
 from handler.sources.policies import Sweep, read_moment
@@ -54,15 +57,20 @@ class NamedImage(Strict):
         return Target(self.id, tuple(self.expect.pairs()))
 
 
-class _Order(Strict):
+class _AnyOrder(Strict):
     """The fields that every kind of request may have."""
 
     project_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = ""
-    delete_backup: bool = False
     dry_run: bool = False
-    reason: Annotated[str, Field(max_length=256)] = ""
+    reason: Annotated[str, Field(max_length=LONGEST_REASON)] = ""
     # Null is refused like anything else that is no time: what was to have an end must not lose it.
     not_after: Annotated[datetime | None, BeforeValidator(read_moment)] = None
+
+
+class _Order(_AnyOrder):
+    """The fields of every kind of request that says how images are deleted."""
+
+    delete_backup: bool = False
 
 
 class Deletion(_Order):
@@ -96,9 +104,44 @@ class SweepOrder(_Order):
     sweep: Sweep
 
 
-SUBJECTS = frozenset({"image_ids", "images", "sweep"})
+def _key(text: str) -> str:
+    parse_plan_key(text)
+    return text
+
+
+class Approved(Strict):
+    """A plan that was reviewed: where it lies, and the digest of its file."""
+
+    plan: Annotated[str, AfterValidator(_key)]
+    sha256: str
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        # Named twice, so that neither a key that was cut short nor a digest of something else passes.
+        if self.sha256 != parse_plan_key(self.plan).sha256:
+            message = (
+                "sha256: must be the digest in the name of the plan's file, 64 hexadecimal digits in small letters"
+            )
+            raise ValueError(message)
+        return self
+
+
+class ApprovalOrder(_AnyOrder):
+    """The approval request. Source: this project's contract with those who send requests."""
+
+    approve: Approved
+
+    @model_validator(mode="after")
+    def _is_of_the_project(self) -> Self:
+        if self.project_id not in {"", of_plan := parse_plan_key(self.approve.plan).project_id}:
+            message = f"project_id: the plan is one of project {of_plan}, not of {self.project_id}"
+            raise ValueError(message)
+        return self
+
+
+SUBJECTS = frozenset({"image_ids", "images", "sweep", "approve"})
 """The fields that say what a request is about; each request has one of them."""
-REQUEST_FIELDS = frozenset(Deletion.model_fields) | frozenset(SweepOrder.model_fields)
+REQUEST_FIELDS = frozenset().union(*(order.model_fields for order in (Deletion, SweepOrder, ApprovalOrder)))
 """An object with any of these fields is taken for a request."""
 
 
@@ -106,6 +149,8 @@ def read_request(payload: Mapping[str, Any]) -> Request:
     """Read a request; raises InvalidRequest, naming each field that is wrong."""
     if "sweep" in payload:
         return _sweep_request(valid(SweepOrder, payload))
+    if "approve" in payload:
+        return _approval_request(valid(ApprovalOrder, payload))
     return read_deletion(payload)
 
 
@@ -133,6 +178,17 @@ def _sweep_request(given: SweepOrder) -> SweepRequest:
         deactivate=sweep.deactivate,
         project_id=given.project_id,
         delete_backup=given.delete_backup,
+        dry_run=given.dry_run,
+        reason=given.reason,
+        not_after=given.not_after,
+    )
+
+
+def _approval_request(given: ApprovalOrder) -> ApprovalRequest:
+    return ApprovalRequest(
+        plan=given.approve.plan,
+        sha256=given.approve.sha256,
+        project_id=parse_plan_key(given.approve.plan).project_id,
         dry_run=given.dry_run,
         reason=given.reason,
         not_after=given.not_after,

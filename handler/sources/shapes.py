@@ -42,6 +42,9 @@ class Table(NamedTuple):
         return any(shape.is_one(event) for shape in self.shapes)
 
 
+_A_REQUEST = "a request with image_ids, images, sweep or approve"
+
+
 def _queue(_event: Event) -> Waiting:
     return Waiting.QUEUE
 
@@ -89,7 +92,7 @@ AWS = Table(
     ),
     # There it is known which of the records are wrong.
     problem_of=records.problem_of,
-    otherwise="not an SQS, SNS, EventBridge or CloudFormation event, nor a request with image_ids, images or sweep",
+    otherwise=f"not an SQS, SNS, EventBridge or CloudFormation event, nor {_A_REQUEST}",
 )
 
 
@@ -107,12 +110,12 @@ FUNCTIONGRAPH = Table(
         Shape(source="direct", is_one=_is_request, read=_read_request, waiting=_caller),
     ),
     problem_of=_problem_on_functiongraph,
-    otherwise="no TIMER, SMN, KAFKA, ROCKETMQ, CTS or EventGrid event, nor a request with image_ids, images or sweep",
+    otherwise=f"no TIMER, SMN, KAFKA, ROCKETMQ, CTS or EventGrid event, nor {_A_REQUEST}",
 )
 EVERYWHERE = Table(
     shapes=(*AWS.shapes, *FUNCTIONGRAPH.shapes),
     problem_of=lambda event: AWS.problem_of(event) or ("" if AWS.knows(event) else FUNCTIONGRAPH.problem_of(event)),
-    otherwise="not an event of AWS or of FunctionGraph, nor a request with image_ids, images or sweep",
+    otherwise=f"not an event of AWS or of FunctionGraph, nor {_A_REQUEST}",
 )
 """What a shell reads: it belongs to no engine, and takes the events of each."""
 

@@ -7,8 +7,9 @@ from handler.cloud.dialects import DIALECTS, ImageApi
 from handler.errors import CloudError, Unavailable
 from handler.model.message import Message, Received, Rejected
 from handler.model.outcome import Objection, Outcome, Result
-from handler.model.request import DeletionRequest, Job, Request, SweepRequest, Target
+from handler.model.request import ApprovalRequest, DeletionRequest, Job, Request, SweepRequest, Target
 from handler.rules.safety import RULES_OF_ACTIVATION, Facts, judge
+from handler.work.approvals.opening import Approvals
 from handler.work.batches.rounds import Bundle, carry_out_in_turns
 from handler.work.handling import failed
 from handler.work.judgement import refused
@@ -24,11 +25,13 @@ class Reach(NamedTuple):
     """What the settings and the credentials can do. The project is empty if it could not be found out.
 
     `why_unknown` is what the settings lack for telling what was in use in the past, empty if they lack nothing.
+    `why_no_approvals` says why no plan can be approved, or only rehearsed, here; nothing if one can.
     """
 
     image_api: ImageApi
     project_id: str
     why_unknown: str = ""
+    why_no_approvals: Callable[[bool], str] = lambda _dry_run: ""
 
 
 def _backup(request: Request, reach: Reach) -> str:
@@ -60,8 +63,24 @@ def _unchecked(request: Request, reach: Reach) -> str:
     return "the credentials could not be tried now: ask again" if is_empty and not reach.project_id else ""
 
 
-CHECKS: tuple[Callable[[Request, Reach], str], ...] = (_backup, _deactivation, _unused, _project, _unchecked)
+def _approval(request: Request, reach: Reach) -> str:
+    return reach.why_no_approvals(request.dry_run) if isinstance(request, ApprovalRequest) else ""
+
+
+CHECKS: tuple[Callable[[Request, Reach], str], ...] = (
+    _backup,
+    _deactivation,
+    _unused,
+    _project,
+    _unchecked,
+    _approval,
+)
 """Each says why a request may not be carried out, or nothing; the first that says something decides."""
+
+
+def problem_of(request: Request, reach: Reach) -> str:
+    """Why a request may not be carried out with these settings or credentials, empty if it may."""
+    return next((problem for check in CHECKS if (problem := check(request, reach))), "")
 
 
 def admit(message: Message, reach: Reach) -> Message:
@@ -69,11 +88,11 @@ def admit(message: Message, reach: Reach) -> Message:
     request = message.request
     if isinstance(request, Rejected):
         return message
-    problem = next((problem for check in CHECKS if (problem := check(request, reach))), "")
+    problem = problem_of(request, reach)
     return message._replace(request=Rejected(problem)) if problem else message
 
 
-def results(received: Received, run: Run) -> tuple[Result, ...]:
+def results(received: Received, run: Run, approvals: Approvals) -> tuple[Result, ...]:
     """Carry out the requests, wave after wave; once a message has failed, the rest of its group is held back."""
     # A FIFO queue keeps its order only if all that comes after a failed message is returned to it, untouched.
     done: list[Result] = []
@@ -81,15 +100,15 @@ def results(received: Received, run: Run) -> tuple[Result, ...]:
     for wave in received.waves():
         held = [message for message in wave if message.group in broken]
         done += [Result(message.id, None, held=True) for message in held]
-        for message, result in _wave([message for message in wave if message not in held], run):
+        for message, result in _wave([message for message in wave if message not in held], run, approvals):
             done.append(result)
             if result.failed and message.group is not None:
                 broken.add(message.group)
     return tuple(done)
 
 
-def _wave(messages: list[Message], run: Run) -> Iterator[tuple[Message, Result]]:
-    """Deal with messages side by side: the images of all of them, in turns, then one sweep after the other."""
+def _wave(messages: list[Message], run: Run, approvals: Approvals) -> Iterator[tuple[Message, Result]]:
+    """Deal with messages side by side: the images of all of them, in turns, then one sweep or plan after the other."""
     deletions = [message for message in messages if isinstance(message.request, DeletionRequest)]
     done = carry_out_in_turns(list(map(_bundle, deletions)), run, lambda place: _false_claim(deletions[place], run))
     outcomes = iter(done)
@@ -101,6 +120,8 @@ def _wave(messages: list[Message], run: Run) -> Iterator[tuple[Message, Result]]
             yield message, Result(message.id, request, outcomes=tuple(next(outcomes)))
         elif claim := _false_claim(message, run):
             yield message, Result(message.id, request, outcomes=(claim,))
+        elif isinstance(request, ApprovalRequest):
+            yield message, approvals.carry_out(message, request)
         else:
             yield message, sweep(request, message.id, run)
 

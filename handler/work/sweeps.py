@@ -1,9 +1,10 @@
 """A sweep: survey the images of the project, hold the selected ones against the caps, and have them dealt with."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from handler.errors import CloudError, EngineFault, OverLimit, Unexpected
 from handler.model.image import Image
@@ -104,22 +105,32 @@ def _shares(survey: Survey, request: SweepRequest, run: Run) -> _Shares:
 
 
 def _queued(images: Sequence[Image], request: SweepRequest, message_id: str, run: Run) -> list[Outcome]:
+    """Leave the images of a sweep to the workers of the queue."""
+    # Just as they are now: what changes before a worker comes to it stays.
+    expectations = [image.expectation() for image in images]
+    until = earliest(run.now + run.plan_life, [request])
+    outcomes = left_to_workers(_jobs(images, request, message_id), expectations, until, run)
+    return [replace(outcome, image=image.without_record()) for outcome, image in zip(outcomes, images, strict=False)]
+
+
+def left_to_workers(
+    jobs: Sequence[Job], expectations: Sequence[Mapping[str, Any]], not_after: datetime, run: Run
+) -> list[Outcome]:
     """Leave images to the workers of the queue, which make every check again, and report what became of each.
 
-    An image that was not sent has failed.
+    The jobs are those of one request, and `expectations` their images as a request names them. After the moment
+    `not_after`, a worker deletes nothing any more. An image that was not sent has failed.
     """
     enqueue = run.enqueue
-    if enqueue is None or not images:
+    if enqueue is None or not jobs:
         return []
+    request = jobs[0].request
     shared = {
         "project_id": run.cloud.project_id,
         "delete_backup": request.delete_backup,
         "reason": request.reason,
-        "not_after": earliest(run.now + run.plan_life, [request]).isoformat(timespec="seconds"),
+        "not_after": not_after.isoformat(timespec="seconds"),
     }
-    # Just as they are now: what changes before a worker comes to it stays.
-    expectations = [image.expectation() for image in images]
-    jobs = _jobs(images, request, message_id)
     # They have to be told one by one, and may be many thousand.
     run.deadline.keep_back(TELLING_LINE * len(jobs))
 
@@ -133,8 +144,8 @@ def _queued(images: Sequence[Image], request: SweepRequest, message_id: str, run
     except CloudError as error:
         run.note(error)
         run.report_untouched(jobs, error)
-        return [failed(image.id, error, image) for image in images]
-    outcomes = [_left_to_worker(image, problem) for image, problem in zip(images, problems, strict=True)]
+        return [_not_sent(named, error) for named in expectations]
+    outcomes = [_left_to_worker(named, problem) for named, problem in zip(expectations, problems, strict=True)]
     for job, outcome in zip(jobs, outcomes, strict=True):
         run.report(outcome, job)
     run.deadline.keep_back(-TELLING_LINE * len(jobs))
@@ -152,12 +163,16 @@ def _nameless(image: Image) -> Outcome:
     return failed(image.id, Unexpected("its id is no UUID, so that it can't be named in a request"), image)
 
 
-def _left_to_worker(image: Image, problem: str) -> Outcome:
+def _left_to_worker(named: Mapping[str, Any], problem: str) -> Outcome:
     if problem:
-        error = EngineFault(f"the queue did not take it: {problem}")
-        return failed(image.id, error, image)
-    detail = "left to a worker: sent to the queue"
-    return Outcome(image.id, "would_delete", detail=detail, name=image.name, size=image.size, image=image)
+        return _not_sent(named, EngineFault(f"the queue did not take it: {problem}"))
+    expect, detail = named["expect"], "left to a worker: sent to the queue"
+    return Outcome(named["id"], "would_delete", detail=detail, name=expect.get("name"), size=expect.get("size"))
+
+
+def _not_sent(named: Mapping[str, Any], error: CloudError) -> Outcome:
+    expect = named["expect"]
+    return replace(failed(named["id"], error), name=expect.get("name"), size=expect.get("size"))
 
 
 def _jobs(images: Iterable[Image], request: SweepRequest, message_id: str, *, deselected: bool = False) -> list[Job]:

@@ -16,6 +16,7 @@ BUSY, DELETED, GONE, WOULD = "refused not_ready", "deleted", "already_gone", "wo
 UNKNOWN = ("apig", "rabbitmq", "obs", "lts", "dds", "gaussdb", "dis", "failure")
 FILES: dict[str, str | dict[str, str]] = {
     "direct": {"501": WOULD, "502": WOULD, "503": "refused changed", "505": "refused protected", "000": GONE},
+    "direct-approve": "InvalidRequest",
     "direct-bad": "InvalidRequest",
     "queue": {"501": DELETED, "502": DELETED, "505": "refused protected", "000": GONE},
     "queue-bad": {"502": GONE},

@@ -608,6 +608,7 @@ def test_metadata_that_is_no_text_is_an_error(invoke: Invoke, demo: FakeCloud) -
 ACTIVATED = json.dumps({"sweep": {"select": {"family": "{family}"}, "keep": {"newest": 1}}})
 DELETED_BY = {
     "direct": [],
+    "direct-approve": [],
     "direct-bad": [],
     "lifecycle": ["503"],
     "lifecycle-activated": ["515", "516", "517", "518"],
@@ -629,6 +630,7 @@ DELETED_BY = {
     "unknown-s3": [],
 }
 RAISED_BY = {
+    "direct-approve": (InvalidRequest, "approve: needs REAPER_REPORT_BUCKET"),
     "direct-bad": (InvalidRequest, "image_ids[0]: must be a UUID with hyphens; forced: unknown field"),
     "lifecycle-bad": (InvalidRequest, "detail.NotificationMetadata: not JSON"),
     "schedule-bad": (InvalidRequest, "force: unknown field"),

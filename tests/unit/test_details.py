@@ -253,11 +253,11 @@ def test_a_thousand_images_of_a_sweep_that_is_not_carried_out_are_named() -> Non
 
 
 def test_what_is_left_to_a_worker_says_so() -> None:
-    sent = sweeps._left_to_worker(IMAGE, "")
+    sent = sweeps._left_to_worker(IMAGE.expectation(), "")
     assert sent == Outcome(
         IMAGE.id, "would_delete", detail="left to a worker: sent to the queue", name="ci-1", size=1024, image=IMAGE
     )
-    lost = sweeps._left_to_worker(IMAGE, "InternalError")
+    lost = sweeps._left_to_worker(IMAGE.expectation(), "InternalError")
     assert (lost.outcome, lost.reason) == ("failed", "unavailable")
     assert (lost.detail, lost.name) == ("the queue did not take it: InternalError", "ci-1")
 

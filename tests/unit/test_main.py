@@ -259,7 +259,9 @@ def test_a_command_without_a_file_ends_with_two() -> None:
 # The event files, and what a terminal may be shown
 
 
-GOOD = sorted(path.stem for path in EVENTS.glob("*.json") if "-bad" not in path.stem and "unknown" not in path.stem)
+NEEDS_MORE = ("bad", "unknown", "approve")
+"""What can't be rehearsed with a cloud alone: events that are wrong, and one that needs a bucket with a plan in it."""
+GOOD = sorted(path.stem for path in EVENTS.glob("*.json") if not any(word in path.stem for word in NEEDS_MORE))
 
 
 @pytest.mark.parametrize("name", GOOD)

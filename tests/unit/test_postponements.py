@@ -37,7 +37,7 @@ def seconds(*outcomes: Outcome, receives: int = 1, ran: float = 1.0) -> int:
     return put_off(outcomes, receives=receives, ran=ran)["m0"].seconds
 
 
-@pytest.mark.parametrize("reason", ["denied", "unexpected", "backup_left", "busy"])
+@pytest.mark.parametrize("reason", ["denied", "unexpected", "backup_left"])
 def test_what_fails_for_a_reason_of_its_own_stays_with_its_queue(reason: str) -> None:
     assert put_off([DONE, failure(reason, 7.0)], [CAP], [DONE], []) == {}
 

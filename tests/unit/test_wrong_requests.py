@@ -196,7 +196,9 @@ def of_bus(detail: object, detail_type: object = "x") -> dict[str, Any]:
     return {"detail-type": detail_type, "detail": detail}
 
 
-NO_EVENT = "not an SQS, SNS, EventBridge or CloudFormation event, nor a request with image_ids, images or sweep"
+NO_EVENT = (
+    "not an SQS, SNS, EventBridge or CloudFormation event, nor a request with image_ids, images, sweep or approve"
+)
 NO_RECORDS = "Records: must be a list of at least one record"
 NO_ID = "Records: a record without messageId could not be returned to the queue by itself"
 NO_LISTS: list[object] = [[], 7, [7], {}]

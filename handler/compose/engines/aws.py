@@ -45,6 +45,7 @@ __all__ = [
     "remember",
     "rotated",
     "spend",
+    "why_no_approvals",
 ]
 
 SHAPES = shapes.AWS
@@ -118,6 +119,15 @@ def lease(_settings: Settings, _project_id: str, _holder: str, _deadline: Deadli
 def claim_plan(_settings: Settings, _project_id: str, _deadline: Deadline) -> ClaimPlan | None:
     """A function that takes an approved plan, if there is a state table."""
     return None
+
+
+def why_no_approvals(settings: Settings, dry_run: bool) -> str:  # noqa: FBT001 (a fact)
+    """Why no plan can be approved with these settings, or only rehearsed; empty if one can."""
+    if not settings.report_bucket:
+        return "approve: needs REAPER_REPORT_BUCKET: the plan lies there"
+    if not settings.state_table and settings.mode != "dry-run" and not dry_run:
+        return "approve: needs REAPER_STATE_TABLE, which notes that a plan is carried out once"
+    return ""
 
 
 def remember(settings: Settings, project_id: str, now: datetime) -> Remember | None:

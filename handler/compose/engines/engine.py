@@ -66,5 +66,8 @@ class Engine(Protocol):
     def claim_plan(self, settings: Settings, project_id: str, deadline: Deadline) -> ClaimPlan | None:
         """A function that takes an approved plan, if something can note that it is carried out once."""
 
+    def why_no_approvals(self, settings: Settings, dry_run: bool) -> str:  # noqa: FBT001 (a fact)
+        """Why no plan can be approved here, or, with `dry_run`, only rehearsed; empty if one can."""
+
     def remember(self, settings: Settings, project_id: str, now: datetime) -> Remember | None:
         """A function that remembers which images are in use, if something can keep that."""

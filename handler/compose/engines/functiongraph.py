@@ -160,5 +160,10 @@ def claim_plan(_settings: Settings, _project_id: str, _deadline: Deadline) -> Cl
     return None
 
 
+def why_no_approvals(_settings: Settings, _dry_run: bool) -> str:  # noqa: FBT001 (a fact)
+    """Nothing here could note that a plan is carried out once; so none is rehearsed either."""
+    return "approve: needs REAPER_STATE_TABLE, which only AWS has: send the plan itself as a request"
+
+
 def remember(_settings: Settings, _project_id: str, _now: datetime) -> Remember | None:
     """Nothing: there is no table that could keep what was in use."""

@@ -14,6 +14,7 @@ from handler.compose.engines.aws import (
     remember,
     rotated,
     spend,
+    why_no_approvals,
 )
 from handler.sources import shapes
 
@@ -32,6 +33,7 @@ __all__ = [
     "remember",
     "rotated",
     "spend",
+    "why_no_approvals",
 ]
 
 SHAPES = shapes.EVERYWHERE

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from handler.model.outcome import Decision, Objection, Outcome, Rest, Result, Total
-from handler.model.request import SweepRequest
+from handler.model.request import ApprovalRequest, SweepRequest
 from handler.report.page.rows import PLACES, Circumstances, ImageRow, Place, gib, row_of_decision, row_of_outcome
 
 _UNREPORTED = Objection("unexpected", "it was selected, but nothing says what became of it")
@@ -140,7 +140,11 @@ def _stop(result: Result) -> Objection | None:
     if cap := _cap(result):
         return Objection("over the cap", cap.detail)
     unread = next((outcome for outcome in result.outcomes if not outcome.image_id), None)
-    return Objection("the images could not be listed", f"{unread.reason}, {unread.detail}") if unread else None
+    if unread is None:
+        return None
+    is_plan = isinstance(result.request, ApprovalRequest)
+    what = "the plan was not carried out" if is_plan else "the images could not be listed"
+    return Objection(what, f"{unread.reason}, {unread.detail}")
 
 
 def _problems(results: Sequence[Result]) -> Iterator[str]:

@@ -13,7 +13,7 @@ from importlib.resources import files
 from string import Template
 
 from handler.model.outcome import Decision, Result
-from handler.model.request import DeletionRequest, Keep, Request, SweepRequest
+from handler.model.request import ApprovalRequest, DeletionRequest, Keep, Request, SweepRequest
 from handler.report.approval import Approval
 from handler.report.page.box import box
 from handler.report.page.overview import Overview, headline, overview
@@ -92,6 +92,8 @@ def _asked(request: Request) -> Iterator[tuple[str, str]]:
     yield "Asked by", request.reason
     if isinstance(request, DeletionRequest):
         yield "Asked for", f"{len(request.targets):,} images by their ids"
+    elif isinstance(request, ApprovalRequest):
+        yield "Asked for", f"the plan {request.plan}"
     else:
         yield "Selects", ", ".join(_conditions_in_words(request))
         keep, grace = request.keep, request.grace

@@ -7,9 +7,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from handler.engine.aws.partitions import SUFFIXES
-from handler.errors import UnknownEvent
+from handler.errors import InvalidRequest, UnknownEvent
 from handler.model.message import Message, Rejected, StackCall
-from handler.model.request import DeletionRequest, Request
+from handler.model.request import ApprovalRequest, DeletionRequest, Request
 from handler.sources.parsing import message_of, valid
 from handler.sources.schema import read_request
 
@@ -112,7 +112,12 @@ def _request(event: Mapping[str, Any]) -> Request:
     properties = valid(StackEvent, event).resource_properties
     # CloudFormation passes its own two properties on together with ours.
     given = {key: value for key, value in properties.items() if key not in {"ServiceToken", "ServiceTimeout"}}
-    return read_request({key: _typed(key, value) for key, value in given.items()})
+    request = read_request({key: _typed(key, value) for key, value in given.items()})
+    if isinstance(request, ApprovalRequest):
+        # By the time that the stack is deleted, the plan would be too old.
+        message = "approve: a stack can't approve a plan: name the images, or a sweep"
+        raise InvalidRequest(message)
+    return request
 
 
 def _typed(key: str, value: object, depth: int = 4) -> object:
