@@ -8,6 +8,7 @@ import pytest
 
 from tests.conftest import Invocation, Invoke
 from tests.fakecloud import FakeCloud, Server
+from tests.fakecloud.api import Reply, Request
 from tests.stack.making import Stack
 from tests.stack.resolving import REGION
 from tests.stack.server import SECRET_NAME, client, furnish, moto_with_cloudformation, translated
@@ -55,14 +56,32 @@ def prod(stacks: dict[str, Stack]) -> Stack:
     return stacks["prod"]
 
 
+class Closed:
+    """A bucket and a topic that nobody may use."""
+
+    def handle(self, _request: Request) -> Reply:
+        return Reply(403, {}, b"<Error><Code>AccessDenied</Code><Message>no</Message></Error>")
+
+
+@pytest.fixture
+def closed() -> Iterator[str]:
+    """The address of services that turn everything down."""
+    with Server(Closed()) as server:
+        yield server.url
+
+
 @pytest.fixture
 def run(invoke_with: Invoke, cloud: FakeCloud, server: Server, aws: str) -> Run:
     """Let a function of a stack run in this process, with the environment that it has in the stack."""
     credentials = {key: value for key, value in cloud.env(server.url).items() if key.startswith("OS_")}
     client("secretsmanager", aws).put_secret_value(SecretId=SECRET_NAME, SecretString=json.dumps(credentials))
 
-    def run_once(stack: Stack, function: str, event: object, through: str = aws, **options: float) -> Invocation:
-        environment = stack.environment(function) | KEYS | {"AWS_ENDPOINT_URL": through, "AWS_REGION": REGION}
+    def run_once(
+        stack: Stack, function: str, event: object, through: str = aws, told: str = "", **options: float
+    ) -> Invocation:
+        """Calls of AWS go `through` an address; those of bucket and topic are `told` another one."""
+        own = {f"AWS_ENDPOINT_URL_{name}": told for name in ("S3", "SNS")} if told else {}
+        environment = stack.environment(function) | KEYS | {"AWS_ENDPOINT_URL": through, "AWS_REGION": REGION} | own
         return invoke_with(event, environment, **options)
 
     return run_once

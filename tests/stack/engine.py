@@ -21,7 +21,7 @@ class Engine:
         for queue in stack.of_type("AWS::SQS::Queue"):
             self.take(queue)
 
-    def call(self, function: str, event: object, **options: float) -> Invocation:
+    def call(self, function: str, event: object, **options: Any) -> Invocation:  # noqa: ANN401 (those of the fixture)
         """One invocation, for which somebody waits."""
         done: Invocation = self._run(self.stack, function, event, **options)
         name = self.stack.ref(function)
@@ -30,13 +30,13 @@ class Engine:
         self.metrics.take(done)
         return done
 
-    def send(self, function: str, event: object) -> list[Invocation]:
+    def send(self, function: str, event: object, **options: Any) -> list[Invocation]:  # noqa: ANN401 (as above)
         """An event for whose answer nobody waits: repeated while it fails, and at last put where failures go."""
         name = {"FunctionName": self.stack.ref(function), "Qualifier": "live"}
         config = self.stack.client("lambda").get_function_event_invoke_config(**name)
         tries: list[Invocation] = []
         while not tries or (tries[-1].error and len(tries) <= config["MaximumRetryAttempts"]):
-            tries.append(self.call(function, event))
+            tries.append(self.call(function, event, **options))
         if tries[-1].error:
             self._put_away(config["DestinationConfig"]["OnFailure"]["Destination"], event)
         return tries

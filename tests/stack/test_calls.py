@@ -39,7 +39,7 @@ def test_every_call_in_the_code_is_known_here() -> None:
     text = "".join(path.read_text(encoding="utf-8") for path in ENGINE.rglob("*.py"))
     called = set(re.findall(r'"(\w+\.[A-Z][A-Za-z]+)"', text)) | set(re.findall(r'"Action": "(\w+)"', text))
     assert len(called) >= 5
-    assert called <= OPERATIONS.keys()
+    assert called - {"String.Array"} <= OPERATIONS.keys()
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def test_what_a_function_asks_of_aws_while_it_works_is_allowed_to_its_role(  # n
     relay: Relay,
 ) -> None:
     stack = stacks[name]
-    run(stack, f"{function}Function", event(stack, cloud), through=relay.url, seconds=8.0)
+    run(stack, f"{function}Function", event(stack, cloud), through=relay.url, seconds=16.0)
     calls = [made(request, stack) for request in relay.calls]
     assert {call.action for call in calls} >= expected | {"secretsmanager:GetSecretValue"}
     statements = statements_of_role(stack.client("iam"), stack.ref(f"{function}Role"))
