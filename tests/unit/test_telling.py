@@ -4,12 +4,13 @@ import hashlib
 import json
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
 from types import SimpleNamespace
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -25,12 +26,15 @@ from tests.aws import KEYS, REGION, Client, checks, keys_for, state_table
 from tests.conftest import Context, Invocation, Invoke, load_event, queue
 from tests.fakecloud import DEMO, FakeCloud, Server
 from tests.fakecloud.faults import Fault
+from tests.fakecloud.front import Front
 from tests.faults import silent_port
 from tests.unit.conftest import Reap, Relay
+from tests.unit.test_bucket import OBS
 from tests.unit.test_fanout import queue as workers
 from tests.unit.test_fanout import sqs
 from tests.unit.test_notice_topic import Topic, topic
 from tests.unit.test_objects import NAME, s3
+from tests.unit.there import There, timer
 
 __all__ = ["s3", "sqs", "topic", "workers"]
 
@@ -447,3 +451,35 @@ def test_a_bug_in_what_is_told_costs_no_image_and_is_logged() -> None:
     reporter: Any = SimpleNamespace(bug=bugs.append)
     problem = _done_in_time(dict[str, str]().popitem, Deadline(lambda: 60.0), reporter)
     assert (problem, [type(bug) for bug in bugs]) == ("a bug in image-reaper: see the log", [KeyError])
+
+
+# FunctionGraph
+
+
+@pytest.fixture
+def on_functiongraph(invoke_there_with: Invoke, moto: str) -> Iterator[There]:
+    """The function there; OBS is moto."""
+    cloud, at = FakeCloud("otc"), urlsplit(moto)
+    with Server(cloud) as server, Front(server, more={OBS: (str(at.hostname), at.port or 0)}) as front:
+        yield There(invoke_there_with, front, cloud)
+
+
+def test_on_functiongraph_the_plan_is_fetched_since_nothing_takes_an_approval(
+    on_functiongraph: There, runs: Runs
+) -> None:
+    urn = on_functiongraph.cloud.add_topic("notices")
+    on_functiongraph.cloud.add_image("ci-1")
+    run = on_functiongraph(timer(REHEARSAL), REAPER_REPORT_BUCKET=NAME, REAPER_NOTICE_TOPIC=urn)
+    assert run.answer["ok"]
+    assert [name.partition("-")[0] for name in runs.names] == ["page.html", "plan", "report.json"]
+    (sent,) = on_functiongraph.cloud.topics[urn]
+    assert sent["subject"].endswith("would be deleted (1,024 B)")
+    assert "Nothing here takes an approval. Fetch the plan" in sent["message"]
+    assert not [told for told in (sent["message"], runs.read("page.html").decode()) if "--approve" in told]
+
+
+def test_on_functiongraph_an_armed_sweep_that_can_store_nothing_changes_nothing(on_functiongraph: There) -> None:
+    image = on_functiongraph.cloud.add_image("ci-1")
+    run = on_functiongraph(SWEEP, REAPER_REPORT_BUCKET="nowhere")
+    assert run.outcomes == {image: ("failed", "unavailable")}
+    assert on_functiongraph.cloud.dead == {}
