@@ -66,7 +66,7 @@ def call(  # noqa: PLR0913 (a call is all of these)
         time.sleep(random.uniform(pause / 2, pause))  # noqa: S311  # nosec B311 # it keeps no secret
         response = post(service, access, headers, body, session)
     if not succeeded(response):
-        raise AwsFault(refusal(service, response), code=_code(response))
+        raise AwsFault(refusal(service, response), code=_code(response), answer=json_object(response.content))
     answer = json_object(response.content)
     if answer is None:
         message = f"{service} answered HTTP {response.status_code} with something other than a JSON object"
