@@ -321,6 +321,14 @@ def test_one_that_was_never_had_is_not_given_back(new: New, relay: Relay) -> Non
     assert not relay.calls
 
 
+def test_it_is_given_back_once(new: New, relay: Relay) -> None:
+    lease = new()
+    lease.take()
+    for _ in range(3):
+        lease.release()
+    assert len(relay.calls) == 2
+
+
 def test_one_that_was_lost_is_left_to_whoever_has_it(new: New, table: Client) -> None:
     lease = new("r1")
     lease.take()

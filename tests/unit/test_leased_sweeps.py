@@ -14,7 +14,7 @@ import pytest
 
 from handler.engine.aws.access import AwsAccess
 from handler.engine.aws.state.lease import ProjectLease
-from handler.errors import BudgetUnknown, Busy, ImagesFailed, Paused
+from handler.errors import BudgetUnknown, Busy, ImagesFailed, Outdated, Paused
 from handler.model.outcome import Outcome, Result
 from handler.model.request import Job, SweepRequest
 from handler.sources.schema import read_request
@@ -340,6 +340,17 @@ def test_a_change_that_is_throttled_for_long_is_sent_again_as_long_as_it_is_held
     cloud.add_image("ci-1")
     cloud.fault("PUT", "/tags/", status=429, times=5, then=lambda: clock.pass_by(GOOD_FOR))
     assert reasons(sweep(request(grace="1d"), "", run)) == [("marked", "")]
+
+
+def test_a_change_is_not_sent_after_the_moment_until_which_it_is_held(cloud: FakeCloud, run: Run, clock: Clock) -> None:
+    image = cloud.add_image("ci-1")
+    changes = run.cloud.changes.while_held(lambda: clock.deadline().now() - 0.1)
+    for change in (changes.add_tag, changes.remove_tag):
+        with pytest.raises(Outdated):
+            change(image, "x")
+    with pytest.raises(Outdated):
+        changes.set_active(image, active=False)
+    assert [call.method for call in cloud.calls if "/images" in call.path] == []
 
 
 def test_one_that_has_lapsed_is_renewed_and_the_sweep_goes_on(
