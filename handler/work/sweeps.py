@@ -37,16 +37,10 @@ def sweep(request: SweepRequest, message_id: str, run: Run) -> Result:
 
 
 def _swept(request: SweepRequest, message_id: str, run: Run) -> Result:
-    def look() -> tuple[SweepRequest, Survey]:
-        if run.lease:
-            run.lease.take()
-        informed = with_history(request, run)
-        return informed, surveyed(informed, run)
-
     # The whole list is read before anything is deleted: Glance answers 400 where the marker of a page is gone, and the
     # caps can't be held against a part of the images.
     try:
-        request, survey = in_time(look, run.deadline, run.progress)
+        request, survey = in_time(lambda: _looked(request, run), run.deadline, run.progress)
     except CloudError as error:
         run.note(error)
         return _reported(Survey(), [failed("", error)], request, message_id, run)
@@ -67,6 +61,13 @@ def _swept(request: SweepRequest, message_id: str, run: Run) -> Result:
     result = _reported(survey, outcomes, request, message_id, run)
     run.deadline.keep_back(TELLING * len(jobs))
     return result._replace(outcomes=(*result.outcomes, *told, *carry_out(jobs, run)))
+
+
+def _looked(request: SweepRequest, run: Run) -> tuple[SweepRequest, Survey]:
+    if run.lease:
+        run.lease.take()
+    request = with_history(request, run)
+    return request, surveyed(request, run)
 
 
 def _not_noted(survey: Survey, request: SweepRequest, run: Run) -> CloudError | None:
