@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from handler.report.reporter import METRICS
+from handler.report.reporter import LOST, METRICS
 from tests.conftest import EVENTS, queue
-from tests.fakecloud import Server
+from tests.fakecloud import FakeCloud, Server
 from tests.stack.alarms import Metrics, Series, alarms_of, emitted, series_of
 from tests.stack.conftest import Run
 from tests.stack.making import Stack
@@ -37,7 +37,18 @@ def event(name: str, server: Server) -> Any:  # noqa: ANN401 (any JSON)
 
 
 @pytest.fixture
-def written(stack: Stack, run: Run, server: Server) -> set[Series]:
+def untold(stack: Stack, run: Run, cloud: FakeCloud, closed: str) -> set[Series]:
+    """The series of rehearsals that nobody is told of, in the functions that sweep by themselves."""
+    asked = {"sweep": {"select": {"name": "ci-*"}, "limit_percent": 100}, "dry_run": True}
+    events = {"QueueFunction": queue(asked), "ScheduledFunction": {"detail-type": "Scheduled Event", "detail": asked}}
+    cloud.add_image("ci-1", tags=["ci"])
+    runs = [run(stack, function, each, told=closed) for function, each in events.items()]
+    assert [(done.error, done.logged("run.finished")[0]["ok"]) for done in runs] == [(None, True)] * 2
+    return {series for done in runs for series, _ in emitted(done)}
+
+
+@pytest.fixture
+def written(stack: Stack, run: Run, server: Server, untold: set[Series]) -> set[Series]:
     """The series that the functions write: one event of each source, and one message that goes back."""
     events = {
         "QueueFunction": [queue("not JSON")],
@@ -46,7 +57,7 @@ def written(stack: Stack, run: Run, server: Server) -> set[Series]:
     }
     runs = [run(stack, function, each) for function, several in events.items() for each in several]
     assert [done.error for done in runs] == [None] * 6
-    return {series for done in runs for series, _ in emitted(done)}
+    return untold | {series for done in runs for series, _ in emitted(done)}
 
 
 def watched(stack: Stack) -> set[Series]:
@@ -150,7 +161,8 @@ def test_the_dashboard_searches_for_metrics_that_the_code_writes(stacks: dict[st
     full = stacks["full"]
     (dashboard,) = full.of_type("AWS::CloudWatch::Dashboard")
     text = full.client("cloudwatch").get_dashboard(DashboardName=full.ref(dashboard))["DashboardBody"]
-    searched = set(re.findall(r'\(?\\"(?:MetricName=)?((?:Images|Requests|Bytes|Delete|Backups|Message)\w+)\\"', text))
+    ours = "Images|Requests|Bytes|Delete|Backups|Message|Reports|Notices"
+    searched = set(re.findall(rf'\(?\\"(?:MetricName=)?((?:{ours})\w+)\\"', text))
     assert len(searched) > 10
     assert {name.partition("_")[0] for name in searched} <= known
     assert set(re.findall(r'service=\\"([^"\\]+)\\"', text)) == {str(full.parameters["ServiceName"])}
@@ -158,7 +170,8 @@ def test_the_dashboard_searches_for_metrics_that_the_code_writes(stacks: dict[st
 
 @pytest.fixture
 def known() -> set[str]:
-    return {*METRICS.values(), "RequestsRejected", "BytesReclaimed", "DeleteLatency", "BackupsLeft", "MessageAge"}
+    own = {"RequestsRejected", "BytesReclaimed", "DeleteLatency", "BackupsLeft", "MessageAge"}
+    return {*METRICS.values(), *LOST.values()} | own
 
 
 def test_a_stack_with_all_defaults_has_no_dashboard_to_pay_for(stacks: dict[str, Stack]) -> None:

@@ -106,13 +106,14 @@ def terminated(_stack: Stack, cloud: FakeCloud) -> Any:  # noqa: ANN401 (any JSO
 
 
 SENDS, PUTS_OFF = "sqs:SendMessage", "sqs:ChangeMessageVisibility"
+STORES, TELLS = "s3:PutObject", "sns:Publish"
 COUNTS, COMPLETES = "dynamodb:UpdateItem", "autoscaling:CompleteLifecycleAction"
 WORK: dict[str, Any] = {
-    "a worker": ("full", "Queue", busy_worker, {COUNTS, PUTS_OFF}),
-    "a sweep with workers": ("full", "Scheduled", good_night, {SENDS}),
-    "a sweep that fails": ("prod", "Scheduled", failed_night, {SENDS}),
-    "a hook": ("full", "Lifecycle", terminated, {COUNTS, COMPLETES}),
-    "a hook that fails": ("prod", "Lifecycle", failed_night, {SENDS}),
+    "a worker": ("full", "Queue", busy_worker, {COUNTS, PUTS_OFF, STORES}),
+    "a sweep with workers": ("full", "Scheduled", good_night, {SENDS, STORES, TELLS}),
+    "a sweep that fails": ("prod", "Scheduled", failed_night, {SENDS, STORES, TELLS}),
+    "a hook": ("full", "Lifecycle", terminated, {COUNTS, COMPLETES, STORES, TELLS}),
+    "a hook that fails": ("prod", "Lifecycle", failed_night, {SENDS, STORES, TELLS}),
 }
 
 

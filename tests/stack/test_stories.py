@@ -83,6 +83,22 @@ def test_a_night_that_goes_well_rings_nothing(engine: Engine, cloud: FakeCloud) 
     assert (engine.waiting("ScheduledFailures"), engine.ringing()) == (0, [])
 
 
+def test_a_rehearsal_that_nobody_is_told_of_is_one_alarm(engine: Engine, cloud: FakeCloud, closed: str) -> None:
+    cloud.add_image("ci-1")
+    rehearsal = {"sweep": {"select": {"name": "ci-*"}, "limit_percent": 100}, "dry_run": True}
+    (once,) = engine.send("ScheduledFunction", NIGHT | {"detail": rehearsal}, told=closed)
+    assert (once.answer["ok"], once.answer["counts"]) == (True, {"would_delete": 1})
+    assert (engine.waiting("ScheduledFailures"), engine.ringing()) == (0, ["Untold"])
+
+
+def test_a_night_that_could_not_say_what_it_will_delete_deletes_nothing(
+    engine: Engine, cloud: FakeCloud, closed: str
+) -> None:
+    cloud.add_image("ci-1")
+    assert [bool(done.error) for done in engine.send("ScheduledFunction", NIGHT, told=closed)] == [True, True]
+    assert (len(cloud.dead), engine.ringing()) == (0, ["DeadLetter", "Untold"])
+
+
 def test_a_schedule_that_never_runs_is_missed_and_nothing_else(engine: Engine) -> None:
     assert engine.ringing() == ["Missed"]
 

@@ -9,7 +9,7 @@ import pytest
 from handler.errors import CloudError
 from handler.model.outcome import Outcome
 from handler.model.request import Source
-from handler.report.reporter import METRICS, Reporter
+from handler.report.reporter import LOST, METRICS, Reporter
 from handler.rules.safety import RULES
 from tests.unit.cloudformation import Stack, parts
 from tests.unit.test_template import ARN, DAY, FUNCTIONS, QUEUES, TEMPLATE, failures, resources, stack
@@ -52,9 +52,13 @@ def known_metrics(capsys: pytest.CaptureFixture[str]) -> set[str]:
     """Every metric that the code can write, found by letting it write them."""
     reasons = {"refused": RULE_REASONS, "failed": set(failures(CloudError))}
     outcomes = [Outcome("i", name, reason, latency=1) for name in METRICS for reason in reasons.get(name, {""})]  # type: ignore[arg-type]  # the keys are names of outcomes
-    Reporter("s", "n").count("direct", outcomes, 1, ages=[1])
-    written = json.loads(capsys.readouterr().out.splitlines()[0])
-    return {metric["Name"] for metric in written["_aws"]["CloudWatchMetrics"][0]["Metrics"]}
+    reporter = Reporter("s", "n")
+    reporter.count("direct", outcomes, 1, ages=[1])
+    for event in LOST:
+        reporter.told(event, "direct")
+    written = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    blobs = [each["_aws"] for each in written if "_aws" in each]
+    return {metric["Name"] for blob in blobs for metric in blob["CloudWatchMetrics"][0]["Metrics"]}
 
 
 # Logs
