@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from handler.engine.aws.access import AwsAccess
-from handler.engine.aws.state import reading
-from handler.engine.aws.state.packing import DIGITS
-from handler.engine.aws.state.uses import KEPT, Memory
+from handler.engine.aws.state.uses import reading
+from handler.engine.aws.state.uses.memory import KEPT, Memory
+from handler.engine.aws.state.uses.packing import DIGITS
 from handler.errors import BudgetUnknown
 from handler.model.history import LONGEST_MEMORY, History, Unused
 from handler.model.request import Select

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handler.engine.aws.state.packing import DIGITS, KEPT, MOST_PACKED, Page, by_digit, merged, pack, unpack
+from handler.engine.aws.state.uses.packing import DIGITS, KEPT, MOST_PACKED, Page, by_digit, merged, pack, unpack
 from handler.model.history import LONGEST_MEMORY
 
 TODAY = date(2026, 11, 20)

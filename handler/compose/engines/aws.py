@@ -15,7 +15,7 @@ from handler.engine.aws.state import plans
 from handler.engine.aws.state.budget import Budget
 from handler.engine.aws.state.lease import ProjectLease
 from handler.engine.aws.state.stop import StopFlag
-from handler.engine.aws.state.uses import Memory
+from handler.engine.aws.state.uses.memory import Memory
 from handler.engine.ports import (
     Allowance,
     Bucket,

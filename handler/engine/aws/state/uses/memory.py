@@ -19,8 +19,8 @@ from handler.engine.aws.access import AwsAccess
 from handler.engine.aws.calls import Session, aws_session, call
 from handler.engine.aws.state.allowance import REFUSED
 from handler.engine.aws.state.budget import UPDATE_ITEM
-from handler.engine.aws.state.packing import DIGITS, MOST_PACKED, Page, by_digit, merged, pack, unpack
-from handler.engine.aws.state.reading import Item, number_in, read_items
+from handler.engine.aws.state.uses.packing import DIGITS, MOST_PACKED, Page, by_digit, merged, pack, unpack
+from handler.engine.aws.state.uses.reading import Item, number_in, read_items
 from handler.errors import AwsFault, BudgetUnknown
 from handler.model.history import History
 
