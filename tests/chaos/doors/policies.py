@@ -9,7 +9,7 @@ from typing import Any
 from tests.fakecloud import ImageRecord
 
 Json = Any
-SELECT = {"name", "tags", "properties", "status", "older_than", "created_before", "size_over", "family"}
+SELECT = {"name", "tags", "properties", "status", "older_than", "created_before", "size_over", "family", "unused_for"}
 SWEEP = {"select", "keep", "limit", "limit_percent", "grace", "deactivate"}
 AGE = re.compile(r"([0-9]{1,5})([hdw])", re.ASCII)
 HOURS = {"h": 1, "d": 24, "w": 168}
@@ -67,6 +67,8 @@ def _is_selection(select: Json) -> bool:
         "older_than": lambda text: bool(age(text)),
         "created_before": lambda text: moment(text) is not None,
         "size_over": _is_count,
+        # There is no state table in this world.
+        "unused_for": lambda _: False,
     }
     if not given or not all(right[key](item) for key, item in given.items()):
         return False

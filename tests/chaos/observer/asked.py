@@ -364,6 +364,8 @@ def _sweep_problems(sweep: Json, settings: Settings) -> Iterator[str]:
     if sweep.get("deactivate") is True:
         told = CAPS["grace"](sweep.get("grace")) and seconds(sweep["grace"]) and not sweep["select"].get("status")
         yield from [] if told and settings.api == "glance" else ["sweep.deactivate"]
+    if sweep["select"].get("unused_for") is not None and not (settings.table and settings.checks_use):
+        yield "select.unused_for: nobody looks"
 
 
 def _select_problems(select: Mapping[str, Json]) -> Iterator[str]:
@@ -417,6 +419,7 @@ CONDITIONS: dict[str, Any] = {
     "older_than": lambda value: _is_age(value) and seconds(value) > 0,
     "created_before": lambda value: isinstance(value, str) and moment_of(value) is not None,
     "size_over": lambda value: _is_number(value) and value >= 0,
+    "unused_for": lambda value: _is_age(value) and 0 < seconds(value) <= 365 * 86_400,
 }
 
 

@@ -23,7 +23,12 @@ Newer = Mapping[str, list[tuple[datetime, str]]]
 def key_of(sweep: Mapping[str, Json]) -> str:
     """What makes a policy the same one: what it selects and keeps, not how it is spelled."""
     select = {key: value for key, value in sweep["select"].items() if value is not None}
-    for key, read in (("older_than", seconds), ("created_before", lambda text: str(moment_of(text))), ("tags", sorted)):
+    for key, read in (
+        ("older_than", seconds),
+        ("unused_for", seconds),
+        ("created_before", lambda text: str(moment_of(text))),
+        ("tags", sorted),
+    ):
         if key in select:
             select[key] = read(select[key])
     keep = sweep.get("keep")
@@ -43,6 +48,8 @@ def fits(image: Image, select: Mapping[str, Json], now: datetime, *, unknown: bo
         and given.get("status", image.status) == image.status
         and _fits_by_age(created, given, now)
         and ("size_over" not in given or (image.size is not None and image.size > given["size_over"]))
+        # What sweeps have seen in use is in no history.
+        and ("unused_for" not in given or unknown)
     )
 
 
