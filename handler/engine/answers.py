@@ -56,7 +56,7 @@ class Answer(NamedTuple):
         proof = sent.get("Authorization", "")
         for secret in filter(None, (sent.get("x-amz-security-token"), proof, *_PROOF.findall(proof))):
             body = body.replace(secret.encode(), b"***")
-        return self._replace(body=body[:HEAD])
+        return self._replace(body=body)
 
     def told(self, bucket: str, region: str) -> str:
         """What is wrong, in words; the bucket was asked in `region`."""

@@ -24,10 +24,10 @@ from tests.fakecloud.front import Front
 from tests.faults import Clock
 from tests.unit.test_objects import KEY, NAME, body_of, s3
 from tests.unit.test_partitions import LOADER, PARTITIONS, REGIONS
+from tests.unit.there import OBS
 
 __all__ = ["s3"]
 
-OBS = "obs.eu-de.otc.t-systems.com"
 CLOUD = {"OS_AUTH_URL": "https://keystone.example.com/v3", "OS_USERNAME": "u", "OS_PASSWORD": "p", "OS_PROJECT_ID": "x"}
 CLOUD |= {"OS_USER_DOMAIN_NAME": "Default"}
 ODD = "runs/2026-11-26/a b/\xe4&'$(id)#+%41/page.html"
@@ -98,6 +98,14 @@ def test_a_bucket_with_a_dot_in_its_name_is_reached_at_the_host_of_the_service(
     assert set(way.connects) == {f"s3.{REGION}.amazonaws.com"}
     s3.delete_object(Bucket="re.ports", Key=KEY)
     s3.delete_bucket(Bucket="re.ports")
+
+
+def test_what_a_proxy_refuses_is_told_as_its_answer(way: Front) -> None:
+    way.refusal = "403 Forbidden"
+    settings = Settings.from_env(CLOUD | KEYS | {"REAPER_REPORT_BUCKET": NAME})
+    refused = f"does not connect to {NAME}.s3.{REGION}.amazonaws.com:443: it answered 403 Forbidden"
+    with pytest.raises(EngineFault, match=refused):
+        stored(aws.bucket(settings, Clock(2.2).deadline()))
 
 
 @pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"])

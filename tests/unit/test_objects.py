@@ -9,7 +9,7 @@ import pytest
 
 from handler.engine import objects
 from handler.engine.objects import Objects, Place
-from handler.errors import DeadlineReached, EngineFault
+from handler.errors import DeadlineReached, EngineFault, Outdated
 from tests.aws import REGION, Client, Keys, checks, client, keys_for
 from tests.fakecloud import FakeCloud, Server
 from tests.fakecloud.api import Reply, Request
@@ -116,7 +116,7 @@ def test_an_object_takes_the_place_of_the_one_before(moto: str, s3: Client, keys
 @both
 @pytest.mark.parametrize("wrong", ["key", "secret", "token"])
 def test_wrong_keys_are_a_fault_and_store_nothing(wrong: str, ask: Ask, moto: str, s3: Client, keys: Keys) -> None:
-    ours = bucket(moto, keys._replace(**{wrong: getattr(keys, wrong)[:-1] + "0"}))
+    ours = bucket(moto, keys._replace(**{wrong: f"{getattr(keys, wrong)}0"}))
     with checks(moto), pytest.raises(EngineFault, match=f"the bucket {NAME} answered HTTP 40[03] ") as caught:
         ask(ours)
     assert not [part for part in keys if part in str(caught.value)]
@@ -202,6 +202,23 @@ def test_nothing_is_sent_once_the_run_has_ended(cloud: FakeCloud, server: Server
     with pytest.raises(DeadlineReached):
         ours.put(KEY, b"x", "text/plain")
     assert cloud.calls == []
+
+
+def test_what_keeps_a_thread_from_the_cloud_keeps_no_file_from_the_bucket(cloud: FakeCloud, server: Server) -> None:
+    def refuse() -> None:
+        message = "the DELETE that this thread was about to send"
+        raise Outdated(message)
+
+    cloud.fault("PUT", status=200, headers={"ETag": "e"})
+    with Clock().deadline().fence.around(refuse):
+        put(bucket(server.url))
+    assert len(cloud.calls) == 1
+
+
+def test_an_object_is_asked_for_as_it_is_stored(cloud: FakeCloud, server: Server) -> None:
+    cloud.fault("GET", status=200, headers={"ETag": "e"}, body="x")
+    get(bucket(server.url))
+    assert cloud.calls[0].headers["Accept-Encoding"] == "identity"
 
 
 # Odd answers

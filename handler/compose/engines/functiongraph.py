@@ -1,4 +1,4 @@
-"""What FunctionGraph gives a run: its settings, the keys of the function's agency, and the topic of failures.
+"""What FunctionGraph gives a run: its settings, the keys of the function's agency, its topics, and a bucket of OBS.
 
 Here, no table outlives an invocation, and there are no workers: settings that need either are refused when they are
 read.
