@@ -37,7 +37,7 @@ SOURCES = [ast.parse(path.read_text(encoding="utf-8")) for path in sorted((ROOT 
 DOTTED = re.compile(r"[a-z]+\.[a-z_]+")
 NO_EVENTS = {
     *("amazonaws.com", "amazonaws.eu", "aws.autoscaling"),
-    *("image.activate", "metering.image_id", "oslo.message", "page.html"),
+    *("image.activate", "metering.image_id", "oslo.message", "page.html", "begun.json", "report.json"),
 }
 """Dotted names in the code that are not names of log events."""
 POWERTOOLS = {"POWERTOOLS_LOG_LEVEL", "LOG_LEVEL"}
