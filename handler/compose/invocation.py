@@ -91,8 +91,7 @@ def handle(  # noqa: PLR0913, PLR0917 (the same)
     invocation.reporter.finished(report)
     if invocation.allowance and not report.ok:
         ending.settle(invocation.allowance, context, invocation.reporter)
-    reserve = invocation.deadline.reserve - ending.spent_before_the_answer(received, settings)
-    tell(report, gathered, Means(settings, engine, invocation.reporter, ending.remaining_of(context), reserve))
+    tell(report, gathered, Means(received, context, settings, engine, invocation.reporter))
     return report
 
 

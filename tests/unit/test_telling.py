@@ -3,6 +3,8 @@
 import hashlib
 import json
 import shlex
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -17,11 +19,14 @@ import pytest
 from handler import __main__ as shell
 from handler import app
 from handler.clock import RESERVE, Deadline
+from handler.compose import invocation
 from handler.compose.ending import LAST_WORDS
-from handler.compose.telling.telling import _done_in_time
+from handler.compose.telling.gathering import PER_IMAGE, Gathered
+from handler.compose.telling.telling import Means, _done_in_time
 from handler.connections import FencedSession
 from handler.errors import CloudError, DeadlineReached, ImagesFailed
 from handler.report.files import folder_of
+from handler.work.parallel import TELLING
 from tests.aws import KEYS, REGION, Client, checks, keys_for, state_table
 from tests.conftest import Context, Invocation, Invoke, load_event, queue
 from tests.fakecloud import DEMO, FakeCloud, Server
@@ -428,7 +433,9 @@ def test_without_a_bucket_and_a_topic_nothing_is_kept_or_told(invoke: Invoke, cl
 
 
 def test_what_is_late_sends_nothing_more_once_the_answer_was_given(server: Server, cloud: FakeCloud) -> None:
-    thawed, over, deadline = Event(), Event(), Deadline(lambda: 1.05, reserve=1.0)
+    thawed, over = Event(), Event()
+    # The clock of a thawed environment may say anything.
+    deadline = Deadline(lambda: 60.0 if thawed.is_set() else 1.05, reserve=1.0)
     errors, nobody = list[CloudError](), cast("Any", None)
 
     def late() -> None:
@@ -451,6 +458,26 @@ def test_a_bug_in_what_is_told_costs_no_image_and_is_logged() -> None:
     reporter: Any = SimpleNamespace(bug=bugs.append)
     problem = _done_in_time(dict[str, str]().popitem, Deadline(lambda: 60.0), reporter)
     assert (problem, [type(bug) for bug in bugs]) == ("a bug in image-reaper: see the log", [KeyError])
+
+
+def test_time_is_kept_back_for_each_image_and_all_of_it_is_left_for_the_files(
+    monkeypatch: pytest.MonkeyPatch, reap: Reap, cloud: FakeCloud
+) -> None:
+    told = list[tuple[Gathered, Means]]()
+    monkeypatch.setattr(invocation, "tell", lambda _, gathered, means: told.append((gathered, means)))
+    for number in range(3):
+        cloud.add_image(f"ci-{number}")
+    reap(REHEARSAL)
+    ((gathered, means),) = told
+    left = means.deadline(gathered).reserve
+    assert left == pytest.approx(RESERVE + 3 * TELLING)
+    assert gathered.run.deadline.reserve - left == pytest.approx(LAST_WORDS + 3 * PER_IMAGE)
+
+
+def test_nothing_loads_what_makes_a_page_before_one_is_made() -> None:
+    script = "import sys; from handler import app; print([name for name in sys.modules if name.endswith('page.page')])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)  # noqa: S603 (ours)
+    assert done.stdout.strip() == "[]"
 
 
 # FunctionGraph

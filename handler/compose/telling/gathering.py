@@ -3,7 +3,6 @@
 from functools import partial
 from typing import NamedTuple
 
-from handler.clock import Deadline
 from handler.engine.ports import Bucket
 from handler.model.image import Image
 from handler.model.outcome import Decision, Survey
@@ -24,6 +23,11 @@ class Gathered(NamedTuple):
     journal: Journal
     decisions: list[Decision]
 
+    @property
+    def kept_back(self) -> float:
+        """Seconds that were kept back for the files, beside those for any run."""
+        return PER_IMAGE * sum(decision.objection is None for decision in self.decisions)
+
 
 def gather(run: Run, reporter: Reporter, request_id: str, source: Source, project_id: str) -> Gathered:
     """Have a run gather what its files will need."""
@@ -38,17 +42,13 @@ def gather(run: Run, reporter: Reporter, request_id: str, source: Source, projec
 
     def hear(decision: Decision) -> None:
         gathered.decisions.append(decision)
-        _keep_time_back(decision, run.deadline)
+        if decision.objection is None:
+            run.deadline.keep_back(PER_IMAGE)
         if observe:
             observe(decision)
 
     begins = _Begun(run, run.bucket, gathered.folder, request_id, project_id)
     return gathered._replace(run=run._replace(journal=journal, observe=hear, begin=begins.note))
-
-
-def _keep_time_back(decision: Decision, deadline: Deadline) -> None:
-    if decision.objection is None:
-        deadline.keep_back(PER_IMAGE)
 
 
 class _Begun:

@@ -5,11 +5,13 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from typing import NamedTuple
 
 from handler.clock import Deadline
+from handler.compose.ending import Context, remaining_of, spent_before_the_answer
 from handler.compose.engines.engine import Engine
 from handler.compose.telling.gathering import Gathered
 from handler.config.settings import Settings
 from handler.engine.ports import Bucket
 from handler.errors import CloudError, DeadlineReached
+from handler.model.message import Received
 from handler.model.notice import Notice
 from handler.model.request import DeletionRequest, SweepRequest
 from handler.report.approval import Approval, Place, approval_of
@@ -24,28 +26,29 @@ NOTIFYING = 2.0
 
 
 class Means(NamedTuple):
-    """What a run is told with. `remaining` is the seconds that the runtime grants, of which `reserve` are not ours."""
+    """What a run is told with, besides what it has gathered."""
 
+    received: Received
+    context: Context
     settings: Settings
     engine: Engine
     reporter: Reporter
-    remaining: Callable[[], float]
-    reserve: float
 
-    def deadline(self, more: float = 0.0) -> Deadline:
-        """A deadline that leaves so many seconds more."""
-        return Deadline(self.remaining, reserve=self.reserve + more)
+    def deadline(self, gathered: Gathered, more: float = 0.0) -> Deadline:
+        """A deadline that leaves what was kept back for the answer, and so many seconds more."""
+        ours = spent_before_the_answer(self.received, self.settings) + gathered.kept_back
+        return Deadline(remaining_of(self.context), reserve=gathered.run.deadline.reserve - ours + more)
 
 
 def tell(report: Report, gathered: Gathered, means: Means) -> None:
     """Store the files of a run, and send its notice, if there is something to say; raises nothing."""
     stored = _stored(report, gathered, means)
     if means.settings.notice_topic and (notice := notice_of(report, means.settings.keep_tag, stored)):
-        _send(notice, report, means)
+        _send(notice, report, gathered, means)
 
 
 def _stored(report: Report, gathered: Gathered, means: Means) -> Stored:
-    deadline = means.deadline(NOTIFYING if means.settings.notice_topic else 0.0)
+    deadline = means.deadline(gathered, NOTIFYING if means.settings.notice_topic else 0.0)
     bucket = means.engine.bucket(means.settings, deadline)
     if bucket is None:
         return Stored()
@@ -59,8 +62,8 @@ def _stored(report: Report, gathered: Gathered, means: Means) -> Stored:
     return files.stored(problem)
 
 
-def _send(notice: Notice, report: Report, means: Means) -> None:
-    deadline = means.deadline()
+def _send(notice: Notice, report: Report, gathered: Gathered, means: Means) -> None:
+    deadline = means.deadline(gathered)
     send = means.engine.notify(means.settings, deadline)
     if send is None:
         return
