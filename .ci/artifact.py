@@ -161,14 +161,6 @@ CUTS = (
         distribution="snapshot_restore_py",
         platform=FUNCTIONGRAPH,
     ),
-    Cut(
-        name="signatures-of-aws",
-        why="It signs requests to services of AWS, and nothing on FunctionGraph calls those.",
-        share=0.0,
-        megabytes=0.1,
-        distribution="requests_aws4auth",
-        platform=FUNCTIONGRAPH,
-    ),
 )
 
 EARLIEST = (1980, 1, 1, 0, 0, 0)

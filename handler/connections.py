@@ -135,6 +135,11 @@ def answer_of_proxy(error: Exception) -> str:
     return f"the proxy does not connect to {found[1]}:{found[2]}: it answered {found[3].strip()}" if found else ""
 
 
+def kind_of(error: Exception) -> str:
+    """The kind of an error, or what a proxy has answered: no more of the address than its host."""
+    return answer_of_proxy(error) or type(error).__name__
+
+
 class _Attempt:
     """An attempt to connect to a host, and the moment by which it must have ended."""
 

@@ -1,13 +1,15 @@
 """AWS for the tests: moto's server, which speaks the wire protocols of its services, and boto3 to look into it."""
 
+import json
 import logging
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from unittest.mock import patch
 
 import boto3
+import requests
 from moto.core.utils import unix_time_millis
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from moto.sqs.models import sqs_backends
@@ -45,6 +47,46 @@ def moto_server() -> Iterator[str]:
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+class Keys(NamedTuple):
+    """The keys of a role that was assumed."""
+
+    key: str
+    secret: str
+    token: str
+
+    def environment(self) -> dict[str, str]:
+        """The variables by which the handler gets them."""
+        names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+        return {**dict(zip(names, self, strict=True)), "AWS_REGION": REGION}
+
+
+def keys_for(moto: str, *statements: tuple[str, str]) -> Keys:
+    """The keys of a role that may do these things, each an action and a resource, and nothing else.
+
+    Only of objects of S3, moto knows which one an action is for; all else it holds to be for `*`.
+    """
+    iam, name = client("iam", moto), "reports"
+    allowed = [{"Effect": "Allow", "Action": action, "Resource": resource} for action, resource in statements]
+    document = json.dumps({"Version": "2012-10-17", "Statement": allowed})
+    try:
+        arn = iam.get_role(RoleName=name)["Role"]["Arn"]
+    except iam.exceptions.NoSuchEntityException:
+        arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    iam.put_role_policy(RoleName=name, PolicyName=name, PolicyDocument=document)
+    given = client("sts", moto).assume_role(RoleArn=arn, RoleSessionName="function")["Credentials"]
+    return Keys(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
+
+
+@contextmanager
+def checks(moto: str) -> Iterator[None]:
+    """Let moto check every signature, and what its IAM permits; by itself, it checks neither."""
+    requests.post(f"{moto}/moto-api/reset-auth", data="0", timeout=30)
+    try:
+        yield
+    finally:
+        requests.post(f"{moto}/moto-api/reset-auth", data="inf", timeout=30)
 
 
 class QueueTime:

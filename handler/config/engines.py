@@ -7,11 +7,12 @@ from typing import Any
 from pydantic import ValidatorFunctionWrapHandler
 
 from handler.config.secret import SECRET
-from handler.config.signing import REGION, Runtime
+from handler.config.signing import REGION, REGION_NAME, Runtime
 from handler.errors import InvalidSettings
 
 FAILED_TO = "REAPER_FAILED_TO"
 NOTICE_TOPIC = "REAPER_NOTICE_TOPIC"
+REPORT_BUCKET = "REAPER_REPORT_BUCKET"
 _TOPIC = re.compile(r"urn:smn:([a-z0-9-]+):([A-Za-z0-9_-]+):([A-Za-z0-9_-]{1,255})")
 _NEEDS_AWS = {
     "REAPER_STATE_TABLE": "leave it out",
@@ -67,7 +68,13 @@ def _for_functiongraph(given: Mapping[str, str]) -> list[str]:
     wrong = [name for name in _NEEDS_AWS if given.get(name) and (name, given[name]) != _OFF]
     problems = [f"{name}: needs AWS, and this is FunctionGraph: {_NEEDS_AWS[name]}" for name in wrong]
     topics = (problem for name in (FAILED_TO, NOTICE_TOPIC) if (problem := _elsewhere(name, given)))
-    return [*problems, *topics]
+    return [*problems, *topics, *_without_region(given)]
+
+
+def _without_region(given: Mapping[str, str]) -> list[str]:
+    """What is missing for a bucket: its region is a part of its address, also where a token says who we are."""
+    is_known = REPORT_BUCKET not in given or re.fullmatch(REGION_NAME, given.get(REGION, ""))
+    return [] if is_known else [f"{REPORT_BUCKET}: needs {REGION}, the region of the bucket, such as eu-de"]
 
 
 def _elsewhere(name: str, given: Mapping[str, str]) -> str:

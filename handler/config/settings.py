@@ -22,7 +22,7 @@ from handler.cloud.identity.credentials import Credentials, Url
 from handler.cloud.identity.signing.access import CloudName, Signing
 from handler.cloud.identity.spellings import complete
 from handler.cloud.places.plaintext import check_addresses
-from handler.config.engines import FAILED_TO, NOTICE_TOPIC, check_engine, check_topic, is_topic, topic_or
+from handler.config.engines import FAILED_TO, NOTICE_TOPIC, REPORT_BUCKET, check_engine, check_topic, is_topic, topic_or
 from handler.config.network import check_proxy
 from handler.config.secret import SECRET, ReadSecret, with_secret
 from handler.config.several import names, with_several
@@ -89,7 +89,7 @@ class Settings(BaseModel):
     state_table: str = Field("", alias="REAPER_STATE_TABLE", pattern=TABLE_NAME)
     fanout_queue_url: Annotated[Url, AfterValidator(check_queue)] = Field("", alias="REAPER_FANOUT_QUEUE_URL")
     failed_to: Annotated[Url, AfterValidator(check_queue), WrapValidator(topic_or)] = Field("", alias=FAILED_TO)
-    report_bucket: str = Field("", alias="REAPER_REPORT_BUCKET", pattern=BUCKET_NAME)
+    report_bucket: str = Field("", alias=REPORT_BUCKET, pattern=BUCKET_NAME)
     notice_topic: Annotated[str, AfterValidator(check_topic)] = Field("", alias=NOTICE_TOPIC)
     owner_key: str = Field("", alias="REAPER_OWNER_KEY", pattern=r"^\S(.*\S)?$")
     complete_lifecycle_action: Literal["on", "off"] = Field("off", alias="REAPER_COMPLETE_LIFECYCLE_ACTION")

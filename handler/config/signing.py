@@ -17,12 +17,13 @@ SDK_PREFIX = "HUAWEICLOUD_SDK_"
 ACCESS_KEY, SECRET_KEY = f"{SDK_PREFIX}AK", f"{SDK_PREFIX}SK"
 TOKEN, PROJECT = f"{SDK_PREFIX}SECURITY_TOKEN", f"{SDK_PREFIX}PROJECT_ID"
 _KEY = "must be ASCII without blanks: copy it again"
+REGION_NAME = r"[a-z0-9]+(-[a-z0-9]+)+"
 _FORMS = {
     ACCESS_KEY: (r"[\x21-\x7e]+", _KEY),
     SECRET_KEY: (r"[\x21-\x7e]+", _KEY),
     TOKEN: (r"[\x21-\x7e]*", _KEY),
     PROJECT: (r"[0-9a-f]{32}", "must be the id of a project, 32 hexadecimal digits in small letters, not its name"),
-    REGION: (r"[a-z0-9]+(-[a-z0-9]+)+", "must be the name of a region, such as eu-de"),
+    REGION: (REGION_NAME, "must be the name of a region, such as eu-de"),
 }
 """What each may hold, as a pattern and in words: keys go into a header, a region into the name of a host."""
 

@@ -49,7 +49,11 @@ Returns for each message why that failed, or an empty string. May raise CloudErr
 
 
 class Bucket(Protocol):
-    """Where the reports of runs are kept."""
+    """Where the reports of runs are kept. Safe for threads.
+
+    A key has no part that is empty, `.` or `..`. Whatever the deadline of the bucket raises may be raised instead of
+    EngineFault.
+    """
 
     @property
     def name(self) -> str:

@@ -38,7 +38,7 @@ _NOTHING: Mapping[str, Address] = {}
 class Front:
     """A proxy in front of a cloud's server, from `start()` to `stop()`; it leads the hosts of both clouds there.
 
-    `more` are the ends of other hosts' names, and the address that each leads to.
+    `more` are the ends of other hosts' names, and the address that each leads to; they come first.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Front:
         """The user and the password that the proxy wants, with a colon between them; empty if it wants none."""
         self.refusal = ""
         """The status line with which the proxy turns everything away; empty if it does not."""
-        self._places = {**dict.fromkeys(DOMAINS, server.address), **more}
+        self._places = {**more, **dict.fromkeys(DOMAINS, server.address)}
         self._listener = socket.create_server((host, port))
         self.url = f"http://{host}:{self._listener.getsockname()[1]}"
         self.ca_file = str(_authority().file)

@@ -1,8 +1,10 @@
 """SMN, the notification service: publishing to a topic. What was published stays in the state of the cloud.
 
-Source: SMN API reference, "Publishing a Message"; the codes of its errors are partly a guess.
+Sources: SMN API reference, "Publishing a Message"; Huawei Cloud's SDK for Python, MessageAttribute. The codes of the
+errors are partly a guess.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
@@ -14,6 +16,7 @@ from tests.fakecloud.state import CloudState
 from tests.fakecloud.visit import Visit
 
 LONGEST_MESSAGE, LONGEST_SUBJECT = 256 * 1024, 512
+MOST_VALUES = 10
 
 
 def publish(visit: Visit) -> Reply:
@@ -49,7 +52,28 @@ def _message(request: Request) -> Mapping[str, Any] | None:
     if not isinstance(message, str) or not isinstance(subject, str) or not message:
         return None
     fits = len(message.encode()) <= LONGEST_MESSAGE and len(subject.encode()) <= LONGEST_SUBJECT
-    return payload if fits else None
+    attributes = payload.get("message_attributes", [])
+    return payload if fits and isinstance(attributes, list) and all(map(_is_attribute, attributes)) else None
+
+
+def _is_attribute(found: object) -> bool:
+    """Whether this is an attribute of a message by which a subscription may filter."""
+    match found:
+        case {"name": str(name), "type": "STRING", "value": str(value)}:
+            return _is_name(name) and _is_value(value)
+        case {"name": str(name), "type": "STRING_ARRAY", "value": list(values)}:
+            is_set = 1 <= len(values) <= MOST_VALUES and len({*values}) == len(values)
+            return _is_name(name) and is_set and all(map(_is_value, values))
+        case _:
+            return False
+
+
+def _is_name(text: str) -> bool:
+    return re.fullmatch(r"(?=.{1,32}$)[a-z0-9]+(_[a-z0-9]+)*", text) is not None
+
+
+def _is_value(text: str) -> bool:
+    return re.fullmatch(r"[A-Za-z0-9_\u4e00-\u9fff]{1,32}", text) is not None
 
 
 def _error(request: Request, status: int, code: str, message: str) -> Reply:

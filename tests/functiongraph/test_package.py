@@ -82,7 +82,7 @@ def test_it_holds_the_root_module_our_package_and_the_locked_dependencies(entrie
 
 
 def test_it_holds_nothing_that_only_aws_has(entries: dict[str, bytes]) -> None:
-    assert {cut.name for cut in ONLY} == {"snapshots", "signatures-of-aws"}
+    assert {cut.name for cut in ONLY} == {"snapshots"}
     gone = [
         *(f"{cut.distribution}" for cut in ONLY if cut.distribution),
         *(name for cut in ONLY for name in cut.removed),

@@ -9,7 +9,7 @@ from handler.compose import secret
 from handler.compose.ending import LAST_CALLS, reserve_for
 from handler.config.settings import Settings
 from handler.config.signing import Runtime
-from handler.engine.functiongraph.topic import MOST_BYTES
+from handler.engine.notices import MOST_BYTES
 from handler.errors import ImagesFailed, UnknownEvent
 from handler.model.message import Received, Waiting
 from tests.conftest import UNKNOWN_ID, Invoke

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -14,6 +15,9 @@ from tests.fakecloud.front import Front
 TIMER, SMN, KAFKA, CTS, EVENTGRID = (
     load_event(f"functiongraph-{name}") for name in ("timer", "smn", "kafka", "cts", "eventgrid")
 )
+
+
+OBS = "obs.eu-de.otc.t-systems.com"
 
 
 class There:
@@ -46,9 +50,10 @@ def keys_of(cloud: FakeCloud, number: int = 1) -> tuple[str, str, str]:
 
 
 @pytest.fixture
-def there(invoke_there_with: Invoke) -> Iterator[There]:
-    cloud = FakeCloud("otc")
-    with Server(cloud) as server, Front(server) as front:
+def there(invoke_there_with: Invoke, moto: str) -> Iterator[There]:
+    """The function, with moto's server in the place of OBS."""
+    cloud, at = FakeCloud("otc"), urlsplit(moto)
+    with Server(cloud) as server, Front(server, more={OBS: (str(at.hostname), at.port or 0)}) as front:
         yield There(invoke_there_with, front, cloud)
 
 

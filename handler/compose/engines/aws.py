@@ -8,6 +8,8 @@ from handler.clock import Deadline
 from handler.compose.secret import forget_secret, rotated
 from handler.config.settings import Settings
 from handler.engine.aws import fanout, handover, postponement
+from handler.engine.aws.reports import topic
+from handler.engine.aws.reports.bucket import S3Bucket
 from handler.engine.aws.state import allowance as per_event
 from handler.engine.aws.state.budget import Budget
 from handler.engine.aws.state.stop import StopFlag
@@ -97,14 +99,15 @@ def postpone(settings: Settings) -> Postpone:
     return partial(postponement.postpone, access=settings.aws)
 
 
-def bucket(_settings: Settings, _deadline: Deadline) -> Bucket | None:
+def bucket(settings: Settings, deadline: Deadline) -> Bucket | None:
     """The bucket of the reports, if there is one."""
-    return None
+    return S3Bucket(settings.report_bucket, settings.aws, deadline) if settings.report_bucket else None
 
 
-def notify(_settings: Settings, _deadline: Deadline) -> Notify | None:
+def notify(settings: Settings, deadline: Deadline) -> Notify | None:
     """A function that sends notices, if there is a topic for them."""
-    return None
+    arn = settings.notice_topic
+    return partial(topic.notify, topic=arn, access=settings.aws, deadline=deadline) if arn else None
 
 
 def lease(_settings: Settings, _project_id: str, _holder: str, _deadline: Deadline) -> Lease | None:

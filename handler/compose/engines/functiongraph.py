@@ -1,23 +1,26 @@
-"""What FunctionGraph gives a run: its settings, the keys of the function's agency, and the topic of failures.
+"""What FunctionGraph gives a run: its settings, the keys of the function's agency, its topics, and a bucket of OBS.
 
 Here, no table outlives an invocation, and there are no workers: settings that need either are refused when they are
 read.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cache, partial
 
 from handler.clock import Deadline
-from handler.cloud.identity.signing.access import Keys
+from handler.cloud.identity.signing.access import Keys, Signing
+from handler.cloud.identity.signing.places import domain_of
 from handler.compose.warm import Proof, access_to_cloud
 from handler.config.settings import Settings
 from handler.config.several import SETTINGS
 from handler.config.signing import Runtime
 from handler.engine.functiongraph import topic
+from handler.engine.functiongraph.bucket import ObsBucket
 from handler.engine.functiongraph.context import Agency, InvocationContext, project_of
 from handler.engine.functiongraph.variables import variables
+from handler.engine.objects import Place
 from handler.engine.ports import (
     Allowance,
     Bucket,
@@ -31,13 +34,14 @@ from handler.engine.ports import (
     Remember,
     Spend,
 )
-from handler.errors import Unexpected
+from handler.errors import EngineFault, Unexpected
 from handler.model.message import Received
 from handler.sources import shapes
 
 SHAPES = shapes.FUNCTIONGRAPH
 SMN = ("smn",)
 """What the catalogue calls Simple Message Notification."""
+NO_KEYS = "the runtime hands out no keys for the bucket: give the function an agency (app_agency) that may use OBS"
 
 
 def begin(context: object, environment: Mapping[str, str]) -> tuple[InvocationContext, Settings]:
@@ -122,14 +126,28 @@ def postpone(_settings: Settings) -> Postpone:
     return lambda found: ["nothing here hides messages"] * len(found)
 
 
-def bucket(_settings: Settings, _deadline: Deadline) -> Bucket | None:
-    """The bucket of the reports, if there is one."""
-    return None
+def bucket(settings: Settings, deadline: Deadline) -> Bucket | None:
+    """The bucket of the reports, if there is one. OBS takes no token: with one, it is the agency that signs there."""
+    if not (name := settings.report_bucket):
+        return None
+    proof = settings.proof
+    keys, region = (proof.keys, proof.region) if isinstance(proof, Signing) else (_keys, proof.region_name or "")
+    service = f"https://obs.{domain_of(settings.cloud, region)}"
+    return ObsBucket(name, Place(service, region, verify=proof.cacert), partial(_usable, keys), deadline)
 
 
-def notify(_settings: Settings, _deadline: Deadline) -> Notify | None:
+def _usable(keys: Callable[[], Keys]) -> Keys:
+    found = keys()
+    if not found.access_key or not found.secret_key:
+        raise EngineFault(NO_KEYS)
+    return found
+
+
+def notify(settings: Settings, deadline: Deadline) -> Notify | None:
     """A function that sends notices, if there is a topic for them."""
-    return None
+    urn = settings.notice_topic
+    desk = partial(_desk, settings, deadline)
+    return partial(topic.notify, topic=urn, desk=desk, deadline=deadline) if urn else None
 
 
 def lease(_settings: Settings, _project_id: str, _holder: str, _deadline: Deadline) -> Lease | None:

@@ -45,9 +45,12 @@ class AwsAccess:
 
     def endpoint(self, service: str) -> str:
         """The address of a service, such as `secretsmanager`."""
-        own = f"https://{service}.{self.region}.{suffix_of(self.region)}"
+        return self.given_endpoint(service) or f"https://{service}.{self.region}.{suffix_of(self.region)}"
+
+    def given_endpoint(self, service: str) -> str:
+        """The address of a service that wins over AWS's own, empty if there is none."""
         given = dict(self.endpoints)
-        return given.get(service) or given.get("") or own
+        return given.get(service) or given.get("", "")
 
 
 def access_from(given: Mapping[str, str]) -> AwsAccess:

@@ -5,8 +5,9 @@ import json
 import requests
 from urllib3.exceptions import HTTPError
 
+from handler.connections import kind_of
 from handler.engine.aws.access import AwsAccess
-from handler.engine.aws.calls import PAUSE, TRIES, aws_session, kind_of, post, refusal, succeeded
+from handler.engine.aws.calls import PAUSE, TRIES, aws_session, post, refusal, succeeded
 from handler.errors import AnswerNotDelivered, AwsFault
 from handler.model.message import LifecycleAction, StackCall
 

@@ -3,7 +3,7 @@
 import json
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -12,7 +12,8 @@ from requests_aws4auth import AWS4Auth
 from urllib3.exceptions import HTTPError
 from urllib3.util import Retry
 
-from handler.connections import FencedSession, answer_of_proxy
+from handler.connections import FencedSession, kind_of
+from handler.engine.answers import code_in
 from handler.engine.aws.access import AwsAccess
 from handler.errors import AwsFault
 from handler.model.masking import beginning
@@ -34,7 +35,10 @@ LONGEST_MESSAGE = 300
 MOST_CONNECTIONS = 128
 """Connections that a session keeps open: one for each thread that may ask at once."""
 THROTTLED = frozenset(
-    {"ProvisionedThroughputExceededException", "RequestLimitExceeded", "RequestThrottled", "ThrottlingException"}
+    {
+        *("ProvisionedThroughputExceededException", "RequestLimitExceeded", "RequestThrottled", "ThrottlingException"),
+        *("KMSThrottling", "Throttled", "Throttling"),
+    }
 )
 """AWS's names for asking for fewer requests. They come with an HTTP 400, which the retries above do not see."""
 SIGNED = ("x-amz-security-token", "Authorization")
@@ -59,12 +63,7 @@ def call(  # noqa: PLR0913 (a call is all of these)
     """
     headers = {"X-Amz-Target": target, "Content-Type": f"application/x-amz-json-{version}"}
     body = json.dumps(payload).encode()
-    response = post(service, access, headers, body, session)
-    for pause in (PAUSE * 2**n for n in range(TRIES - 1)):
-        if _code(response) not in THROTTLED:
-            break
-        time.sleep(random.uniform(pause / 2, pause))  # noqa: S311  # nosec B311 # it keeps no secret
-        response = post(service, access, headers, body, session)
+    response = patiently(lambda: post(service, access, headers, body, session))
     if not succeeded(response):
         raise AwsFault(refusal(service, response), code=_code(response))
     answer = json_object(response.content)
@@ -72,6 +71,17 @@ def call(  # noqa: PLR0913 (a call is all of these)
         message = f"{service} answered HTTP {response.status_code} with something other than a JSON object"
         raise AwsFault(message)
     return answer
+
+
+def patiently(ask: Callable[[], requests.Response]) -> requests.Response:
+    """Ask AWS, and up to twice more if it wants fewer requests; returns its last answer."""
+    response = ask()
+    for pause in (PAUSE * 2**n for n in range(TRIES - 1)):
+        if _code(response) not in THROTTLED:
+            break
+        time.sleep(random.uniform(pause / 2, pause))  # noqa: S311  # nosec B311 # it keeps no secret
+        response = ask()
+    return response
 
 
 def post(
@@ -95,14 +105,8 @@ def post(
             )
     # A key that no header may hold, as one that ends in a line break, is a ValueError whose text shows it.
     except (requests.RequestException, HTTPError, ValueError) as exc:
-        # Only its kind, and `from None`: the address that hands out keys may be as good as a key.
         message = f"{service} can't be reached: {kind_of(exc)}"
         raise AwsFault(message) from None
-
-
-def kind_of(error: Exception) -> str:
-    """The kind of an error, or what a proxy has answered: no more of the address than its host."""
-    return answer_of_proxy(error) or type(error).__name__
 
 
 def aws_session() -> Session:
@@ -112,13 +116,19 @@ def aws_session() -> Session:
 
 def _signature(service: str, access: AwsAccess) -> AWS4Auth:
     """Signature version 4, with the keys of the function's role."""
+    key, secret, token = keys_of(access)
+    return AWS4Auth(key, secret, access.region, service, session_token=token or None)
+
+
+def keys_of(access: AwsAccess) -> tuple[str, str, str]:
+    """The access key, its secret key and the session token that are valid now; raises AwsFault if there are none."""
     key, secret, token = access.access_key_id, access.secret_access_key, access.session_token
     if access.container_credentials_uri:
         key, secret, token = _keys_of_container(access)
     if not key or not secret:
         message = "there are no AWS credentials in the environment"
         raise AwsFault(message)
-    return AWS4Auth(key, secret, access.region, service, session_token=token or None)
+    return key, secret, token
 
 
 def _keys_of_container(access: AwsAccess) -> tuple[str, str, str]:
@@ -126,21 +136,30 @@ def _keys_of_container(access: AwsAccess) -> tuple[str, str, str]:
 
     Source: AWS SDKs and tools reference guide, "Container credential provider".
     """
-    with aws_session() as session:
-        # No proxy of the environment: it could not reach the runtime, and would see the token for the keys.
-        session.trust_env = False
-        response = session.get(
-            access.container_credentials_uri,
-            headers={"Authorization": access.container_token} if access.container_token else {},
-            timeout=TIMEOUT,
-            allow_redirects=False,
-        )
+    try:
+        response = _answer_of_container(access)
+    # Only its kind, and `from None`: the address that hands out keys may be as good as a key.
+    except (requests.RequestException, HTTPError, ValueError) as exc:
+        message = f"the runtime gave no AWS credentials: {kind_of(exc)}"
+        raise AwsFault(message) from None
     try:
         keys = response.json()
         return str(keys["AccessKeyId"]), str(keys["SecretAccessKey"]), str(keys["Token"])
     except (KeyError, RecursionError, TypeError, ValueError):
         message = f"the runtime gave no AWS credentials: HTTP {response.status_code}"
         raise AwsFault(message) from None
+
+
+def _answer_of_container(access: AwsAccess) -> requests.Response:
+    with aws_session() as session:
+        # No proxy of the environment: it could not reach the runtime, and would see the token for the keys.
+        session.trust_env = False
+        return session.get(
+            access.container_credentials_uri,
+            headers={"Authorization": access.container_token} if access.container_token else {},
+            timeout=TIMEOUT,
+            allow_redirects=False,
+        )
 
 
 def succeeded(response: requests.Response) -> bool:
@@ -150,8 +169,10 @@ def succeeded(response: requests.Response) -> bool:
 
 def _code(response: requests.Response) -> str:
     """AWS's name for an error, without its namespace; empty if there is no error, or no name for it."""
-    kind = "" if succeeded(response) else (json_object(response.content) or {}).get("__type")
-    return kind.rpartition("#")[2] if isinstance(kind, str) else ""
+    if succeeded(response):
+        return ""
+    kind = (json_object(response.content) or {}).get("__type")
+    return kind.rpartition("#")[2] if isinstance(kind, str) else code_in(response.content)
 
 
 def json_object(text: object) -> dict[str, Any] | None:

@@ -178,6 +178,5 @@ def _text(value: Mapping[str, Any]) -> str:
 def _at_queue(queue_url: str, access: AwsAccess) -> AwsAccess:
     """The access in the region of a queue, and at the queue's own host unless the settings name another."""
     parts = urlsplit(queue_url)
-    given = dict(access.endpoints)
-    address = given.get("sqs") or given.get("") or f"{parts.scheme}://{parts.netloc}"
+    address = access.given_endpoint("sqs") or f"{parts.scheme}://{parts.netloc}"
     return replace(access, region=region_in(parts.hostname or "") or access.region, endpoints=(("sqs", address),))

@@ -1,6 +1,7 @@
 """Publishing to a topic of SMN, by plain HTTP; what signs it is passed in.
 
-Source: Simple Message Notification, API reference, "Publishing a message".
+Sources: Simple Message Notification, API reference, "Publishing a message"; its attributes: Huawei Cloud's SDK for
+Python, MessageAttribute.
 """
 
 import json
@@ -14,15 +15,20 @@ from urllib3.exceptions import HTTPError
 from urllib3.util import Retry
 
 from handler.clock import Deadline
-from handler.connections import FencedSession
+from handler.connections import FencedSession, kind_of
+from handler.engine.notices import MOST_BYTES, subject_of, text_of, values_of
 from handler.engine.ports import TOO_LARGE
 from handler.engine.shortened import without_images
 from handler.errors import CloudError
 from handler.model.masking import beginning
+from handler.model.notice import Notice
 
-MOST_BYTES = 262_144
-"""The most bytes of a message. An asynchronous event of FunctionGraph has the same limit."""
 SUBJECT = "image-reaper: an event has failed"
+SUBJECT_OF_NOTICE = "image-reaper"
+"""For a notice without one, which SMN would not take."""
+LONGEST_VALUE, MOST_VALUES = 32, 10
+"""Characters in a value of an attribute, and values in one that has several."""
+TURNED_DOWN = "smn answered HTTP 400 "
 LONGEST_PROBLEM = 300
 """The most characters that are shown of what SMN answers."""
 RETRIES = Retry(
@@ -34,7 +40,7 @@ RETRIES = Retry(
     respect_retry_after_header=False,  # it may ask for more time than there is
     raise_on_status=False,
 )
-_URN = re.compile(r"urn:smn:[A-Za-z0-9_-]+:[A-Za-z0-9_-]+:[A-Za-z0-9_-]{1,255}")
+_UNFIT = re.compile(r"[^A-Za-z0-9_]")
 
 
 class Desk(NamedTuple):
@@ -61,11 +67,30 @@ def hand_over(
         except RecursionError:
             return "the event is nested too deeply to be written"
         if len(message) <= MOST_BYTES:
-            return _published(message, topic, desk, deadline)
+            return _published({"subject": SUBJECT, "message": message}, topic, desk, deadline)
     return TOO_LARGE
 
 
-def _published(message: str, topic: str, desk: Callable[[], Desk], deadline: Deadline) -> str:
+def notify(notice: Notice, topic: str, desk: Callable[[], Desk], deadline: Deadline) -> str:
+    """Publish a notice; returns why it was not published, or an empty string. Raises nothing."""
+    attributes = [_attribute(name, value) for name, value in notice.attributes.items() if values_of(value)]
+    room = MOST_BYTES - len(json.dumps(attributes))
+    subject = subject_of(notice.subject) or SUBJECT_OF_NOTICE
+    message = {"subject": subject, "message": text_of(notice.text, room) or subject}
+    problem = _published(message | {"message_attributes": attributes}, topic, desk, deadline)
+    # Not every SMN has attributes, and a notice that nobody can filter is better than none.
+    return _published(message, topic, desk, deadline) if problem.startswith(TURNED_DOWN) else problem
+
+
+def _attribute(name: str, value: str | tuple[str, ...]) -> dict[str, Any]:
+    """An attribute, with an underscore for all that its values can't hold."""
+    values = list(dict.fromkeys(_UNFIT.sub("_", each)[:LONGEST_VALUE] for each in values_of(value)))[:MOST_VALUES]
+    if isinstance(value, str):
+        return {"name": name, "type": "STRING", "value": values[0]}
+    return {"name": name, "type": "STRING_ARRAY", "value": values}
+
+
+def _published(message: Mapping[str, Any], topic: str, desk: Callable[[], Desk], deadline: Deadline) -> str:
     try:
         at = desk()
         return _answered(_post(message, topic, at, deadline), at)
@@ -73,16 +98,15 @@ def _published(message: str, topic: str, desk: Callable[[], Desk], deadline: Dea
         return str(exc)
     # Only the class of the error: its text may hold an address that is signed.
     except (requests.RequestException, HTTPError, ValueError) as exc:
-        return f"smn can't be reached: {type(exc).__name__}"
+        return f"smn can't be reached: {kind_of(exc)}"
 
 
-def _post(message: str, topic: str, at: Desk, deadline: Deadline) -> requests.Response:
+def _post(message: Mapping[str, Any], topic: str, at: Desk, deadline: Deadline) -> requests.Response:
     address = f"{at.address.rstrip('/')}/v2/{at.project_id}/notifications/topics/{topic}/publish"
     with FencedSession(max_retries=RETRIES) as session:
-        body = json.dumps({"subject": SUBJECT, "message": message}).encode()
         return session.post(
             address,
-            data=body,
+            data=json.dumps(message).encode(),
             headers={"Content-Type": "application/json"},
             auth=at.auth,
             verify=at.verify,

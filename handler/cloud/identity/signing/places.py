@@ -5,7 +5,7 @@ Sources: "Regions and Endpoints" of Open Telekom Cloud; the regions in Huawei Cl
 
 from collections.abc import Mapping
 
-from handler.cloud.identity.signing.access import Signing
+from handler.cloud.identity.signing.access import CloudName, Signing
 from handler.cloud.places.catalogue import Catalogue, Endpoint
 
 _SERVICES: Mapping[str, str] = {
@@ -22,7 +22,7 @@ _SWISS = ("eu-ch2",)
 
 def places_of(signing: Signing) -> Catalogue:
     """The services of one project in one region."""
-    domain = domain_of(signing)
+    domain = domain_of(signing.cloud, signing.region)
     endpoints = (
         Endpoint(
             service=service,
@@ -35,8 +35,8 @@ def places_of(signing: Signing) -> Catalogue:
     return Catalogue(tuple(endpoints), region=signing.region)
 
 
-def domain_of(signing: Signing) -> str:
+def domain_of(cloud: CloudName, region: str) -> str:
     """The domain of a region's hosts."""
-    if signing.cloud == "huawei":
-        return f"{signing.region}.myhuaweicloud.com"
-    return f"{signing.region}.{'sc.' if signing.region in _SWISS else ''}otc.t-systems.com"
+    if cloud == "huawei":
+        return f"{region}.myhuaweicloud.com"
+    return f"{region}.{'sc.' if region in _SWISS else ''}otc.t-systems.com"
