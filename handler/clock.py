@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from threading import Event
 
-from handler.errors import CloudError, DeadlineReached, Throttled
+from handler.errors import CloudError, DeadlineReached, Outdated, Throttled
 from handler.fence import Fence
 
 RESERVE = 1.0
@@ -80,6 +80,10 @@ class Deadline:
         self._halted_by = self._halted_by or error
         self._halted.set()
 
+    def beyond_halt(self) -> "Deadline":
+        """The same deadline, for what must be said even if the run was halted."""
+        return Deadline(self._remaining, reserve=self.reserve, now=self.now, shortest=self._shortest)
+
     def check(self) -> None:
         """Raise the error that ended the run, or DeadlineReached if a request could no longer end in time."""
         # A new error for each thread: raised in several, the same one would collect the tracebacks of all.
@@ -88,6 +92,16 @@ class Deadline:
         if self.left() < self._shortest:
             message = "not reached before the deadline of the invocation"
             raise DeadlineReached(message)
+
+    def until(self, moment: float) -> Callable[[], None]:
+        """A permit for a request that must not be sent after a moment: it raises Outdated then."""
+
+        def permit() -> None:
+            if self.now() > moment:
+                message = "it was too late to send it"
+                raise Outdated(message)
+
+        return permit
 
     def timeout(self) -> tuple[float, float]:
         """Time-outs in seconds, (connect, read), of a request that must end before the deadline."""

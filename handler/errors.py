@@ -14,7 +14,7 @@ ReaperError
     ├── Unavailable              a fault of the cloud, or an answer that was lost
     │   ├── AnswerLost           no answer, so that the request may have been carried out
     │   │   └── Unanswered       ... in time
-    │   ├── Outdated             a judgement that is too old for its DELETE, which was not sent
+    │   ├── Outdated             a permit that is too old for its request, which was not sent
     │   └── Unreachable          no connection
     ├── DeadlineReached          not enough time left for what was still to be done
     ├── OverLimit                more images than one invocation, one event or one sweep may delete
@@ -28,11 +28,10 @@ ReaperError
         ├── TurnedDown           the cloud says that what was asked is wrong, or of something that it does not know
         └── ListChanged          a list changed while it was read
 
-An error is frozen: one that is changed on its way would mean something else to those who caught it before. Its class
-says whether it may be retried, and whether it ends the whole run, unless the place that raises it knows more.
+An error is frozen: one that is changed on its way would mean something else to those who caught it before.
 """
 
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from handler.model.masking import masked
 
@@ -77,14 +76,15 @@ class AnswerNotDelivered(ReaperError):
 class AwsFault(ReaperError):
     """A call to AWS was not answered, or was turned down. The caller turns it into an error of its own.
 
-    `code` is AWS's name for what is wrong, such as `ConditionalCheckFailedException`, empty if there was no answer.
+    `code` is AWS's name for what is wrong, `answer` the JSON object that says so; both are empty if there was none.
     """
 
     code: str
+    answer: dict[str, Any]
 
-    def __init__(self, message: str, *, code: str = "") -> None:
+    def __init__(self, message: str, *, code: str = "", answer: dict[str, Any] | None = None) -> None:
         super().__init__(message)
-        vars(self).update(code=code)
+        vars(self).update(code=code, answer=answer or {})
 
 
 class CloudError(ReaperError):
@@ -141,7 +141,7 @@ class Unavailable(CloudError):
 
 
 class Outdated(Unavailable):
-    """A judgement was too old, or had been used, when its DELETE could have been sent. Nothing was sent."""
+    """What permits a request was too old, or had been used, when it could have been sent. Nothing was sent."""
 
 
 class AnswerLost(Unavailable):

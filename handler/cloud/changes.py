@@ -1,7 +1,10 @@
 """Changes to an image that can be taken back: its tags, and whether it is active."""
 
+import math
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
+from copy import copy
+from typing import Any
 from urllib.parse import quote
 
 from handler.cloud.dialects import TagLimits
@@ -24,6 +27,13 @@ class Changes:
         self._images = images
         self._keyed = keyed
         self._limits = limits
+        self._hold: Callable[[], float] = lambda: math.inf
+
+    def while_held(self, hold: Callable[[], float]) -> "Changes":
+        """The same, but nothing is sent after the moment that `hold` returns, or once it raises CloudError."""
+        held = copy(self)
+        held._hold = hold  # noqa: SLF001 (it is one of us)
+        return held
 
     def check_room(self, tags: Collection[str], more: int) -> None:
         """Raise Unexpected if an image with these tags has no room for so many `more`."""
@@ -39,16 +49,16 @@ class Changes:
         if self._keyed:
             key, _, value = tag.partition("=")
             self._check(key, value)
-            self._transport.change("POST", f"{self._keyed}/{image_id}/tags", {"tag": {"key": key, "value": value}})
+            self._change("POST", f"{self._keyed}/{image_id}/tags", {"tag": {"key": key, "value": value}})
         else:
-            self._transport.change("PUT", self._place(image_id, tag))
+            self._change("PUT", self._place(image_id, tag))
 
     def remove_tag(self, image_id: str, tag: str) -> None:
         """Take a tag off an image; an image that does not have it stays as it is."""
         key = re.split("[=.]", tag)[0]  # old IMS writes key.value
         place = f"{self._keyed}/{image_id}/tags/{key}" if self._keyed else self._place(image_id, tag)
         try:
-            self._transport.change("DELETE", place)
+            self._change("DELETE", place)
         except TurnedDown:
             # The tag may be off by now: by us, if an answer was lost, or by the owner. But a wrong address and an image
             # that is gone are answered alike: only the image can tell.
@@ -57,7 +67,10 @@ class Changes:
 
     def set_active(self, image_id: str, *, active: bool) -> None:
         """Make the data of an image available again, or unavailable. Glance only."""
-        self._transport.change("POST", f"{self._images}/{image_id}/actions/{'re' if active else 'de'}activate")
+        self._change("POST", f"{self._images}/{image_id}/actions/{'re' if active else 'de'}activate")
+
+    def _change(self, method: str, url: str, body: Mapping[str, Any] | None = None) -> None:
+        self._transport.change(method, url, body, self._hold)
 
     def _check(self, key: str, value: str) -> None:
         if self._limits is None:

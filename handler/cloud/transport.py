@@ -128,15 +128,16 @@ class Transport:
             message = f"{error}: {answer._replace(request_id=request_id)}"
             raise Unexpected(message) from error
 
-    def change(self, method: str, url: str, body: Mapping[str, Any] | None = None) -> None:
+    def change(self, method: str, url: str, body: Mapping[str, Any] | None, hold: Callable[[], float]) -> None:
         """Ask for a change until the cloud has made it; it must be one that may be made twice.
 
-        Raises TurnedDown if the image, or the tag to be taken off it, does not exist.
+        `hold` is called when our slot has come, before each request, and returns the moment after which it must not be
+        sent; it may raise CloudError. Raises TurnedDown if the image, or the tag to be taken off it, does not exist.
         """
 
         def attempt() -> tuple[requests.Response, Answer]:
             self._paces.of(url).wait()
-            return self._ask(method, url, json=body)
+            return self._ask(method, url, self.deadline.until(hold()), json=body)
 
         _, answer = self.persist(attempt)
         # Nothing but DONE: a proxy's page that comes with a 200 must not count as a tag that was set.

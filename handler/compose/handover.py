@@ -21,7 +21,8 @@ LASTING = frozenset({"over_limit", "backup_left"})
 """The reasons of failures that a repetition can't cure.
 
 A cap holds again, and a backup that was left is no longer in sight once its image is gone. All others may pass: a cloud
-that is away, credentials that are replaced, a budget in its next window, a function that is paused.
+that is away, credentials that are replaced, a budget in its next window, a function that is
+paused, another run that does the same.
 """
 
 

@@ -77,20 +77,26 @@ Notify = Callable[[Notice], str]
 
 
 class Lease(Protocol):
-    """What only one run has at a time. Safe for threads."""
+    """What only one run has at a time: an armed sweep of a project. Safe for threads."""
 
     def take(self) -> None:
         """Take it, and wait as long as it makes sense if another run has it; raises Busy, or BudgetUnknown."""
 
     def hold(self) -> float:
-        """Renew it if need be; returns the moment until which it is held. Raises Busy if another run has taken it."""
+        """Renew it if need be; returns the moment until which changes may be sent.
+
+        Raises Busy if another run has taken it, BudgetUnknown if it could not be renewed in time. Either ends the run.
+        """
 
     def release(self) -> None:
         """Give it back; raises nothing."""
 
 
 class Claim(Protocol):
-    """The right to carry out a plan, which only one run has at a time. Safe for threads."""
+    """The right to carry out a plan, which only one run has at a time. Safe for threads.
+
+    If the same event has had all of the plan carried out before, nothing is left, and nothing may be sent.
+    """
 
     @property
     def position(self) -> int:
@@ -103,7 +109,10 @@ class Claim(Protocol):
         """Note how many images of the plan are dealt with; raises Busy, or BudgetUnknown."""
 
     def end(self, *, applied: bool) -> str:
-        """Give the plan back, or note that all of it is done; returns why that failed, or an empty string."""
+        """Give the plan back, or note that all of it is done, once its last image was reached.
+
+        Returns why that failed, or an empty string. Raises nothing.
+        """
 
 
 ClaimPlan = Callable[[str, str], Claim]

@@ -34,7 +34,7 @@ def mark(image: Image, found: Mark, sweep: SweepRequest, run: Run) -> Mark | Non
     except (Denied, Throttled, Unexpected):
         if again := run.cloud.image(image.id):
             undo = to_undo(again, state_of(again, sweep, run.now), sweep, run.now)
-            _take(undo.steps, again, run.cloud.changes)
+            _take(undo.steps, again, _changes(run))
         raise
 
 
@@ -49,8 +49,8 @@ def _carried_out(planned: Planner, image: Image, found: Mark, sweep: SweepReques
     for _ in range(MOST_PLANS):
         plan = planned(image, found, sweep, run.now, plan)
         if plan.begins:
-            run.cloud.changes.check_room(image.tags, ROOM[planned])
-        _take(plan.steps, image, run.cloud.changes)
+            _changes(run).check_room(image.tags, ROOM[planned])
+        _take(plan.steps, image, _changes(run))
         if not plan.goes_on:
             return found
         again = run.cloud.image(image.id)
@@ -63,6 +63,11 @@ def _carried_out(planned: Planner, image: Image, found: Mark, sweep: SweepReques
 
 ROOM: Mapping[Planner, int] = {to_mark: 3, to_release: 2}
 """The tags that an image gets beside those that it has: a draft, a mark and a signature, or a draft and a recall."""
+
+
+def _changes(run: Run) -> Changes:
+    """The changes that this run may make: none once another sweep may have begun."""
+    return run.cloud.changes.while_held(run.lease.hold) if run.lease else run.cloud.changes
 
 
 def _take(steps: Iterable[Step], image: Image, changes: Changes) -> None:

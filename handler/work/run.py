@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from threading import Lock
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from handler.clock import Deadline
 from handler.cloud.calls import Cloud
@@ -116,6 +116,11 @@ class Run(NamedTuple):
     def moment(self) -> datetime:
         """The present moment, for what ends at one: a run may outlast it."""
         return self.now + timedelta(seconds=self.deadline.elapsed())
+
+    def while_held(self, hold: Callable[[], float]) -> Self:
+        """The same run, which deletes nothing after the moment that `hold` returns, or once it raises CloudError."""
+        heed_stop = self.heed_stop
+        return self._replace(heed_stop=lambda: min(heed_stop(), hold()))
 
     def rehearses(self, job: Job) -> bool:
         """Whether nothing may be changed for a job."""

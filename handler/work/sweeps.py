@@ -14,6 +14,7 @@ from handler.work.handling import failed
 from handler.work.judgement import refused
 from handler.work.parallel import TELLING, TELLING_LINE, carry_out, in_time
 from handler.work.run import Run
+from handler.work.survey.lease import give_back, with_lease
 from handler.work.survey.survey import MOST_OVER_CAP, surveyed
 
 
@@ -27,10 +28,23 @@ class _Shares(NamedTuple):
 
 def sweep(request: SweepRequest, message_id: str, run: Run) -> Result:
     """Carry out a sweep: one outcome for each image that is selected, or that is marked but no longer selected."""
+    leased = with_lease(request, run)
+    try:
+        return _swept(request, message_id, leased)
+    finally:
+        give_back(leased)
+
+
+def _swept(request: SweepRequest, message_id: str, run: Run) -> Result:
+    def look() -> Survey:
+        if run.lease:
+            run.lease.take()
+        return surveyed(request, run)
+
     # The whole list is read before anything is deleted: Glance answers 400 where the marker of a page is gone, and the
     # caps can't be held against a part of the images.
     try:
-        survey = in_time(lambda: surveyed(request, run), run.deadline, run.progress)
+        survey = in_time(look, run.deadline, run.progress)
     except CloudError as error:
         run.note(error)
         return _reported(Survey(), [failed("", error)], request, message_id, run)

@@ -64,7 +64,8 @@ def test_a_delete_is_sent_from_one_place_and_only_with_a_judgement() -> None:
 def test_no_other_call_to_the_cloud_can_delete_more_than_a_tag() -> None:
     spelled = {path.name for path in MODULES for node in ast.walk(tree(path)) if is_constant(node, "DELETE")}
     assert spelled == {"changes.py", "transport.py"}
-    assert [call[:2] for call in calls("transport.change")] == [
+    assert [call[:2] for call in calls("transport.change")] == [("changes.py", "_change")]
+    assert [call[:2] for call in calls("._change")] == [
         ("changes.py", name) for name in ("add_tag", "add_tag", "remove_tag", "set_active")
     ]
 

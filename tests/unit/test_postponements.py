@@ -71,7 +71,7 @@ def test_moments_are_further_apart_after_a_long_run_and_after_each_receive() -> 
     assert [put_off([OVER], [OVER], receives=n)["m1"].seconds for n in (1, 2, 3, 4, 9)] == [60, 240, 960, 3840, 3840]
 
 
-@pytest.mark.parametrize("reason", ["throttled", "unavailable", "budget"])
+@pytest.mark.parametrize("reason", ["throttled", "unavailable", "budget", "busy"])
 def test_while_the_cloud_is_away_messages_wait_longer_each_time(reason: str) -> None:
     assert [seconds(failure(reason), receives=n) for n in (1, 2, 3, 4, 5)] == [300, 1200, 4800, 19200, 19200]
 

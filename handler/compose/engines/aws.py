@@ -11,7 +11,9 @@ from handler.engine.aws import fanout, handover, postponement
 from handler.engine.aws.reports import topic
 from handler.engine.aws.reports.bucket import S3Bucket
 from handler.engine.aws.state import allowance as per_event
+from handler.engine.aws.state import plans
 from handler.engine.aws.state.budget import Budget
+from handler.engine.aws.state.lease import ProjectLease
 from handler.engine.aws.state.stop import StopFlag
 from handler.engine.ports import (
     Allowance,
@@ -110,14 +112,17 @@ def notify(settings: Settings, deadline: Deadline) -> Notify | None:
     return partial(topic.notify, topic=arn, access=settings.aws, deadline=deadline) if arn else None
 
 
-def lease(_settings: Settings, _project_id: str, _holder: str, _deadline: Deadline) -> Lease | None:
+def lease(settings: Settings, project_id: str, holder: str, deadline: Deadline) -> Lease | None:
     """What an armed sweep of a project must have, if there is a state table."""
-    return None
+    table = settings.state_table
+    return ProjectLease(project_id, holder, table, settings.aws, deadline) if table else None
 
 
-def claim_plan(_settings: Settings, _project_id: str, _deadline: Deadline) -> ClaimPlan | None:
-    """A function that takes an approved plan, if there is a state table."""
-    return None
+def claim_plan(settings: Settings, _project_id: str, deadline: Deadline) -> ClaimPlan | None:
+    """A function that takes an approved plan, if there is a state table. Its digest is that of one project's plan."""
+    if not (table := settings.state_table):
+        return None
+    return partial(plans.claim_plan, table=table, access=settings.aws, plan_life=settings.plan_life, deadline=deadline)
 
 
 def why_no_approvals(settings: Settings, dry_run: bool) -> str:  # noqa: FBT001 (a fact)

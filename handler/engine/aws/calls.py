@@ -65,7 +65,7 @@ def call(  # noqa: PLR0913 (a call is all of these)
     body = json.dumps(payload).encode()
     response = patiently(lambda: post(service, access, headers, body, session))
     if not succeeded(response):
-        raise AwsFault(refusal(service, response), code=_code(response))
+        raise AwsFault(refusal(service, response), code=_code(response), answer=json_object(response.content))
     answer = json_object(response.content)
     if answer is None:
         message = f"{service} answered HTTP {response.status_code} with something other than a JSON object"

@@ -50,6 +50,7 @@ REASONS: Mapping[str, str] = {
     "budget": "the budget is used up, or can't be counted",
     "backup_left": "its backup could not be deleted",
     "paused": "the function is paused",
+    "busy": "another run does the same at this moment",
     "unexpected": "the cloud said something that is not understood, or image-reaper has a bug",
 }
 

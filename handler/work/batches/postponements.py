@@ -16,7 +16,7 @@ LONGEST = 41_400.0
 GROWTH, MOST_GROWTHS = 4, 3
 """How many times as long a message is put off after each further receive, and how many times that grows."""
 AFTER_A_FAULT, AFTER_A_PAUSE = 300.0, 1800.0
-"""Seconds after the first receive: where the cloud was throttled or away, or another run busy; where all is paused."""
+"""Seconds after the first receive, where the cloud or another run was in the way, and where the function is paused."""
 SHORTEST_GAP, GAP_IN_RUNS = 60.0, 4.0
 """Seconds between two messages after the first receive: at least these, and so many times what this run took."""
 REASONS = frozenset({"over_limit", "deadline", "throttled", "unavailable", "budget", "paused", "busy"})

@@ -1,11 +1,12 @@
 """The survey of a sweep: it looks at every image of the project once, and keeps nothing of one that is only counted."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from datetime import date, datetime, timedelta
 
 from handler.cloud.paging import read_anew
+from handler.engine.ports import Lease
 from handler.model.image import Image
 from handler.model.outcome import Decision, Survey
 from handler.model.request import SweepRequest
@@ -28,13 +29,21 @@ def surveyed(request: SweepRequest, run: Run) -> Survey:
         heard.clear()
         # Closed by us, even after an error, whose traceback would keep it open: no thread may go on reading ahead.
         with closing(run.cloud.images()) as images:
-            return survey_of(images, request, run._replace(observe=run.observe and _note_in(heard)))
+            listed = _while_held(images, run.lease) if run.lease else images
+            return survey_of(listed, request, run._replace(observe=run.observe and _note_in(heard)))
 
     found = read_anew(survey)
     for decision in heard:
         if run.observe:
             run.observe(decision)
     return found
+
+
+def _while_held(images: Iterable[Image], lease: Lease) -> Iterator[Image]:
+    # The list may take many minutes. Meanwhile, nothing else renews the lease.
+    for image in images:
+        lease.hold()
+        yield image
 
 
 def _ignore(_decision: Decision) -> None:

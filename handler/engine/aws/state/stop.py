@@ -1,13 +1,14 @@
 """The stop flag: an item of the state table that ends all deletions, those of runs under way as well."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
 from handler.engine.aws.access import AwsAccess
 from handler.engine.aws.calls import Session, aws_session, call
+from handler.engine.aws.state.items import mapping, text
 from handler.errors import AwsFault, BudgetUnknown, Paused
 from handler.model.masking import beginning
 
@@ -105,7 +106,5 @@ def _unknown(why: str) -> BudgetUnknown:
 
 def _told(item: object) -> str:
     """What the operator says in the item, each part after a comma."""
-    attributes = item if isinstance(item, Mapping) else {}
-    values = ((name, attributes.get(name)) for name in TELLING)
-    texts = ((name, value.get("S")) for name, value in values if isinstance(value, Mapping))
-    return "".join(f", {name}: {' '.join(beginning(text, LONGEST).split())}" for name, text in texts if text)
+    texts = ((name, text(mapping(item), name)) for name in TELLING)
+    return "".join(f", {name}: {' '.join(beginning(said, LONGEST).split())}" for name, said in texts if said)
