@@ -29,7 +29,7 @@ class Reach(NamedTuple):
 
     image_api: ImageApi
     project_id: str
-    why_no_approvals: Callable[[bool], str] = lambda _dry_run: ""
+    why_no_approvals: Callable[[bool], str]
 
 
 def _backup(request: Request, reach: Reach) -> str:

@@ -31,7 +31,7 @@ def carried_out(jobs: Sequence[Job], claim: Claim | None, run: Run) -> list[Outc
     run.deadline.keep_back(TELLING * len(rest))
     step = _sent if claim and run.enqueue else _done_here
     if claim:
-        run = _held(run, claim)
+        run = run.while_held(claim.hold)
     try:
         while len(done) < len(rest):
             run.deadline.check()
@@ -44,12 +44,6 @@ def carried_out(jobs: Sequence[Job], claim: Claim | None, run: Run) -> list[Outc
         run.note(error)
         done += untouched(rest[len(done) :], error, run)
     return done
-
-
-def _held(run: Run, claim: Claim) -> Run:
-    """A run that sends no DELETE once another run may have taken its plan."""
-    heed = run.heed_stop
-    return run._replace(heed_stop=lambda: min(heed(), claim.hold()))
 
 
 def _dealt_with(done: Sequence[Outcome]) -> int:
