@@ -35,8 +35,6 @@ def carried_out(jobs: Sequence[Job], claim: Claim | None, run: Run) -> list[Outc
     try:
         while len(done) < len(rest):
             run.deadline.check()
-            if claim:
-                in_time(run.heed_stop, run.deadline, run.progress)
             done += step(rest[len(done) :], done, run)
             if claim:
                 _note(start + _dealt_with(done), claim, run)
