@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from moto.sqs.models import sqs_backends
@@ -268,6 +269,27 @@ def test_workers_get_the_images_in_order_with_all_that_the_plan_expects(
     assert [(one["name"], one["size"]) for one in run.answer["outcomes"]][:1] == [("ci-0", 1024)]
     assert "plan" not in run.answer
     assert entry(desk, approval).applied_by
+
+
+def test_backups_go_where_the_plan_says_so_and_nowhere_else(
+    send: Invoke, workers: Workers, cloud: FakeCloud, desk: Desk
+) -> None:
+    images, ims = names_of(cloud, 2), {"REAPER_IMAGE_API": "ims"}
+    plans = [plan_for(cloud, images[:1], delete_backup=True), plan_for(cloud, images[1:])]
+    rehearsed = [send(desk.store(*some) | {"dry_run": True}, **ims).answer["plan"] for some in (plans[:1], plans)]
+    assert [plan.get("delete_backup") for plan in rehearsed] == [True, None]
+    send(desk.store(*plans), **ims)
+    assert [request.get("delete_backup") for request in workers.take()] == [True, None]
+
+
+def test_workers_have_as_long_as_the_plan_or_its_approval_whichever_ends_first(
+    send: Invoke, workers: Workers, cloud: FakeCloud, desk: Desk
+) -> None:
+    soon = (datetime.now(UTC) + timedelta(hours=1)).isoformat(timespec="seconds")
+    for approval in ({}, {"not_after": soon}, {"not_after": "2099-01-01"}):
+        plan = plan_for(cloud, [cloud.add_image()])
+        send(queue(desk.store(plan) | approval))
+        assert [request["not_after"] for request in workers.take()] == [min([plan["not_after"], *approval.values()])]
 
 
 def test_workers_carry_out_what_was_approved_and_refuse_what_has_changed(

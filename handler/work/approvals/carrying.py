@@ -31,12 +31,10 @@ def carried_out(jobs: Sequence[Job], claim: Claim | None, run: Run) -> list[Outc
     run.deadline.keep_back(TELLING * len(rest))
     step = _sent if claim and run.enqueue else _done_here
     if claim:
-        run = _held(run, claim)
+        run = run.while_held(claim.hold)
     try:
         while len(done) < len(rest):
             run.deadline.check()
-            if claim:
-                in_time(run.heed_stop, run.deadline, run.progress)
             done += step(rest[len(done) :], done, run)
             if claim:
                 _note(start + _dealt_with(done), claim, run)
@@ -44,12 +42,6 @@ def carried_out(jobs: Sequence[Job], claim: Claim | None, run: Run) -> list[Outc
         run.note(error)
         done += untouched(rest[len(done) :], error, run)
     return done
-
-
-def _held(run: Run, claim: Claim) -> Run:
-    """A run that sends no DELETE once another run may have taken its plan."""
-    heed = run.heed_stop
-    return run._replace(heed_stop=lambda: min(heed(), claim.hold()))
 
 
 def _dealt_with(done: Sequence[Outcome]) -> int:

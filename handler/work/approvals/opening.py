@@ -151,7 +151,10 @@ class Approvals:
 
     def _end(self, claim: Claim, *, applied: bool) -> str:
         """Give a plan back, or note that it is applied; returns why that failed, or an empty string."""
-        # Not the deadline of the run, which has kept time back for this.
+        # Late threads may still wait for the answers to their DELETEs. Then the claim ends by itself, some time after.
+        if self._run.progress.is_late:
+            return "the run did not end in time"
+        # Not the deadline of the run, which has kept time back for this, and may be over.
         left = self._run.deadline.left
         deadline = Deadline(lambda: left() + GIVING_BACK, reserve=0.0, shortest=0.0)
         try:
