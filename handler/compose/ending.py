@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from handler.clock import RESERVE, Deadline
-from handler.compose.warm import drop_access
 from handler.config.settings import Settings
 from handler.engine.ports import Allowance
 from handler.errors import CloudError, DeadlineReached
@@ -48,8 +47,8 @@ def reserve_for(received: Received, settings: Settings) -> float:
 
 
 @contextmanager
-def of(deadline: Deadline, progress: Progress) -> Iterator[None]:
-    """Make sure that nothing more is sent once the run has ended."""
+def of(deadline: Deadline, progress: Progress, drop_access: Callable[[], object]) -> Iterator[None]:
+    """Make sure that nothing more is sent once the run has ended; what late threads may still use is dropped."""
     try:
         yield
     finally:

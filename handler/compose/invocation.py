@@ -1,36 +1,27 @@
-"""One invocation: reads an event, builds a run from the settings, and has it carried out."""
+"""One invocation: reads an event, and has it carried out, each project in a run of its own."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from handler.clock import Deadline
-from handler.cloud.calls import Cloud, Options
 from handler.cloud.dialects import DIALECTS
-from handler.cloud.transport import Transport
 from handler.compose import ending, postponing
 from handler.compose.ending import Context
 from handler.compose.engines.engine import Engine
-from handler.compose.warm import access_to_cloud, reporter
+from handler.compose.projects.reach import Observe, Shared
+from handler.compose.projects.run import carry_out, turn_down
+from handler.compose.projects.shares import Share, shares_of
+from handler.compose.warm import reporter
 from handler.config.settings import Settings, is_in_lambda
-from handler.engine.ports import Allowance, HeedStop
-from handler.errors import CloudError, InvalidRequest, Paused
 from handler.model.message import Received, Rejected
-from handler.model.outcome import Decision
-from handler.model.request import Request, SweepRequest
-from handler.report.plans import plans_of
-from handler.report.report import Report, ages_of, mode_of
+from handler.report.report import Report, joined
 from handler.report.reporter import Reporter
 from handler.sources import shapes
 from handler.work.batches.postponements import postponements
-from handler.work.dispatch import Reach, admit, results
-from handler.work.parallel import in_time
-from handler.work.run import Progress, Run
-from handler.work.uses.in_use import InUse
-
-Observe = Callable[[Decision], None]
+from handler.work.dispatch import Reach, admit
+from handler.work.run import Progress
 
 
 def read(event: Any, settings: Settings, engine: Engine) -> Received:  # noqa: ANN401 (an event may be any JSON)
@@ -67,149 +58,57 @@ def handle(  # noqa: PLR0913, PLR0917 (the same)
     """
     # Before anything that may take long: a run that begins before midnight has the day on which it began.
     now = now or datetime.now(UTC)
-    invocation = _begin(received, context, settings, engine, now)
-    with ending.of(invocation.deadline, invocation.progress):
-        project_id = invocation.connect()
-        admitted = invocation.admitted(project_id)
-        done = results(admitted, invocation.build_run(project_id, now, observe))
-    until = postponing.deadline_for(ending.remaining_of(context), invocation.deadline.reserve - ending.PUTTING_OFF)
-    found = postponements(admitted.messages, done, invocation.deadline.elapsed(), random.random)
-    postponing.put_off(found, engine.postpone(settings), until, invocation.reporter)
-    mode = mode_of(settings.mode, done)
-    report = Report(
-        source=received.source,
-        mode=mode,
-        request_id=invocation.request_id,
-        project_id=project_id,
-        results=done,
-        plans=tuple(plans_of(done, project_id, now + settings.plan_life)) if mode == "dry-run" else (),
-        ages=ages_of(admitted.messages, done, now.timestamp() + invocation.deadline.elapsed()),
-    )
-    invocation.reporter.finished(report)
-    if invocation.allowance and not report.ok:
-        ending.settle(invocation.allowance, context, invocation.reporter)
-    return report
-
-
-def _begin(received: Received, context: Context, settings: Settings, engine: Engine, now: datetime) -> "_Invocation":
     deadline = Deadline(ending.remaining_of(context), reserve=ending.reserve_for(received, settings))
-    invocation = _Invocation(
-        received=received,
+    told = _reporter(settings)
+    received = _admitted(received, settings, told, context.aws_request_id)
+    shares = shares_of(received.messages, is_for_all=settings.is_for_all)
+    shared = Shared(
         request_id=context.aws_request_id,
         settings=settings,
         engine=engine,
-        reporter=reporter(settings.service, settings.namespace),
-        deadline=deadline,
-        progress=Progress(settings.max_images),
+        reporter=told,
         allowance=engine.allowance(received, settings, context.aws_request_id, now),
-        heed_stop=engine.heed_stop(settings, deadline),
-        cloud=_cloud(settings, engine, deadline),
+        now=now,
+        observe=observe,
+        has_others=len(shares) > 1,
+        broken=set(),
     )
+    report = _carried_out(shares, received, shared, deadline)
+    until = postponing.deadline_for(ending.remaining_of(context), deadline.reserve - ending.PUTTING_OFF)
+    found = postponements(received.messages, report.results, deadline.elapsed(), random.random)
+    postponing.put_off(found, engine.postpone(settings), until, told)
+    if shared.allowance and not report.ok:
+        ending.settle(shared.allowance, context, told)
+    return report
+
+
+def _carried_out(shares: Sequence[Share], received: Received, shared: Shared, deadline: Deadline) -> Report:
+    """Carry out the shares, one after the other."""
+    progress, reports = Progress(shared.settings.max_images), list[Report]()
+    for place, share in enumerate(shares):
+        # A project whose cloud hangs must not cost those after it their time.
+        part = deadline.share(len(shares) - place)
+        reports.append(carry_out(share, received, shared, part, progress))
+        # All that one run has to tell stands in the answer as well.
+        deadline.keep_back(part.reserve)
+        progress = progress.of_next_run()
+    return joined(reports, [message.id for message in received.messages], shared.settings.mode)
+
+
+def _reporter(settings: Settings) -> Reporter:
+    told = reporter(settings.service, settings.namespace)
     if DIALECTS[settings.image_api].is_discarded:
         advice = "REAPER_IMAGE_API=glance or ims"
-        invocation.reporter.warn("api.discarded", image_api=settings.image_api, advice=advice)
-    return invocation
+        told.warn("api.discarded", image_api=settings.image_api, advice=advice)
+    return told
 
 
-class _Invocation(NamedTuple):
-    """What a run is built from, before the cloud was asked which project it is for."""
-
-    received: Received
-    request_id: str
-    settings: Settings
-    engine: Engine
-    reporter: Reporter
-    deadline: Deadline
-    progress: Progress
-    allowance: Allowance | None
-    heed_stop: HeedStop
-    cloud: Cloud
-
-    def connect(self) -> str:
-        """Return the project that we act for. If it can't be found out, the run is halted, and every image fails."""
-        requests = self.received.requests
-        # A batch in which no message can be read needs no token.
-        if not requests:
-            return ""
-        try:
-            # Before the first request: a paused function asks the cloud nothing.
-            if self.settings.mode == "paused":
-                message = "REAPER_MODE is paused"
-                raise Paused(message)
-            return in_time(self._project_id, self.deadline, self.progress)
-        except CloudError as error:
-            # The address that the secret holds may be wrong, and be cured before the next invocation.
-            self.engine.forget_secret()
-            # Without an image that could fail, as where a stack is created, only an exception can say so.
-            if not any(map(_names_images, requests)):
-                raise
-            self.deadline.halt(error)
-            return ""
-
-    def _project_id(self) -> str:
-        # The flag first, for the same reason. It stops no rehearsal, and no stack that is created.
-        is_armed = self.settings.mode == "delete"
-        if is_armed and any(_names_images(request) and not request.dry_run for request in self.received.requests):
-            self.heed_stop()
-        return self.cloud.project_id
-
-    def admitted(self, project_id: str) -> Received:
-        """What was received, with Rejected in place of each request that can't be carried out.
-
-        Only in a batch can one message fail alone; from any other source, the whole event fails with InvalidRequest.
-        """
-        received, reach = self.received, Reach(image_api=self.settings.image_api, project_id=project_id)
-        received = received._replace(messages=tuple(admit(message, reach) for message in received.messages))
-        problems = [(m.request.problem, m.id) for m in received.messages if isinstance(m.request, Rejected)]
-        for problem, message_id in problems:
-            self.reporter.rejected(self.request_id, received.source, problem, message_id)
-        # Before anything is done: what another request of the event had deleted would stand in no report. The problems
-        # are counted here, since there will be no run to count them.
-        if problems and not received.fails_one_by_one:
-            self.reporter.count(received.source, (), len(problems))
-            raise InvalidRequest("; ".join(problem for problem, _ in problems))
-        return received
-
-    def build_run(self, project_id: str, now: datetime, observe: Observe | None) -> Run:
-        """Build the run, complete."""
-        settings, source = self.settings, self.received.source
-        asks = settings.in_use_check == "on"
-        return Run(
-            cloud=self.cloud,
-            deadline=self.deadline,
-            progress=self.progress,
-            policy=settings.policy,
-            now=now,
-            armed=settings.mode == "delete",
-            in_use=InUse(self.cloud, self.deadline, settings.concurrency, settings.in_use_also) if asks else None,
-            concurrency=settings.concurrency,
-            heed_stop=self.heed_stop,
-            spend=self.engine.spend(settings, project_id, now, self.allowance),
-            journal=partial(self.reporter.deleting, self.request_id, source),
-            report=partial(self.reporter.outcome, self.request_id, source),
-            report_untouched=partial(self.reporter.untouched, self.request_id, source),
-            report_bug=self.reporter.bug,
-            observe=observe,
-            enqueue=self.engine.enqueue(settings, self.deadline),
-            plan_life=settings.plan_life,
-            bucket=self.engine.bucket(settings, self.deadline),
-            lease=self.engine.lease(settings, project_id, self.request_id, self.deadline),
-            claim_plan=self.engine.claim_plan(settings, project_id, self.deadline),
-            remember=self.engine.remember(settings, project_id, now),
-        )
-
-
-def _names_images(request: Request) -> bool:
-    """Whether there may be an image with an outcome of its own."""
-    return isinstance(request, SweepRequest) or bool(request.targets)
-
-
-def _cloud(settings: Settings, engine: Engine, deadline: Deadline) -> Cloud:
-    options = Options(
-        image_api=settings.image_api,
-        project_pin=settings.project_pin,
-        image_endpoint=settings.image_endpoint,
-        compute_endpoint=settings.compute_endpoint,
+def _admitted(received: Received, settings: Settings, told: Reporter, request_id: str) -> Received:
+    """What was received, with Rejected in place of each request that these settings can't carry out."""
+    reach = Reach(
+        image_api=settings.image_api, is_for_all=settings.is_for_all, has_queue=bool(settings.fanout_queue_url)
     )
-    access = access_to_cloud(settings, engine.rotated, engine.forget_secret)
-    return Cloud(Transport(access.session, access.identity, deadline), options)
+    received = received._replace(messages=tuple(admit(message, reach) for message in received.messages))
+    problems = [(one.request.problem, one.id) for one in received.messages if isinstance(one.request, Rejected)]
+    turn_down(problems, received, told, request_id)
+    return received

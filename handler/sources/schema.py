@@ -1,5 +1,6 @@
 """The schema of a request: which fields there are, and what they may hold. A sweep's policy has its own."""
 
+import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Annotated, Any, Self
@@ -9,6 +10,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from handler.model.image import UUID
 from handler.model.request import (
     MOST_IMAGES,
+    MOST_PROJECTS,
     DeletionRequest,
     Expected,
     Keep,
@@ -20,6 +22,7 @@ from handler.sources.parsing import Strict, valid
 from handler.sources.policies import Sweep, read_moment
 
 ImageId = Annotated[str, Field(pattern=f"^{UUID}$")]
+ProjectId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 
 
 class Expect(Strict):
@@ -57,7 +60,7 @@ class NamedImage(Strict):
 class _Order(Strict):
     """The fields that every kind of request may have."""
 
-    project_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = ""
+    project_id: ProjectId = ""
     delete_backup: bool = False
     dry_run: bool = False
     reason: Annotated[str, Field(max_length=256)] = ""
@@ -94,6 +97,19 @@ class SweepOrder(_Order):
     """The sweep request. Source: this project's contract with those who send requests."""
 
     sweep: Sweep
+    # Null is refused: a sweep of many projects must not become one of whichever the credentials are for.
+    projects: Annotated[list[ProjectId], Field(min_length=1, max_length=MOST_PROJECTS)] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _names_projects_once(self) -> Self:
+        if self.projects and self.project_id:
+            message = "at most one of projects and project_id may be given"
+            raise ValueError(message)
+        # A project that is swept twice at once may be deleted from twice: each sweep has caps of its own.
+        if self.projects and len(set(self.projects)) < len(self.projects):
+            message = "projects: one project is named twice"
+            raise ValueError(message)
+        return self
 
 
 SUBJECTS = frozenset({"image_ids", "images", "sweep"})
@@ -105,7 +121,9 @@ REQUEST_FIELDS = frozenset(Deletion.model_fields) | frozenset(SweepOrder.model_f
 def read_request(payload: Mapping[str, Any]) -> Request:
     """Read a request; raises InvalidRequest, naming each field that is wrong."""
     if "sweep" in payload:
-        return _sweep_request(valid(SweepOrder, payload))
+        request = _sweep_request(valid(SweepOrder, payload))
+        # As it was written: a condition that was lost on the way to the workers would select more.
+        return request._replace(written=json.dumps(payload["sweep"])) if request.projects else request
     return read_deletion(payload)
 
 
@@ -136,4 +154,5 @@ def _sweep_request(given: SweepOrder) -> SweepRequest:
         dry_run=given.dry_run,
         reason=given.reason,
         not_after=given.not_after,
+        projects=tuple(given.projects),
     )

@@ -20,11 +20,14 @@ MOST_SILENCES = 3
 
 
 class Progress:
-    """How far a run has come. Safe for threads."""
+    """How far a run has come. Safe for threads.
 
-    def __init__(self, most_deletions: int) -> None:
+    `most_deletions` is how many images the invocation may delete, `made` how many of these its earlier runs have taken.
+    """
+
+    def __init__(self, most_deletions: int, made: int = 0) -> None:
         self._most = most_deletions
-        self._deletions = 0
+        self._deletions = made
         self._silences = 0
         self._is_late = False
         self._lock = Lock()
@@ -39,6 +42,10 @@ class Progress:
         """How many images may still be deleted."""
         with self._lock:
             return self._most - self._deletions
+
+    def of_next_run(self) -> "Progress":
+        """The progress of the next run of the invocation, which has another project, and so another cloud."""
+        return Progress(self._most, self._most - self.left)
 
     @property
     def is_late(self) -> bool:

@@ -29,9 +29,10 @@ from handler.engine.ports import (
     Notify,
     Postpone,
     Remember,
+    Send,
     Spend,
 )
-from handler.errors import Unexpected
+from handler.errors import InvalidSettings, Unexpected
 from handler.model.message import Received
 from handler.sources import shapes
 
@@ -61,11 +62,17 @@ def _keys() -> Keys:
     return Keys(*_agency().read_keys())
 
 
-def rotated(_refused: Proof) -> Proof | None:
+def own_settings(_project_id: str) -> Settings:
+    """Is never called: no project has a secret here."""
+    message = "REAPER_CREDENTIALS_SECRET: needs AWS"
+    raise InvalidSettings(message)
+
+
+def rotated(_settings: Settings, _refused: Proof) -> Proof | None:
     """Nothing: there is no secret that could be read again."""
 
 
-def forget_secret() -> None:
+def forget_secret(_settings: Settings) -> None:
     """Nothing: there is no secret."""
 
 
@@ -91,6 +98,10 @@ def enqueue(_settings: Settings, _deadline: Deadline) -> Enqueue | None:
     """Nothing: there are no workers."""
 
 
+def send(_settings: Settings, _deadline: Deadline) -> Send | None:
+    """Nothing: there are no workers."""
+
+
 def hand_over(settings: Settings, deadline: Deadline) -> HandOver | None:
     """A function that publishes an event, if there is a topic for that."""
     urn = settings.failed_to
@@ -103,18 +114,18 @@ def _desk(settings: Settings, deadline: Deadline) -> topic.Desk:
 
     The identity checks the address itself: its proof goes nowhere where it could be read on its way.
     """
-    session, identity = access_to_cloud(settings, rotated, forget_secret)
-    catalogue = identity.catalogue(deadline)
-    found = catalogue.addresses(SMN, catalogue.region)
-    if not found:
-        raise Unexpected(catalogue.why_missing(SMN, catalogue.region))
-    return topic.Desk(
-        address=found[0].url,
-        project_id=identity.project_id(deadline),
-        auth=identity.auth(deadline),
-        scrub=identity.scrub,
-        verify=session.verify,
-    )
+    with access_to_cloud(settings, rotated, forget_secret) as (session, identity):
+        catalogue = identity.catalogue(deadline)
+        found = catalogue.addresses(SMN, catalogue.region)
+        if not found:
+            raise Unexpected(catalogue.why_missing(SMN, catalogue.region))
+        return topic.Desk(
+            address=found[0].url,
+            project_id=identity.project_id(deadline),
+            auth=identity.auth(deadline),
+            scrub=identity.scrub,
+            verify=session.verify,
+        )
 
 
 def postpone(_settings: Settings) -> Postpone:

@@ -10,9 +10,11 @@ from handler.compose.engines.aws import (
     heed_stop,
     lease,
     notify,
+    own_settings,
     postpone,
     remember,
     rotated,
+    send,
     spend,
 )
 from handler.sources import shapes
@@ -28,9 +30,11 @@ __all__ = [
     "heed_stop",
     "lease",
     "notify",
+    "own_settings",
     "postpone",
     "remember",
     "rotated",
+    "send",
     "spend",
 ]
 

@@ -7,6 +7,9 @@ from handler.engine.aws.access import AwsAccess
 from handler.engine.aws.calls import call, json_object
 from handler.errors import AwsFault
 
+MALFORMED = "MalformedSecret"
+"""Our own name for what is wrong with a secret that AWS has given us."""
+
 
 def read_secret(name: str, access: AwsAccess) -> dict[str, Any]:
     """Read a secret by its name or ARN; returns the JSON object that it holds, as a text or as the bytes of a file.
@@ -18,7 +21,7 @@ def read_secret(name: str, access: AwsAccess) -> dict[str, Any]:
     secret = json_object(_content(answer))
     if secret is None:
         message = 'the secret is not a JSON object, such as {"OS_AUTH_URL": "https://..."}'
-        raise AwsFault(message)
+        raise AwsFault(message, code=MALFORMED)
     return secret
 
 

@@ -7,9 +7,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from handler.engine.aws.partitions import SUFFIXES
-from handler.errors import UnknownEvent
+from handler.errors import InvalidRequest, UnknownEvent
 from handler.model.message import Message, Rejected, StackCall
-from handler.model.request import DeletionRequest, Request
+from handler.model.request import DeletionRequest, Request, SweepRequest
 from handler.sources.parsing import message_of, valid
 from handler.sources.schema import read_request
 
@@ -112,7 +112,12 @@ def _request(event: Mapping[str, Any]) -> Request:
     properties = valid(StackEvent, event).resource_properties
     # CloudFormation passes its own two properties on together with ours.
     given = {key: value for key, value in properties.items() if key not in {"ServiceToken", "ServiceTimeout"}}
-    return read_request({key: _typed(key, value) for key, value in given.items()})
+    request = read_request({key: _typed(key, value) for key, value in given.items()})
+    # CloudFormation is told how its request ended, and nobody could say that of sweeps that others carry out.
+    if isinstance(request, SweepRequest) and request.projects:
+        message = "projects: is nothing for a stack: say project_id"
+        raise InvalidRequest(message)
+    return request
 
 
 def _typed(key: str, value: object, depth: int = 4) -> object:
