@@ -163,6 +163,7 @@ class _ProjectRun(NamedTuple):
             observe=shared.observe,
             enqueue=engine.enqueue(settings, self.deadline),
             plan_life=settings.plan_life,
+            is_worker=source == "queue",
             bucket=engine.bucket(settings, self.deadline),
             lease=engine.lease(settings, project_id, shared.request_id, self.deadline),
             claim_plan=engine.claim_plan(settings, project_id, self.deadline),
