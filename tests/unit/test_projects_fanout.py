@@ -165,7 +165,7 @@ def test_an_empty_schedule_sends_the_standing_request(fan_out: Send, sqs: Client
     assert (run.error, len(received(sqs, workers))) == (None, len(PROJECTS))
 
 
-WRONG = {
+WRONG: dict[str, dict[str, Any]] = {
     "projects[1]: ": {"projects": ["p", "../q"]},
     "projects: one project is named twice": {"projects": ["p", "q", "p"]},
     "projects: ": {"projects": []},
