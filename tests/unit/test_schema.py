@@ -66,7 +66,17 @@ def test_every_field_of_a_request_is_read() -> None:
 
 
 def test_the_fields_are_those_of_the_contract() -> None:
-    fields = {"image_ids", "images", "project_id", "delete_backup", "dry_run", "reason", "sweep", "not_after"}
+    fields = {
+        "image_ids",
+        "images",
+        "project_id",
+        "delete_backup",
+        "dry_run",
+        "reason",
+        "sweep",
+        "not_after",
+        "projects",
+    }
     assert fields == REQUEST_FIELDS
 
 
