@@ -37,9 +37,9 @@ class Estate:
     def store(self, project_id: str, secret: object) -> None:
         """Put something into the secret of a project."""
         name, text = NAME.format(project_id=project_id), json.dumps(secret)
-        if any(kept["Name"] == name for kept in self.vault.list_secrets(MaxResults=100)["SecretList"]):
+        try:
             self.vault.put_secret_value(SecretId=name, SecretString=text)
-        else:
+        except self.vault.exceptions.ResourceNotFoundException:
             self.vault.create_secret(Name=name, SecretString=text)
 
     def images_of(self, project_id: str) -> list[str]:
