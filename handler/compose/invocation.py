@@ -1,8 +1,8 @@
 """One invocation: reads an event, and has it carried out, each project in a run of its own."""
 
 import random
-from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from handler.clock import Deadline
@@ -10,9 +10,10 @@ from handler.cloud.dialects import DIALECTS
 from handler.compose import ending, postponing
 from handler.compose.ending import Context
 from handler.compose.engines.engine import Engine
+from handler.compose.projects.lanes import in_lanes, lanes_for
 from handler.compose.projects.reach import Observe, Shared
 from handler.compose.projects.run import carry_out, turn_down
-from handler.compose.projects.shares import Share, shares_of
+from handler.compose.projects.shares import shares_of
 from handler.compose.warm import reporter
 from handler.config.settings import Settings, is_in_lambda
 from handler.model.message import Received, Rejected
@@ -62,6 +63,7 @@ def handle(  # noqa: PLR0913, PLR0917 (the same)
     told = _reporter(settings)
     received = _admitted(received, settings, told, context.aws_request_id)
     shares = shares_of(received.messages, is_for_all=settings.is_for_all)
+    lanes = lanes_for(shares, settings.concurrency, settings.max_images)
     shared = Shared(
         request_id=context.aws_request_id,
         settings=settings,
@@ -71,28 +73,18 @@ def handle(  # noqa: PLR0913, PLR0917 (the same)
         now=now,
         observe=observe,
         has_others=len(shares) > 1,
+        concurrency=settings.concurrency // lanes,
+        progress=Progress(settings.max_images),
         broken=set(),
     )
-    report = _carried_out(shares, received, shared, deadline)
+    reports = in_lanes(shares, lanes, deadline, partial(carry_out, received=received, shared=shared))
+    report = joined(reports, [message.id for message in received.messages], settings.mode)
     until = postponing.deadline_for(ending.remaining_of(context), deadline.reserve - ending.PUTTING_OFF)
     found = postponements(received.messages, report.results, deadline.elapsed(), random.random)
     postponing.put_off(found, engine.postpone(settings), until, told)
     if shared.allowance and not report.ok:
         ending.settle(shared.allowance, context, told)
     return report
-
-
-def _carried_out(shares: Sequence[Share], received: Received, shared: Shared, deadline: Deadline) -> Report:
-    """Carry out the shares, one after the other."""
-    progress, reports = Progress(shared.settings.max_images), list[Report]()
-    for place, share in enumerate(shares):
-        # A project whose cloud hangs must not cost those after it their time.
-        part = deadline.share(len(shares) - place)
-        reports.append(carry_out(share, received, shared, part, progress))
-        # All that one run has to tell stands in the answer as well.
-        deadline.keep_back(part.reserve)
-        progress = progress.of_next_run()
-    return joined(reports, [message.id for message in received.messages], shared.settings.mode)
 
 
 def _reporter(settings: Settings) -> Reporter:

@@ -5,6 +5,7 @@ import sys
 import traceback
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from copy import copy
 from typing import Any, TextIO
 
@@ -165,7 +166,9 @@ class Reporter:
         metrics.add_metric("BackupsLeft", MetricUnit.Count, sum(outcome.backup_left for outcome in outcomes))
         freed = sum(outcome.size or 0 for outcome in outcomes if outcome.outcome == "deleted")
         metrics.add_metric("BytesReclaimed", MetricUnit.Bytes, freed)
-        metrics.flush_metrics()
+        # In one piece: the runs of an invocation write side by side, and Powertools ends its line in a second write.
+        with self._output.lock or nullcontext():
+            metrics.flush_metrics()
 
 
 class _StandardOutput(logging.StreamHandler[TextIO]):

@@ -19,33 +19,43 @@ MOST_SILENCES = 3
 """After this many images in a row without an answer in time, the rest of the run is not tried any more."""
 
 
+class _Tally:
+    """How many images an invocation may delete, and how many its runs have deleted."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.made = 0
+        self.lock = Lock()
+
+
 class Progress:
     """How far a run has come. Safe for threads.
 
-    `most_deletions` is how many images the invocation may delete, `made` how many of these its earlier runs have taken.
+    `most_deletions` is how many images the invocation may delete, in all of its runs.
     """
 
-    def __init__(self, most_deletions: int, made: int = 0) -> None:
-        self._most = most_deletions
-        self._deletions = made
+    def __init__(self, most_deletions: int) -> None:
+        self._tally = _Tally(most_deletions)
         self._silences = 0
         self._is_late = False
         self._lock = Lock()
 
+    def of_another_run(self) -> "Progress":
+        """The progress of another run of the same invocation, with a project and a cloud of its own."""
+        other = Progress(self.most)
+        other._tally = self._tally
+        return other
+
     @property
     def most(self) -> int:
         """How many images one invocation may delete."""
-        return self._most
+        return self._tally.most
 
     @property
     def left(self) -> int:
         """How many images may still be deleted."""
-        with self._lock:
-            return self._most - self._deletions
-
-    def of_next_run(self) -> "Progress":
-        """The progress of the next run of the invocation, which has another project, and so another cloud."""
-        return Progress(self._most, self._most - self.left)
+        with self._tally.lock:
+            return self._tally.most - self._tally.made
 
     @property
     def is_late(self) -> bool:
@@ -60,14 +70,14 @@ class Progress:
     def take_deletion(self) -> None:
         """Count a DELETE, or a rehearsed one, before it is made; raises OverLimit if the limit has been reached."""
         # Compared and counted under one lock: two threads must not both take the last one.
-        with self._lock:
-            if self._deletions >= self._most:
+        with self._tally.lock:
+            if self._tally.made >= self._tally.most:
                 raise self.over_limit()
-            self._deletions += 1
+            self._tally.made += 1
 
     def over_limit(self) -> OverLimit:
         """The error of an image that is over the limit: another invocation may try it at once."""
-        return OverLimit(f"more than {self._most} images in one invocation", retry_after=0.0)
+        return OverLimit(f"more than {self.most} images in one invocation", retry_after=0.0)
 
     def note(self, error: CloudError | None) -> bool:
         """Note how an image or a list ended; returns whether the service has been silent too often to go on."""

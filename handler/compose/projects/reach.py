@@ -41,7 +41,11 @@ Source: AWS Secrets Manager API reference, GetSecretValue.
 
 
 class Shared(NamedTuple):
-    """What the runs of an invocation share. `has_others` says that there is more than one."""
+    """What the runs of an invocation share.
+
+    `has_others` says that there is more than one, `concurrency` how many requests each may have under way. `progress`
+    counts the deletions of all of them.
+    """
 
     request_id: str
     settings: Settings
@@ -51,6 +55,8 @@ class Shared(NamedTuple):
     now: datetime
     observe: Observe | None
     has_others: bool
+    concurrency: int
+    progress: Progress
     broken: set[str]
     """The groups of a FIFO queue of which a message has failed."""
 

@@ -27,13 +27,13 @@ from handler.work.run import Progress, Run
 from handler.work.uses.in_use import InUse
 
 
-def carry_out(share: Share, received: Received, shared: Shared, deadline: Deadline, progress: Progress) -> Report:
+def carry_out(share: Share, deadline: Deadline, received: Received, shared: Shared) -> Report:
     """Carry out the messages of one project, or those that need no cloud, and tell what came of it.
 
     Where no message can fail alone, this raises InvalidRequest for a request that is turned down, and InvalidSettings
     for a project whose secret can't be used.
     """
-    part = received._replace(messages=share.messages)
+    part, progress = received._replace(messages=share.messages), shared.progress.of_another_run()
     if share.project_id is None:
         with ending.of(deadline, progress, lambda: None):
             done = results(part, partial(fan_out, outbox=_outbox(part, shared, deadline, progress)), shared.broken)
@@ -152,8 +152,8 @@ class _ProjectRun(NamedTuple):
             policy=settings.policy,
             now=shared.now,
             armed=settings.mode == "delete",
-            in_use=InUse(self.cloud, self.deadline, settings.concurrency, settings.in_use_also) if asks else None,
-            concurrency=settings.concurrency,
+            in_use=InUse(self.cloud, self.deadline, shared.concurrency, settings.in_use_also) if asks else None,
+            concurrency=shared.concurrency,
             heed_stop=self.heed_stop,
             spend=engine.spend(settings, project_id, shared.now, shared.allowance),
             journal=partial(reporter.deleting, shared.request_id, source),
