@@ -3,6 +3,7 @@
 import random
 from datetime import UTC, datetime
 from functools import partial
+from threading import Semaphore
 from typing import Any
 
 from handler.clock import Deadline
@@ -73,7 +74,9 @@ def handle(  # noqa: PLR0913, PLR0917 (the same)
         now=now,
         observe=observe,
         has_others=len(shares) > 1,
-        concurrency=settings.concurrency // lanes,
+        # One project whose images hang must leave slots to the others.
+        concurrency=settings.concurrency if lanes == 1 else max(settings.concurrency // 2, 1),
+        slots=Semaphore(settings.concurrency),
         progress=Progress(settings.max_images),
         broken=set(),
     )

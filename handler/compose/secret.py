@@ -2,12 +2,13 @@
 
 import random
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from handler.compose import warm
 from handler.config.settings import Settings
 from handler.engine.aws.access import AwsAccess
+from handler.engine.aws.calls import Session, aws_session
 from handler.engine.aws.secret import read_secret
 from handler.errors import CredentialsRefused, InvalidSettings
 
@@ -57,6 +58,7 @@ def forget_secret(settings: Settings) -> None:
 def forget() -> None:
     """Begin anew after a snapshot was restored: what was made before it may be out of date."""
     _secret.cache_clear()
+    _connections.cache_clear()
     warm.forget()
     # From the same snapshot, every environment would draw the same random pauses.
     random.seed()
@@ -73,12 +75,18 @@ class _Secret:
     def read(self) -> Mapping[str, Any]:
         """What the secret held when it was last read; raises AwsFault."""
         if self._held is None:
-            self._held = read_secret(self._name, self._access)
+            self._held = read_secret(self._name, self._access, _connections())
         return self._held
 
     def forget(self) -> None:
         """Have it read anew."""
         self._held = None
+
+
+@cache
+def _connections() -> Session:
+    """The connections to the vault."""
+    return aws_session()
 
 
 @lru_cache(maxsize=warm.MOST_IDENTITIES)

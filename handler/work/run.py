@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from threading import Lock
+from threading import Lock, Semaphore
 from typing import NamedTuple
 
 from handler.clock import Deadline
@@ -92,7 +92,8 @@ class Run(NamedTuple):
     """What the work on the images of one invocation is given: the cloud, the rules, and where to report.
 
     `now` is the moment from which days and ages are counted. Unless `armed`, everything is a rehearsal. `in_use` knows
-    which images are used; if it is None, nobody asks. `concurrency` is the number of images dealt with at once.
+    which images are used; if it is None, nobody asks. `concurrency` is the number of images dealt with at once, and
+    `slots` keeps that of all runs of an invocation within its limit; None if there is one run.
 
     `heed_stop` looks whether an operator has stopped all deletions; nobody asks where everything is a rehearsal.
     `spend` takes the deletion of an image out of the event's allowance and the budget, or raises CloudError. `journal`
@@ -126,6 +127,7 @@ class Run(NamedTuple):
     enqueue: Enqueue | None
     plan_life: timedelta
     is_worker: bool = False
+    slots: Semaphore | None = None
     bucket: Bucket | None = None
     lease: Lease | None = None
     claim_plan: ClaimPlan | None = None

@@ -1,6 +1,6 @@
 """Many projects of one fake cloud, and moto's vault with a secret for each, in a process of their own.
 
-python -m tests.bench.many PROJECTS IMAGES prints the variables for a worker, and the images of each project.
+python -m tests.bench.many PROJECTS IMAGES DELAY prints the variables for a worker, and the images of each project.
 """
 
 import json
@@ -17,9 +17,12 @@ from tests.projects import Estate
 
 
 @contextmanager
-def many_projects(projects: int, images: int) -> Iterator[dict[str, Any]]:
-    """So many projects with so many images each: `env`, the variables for a worker, and `images`, by project."""
-    command = [sys.executable, "-m", "tests.bench.many", str(projects), str(images)]
+def many_projects(projects: int, images: int, delay: float) -> Iterator[dict[str, Any]]:
+    """So many projects with so many images each: `env`, the variables for a worker, and `images`, by project.
+
+    Each answer of the cloud takes `delay` seconds.
+    """
+    command = [sys.executable, "-m", "tests.bench.many", str(projects), str(images), str(delay)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True, cwd=ROOT) as process:  # noqa: S603 (our own)
         assert process.stdout
         assert process.stdin
@@ -30,9 +33,9 @@ def many_projects(projects: int, images: int) -> Iterator[dict[str, Any]]:
         assert left == 0, f"{left} images are left"
 
 
-def main(projects: int, images: int) -> None:
+def main(projects: int, images: int, delay: float) -> None:
     """Serve until standard input ends; then say how many images are left."""
-    cloud = FakeCloud()
+    cloud = FakeCloud(delay=delay)
     with moto_server() as moto, Server(cloud) as server:
         estate = Estate(cloud, server.url, client("secretsmanager", moto))
         ids = [estate.add(f"p{number}", images=images) for number in range(projects)]
@@ -44,4 +47,4 @@ def main(projects: int, images: int) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))

@@ -12,7 +12,7 @@ from handler.model.message import Message, Rejected
 from handler.model.request import DeletionRequest
 from handler.report.report import Report
 
-MOST_LANES = 4
+MOST_LANES = 5
 """Projects that are dealt with side by side.
 
 What a run begins with (a secret, a token, lists) is asked for one after the other. For each project alone, that would

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from threading import Semaphore
 from typing import NamedTuple
 
 from handler.clock import Deadline
@@ -43,8 +44,8 @@ Source: AWS Secrets Manager API reference, GetSecretValue.
 class Shared(NamedTuple):
     """What the runs of an invocation share.
 
-    `has_others` says that there is more than one, `concurrency` how many requests each may have under way. `progress`
-    counts the deletions of all of them.
+    `has_others` says that there is more than one, `concurrency` how many images each may deal with at once, and `slots`
+    keeps all of them together within the limit. `progress` counts the deletions of all.
     """
 
     request_id: str
@@ -56,6 +57,7 @@ class Shared(NamedTuple):
     observe: Observe | None
     has_others: bool
     concurrency: int
+    slots: Semaphore
     progress: Progress
     broken: set[str]
     """The groups of a FIFO queue of which a message has failed."""

@@ -164,6 +164,7 @@ class _ProjectRun(NamedTuple):
             enqueue=engine.enqueue(settings, self.deadline),
             plan_life=settings.plan_life,
             is_worker=source == "queue",
+            slots=shared.slots,
             bucket=engine.bucket(settings, self.deadline),
             lease=engine.lease(settings, project_id, shared.request_id, self.deadline),
             claim_plan=engine.claim_plan(settings, project_id, self.deadline),
