@@ -4,6 +4,7 @@ A moment is a number of seconds on a clock that only goes forward. By itself it 
 moments is the time that something has taken.
 """
 
+import math
 import random
 import time
 from collections.abc import Callable
@@ -61,6 +62,16 @@ class Deadline:
         self.now = now
         self._begun = now()
         self.fence = Fence(self.check)
+
+    def share(self, parts: int) -> "Deadline":
+        """A deadline of its own for the next of so many parts of the run, which gets an equal share of the time left.
+
+        What one part does not need is left to the others. All of them count from the beginning of the run.
+        """
+        end = self.now() + self.left() / parts if parts > 1 else math.inf
+        part = Deadline(lambda: min(self.left(), end - self.now()), reserve=0.0, now=self.now, shortest=self._shortest)
+        part._begun = self._begun
+        return part
 
     def elapsed(self) -> float:
         """Seconds since the run began."""

@@ -1,13 +1,15 @@
 """A function that signs its requests, before a fake cloud that stands under the names of a real one."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 
 import pytest
 
 from handler.cloud.identity.signing.access import Keys, Signing
-from handler.compose import invocation, warm
+from handler.compose import warm
+from handler.compose.projects import reach
+from handler.compose.projects.kept import Access
 from handler.config.settings import Settings
 from tests.conftest import Invocation, Invoke
 from tests.fakecloud import DEMO, FakeCloud, Server
@@ -42,7 +44,9 @@ class Signatory:
     invoke: Invoke
     agency: Agency | None = None
 
-    def access(self, settings: Settings, rotate: warm.Rotate, distrust: Callable[[], object]) -> warm.Access:
+    def access(
+        self, settings: Settings, rotate: warm.Rotate, distrust: warm.Distrust
+    ) -> AbstractContextManager[Access]:
         """The connections and the identity of a warm environment."""
         if self.agency and isinstance(settings.proof, Signing):
             settings = settings.model_copy(update={"proof": replace(settings.proof, keys=self.agency)})
@@ -70,5 +74,5 @@ def signing(cloud: FakeCloud, invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.delenv(name, raising=False)
     with Server(cloud) as server, Front(server) as front:
         signatory = Signatory(cloud, server, front, invoke)
-        monkeypatch.setattr(invocation, "access_to_cloud", signatory.access)
+        monkeypatch.setattr(reach, "access_to_cloud", signatory.access)
         yield signatory

@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from handler.clock import RESERVE, Deadline
-from handler.compose.warm import drop_access
 from handler.config.settings import Settings
 from handler.engine.ports import Allowance
 from handler.errors import CloudError, DeadlineReached
@@ -45,18 +44,24 @@ def reserve_for(received: Received, settings: Settings) -> float:
     is_told_elsewhere = received.may_come_again or received.waiting is Waiting.BROKER
     if is_told_elsewhere and (settings.state_table or settings.failed_to):
         reserve += LAST_CALLS
-    return reserve + spent_before_the_answer(received, settings)
+    if any(message.receipt for message in received.messages):
+        reserve += PUTTING_OFF
+    return reserve + _last_words(settings)
 
 
-def spent_before_the_answer(received: Received, settings: Settings) -> float:
-    """Seconds of these that are spent between the end of the run and whatever is told to the source of the event."""
-    putting_off = PUTTING_OFF if any(message.receipt for message in received.messages) else 0.0
-    return putting_off + (LAST_WORDS if settings.report_bucket or settings.notice_topic else 0.0)
+def _last_words(settings: Settings) -> float:
+    return LAST_WORDS if settings.report_bucket or settings.notice_topic else 0.0
+
+
+def until_answer(received: Received, context: Context, settings: Settings) -> Callable[[], float]:
+    """The seconds in which files may still be left in the bucket, and notices be sent."""
+    remaining, others = remaining_of(context), reserve_for(received, settings) - _last_words(settings)
+    return lambda: remaining() - others
 
 
 @contextmanager
-def of(deadline: Deadline, progress: Progress) -> Iterator[None]:
-    """Make sure that nothing more is sent once the run has ended."""
+def of(deadline: Deadline, progress: Progress, drop_access: Callable[[], object]) -> Iterator[None]:
+    """Make sure that nothing more is sent once the run has ended; what late threads may still use is dropped."""
     try:
         yield
     finally:

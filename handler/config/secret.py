@@ -5,7 +5,7 @@ from typing import Any
 
 from handler.cloud.identity.spellings import merge
 from handler.config.network import BUNDLE, read_bundle
-from handler.config.signing import ACCESS_KEY, SDK_PREFIX, TOKEN
+from handler.config.signing import ACCESS_KEY, PIN, SDK_PREFIX, TOKEN
 from handler.engine.aws.access import AwsAccess
 from handler.errors import AwsFault, InvalidSettings
 
@@ -13,6 +13,33 @@ ReadSecret = Callable[[str, AwsAccess], Mapping[str, Any]]
 """Reads a secret by its name or ARN; returns the JSON object that it holds. May raise AwsFault."""
 CACERT = "OS_CACERT"
 SECRET = "REAPER_CREDENTIALS_SECRET"  # noqa: S105  # nosec B105 # the name of a variable
+PLACE = "{project_id}"
+"""Stands for the id of a project in the name of a secret, where each project has a secret of its own."""
+
+
+def is_per_project(name: str) -> bool:
+    """Whether this is the name of many secrets, one for each project."""
+    return PLACE in name
+
+
+def of_project(given: Mapping[str, str], project_id: str) -> dict[str, str]:
+    """The variables for one project: with the name of its own secret, if each has one, and the project as the pin.
+
+    Without a project, the name of the secret stays as it is. Raises InvalidSettings.
+    """
+    name = given.get(SECRET, "")
+    if set("{}") & set(name.replace(PLACE, "")):
+        message = f"{SECRET}: {PLACE} is all that may stand in braces in the name of a secret"
+        raise InvalidSettings(message)
+    if not is_per_project(name):
+        return dict(given)
+    # Which of the two was meant can't be guessed: a function for one project, or for all that have a secret.
+    if given.get(PIN):
+        message = (
+            f"{PIN}: can't be set beside {PLACE} in {SECRET}: there, each request names the project that it is for"
+        )
+        raise InvalidSettings(message)
+    return {**given, SECRET: name.replace(PLACE, project_id), PIN: project_id} if project_id else dict(given)
 
 
 def with_secret(

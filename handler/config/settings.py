@@ -24,9 +24,9 @@ from handler.cloud.identity.spellings import complete
 from handler.cloud.places.plaintext import check_addresses
 from handler.config.engines import FAILED_TO, NOTICE_TOPIC, REPORT_BUCKET, check_engine, check_topic, is_topic, topic_or
 from handler.config.network import check_proxy
-from handler.config.secret import SECRET, ReadSecret, with_secret
+from handler.config.secret import SECRET, ReadSecret, is_per_project, of_project, with_secret
 from handler.config.several import names, with_several
-from handler.config.signing import Auth, Runtime, signing_from
+from handler.config.signing import AUTH, Auth, Runtime, signing_from
 from handler.config.standing import check_standing_requests
 from handler.config.values import Flag, parse_budget, trace_in, words
 from handler.engine.aws.access import BUCKET_NAME, ENDPOINTS, TABLE_NAME, AwsAccess, access_from, check_queue
@@ -55,8 +55,11 @@ class Settings(BaseModel):
     # Nothing unknown: a rule whose name is mistyped would stay at its default, and protect nothing.
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
-    proof: Credentials | InstanceOf[Signing] = Field(exclude=True)
-    """What proves to the cloud who we are: credentials for a token, or keys that sign our requests."""
+    proof: Credentials | InstanceOf[Signing] | None = Field(exclude=True)
+    """What proves to the cloud who we are: credentials for a token, or keys that sign our requests.
+
+    None where each project has a secret of its own, and these settings are for none of them.
+    """
     auth: Auth = Field(Runtime().auth, alias="REAPER_AUTH")
     cloud: CloudName = Field("otc", alias="REAPER_CLOUD")
     credentials_secret: str = Field("", alias=SECRET)
@@ -105,22 +108,25 @@ class Settings(BaseModel):
         environment: Mapping[str, str] | None = None,
         read: ReadSecret | None = None,
         runtime: Runtime = Runtime(),  # noqa: B008 (a value, frozen)
+        project_id: str = "",
     ) -> Self:
         """Read the settings; what the secret holds, which `read` reads, wins over the environment.
 
-        `runtime` is what the engine says of itself. Raises InvalidSettings, which names each variable that is unknown,
-        unusable or missing, and shows no secret.
+        `runtime` is what the engine says of itself. Where each project has a secret of its own, these are the settings
+        of `project_id`, or without one those that are the same for all, without a proof. Raises InvalidSettings, which
+        names each variable that is unknown, unusable or missing, and shows no secret.
         """
         source = os.environ if environment is None else environment
         # An empty variable counts as not set: the template sets them all, also for parameters that are left empty.
         given = with_several({name: value for name, value in source.items() if value}, cls.names())
         check_engine(given, runtime)
+        given = of_project(given, project_id)
         ours = {name: value for name, value in given.items() if name.startswith("REAPER_") or name in _POWERTOOLS}
         # Before the secret is read: it would come from there.
         _check_addresses(given)
         access = access_from(given)
-        bundle = ""
-        if name := given.get(SECRET):
+        bundle, name = "", given.get(SECRET, "")
+        if name and not is_per_project(name):
             given, bundle = with_secret(given, name, access, read)
             _check_addresses(given)
         if "OS_CLOUD" in given:
@@ -129,11 +135,11 @@ class Settings(BaseModel):
             )
             raise InvalidSettings(message)
         check_standing_requests(given)
-        signing = signing_from(given, runtime)
         # The clouds that take signatures have IMS.
-        usual = {"REAPER_AUTH": runtime.auth} | ({"REAPER_IMAGE_API": "ims"} if signing else {})
+        is_signed = given.get(AUTH, runtime.auth) != "keystone"
+        usual = {"REAPER_AUTH": runtime.auth} | ({"REAPER_IMAGE_API": "ims"} if is_signed else {})
         try:
-            proof = signing or Credentials.model_validate(complete(given))
+            proof = None if is_per_project(name) else _proof_in(given, runtime)
             own = {"aws": access, "proof": proof, "ca_bundle": bundle, "trace": trace_in(given)}
             own["function"] = given.get(_FUNCTION, "")
             return cls.model_validate({**usual, **ours, **own})
@@ -163,11 +169,16 @@ class Settings(BaseModel):
         return self
 
     @property
+    def is_for_all(self) -> bool:
+        """Whether each project has a secret of its own, and these settings are for none of them."""
+        return is_per_project(self.credentials_secret)
+
+    @property
     def credentials(self) -> Credentials:
-        """The credentials for a token; raises TypeError where requests are signed."""
+        """The credentials for a token; raises TypeError where there are none, as where requests are signed."""
         if isinstance(self.proof, Credentials):
             return self.proof
-        message = "requests are signed: there are no credentials for a token"
+        message = "there are no credentials for a token"
         raise TypeError(message)
 
     @property
@@ -180,6 +191,10 @@ class Settings(BaseModel):
             allow_names=tuple(glob.strip() for glob in self.allow_names.split(",") if glob.strip()),
             allow_shared=self.allow_shared,
         )
+
+
+def _proof_in(given: Mapping[str, str], runtime: Runtime) -> Credentials | Signing:
+    return signing_from(given, runtime) or Credentials.model_validate(complete(given))
 
 
 def _check_addresses(given: Mapping[str, str]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+from handler.config.secret import PLACE, SECRET, is_per_project
 from handler.errors import InvalidRequest, InvalidSettings
 from handler.model.request import ApprovalRequest, Request, SweepRequest
 from handler.rules.unused import why_unknown
@@ -9,6 +10,7 @@ from handler.sources import activation
 from handler.sources.parsing import read_json
 from handler.sources.schema import read_request
 
+FANOUT_QUEUE = "REAPER_FANOUT_QUEUE_URL"
 _STANDING_REQUESTS: Mapping[str, Callable[[str], Request]] = {
     "REAPER_SCHEDULED_REQUEST": lambda text: read_request(read_json(text, "the text")),
     activation.TEMPLATE: activation.check,
@@ -17,20 +19,37 @@ _STANDING_REQUESTS: Mapping[str, Callable[[str], Request]] = {
 
 def check_standing_requests(given: Mapping[str, str]) -> None:
     """Refuse to start with a standing request that could never be carried out; raises InvalidSettings."""
-    for name, check in _STANDING_REQUESTS.items():
+    is_for_all = is_per_project(given.get(SECRET, ""))
+    for name, read in _STANDING_REQUESTS.items():
+        if not (text := given.get(name)):
+            continue
         try:
-            if text := given.get(name):
-                _check_stands(check(text), given)
+            request = read(text)
+            problem = unaddressed(request, is_for_all=is_for_all, has_queue=FANOUT_QUEUE in given)
+            problem = problem or _why_not(request, given)
         except InvalidRequest as exc:
-            message = f"{name}: {exc}"
-            raise InvalidSettings(message) from exc
+            problem = str(exc)
+        if problem:
+            message = f"{name}: {problem}"
+            raise InvalidSettings(message)
 
 
-def _check_stands(request: Request, given: Mapping[str, str]) -> None:
+def _why_not(request: Request, given: Mapping[str, str]) -> str:
+    """Why a request can't stand in the settings, empty if it can."""
     if isinstance(request, ApprovalRequest):
-        message = "approve: a plan is carried out once, after a person has looked at it: send the request itself"
-        raise InvalidRequest(message)
+        return "approve: a plan is carried out once, after a person has looked at it: send the request itself"
     asks = isinstance(request, SweepRequest) and bool(request.select.unused_for)
-    if asks and (lacking := why_unknown(given.get("REAPER_STATE_TABLE", ""), given.get("REAPER_IN_USE_CHECK", ""))):
-        message = f"sweep.select.unused_for: {lacking}"
-        raise InvalidRequest(message)
+    lacking = why_unknown(given.get("REAPER_STATE_TABLE", ""), given.get("REAPER_IN_USE_CHECK", "")) if asks else ""
+    return f"sweep.select.unused_for: {lacking}" if lacking else ""
+
+
+def unaddressed(request: Request, *, is_for_all: bool, has_queue: bool) -> str:
+    """Why a request reaches no project with these settings; empty if it does.
+
+    `is_for_all` says that each project has a secret of its own, `has_queue` that there is a queue of workers.
+    """
+    if isinstance(request, SweepRequest) and request.projects:
+        return "" if has_queue else f"projects: needs {FANOUT_QUEUE}, a queue of workers, which is for AWS alone"
+    if is_for_all and not request.project_id:
+        return f"project_id: is missing: {SECRET} has one secret for each project ({PLACE} in its name)"
+    return ""

@@ -41,6 +41,12 @@ Enqueue = Callable[[Sequence[Mapping[str, Any]], Mapping[str, Any]], list[str]]
 Returns for each image why it was not sent, or an empty string. May raise CloudError.
 """
 
+Send = Callable[[Sequence[Mapping[str, Any]]], list[str]]
+"""Sends requests to a queue of workers, each as a message of its own.
+
+Returns for each request why it was not sent, or an empty string. May raise CloudError.
+"""
+
 Postpone = Callable[[Sequence[tuple[Receipt, int]]], list[str]]
 """Keeps messages of a queue hidden, each for so many seconds from now on.
 

@@ -128,7 +128,8 @@ class Survey(NamedTuple):
 class Result(NamedTuple):
     """What became of one message: the outcomes of its request, or the problem that kept it from being carried out.
 
-    A message is `held` back untouched after another of its group failed.
+    A message is `held` back untouched after another of its group failed. A sweep of many projects was `sent` to so many
+    of them. `project_id` is empty if none is known.
     """
 
     message_id: str
@@ -137,6 +138,8 @@ class Result(NamedTuple):
     problem: str = ""
     held: bool = False
     survey: Survey | None = None
+    sent: int | None = None
+    project_id: str = ""
 
     @property
     def failed(self) -> bool:

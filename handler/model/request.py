@@ -13,6 +13,8 @@ MOST_IMAGES = 1000
 """Images that one request may name."""
 LONGEST_REASON = 256
 """Characters in which a request may say who or what asks."""
+MOST_PROJECTS = 1000
+"""Projects that one sweep may be sent to."""
 
 _AGE = re.compile(r"([0-9]{1,5})([hdw])")
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
@@ -101,8 +103,9 @@ class Keep(NamedTuple):
 class SweepRequest(NamedTuple):
     """An order to delete what a policy selects; with `grace`, to mark it first.
 
-    `limit` and `limit_percent` are caps on what one run may delete or mark; if more is due, it does neither. The last
-    fields are those of a deletion request.
+    `limit` and `limit_percent` are caps on what one run may delete or mark; if more is due, it does neither. With
+    `projects`, it is not carried out here: each of them gets the sweep as it is `written`, as JSON. The other fields
+    are those of a deletion request.
     """
 
     select: Select
@@ -117,6 +120,8 @@ class SweepRequest(NamedTuple):
     reason: str = ""
     not_after: datetime | None = None
     activated: Target | None = None
+    projects: tuple[str, ...] = ()
+    written: str = ""
 
 
 class ApprovalRequest(NamedTuple):

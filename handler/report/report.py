@@ -63,12 +63,13 @@ class Report(NamedTuple):
             "request_id": self.request_id,
             "counts": self.counts,
             **masked_all(self.sweeps()),
+            **self.sent(),
             **plan_of(plans),
             **({"plans_in_log": others} if others else {}),
         }
         room = math.inf if whole else LARGEST_ANSWER - len(json.dumps(answer))
-        told = self.outcomes
-        outcomes, others = _first_of((masked_all(as_json(outcome)) for outcome in told), len(told), room)
+        told = [(outcome, self._whose(result)) for result in self.results for outcome in result.outcomes]
+        outcomes, others = _first_of((masked_all(as_json(one) | whose) for one, whose in told), len(told), room)
         answer |= {"outcomes": outcomes, **({"outcomes_in_log": others} if others else {})}
         # A name may hold half a character (a lone surrogate), which JSON can say and UTF-8 can't. Lambda's runtime dies
         # of it: the images would be deleted, and the caller would try again without knowing that.
@@ -96,13 +97,43 @@ class Report(NamedTuple):
 
     def sweeps(self) -> dict[str, Any]:
         """What each sweep found, if there was one: how many images it looked at and selected, and why others stay."""
-        surveys = [result.survey for result in self.results if result.survey]
+        surveys = [(result.survey, self._whose(result)) for result in self.results if result.survey]
         found = [
-            {"looked_at": survey.looked_at, "selected": survey.selected_in_all, "stay": dict(survey.stay)}
-            for survey in surveys
+            {"looked_at": survey.looked_at, "selected": survey.selected_in_all, "stay": dict(survey.stay)} | whose
+            for survey, whose in surveys
         ]
         others = {"sweeps_left_out": len(found) - _MOST_SWEEPS} if len(found) > _MOST_SWEEPS else {}
         return {"sweeps": found[:_MOST_SWEEPS], **others} if found else {}
+
+    def sent(self) -> dict[str, int]:
+        """To how many projects a sweep was sent, if one was for many."""
+        sent = [result.sent for result in self.results if result.sent is not None]
+        return {"projects": sum(sent)} if sent else {}
+
+    def _whose(self, result: Result) -> dict[str, str]:
+        """The project of a message, where there are several."""
+        projects = {each.project_id for each in self.results if each.project_id}
+        return {"project_id": result.project_id} if len(projects) > 1 else {}
+
+
+def joined(reports: Sequence[Report], order: Sequence[str], mode: str) -> Report:
+    """One report on all runs of an invocation; `order` is that of the ids of its messages, `mode` that of the function.
+
+    Its project is empty if there are several.
+    """
+    if len(reports) == 1:
+        return reports[0]
+    places = {message_id: place for place, message_id in reversed(list(enumerate(order)))}
+    found = [result for report in reports for result in report.results]
+    results = tuple(sorted(found, key=lambda result: places[result.message_id]))
+    projects = {report.project_id for report in reports if report.project_id}
+    return reports[0]._replace(
+        mode=mode_of(mode, results),
+        project_id=projects.pop() if len(projects) == 1 else "",
+        results=results,
+        plans=tuple(plan for report in reports for plan in report.plans),
+        ages=tuple(age for report in reports for age in report.ages),
+    )
 
 
 def ages_of(messages: Sequence[Message], results: Sequence[Result], moment: float) -> tuple[float, ...]:

@@ -5,6 +5,8 @@ import sys
 import traceback
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from copy import copy
 from typing import Any, TextIO
 
 from aws_lambda_powertools import Logger
@@ -44,6 +46,7 @@ class Reporter:
         self._service = service
         self._namespace = namespace
         self._output = _StandardOutput()
+        self._always: Mapping[str, str] = {}
         try:
             formatter = LambdaPowertoolsFormatter(
                 service=service,
@@ -57,6 +60,12 @@ class Reporter:
         except (ValueError, InvalidLoggerSamplingRateError) as exc:
             message = f"LOG_LEVEL or POWERTOOLS_*: {exc}"
             raise InvalidSettings(message) from exc
+
+    def about(self, project_id: str) -> "Reporter":
+        """The same writer, but each line names a project; if none is known, nothing changes."""
+        other = copy(self)
+        vars(other).update(_always={"project_id": project_id} if project_id else self._always)
+        return other
 
     def deleting(self, request_id: str, source: Source, image: Image, job: Job) -> list[str]:
         """Write the journal: everything that is known about an image, before its deletion; returns the lines.
@@ -85,7 +94,7 @@ class Reporter:
 
     def _journal_line(self, fields: Mapping[str, Any]) -> str:
         # Straight to the output: the logger would drop a line below LOG_LEVEL, and swallow an error.
-        made = {"levelname": LEVEL, "levelno": logging.CRITICAL, "msg": "image.deleting", **fields}
+        made = {"levelname": LEVEL, "levelno": logging.CRITICAL, "msg": "image.deleting", **self._always, **fields}
         return self._output.format(logging.makeLogRecord(made))
 
     def outcome(self, request_id: str, source: Source, outcome: Outcome, job: Job) -> None:
@@ -141,12 +150,12 @@ class Reporter:
             part = {"plan": plan, "part": number, "parts": len(report.plans)}
             self._write(logging.INFO, "run.plan", part | _origin(report))
         plan = {} if several else plan_of(report.plans)
-        self._write(logging.INFO, "run.finished", fields | _origin(report) | report.sweeps() | plan)
+        self._write(logging.INFO, "run.finished", fields | _origin(report) | report.sweeps() | report.sent() | plan)
         self.count(report.source, report.outcomes, rejected, report.ages)
 
     def _write(self, level: int, event: str, fields: Mapping[str, Any]) -> None:
         write = {logging.ERROR: self._log.error, logging.WARNING: self._log.warning}.get(level, self._log.info)
-        write(event, extra=fitting(masked_all(fields)))
+        write(event, extra=fitting(masked_all({**self._always, **fields})))
 
     def count(self, source: Source, outcomes: Sequence[Outcome], rejected: int, ages: Sequence[float] = ()) -> None:
         """Write the metrics, in CloudWatch's embedded metric format."""
@@ -164,7 +173,9 @@ class Reporter:
         metrics.add_metric("BackupsLeft", MetricUnit.Count, sum(outcome.backup_left for outcome in outcomes))
         freed = sum(outcome.size or 0 for outcome in outcomes if outcome.outcome == "deleted")
         metrics.add_metric("BytesReclaimed", MetricUnit.Bytes, freed)
-        metrics.flush_metrics()
+        # In one piece: the runs of an invocation write side by side, and Powertools ends its line in a second write.
+        with self._output.lock or nullcontext():
+            metrics.flush_metrics()
 
     def _metrics(self, source: Source) -> EphemeralMetrics:
         # Ephemeral: the state of Powertools' other metrics is global, and an invocation would count what the last did.

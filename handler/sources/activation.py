@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from handler.errors import InvalidRequest
-from handler.model.request import LONGEST_REASON, Request, Target
+from handler.model.request import LONGEST_REASON, Request, SweepRequest, Target
 from handler.rules.selection import family
 from handler.sources.parsing import read_json
 from handler.sources.schema import read_deletion, read_request
@@ -57,11 +57,15 @@ def request_for(values: Mapping[str, str], template: str, *, is_accepted: bool =
     With `is_accepted`, the event says only that making the image was accepted: the image need not be active yet.
     """
     request = read_request(_filled(read_json(template, TEMPLATE), values, ()))
+    # What the event says of the image is checked in the project that it is in, before anything is done.
+    if isinstance(request, SweepRequest) and request.projects:
+        message = 'projects: an image is in one project: say "project_id": "{owner}" instead'
+        raise InvalidRequest(message)
     return request._replace(activated=_activated_image(values, {} if is_accepted else {"status": "active"}))
 
 
 def check(template: str) -> Request:
-    """The request for an example; raises InvalidRequest for a template that no event could make a valid one of."""
+    """Fill in the template with an example; raises InvalidRequest if no event could turn it into a valid request."""
     return request_for(EXAMPLE, template)
 
 

@@ -1,5 +1,6 @@
 """The schema of a request: which fields there are, and what they may hold. A sweep's policy has its own."""
 
+import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Annotated, Any, Self
@@ -10,6 +11,7 @@ from handler.model.image import UUID
 from handler.model.request import (
     LONGEST_REASON,
     MOST_IMAGES,
+    MOST_PROJECTS,
     ApprovalRequest,
     DeletionRequest,
     Expected,
@@ -23,6 +25,7 @@ from handler.sources.parsing import Strict, valid
 from handler.sources.policies import Sweep, read_moment
 
 ImageId = Annotated[str, Field(pattern=f"^{UUID}$")]
+ProjectId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 
 
 class Expect(Strict):
@@ -60,7 +63,7 @@ class NamedImage(Strict):
 class _AnyOrder(Strict):
     """The fields that every kind of request may have."""
 
-    project_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = ""
+    project_id: ProjectId = ""
     dry_run: bool = False
     reason: Annotated[str, Field(max_length=LONGEST_REASON)] = ""
     # Null is refused like anything else that is no time: what was to have an end must not lose it.
@@ -102,6 +105,19 @@ class SweepOrder(_Order):
     """The sweep request. Source: this project's contract with those who send requests."""
 
     sweep: Sweep
+    # Null is refused: a sweep of many projects must not become one of whichever the credentials are for.
+    projects: Annotated[list[ProjectId], Field(min_length=1, max_length=MOST_PROJECTS)] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _names_projects_once(self) -> Self:
+        if self.projects and self.project_id:
+            message = "at most one of projects and project_id may be given"
+            raise ValueError(message)
+        # A project that is swept twice at once may be deleted from twice: each sweep has caps of its own.
+        if self.projects and len(set(self.projects)) < len(self.projects):
+            message = "projects: one project is named twice"
+            raise ValueError(message)
+        return self
 
 
 def _key(text: str) -> str:
@@ -148,7 +164,9 @@ REQUEST_FIELDS = frozenset().union(*(order.model_fields for order in (Deletion, 
 def read_request(payload: Mapping[str, Any]) -> Request:
     """Read a request; raises InvalidRequest, naming each field that is wrong."""
     if "sweep" in payload:
-        return _sweep_request(valid(SweepOrder, payload))
+        request = _sweep_request(valid(SweepOrder, payload))
+        # As it was written: a condition that was lost on the way to the workers would select more.
+        return request._replace(written=json.dumps(payload["sweep"])) if request.projects else request
     if "approve" in payload:
         return _approval_request(valid(ApprovalOrder, payload))
     return read_deletion(payload)
@@ -181,6 +199,7 @@ def _sweep_request(given: SweepOrder) -> SweepRequest:
         dry_run=given.dry_run,
         reason=given.reason,
         not_after=given.not_after,
+        projects=tuple(given.projects),
     )
 
 

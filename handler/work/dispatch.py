@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from handler.cloud.dialects import DIALECTS, ImageApi
+from handler.config.standing import unaddressed
 from handler.errors import CloudError, Unavailable
 from handler.model.message import Message, Received, Rejected
 from handler.model.outcome import Objection, Outcome, Result
@@ -22,16 +23,21 @@ NEVER_ACTIVE = frozenset({"deactivated", "deleted", "killed", "pending_delete"})
 
 
 class Reach(NamedTuple):
-    """What the settings and the credentials can do. The project is empty if it could not be found out.
+    """What the settings can do: which API deletes, whether each project has a secret, whether there are workers.
 
     `why_unknown` is what the settings lack for telling what was in use in the past, empty if they lack nothing.
     `why_no_approvals` says why no plan can be approved, or only rehearsed, here; nothing if one can.
     """
 
     image_api: ImageApi
-    project_id: str
+    is_for_all: bool = False
+    has_queue: bool = False
     why_unknown: str = ""
     why_no_approvals: Callable[[bool], str] = lambda _dry_run: ""
+
+
+Deal = Callable[[list[Message]], Iterator[tuple[Message, Result]]]
+"""Deals with messages side by side; yields what became of each, in their order."""
 
 
 def _backup(request: Request, reach: Reach) -> str:
@@ -51,30 +57,15 @@ def _unused(request: Request, reach: Reach) -> str:
     return f"sweep.select.unused_for: {reach.why_unknown}" if asks and reach.why_unknown else ""
 
 
-def _project(request: Request, reach: Reach) -> str:
-    if reach.project_id and request.project_id not in {"", reach.project_id}:
-        return f"project_id: the credentials are for project {reach.project_id}, not {request.project_id}"
-    return ""
-
-
-def _unchecked(request: Request, reach: Reach) -> str:
-    # It has no image that could fail: a stack that is being created would pass with a project that is not ours.
-    is_empty = isinstance(request, DeletionRequest) and not request.targets
-    return "the credentials could not be tried now: ask again" if is_empty and not reach.project_id else ""
+def _address(request: Request, reach: Reach) -> str:
+    return unaddressed(request, is_for_all=reach.is_for_all, has_queue=reach.has_queue)
 
 
 def _approval(request: Request, reach: Reach) -> str:
     return reach.why_no_approvals(request.dry_run) if isinstance(request, ApprovalRequest) else ""
 
 
-CHECKS: tuple[Callable[[Request, Reach], str], ...] = (
-    _backup,
-    _deactivation,
-    _unused,
-    _project,
-    _unchecked,
-    _approval,
-)
+CHECKS: tuple[Callable[[Request, Reach], str], ...] = (_backup, _deactivation, _unused, _address, _approval)
 """Each says why a request may not be carried out, or nothing; the first that says something decides."""
 
 
@@ -84,7 +75,7 @@ def problem_of(request: Request, reach: Reach) -> str:
 
 
 def admit(message: Message, reach: Reach) -> Message:
-    """Turn down a request that asks for something that these settings or credentials can't do."""
+    """Turn down a request that asks for something that these settings can't do."""
     request = message.request
     if isinstance(request, Rejected):
         return message
@@ -92,22 +83,38 @@ def admit(message: Message, reach: Reach) -> Message:
     return message._replace(request=Rejected(problem)) if problem else message
 
 
-def results(received: Received, run: Run, approvals: Approvals) -> tuple[Result, ...]:
-    """Carry out the requests, wave after wave; once a message has failed, the rest of its group is held back."""
+def admit_to(project_id: str, message: Message) -> Message:
+    """Turn down a request that is not for the project of the credentials, which is empty if nobody could tell it."""
+    request = message.request
+    if isinstance(request, Rejected):
+        return message
+    if project_id and request.project_id not in {"", project_id}:
+        problem = f"project_id: the credentials are for project {project_id}, not {request.project_id}"
+        return message._replace(request=Rejected(problem))
+    # It has no image that could fail: a stack that is being created would pass with a project that is not ours.
+    if isinstance(request, DeletionRequest) and not request.targets and not project_id:
+        return message._replace(request=Rejected("the credentials could not be tried now: ask again"))
+    return message
+
+
+def results(received: Received, deal: Deal, broken: set[str]) -> tuple[Result, ...]:
+    """Deal with messages, wave after wave; once a message has failed, the rest of its group is held back.
+
+    `broken` are the groups of which a message has failed, also in an earlier run of the invocation; it is added to.
+    """
     # A FIFO queue keeps its order only if all that comes after a failed message is returned to it, untouched.
     done: list[Result] = []
-    broken: set[str] = set()
     for wave in received.waves():
         held = [message for message in wave if message.group in broken]
         done += [Result(message.id, None, held=True) for message in held]
-        for message, result in _wave([message for message in wave if message not in held], run, approvals):
+        for message, result in deal([message for message in wave if message not in held]):
             done.append(result)
             if result.failed and message.group is not None:
                 broken.add(message.group)
     return tuple(done)
 
 
-def _wave(messages: list[Message], run: Run, approvals: Approvals) -> Iterator[tuple[Message, Result]]:
+def carry_out_wave(messages: list[Message], run: Run, approvals: Approvals) -> Iterator[tuple[Message, Result]]:
     """Deal with messages side by side: the images of all of them, in turns, then one sweep or plan after the other."""
     deletions = [message for message in messages if isinstance(message.request, DeletionRequest)]
     done = carry_out_in_turns(list(map(_bundle, deletions)), run, lambda place: _false_claim(deletions[place], run))

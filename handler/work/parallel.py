@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import nullcontext
 from threading import Lock
 from typing import TypeVar
 
@@ -86,8 +87,9 @@ class _Work:
             # Taken without a look first: another thread may take the last ones in between.
             while self._goes_on() and (numbers := _taken_from(self._waiting)):
                 for number in numbers:
-                    if self._goes_on():
-                        self._do(number)
+                    with self._run.slots or nullcontext():
+                        if self._goes_on():
+                            self._do(number)
 
     def _goes_on(self) -> bool:
         try:

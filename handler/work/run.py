@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from threading import Lock
+from threading import Lock, Semaphore
 from typing import NamedTuple, Self
 
 from handler.clock import Deadline
@@ -20,26 +20,43 @@ MOST_SILENCES = 3
 """After this many images in a row without an answer in time, the rest of the run is not tried any more."""
 
 
+class _Tally:
+    """How many images an invocation may delete, and how many its runs have deleted."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.made = 0
+        self.lock = Lock()
+
+
 class Progress:
-    """How far a run has come. Safe for threads."""
+    """How far a run has come. Safe for threads.
+
+    `most_deletions` is how many images the invocation may delete, in all of its runs.
+    """
 
     def __init__(self, most_deletions: int) -> None:
-        self._most = most_deletions
-        self._deletions = 0
+        self._tally = _Tally(most_deletions)
         self._silences = 0
         self._is_late = False
         self._lock = Lock()
 
+    def of_another_run(self) -> "Progress":
+        """The progress of another run of the same invocation, with a project and a cloud of its own."""
+        other = Progress(self.most)
+        other._tally = self._tally
+        return other
+
     @property
     def most(self) -> int:
         """How many images one invocation may delete."""
-        return self._most
+        return self._tally.most
 
     @property
     def left(self) -> int:
         """How many images may still be deleted."""
-        with self._lock:
-            return self._most - self._deletions
+        with self._tally.lock:
+            return self._tally.most - self._tally.made
 
     @property
     def is_late(self) -> bool:
@@ -54,14 +71,14 @@ class Progress:
     def take_deletion(self) -> None:
         """Count a DELETE, or a rehearsed one, before it is made; raises OverLimit if the limit has been reached."""
         # Compared and counted under one lock: two threads must not both take the last one.
-        with self._lock:
-            if self._deletions >= self._most:
+        with self._tally.lock:
+            if self._tally.made >= self._tally.most:
                 raise self.over_limit()
-            self._deletions += 1
+            self._tally.made += 1
 
     def over_limit(self) -> OverLimit:
         """The error of an image that is over the limit: another invocation may try it at once."""
-        return OverLimit(f"more than {self._most} images in one invocation", retry_after=0.0)
+        return OverLimit(f"more than {self.most} images in one invocation", retry_after=0.0)
 
     def note(self, error: CloudError | None) -> bool:
         """Note how an image or a list ended; returns whether the service has been silent too often to go on."""
@@ -76,7 +93,8 @@ class Run(NamedTuple):
     """What the work on the images of one invocation is given: the cloud, the rules, and where to report.
 
     `now` is the moment from which days and ages are counted. Unless `armed`, everything is a rehearsal. `in_use` knows
-    which images are used; if it is None, nobody asks. `concurrency` is the number of images dealt with at once.
+    which images are used; if it is None, nobody asks. `concurrency` is the number of images dealt with at once, and
+    `slots` keeps that of all runs of an invocation within its limit; None if there is one run.
 
     `heed_stop` looks whether an operator has stopped all deletions; nobody asks where everything is a rehearsal.
     `spend` takes the deletion of an image out of the event's allowance and the budget, or raises CloudError. `journal`
@@ -85,7 +103,8 @@ class Run(NamedTuple):
     since the run ended before or their message got no turn, with the reason. `report_bug` gets each error that is a bug
     in image-reaper. `observe` gets the decisions of a sweep, without the records of the images; of images that just
     stay, it gets the MOST_LISTED largest. It is None if nobody wants to know. `enqueue` leaves the deletions of a sweep
-    to the workers of a queue; without it, they are made here. `plan_life` is for how long they may be made, and for how
+    to the workers of a queue; without it, they are made here. A run that `is_worker` has its requests from such a
+    queue. `plan_life` is for how long they may be made, and for how
     long the plan of a rehearsal may be carried out.
 
     `bucket` keeps the reports and plans, `lease` is what an armed sweep must have, `claim_plan` takes an approved plan,
@@ -111,6 +130,8 @@ class Run(NamedTuple):
     observe: Observe | None
     enqueue: Enqueue | None
     plan_life: timedelta
+    is_worker: bool = False
+    slots: Semaphore | None = None
     bucket: Bucket | None = None
     lease: Lease | None = None
     claim_plan: ClaimPlan | None = None

@@ -113,6 +113,10 @@ def _shares(survey: Survey, request: SweepRequest, run: Run) -> _Shares:
     # One that no message can carry would spoil the message for all others in it; of an upload, it would say too much.
     fit = (image for image in survey.for_workers if image.can_be_named and not is_upload(image, request.select.status))
     workers = list(fit) if leaves_work else []
+    # A worker does itself what it may: in messages of ten images each, these would only come to another worker, which
+    # would have to ask anew for all that this one knows.
+    if run.is_worker and len(workers) <= run.progress.left:
+        workers = []
     elsewhere = {image.id for image in (*nobody, *workers)}
     here = [image for image in survey.selected if image.id not in elsewhere]
     return _Shares(workers=workers, here=here, nobody=nobody)

@@ -33,11 +33,11 @@ print(json.dumps({"seconds": time.perf_counter() - start, "seen": seen}))
 SWEEP = """
 import contextlib, io, json, os, pathlib, time
 from handler import app
-from handler.compose import warm
+from handler.compose.secret import load_settings
 from handler.__main__ import ShellContext
 sweep = {"select": {"name": "ci-*", "older_than": "1d"}, "limit": 0} | json.loads(os.environ["MORE"])
 with contextlib.redirect_stdout(io.StringIO()):
-    warm.load_settings()
+    load_settings()
     start = time.perf_counter()
     report = app.lambda_handler({"sweep": sweep}, ShellContext(300))
     seconds = time.perf_counter() - start

@@ -38,6 +38,7 @@ class Accounts:
         self.token_ttl = 3600
         self.tokens: dict[str, Token] = {}
         self.tokens_issued = 0
+        self.projects = dict(PROJECTS)
         self.users = {user.name: user for user in self._people()}
         reaper = self.users["reaper"]
         credential = AppCredential(APP_CREDENTIAL_ID, "image-reaper", APP_CREDENTIAL_SECRET, reaper, DEMO)
@@ -76,6 +77,7 @@ class Accounts:
             token_id = f"gAAAAAB{self.random.getrandbits(1056):0264x}"[:183]
             lives = timedelta(seconds=self.token_ttl)
             token = Token(token_id, user, project_id, methods, issued, issued + lives, credential)
+            token.project_name = self.projects.get(project_id or "", "")
             self.tokens[token_id] = token
         return token
 
@@ -108,9 +110,20 @@ class Accounts:
                 if token.user.name == user:
                     token.revoke_everywhere()
 
+    def add_project(self, name: str) -> str:
+        """Make a project, and a user of the same name who may do everything in it; its id."""
+        with self.lock:
+            project_id = UUID(self.new_id()).hex
+            self.projects[project_id] = name
+            password = f"passw0rd-of-{name}"
+            self.users[name] = User(UUID(self.new_id()).hex, name, password, {project_id: MEMBER})
+        return project_id
+
     def find_project(self, *, project_id: str | None = None, name: str | None = None) -> str:
         """The id of a project named by its id or its name."""
-        found = (key for key, known in PROJECTS.items() if key == project_id or (name is not None and known == name))
+        found = (
+            key for key, known in self.projects.items() if key == project_id or (name is not None and known == name)
+        )
         project = next(found, None)
         if project is None:
             raise Unauthorized

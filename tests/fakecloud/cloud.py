@@ -15,7 +15,6 @@ from tests.fakecloud.records import (
     APP_CREDENTIAL_SECRET,
     BORN,
     DEMO,
-    PROJECTS,
     REGION,
     Call,
     ImageRecord,
@@ -202,7 +201,7 @@ class FakeCloud(CloudState):
             "OS_USERNAME": person.name,
             "OS_PASSWORD": person.password,
             "OS_USER_DOMAIN_NAME": "Default",
-            "OS_PROJECT_NAME": PROJECTS[project],
+            "OS_PROJECT_NAME": self.projects[project],
             "OS_PROJECT_DOMAIN_NAME": "Default",
         }
 

@@ -56,6 +56,7 @@ class Token:
     expires_at: datetime
     app_credential: AppCredential | None = None
     revoked: bool = False
+    project_name: str = ""
     trusted: dict[str, datetime] = field(default_factory=dict)
     """Until when a service that has seen it does not ask Keystone again."""
 

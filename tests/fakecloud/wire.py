@@ -9,7 +9,6 @@ from typing import Any
 from tests.fakecloud.records import (
     BORN,
     DOMAIN,
-    PROJECTS,
     REGION,
     ImageRecord,
     ScalingConfiguration,
@@ -262,7 +261,7 @@ def _service(kind: str, name: str, urls: Mapping[str, str]) -> Json:
 
 def _scope(record: Token, project_id: str) -> Json:
     roles = [{"id": _stable_id(role), "name": role} for role in record.roles]
-    project = {"domain": DOMAIN, "id": project_id, "name": PROJECTS[project_id]}
+    project = {"domain": DOMAIN, "id": project_id, "name": record.project_name}
     return {"project": project, "is_domain": False, "roles": roles}
 
 

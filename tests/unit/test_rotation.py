@@ -82,7 +82,9 @@ def test_the_first_project_is_taken_again_once_its_credentials_are_back(
 
 def test_a_late_run_that_leaves_its_token_behind_does_not_forget_the_project(warmed: Reap) -> None:
     warmed()
-    warm.drop_access()
+    (place,) = warm._KEPT._places.values()
+    warm.drop_access(place.access)
+    assert not len(warm._KEPT)
     assert warmed().outcomes.popitem()[1] == ("failed", "denied")
 
 

@@ -76,6 +76,7 @@ def test_the_fields_are_those_of_the_contract() -> None:
         "sweep",
         "approve",
         "not_after",
+        "projects",
     }
     assert fields == REQUEST_FIELDS
 

@@ -10,7 +10,7 @@ from requests.auth import AuthBase
 
 from handler.clock import Deadline
 from handler.cloud.places.catalogue import Catalogue
-from handler.errors import CredentialsRefused
+from handler.errors import CloudError, CredentialsRefused
 
 USER_AGENT = "image-reaper"
 
@@ -46,7 +46,7 @@ class Identity(Protocol):
 
 
 class Home:
-    """The one project, in one region, that an execution environment works for: the first one, or the pinned one.
+    """The one project, in one region, that credentials are for: the first one, or the pinned one.
 
     It outlives every identity: to a token of another project, or in another region, the images of this one look already
     gone. Safe for threads.
@@ -60,7 +60,9 @@ class Home:
     def admit(self, project_id: str, region: str | None) -> None:
         """Make sure that credentials are for the same project and region as the first ones; else CredentialsRefused."""
         if self._pin not in {"", project_id}:
-            self._refuse(f"the credentials are for project {project_id}, REAPER_PROJECT_ID says {self._pin}")
+            whose = f"the credentials are for project {project_id}, and must be for {self._pin}"
+            message = f"{whose}: so says REAPER_PROJECT_ID, or the name of the secret that they come from"
+            raise CredentialsRefused(message)
         with self._lock:
             first = self._first = self._first or (project_id, region)
         if project_id != first[0]:
@@ -72,6 +74,33 @@ class Home:
         cure = "give it the credentials that it had, or deploy it anew; REAPER_PROJECT_ID says which project is meant"
         message = f"{problem}, and this function works for one project in one region: {cure}"
         raise CredentialsRefused(message)
+
+
+class Nobody:
+    """In place of an identity where there are no credentials: `error` says why, and whoever needs one gets it."""
+
+    def __init__(self, error: CloudError) -> None:
+        self._error = error
+
+    def project_id(self, _deadline: Deadline) -> str:
+        """Raise the error."""
+        raise self._error.anew()
+
+    def catalogue(self, _deadline: Deadline) -> Catalogue:
+        """Raise the error."""
+        raise self._error.anew()
+
+    def auth(self, _deadline: Deadline) -> AuthBase:
+        """Raise the error."""
+        raise self._error.anew()
+
+    def confirm(self, _listing: str, _deadline: Deadline) -> bool:
+        """Raise the error."""
+        raise self._error.anew()
+
+    def scrub(self, text: str) -> str:
+        """The text as it is: there are no secrets."""
+        return text
 
 
 REMEMBERED = 32

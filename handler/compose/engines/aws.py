@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import partial
 
 from handler.clock import Deadline
-from handler.compose.secret import forget_secret, rotated
+from handler.compose.secret import forget_secret, own_settings, rotated
 from handler.config.settings import Settings
 from handler.engine.aws import fanout, handover, postponement
 from handler.engine.aws.reports import topic
@@ -27,6 +27,7 @@ from handler.engine.ports import (
     Notify,
     Postpone,
     Remember,
+    Send,
     Spend,
 )
 from handler.model.message import Received
@@ -43,9 +44,11 @@ __all__ = [
     "heed_stop",
     "lease",
     "notify",
+    "own_settings",
     "postpone",
     "remember",
     "rotated",
+    "send",
     "spend",
     "why_no_approvals",
 ]
@@ -88,6 +91,13 @@ def enqueue(settings: Settings, deadline: Deadline) -> Enqueue | None:
     if not (url := settings.fanout_queue_url):
         return None
     return partial(fanout.enqueue, queue_url=url, access=settings.aws, deadline=deadline, trace=settings.trace)
+
+
+def send(settings: Settings, deadline: Deadline) -> Send | None:
+    """A function that leaves whole requests to workers, if there is a queue for them."""
+    if not (url := settings.fanout_queue_url):
+        return None
+    return partial(fanout.send, queue_url=url, access=settings.aws, deadline=deadline, trace=settings.trace)
 
 
 def hand_over(settings: Settings, deadline: Deadline) -> HandOver | None:

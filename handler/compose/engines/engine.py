@@ -17,6 +17,7 @@ from handler.engine.ports import (
     Notify,
     Postpone,
     Remember,
+    Send,
     Spend,
 )
 from handler.model.message import Received
@@ -30,10 +31,13 @@ class Engine(Protocol):
     def SHAPES(self) -> Table:  # noqa: N802 (a constant of the module)
         """The shapes that an event may have here."""
 
-    def rotated(self, refused: Proof) -> Proof | None:
+    def own_settings(self, project_id: str) -> Settings:
+        """The settings of a project that has a secret of its own; raises InvalidSettings."""
+
+    def rotated(self, settings: Settings, refused: Proof) -> Proof | None:
         """What takes the place of credentials that were refused; None if nothing does. May raise CloudError."""
 
-    def forget_secret(self) -> None:
+    def forget_secret(self, settings: Settings) -> None:
         """Have the next invocation read the secret anew: the authorities in it may have been replaced."""
 
     def allowance(self, received: Received, settings: Settings, event: str, now: datetime) -> Allowance | None:
@@ -47,6 +51,9 @@ class Engine(Protocol):
 
     def enqueue(self, settings: Settings, deadline: Deadline) -> Enqueue | None:
         """A function that leaves deletions to workers, if there is a queue for them."""
+
+    def send(self, settings: Settings, deadline: Deadline) -> Send | None:
+        """A function that leaves whole requests to workers, if there is a queue for them."""
 
     def hand_over(self, settings: Settings, deadline: Deadline) -> HandOver | None:
         """A function that hands an event over, if there is a queue or topic for that."""

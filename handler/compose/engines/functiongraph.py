@@ -32,9 +32,10 @@ from handler.engine.ports import (
     Notify,
     Postpone,
     Remember,
+    Send,
     Spend,
 )
-from handler.errors import EngineFault, Unexpected
+from handler.errors import EngineFault, InvalidSettings, Unexpected
 from handler.model.message import Received
 from handler.sources import shapes
 
@@ -65,11 +66,17 @@ def _keys() -> Keys:
     return Keys(*_agency().read_keys())
 
 
-def rotated(_refused: Proof) -> Proof | None:
+def own_settings(_project_id: str) -> Settings:
+    """Is never called: no project has a secret here."""
+    message = "REAPER_CREDENTIALS_SECRET: needs AWS"
+    raise InvalidSettings(message)
+
+
+def rotated(_settings: Settings, _refused: Proof) -> Proof | None:
     """Nothing: there is no secret that could be read again."""
 
 
-def forget_secret() -> None:
+def forget_secret(_settings: Settings) -> None:
     """Nothing: there is no secret."""
 
 
@@ -95,6 +102,10 @@ def enqueue(_settings: Settings, _deadline: Deadline) -> Enqueue | None:
     """Nothing: there are no workers."""
 
 
+def send(_settings: Settings, _deadline: Deadline) -> Send | None:
+    """Nothing: there are no workers."""
+
+
 def hand_over(settings: Settings, deadline: Deadline) -> HandOver | None:
     """A function that publishes an event, if there is a topic for that."""
     urn = settings.failed_to
@@ -107,18 +118,18 @@ def _desk(settings: Settings, deadline: Deadline) -> topic.Desk:
 
     The identity checks the address itself: its proof goes nowhere where it could be read on its way.
     """
-    session, identity = access_to_cloud(settings, rotated, forget_secret)
-    catalogue = identity.catalogue(deadline)
-    found = catalogue.addresses(SMN, catalogue.region)
-    if not found:
-        raise Unexpected(catalogue.why_missing(SMN, catalogue.region))
-    return topic.Desk(
-        address=found[0].url,
-        project_id=identity.project_id(deadline),
-        auth=identity.auth(deadline),
-        scrub=identity.scrub,
-        verify=session.verify,
-    )
+    with access_to_cloud(settings, rotated, forget_secret) as (session, identity):
+        catalogue = identity.catalogue(deadline)
+        found = catalogue.addresses(SMN, catalogue.region)
+        if not found:
+            raise Unexpected(catalogue.why_missing(SMN, catalogue.region))
+        return topic.Desk(
+            address=found[0].url,
+            project_id=identity.project_id(deadline),
+            auth=identity.auth(deadline),
+            scrub=identity.scrub,
+            verify=session.verify,
+        )
 
 
 def postpone(_settings: Settings) -> Postpone:
@@ -130,7 +141,7 @@ def bucket(settings: Settings, deadline: Deadline) -> Bucket | None:
     """The bucket of the reports, if there is one. OBS takes no token: with one, it is the agency that signs there."""
     if not (name := settings.report_bucket):
         return None
-    proof = settings.proof
+    proof = settings.proof if isinstance(settings.proof, Signing) else settings.credentials
     keys, region = (proof.keys, proof.region) if isinstance(proof, Signing) else (_keys, proof.region_name or "")
     service = f"https://obs.{domain_of(settings.cloud, region)}"
     return ObsBucket(name, Place(service, region, verify=proof.cacert), partial(_usable, keys), deadline)

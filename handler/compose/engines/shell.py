@@ -10,9 +10,11 @@ from handler.compose.engines.aws import (
     heed_stop,
     lease,
     notify,
+    own_settings,
     postpone,
     remember,
     rotated,
+    send,
     spend,
     why_no_approvals,
 )
@@ -29,9 +31,11 @@ __all__ = [
     "heed_stop",
     "lease",
     "notify",
+    "own_settings",
     "postpone",
     "remember",
     "rotated",
+    "send",
     "spend",
     "why_no_approvals",
 ]

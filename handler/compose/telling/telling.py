@@ -4,14 +4,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import NamedTuple
 
-from handler.clock import Deadline
-from handler.compose.ending import Context, remaining_of, spent_before_the_answer
+from handler.clock import Deadline, uptime
+from handler.compose.ending import LAST_WORDS
 from handler.compose.engines.engine import Engine
 from handler.compose.telling.gathering import Gathered
 from handler.config.settings import Settings
 from handler.engine.ports import Bucket
 from handler.errors import CloudError, DeadlineReached
-from handler.model.message import Received
 from handler.model.notice import Notice
 from handler.model.request import DeletionRequest, SweepRequest
 from handler.report.approval import Approval, Place, approval_of
@@ -26,29 +25,40 @@ NOTIFYING = 2.0
 
 
 class Means(NamedTuple):
-    """What a run is told with, besides what it has gathered."""
+    """What a run is told with, besides what it has gathered.
 
-    received: Received
-    context: Context
+    `until_answer` is the seconds that are left for that, but for the runs of other projects in the same invocation.
+    """
+
     settings: Settings
     engine: Engine
     reporter: Reporter
+    until_answer: Callable[[], float]
 
-    def deadline(self, gathered: Gathered, more: float = 0.0) -> Deadline:
-        """A deadline that leaves what was kept back for the answer, and so many seconds more."""
-        ours = spent_before_the_answer(self.received, self.settings) + gathered.kept_back
-        return Deadline(remaining_of(self.context), reserve=gathered.run.deadline.reserve - ours + more)
+
+class _Time(NamedTuple):
+    """The time for what a run tells, until the moment `end`."""
+
+    until_answer: Callable[[], float]
+    end: float
+
+    def deadline(self, more: float = 0.0) -> Deadline:
+        """A deadline that leaves so many seconds more."""
+        return Deadline(lambda: min(self.until_answer(), self.end - uptime()), reserve=more)
 
 
 def tell(report: Report, gathered: Gathered, means: Means) -> None:
     """Store the files of a run, and send its notice, if there is something to say; raises nothing."""
-    stored = _stored(report, gathered, means)
+    # What the run has left of its own share of the time, and what was kept back.
+    ours = gathered.run.deadline.left() + gathered.kept_back + LAST_WORDS
+    time = _Time(means.until_answer, uptime() + ours)
+    stored = _stored(report, gathered, means, time)
     if means.settings.notice_topic and (notice := notice_of(report, means.settings.keep_tag, stored)):
-        _send(notice, report, gathered, means)
+        _send(notice, report, means, time)
 
 
-def _stored(report: Report, gathered: Gathered, means: Means) -> Stored:
-    deadline = means.deadline(gathered, NOTIFYING if means.settings.notice_topic else 0.0)
+def _stored(report: Report, gathered: Gathered, means: Means, time: _Time) -> Stored:
+    deadline = time.deadline(NOTIFYING if means.settings.notice_topic else 0.0)
     bucket = means.engine.bucket(means.settings, deadline)
     if bucket is None:
         return Stored()
@@ -62,8 +72,8 @@ def _stored(report: Report, gathered: Gathered, means: Means) -> Stored:
     return files.stored(problem)
 
 
-def _send(notice: Notice, report: Report, gathered: Gathered, means: Means) -> None:
-    deadline = means.deadline(gathered)
+def _send(notice: Notice, report: Report, means: Means, time: _Time) -> None:
+    deadline = time.deadline()
     send = means.engine.notify(means.settings, deadline)
     if send is None:
         return

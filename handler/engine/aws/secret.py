@@ -4,21 +4,25 @@ import binascii
 from typing import Any
 
 from handler.engine.aws.access import AwsAccess
-from handler.engine.aws.calls import call, json_object
+from handler.engine.aws.calls import Session, call, json_object
 from handler.errors import AwsFault
 
+MALFORMED = "MalformedSecret"
+"""Our own name for what is wrong with a secret that AWS has given us."""
 
-def read_secret(name: str, access: AwsAccess) -> dict[str, Any]:
+
+def read_secret(name: str, access: AwsAccess, session: Session | None = None) -> dict[str, Any]:
     """Read a secret by its name or ARN; returns the JSON object that it holds, as a text or as the bytes of a file.
 
-    Raises AwsFault, which shows nothing of the secret. Source: AWS Secrets Manager API reference, GetSecretValue.
+    `session` is for connections that are kept, where many secrets are read. Raises AwsFault, which shows nothing of the
+    secret. Source: AWS Secrets Manager API reference, GetSecretValue.
     """
     target = "secretsmanager.GetSecretValue"
-    answer = call("secretsmanager", access.in_region_of(name), target, {"SecretId": name}, "1.1")
+    answer = call("secretsmanager", access.in_region_of(name), target, {"SecretId": name}, "1.1", session=session)
     secret = json_object(_content(answer))
     if secret is None:
         message = 'the secret is not a JSON object, such as {"OS_AUTH_URL": "https://..."}'
-        raise AwsFault(message)
+        raise AwsFault(message, code=MALFORMED)
     return secret
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from handler.engine.aws.partitions import SUFFIXES
 from handler.errors import InvalidRequest, UnknownEvent
 from handler.model.message import Message, Rejected, StackCall
-from handler.model.request import ApprovalRequest, DeletionRequest, Request
+from handler.model.request import ApprovalRequest, DeletionRequest, Request, SweepRequest
 from handler.sources.parsing import message_of, valid
 from handler.sources.schema import read_request
 
@@ -116,6 +116,10 @@ def _request(event: Mapping[str, Any]) -> Request:
     if isinstance(request, ApprovalRequest):
         # By the time that the stack is deleted, the plan would be too old.
         message = "approve: a stack can't approve a plan: name the images, or a sweep"
+        raise InvalidRequest(message)
+    # CloudFormation is told how its request ended, and nobody could say that of sweeps that others carry out.
+    if isinstance(request, SweepRequest) and request.projects:
+        message = "projects: is nothing for a stack: say project_id"
         raise InvalidRequest(message)
     return request
 

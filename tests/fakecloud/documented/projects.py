@@ -5,7 +5,7 @@ Sources: what a real Keystone says; IAM API reference, "Querying Project Informa
 
 from tests.fakecloud.api import Reply, json_reply
 from tests.fakecloud.errors import Forbidden
-from tests.fakecloud.records import DOMAIN, PROJECTS
+from tests.fakecloud.records import DOMAIN
 from tests.fakecloud.visit import Visit
 from tests.fakecloud.wire import Json
 
@@ -23,7 +23,9 @@ def list_projects(visit: Visit) -> Reply:
         raise _not_allowed("list_projects")  # noqa: EM101 (the same)
     name = dict(visit.request.params).get("name")
     own = str(visit.caller.project_id)
-    return json_reply({"projects": [_project(visit, own)] if name in {None, PROJECTS[own]} else [], "links": {}})
+    return json_reply(
+        {"projects": [_project(visit, own)] if name in {None, visit.state.projects[own]} else [], "links": {}}
+    )
 
 
 def _not_allowed(action: str) -> Forbidden:
@@ -32,5 +34,5 @@ def _not_allowed(action: str) -> Forbidden:
 
 def _project(visit: Visit, project_id: str) -> Json:
     address = f"{visit.request.service(visit.request.path.split('/')[1])}/v3/projects/{project_id}"
-    told = {"id": project_id, "name": PROJECTS[project_id], "domain_id": DOMAIN["id"], "enabled": True}
+    told = {"id": project_id, "name": visit.state.projects[project_id], "domain_id": DOMAIN["id"], "enabled": True}
     return {**told, "is_domain": False, "parent_id": DOMAIN["id"], "description": "", "links": {"self": address}}
