@@ -39,10 +39,11 @@ def message_of(read: Callable[[], Request]) -> Message:
         return Message(Rejected(str(error)))
 
 
-def read_json(text: object, what: str, most: int = LARGEST) -> dict[str, Any]:
+def read_json(text: object, what: str, most: int | None = None) -> dict[str, Any]:
     """Read a JSON object strictly: a repeated key is an error, and so are NaN and the infinities.
 
-    Raises InvalidRequest, whose message calls the text `what`, also if it has more than `most` values.
+    Raises InvalidRequest, whose message calls the text `what`. It may hold `most` values, if that is given, in place
+    of those of a request.
     """
     if not isinstance(text, str):
         message = f"{what}: must be a string that holds JSON"
@@ -78,11 +79,11 @@ def shown(name: str) -> str:
     return beginning(ascii(name)[1:-1]) if len(name) <= _LONGEST_NAME else f"({len(name)} characters)"
 
 
-def _check_extent(payload: Mapping[str, Any], where: str = "", most: int = LARGEST) -> None:
+def _check_extent(payload: Mapping[str, Any], where: str = "", most: int | None = None) -> None:
     """Raise InvalidRequest for what is nested too deeply, or holds too many values."""
     # Here, and not where Python's stack ends: that is elsewhere for each caller, and what one of them has read another
     # could not. And before the parser sees it, which makes an error of a thousand bytes for every value that is wrong.
-    level, values = [payload], 0
+    level, values, most = [payload], 0, LARGEST if most is None else most
     for _ in range(DEEPEST):
         level = [value for holder in level for value in _values_in(holder)]
         values += len(level)

@@ -46,7 +46,7 @@ class Aws:
 
     def answer(self, kind: str, request: Request, invocation: int | None) -> Reply:
         """Carry out a request of an invocation."""
-        if kind in {"budget", "flag"}:
+        if kind in {"budget", "flag", "lease"}:
             return self.table(request)
         asked = json.loads(request.body)
         if kind == "secret":
@@ -157,6 +157,7 @@ class Door:
         number, self._passed[kind] = self._passed[kind], self._passed[kind] + 1
         met = [one for one in self.script if faulty.meets(one, kind, number)]
         image_id = named[1] if (named := IMAGE.search(request.path)) else ""
+        sent_at = self.clock.value
         for one in met:
             self._before(one, image_id)
         spoils = [one for one in met if one["what"] in faulty.SPOILERS]
@@ -170,7 +171,8 @@ class Door:
             self._after(one, image_id)
         is_held = any(one["what"] == "hold" for one in met)
         # Whoever waits for it never has an answer that is held.
-        self._write(_Exchange(request, true, replace(told, cut=is_held or told.cut)), invocation, begun, printed)
+        exchange = _Exchange(request, true, replace(told, cut=is_held or told.cut), sent_at)
+        self._write(exchange, invocation, begun, printed)
         self.tell(_line(invocation, f"{kind}[{number}]", request, true, told))
         return told, is_held
 
@@ -231,17 +233,19 @@ class Door:
             told=0 if told.cut or told.length is not None else told.status,
             whole=(told.status, told.body, told.cut, told.length) == (one.true.status, one.true.body, False, None),
             printed=printed,
+            on_its_way=begun.at - one.sent_at,
             signed_by=found[1] if (found := SIGNED.match(request.headers.get("Authorization", ""))) else "",
         )
         self.history.requests.append(seen)
 
 
 class _Exchange(NamedTuple):
-    """A request, what the service answered, and what was told."""
+    """A request, what the service answered, what was told, and when it was sent."""
 
     request: Request
     true: Reply
     told: Reply
+    sent_at: float
 
 
 def _acts(fault: Fault, image_id: str) -> list[Mapping[str, Any]]:

@@ -38,6 +38,8 @@ HTML = "<html><body><h1>{status}</h1>the gateway has a headache</body></html>"
 def kind_of(request: Request) -> str:
     """What a request asks for."""
     if request.path.startswith(AWS):
+        if b'"lease/' in request.body:
+            return "lease"
         target = request.headers.get("X-Amz-Target", "")
         return next((kind for name, kind in OF_AWS if target.startswith(name)), "aws")
     if request.path.startswith(SINK):

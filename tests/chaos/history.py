@@ -61,11 +61,12 @@ class Use(NamedTuple):
 class Request(NamedTuple):
     """A request that reached the cloud, and what became of it.
 
-    `status` is what the service itself answered, 0 if it was never asked; `told` what the client was told, 0 if nothing
-    whole. `whole` says whether the client was told just what the service answered. `invocation` is the one under way in
-    the environment that sent it, None between two of them. `begun` is when it came in, `answered` when the client had
-    the answer. `printed` is how much the invocation had printed when the request came in, in characters. `signed_by` is
-    the access key that it is signed with, empty if it has a token.
+    `status` is what the service itself answered, 0 if it was never asked; `told` what the client was told, 0 if
+    nothing whole. `whole` says whether the client was told just what the service answered. `invocation` is the one
+    under way in the environment that sent it, None between two of them. `begun` is when it came in, `answered` when
+    the client had the answer. `on_its_way` are the seconds that it took to come in. `printed` is how much the
+    invocation had printed when the request came in, in characters. `signed_by` is the access key that it is signed
+    with, empty if it has a token.
     """
 
     number: int
@@ -83,6 +84,12 @@ class Request(NamedTuple):
     printed: int
     reply: bytes = b""
     signed_by: str = ""
+    on_its_way: float = 0.0
+
+    @property
+    def sent_at(self) -> float:
+        """When it was sent, by the world's clock."""
+        return self.begun.at - self.on_its_way
 
 
 @dataclass

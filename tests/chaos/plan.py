@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tests.chaos import functiongraph, stops
+from tests.chaos import functiongraph, rivals, stops
 from tests.chaos.door import FAILURES, SECRET, WORKERS
 from tests.chaos.events import REPEATED
 from tests.chaos.table import TABLE
@@ -112,9 +112,11 @@ def cast(seed: int, concurrency: int = 1) -> Step:
 
 def steps(seed: int) -> Iterator[Step]:
     """The steps, for ever."""
-    # There is no flag on FunctionGraph.
-    with_stops = seed % functiongraph.EVERY
-    return stops.among(_steps(seed), random.Random(f"stops {seed}")) if with_stops else _steps(seed)
+    # There is no state table on FunctionGraph.
+    if not seed % functiongraph.EVERY:
+        return _steps(seed)
+    stopped = stops.among(_steps(seed), random.Random(f"stops {seed}"))
+    return rivals.among(stopped, random.Random(f"rivals {seed}"))
 
 
 def _steps(seed: int) -> Iterator[Step]:

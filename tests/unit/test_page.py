@@ -13,7 +13,7 @@ from handler.compose.invocation import process
 from handler.compose.secret import load_settings
 from handler.model.image import Image
 from handler.model.outcome import MOST_LISTED, Decision, Objection, Outcome, Result, Survey
-from handler.model.request import DeletionRequest, Select, SweepRequest
+from handler.model.request import ApprovalRequest, DeletionRequest, Select, SweepRequest
 from handler.report.approval import Place, approval_of
 from handler.report.files import plan_file
 from handler.report.page.page import page
@@ -237,6 +237,15 @@ def test_a_list_that_could_not_be_read_is_told(show: Show, cloud: FakeCloud) -> 
     seen = show(sweep())
     assert seen.headline == "Nothing would be deleted: the images could not be listed"
     assert seen.texts["verdict"].startswith("The images could not be listed: denied, ")
+
+
+def test_a_plan_that_was_not_carried_out_is_told() -> None:
+    request = ApprovalRequest(plan="runs/a/plan.json", sha256="0" * 64, project_id="p", reason="jo")
+    busy = Outcome("", "failed", "busy", "another run carries out the plan")
+    seen = shown(Result("", request, (busy,)), mode="delete")
+    assert seen.headline == "Nothing was deleted: the plan was not carried out"
+    assert seen.texts["verdict"] == "The plan was not carried out: busy, another run carries out the plan."
+    assert "the plan runs/a/plan.json" in seen.texts["facts"]
 
 
 def test_a_paused_run_says_that_it_is_paused(show: Show, cloud: FakeCloud) -> None:

@@ -73,7 +73,7 @@ def _reading(case: Case, image_id: str, sent: Request) -> Request | None:
         return None
     # Nobody can tell how long an answer has lain there while he was frozen.
     had = case.index.history.read_late.get(last.number, last.answered)
-    if sent.begun.at - had.at > FRESH + _slack(case):
+    if sent.sent_at - had.at > FRESH + _slack(case):
         return None
     return None if any(last.begun.order < one.begun.order for one in others) else last
 
@@ -104,7 +104,7 @@ def _by_use(deletion: Deletion) -> Iterator[Broken]:
         return
     told = [one for one in case.lists(r"/servers(/detail)?$") if one.told == 200]
     asked = [one.begun.at for one in told if came_before(one.answered, deletion.got.begun)]
-    if not asked or deletion.sent.begun.at - max(asked) > _life(case, "server") + _slack(case):
+    if not asked or deletion.sent.sent_at - max(asked) > _life(case, "server") + _slack(case):
         yield "in use", f"before it was read, the servers were last asked for at {max(asked, default=None)}"
     for span in case.index.spans(deletion.image):
         is_known = case.is_known_use(span, deletion.image, deletion.sent.begun)
@@ -118,7 +118,7 @@ def _is_checked(case: Case, span: Span) -> bool:
 
 def _by_span(deletion: Deletion, span: Span) -> Iterator[Broken]:
     case, sent = deletion.case, deletion.sent
-    age = sent.begun.at - span.since.at
+    age = sent.sent_at - span.since.at
     first = next(iter(case.lists(rf"/{span.kind}s(/detail)?$")), None)
     if first is None or span.since.order < first.begun.order or age > _life(case, span.kind) + _slack(case):
         yield "in use", f"{span.kind} {span.id} has used it for {age:g} seconds"
@@ -144,10 +144,10 @@ def _by_members(deletion: Deletion) -> Iterator[Broken]:
         yield "shared", "it may be shared, and its members were not read before it was"
         return
     last = read[-1].begun
-    if sent.begun.at - last.at > LONGEST + _slack(case):
-        yield "shared", f"its members were read {sent.begun.at - last.at:g} seconds before"
+    if sent.sent_at - last.at > LONGEST + _slack(case):
+        yield "shared", f"its members were read {sent.sent_at - last.at:g} seconds before"
     for member, since in _members_since(case, deletion.image, sent.begun):
-        if since.order < last.order or sent.begun.at - since.at > LONGEST + _slack(case):
+        if since.order < last.order or sent.sent_at - since.at > LONGEST + _slack(case):
             yield "shared", f"{member} may use it since {since}"
 
 

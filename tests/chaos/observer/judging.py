@@ -14,6 +14,7 @@ from tests.chaos.observer.proofs import check_proofs
 from tests.chaos.observer.published import check_keys, check_published
 from tests.chaos.observer.released import check_released
 from tests.chaos.observer.repetitions import check_allowances, check_repetitions
+from tests.chaos.observer.rivals import check_rivals
 from tests.chaos.observer.stopped import check_stopped
 from tests.chaos.observer.telling import check_telling
 from tests.chaos.observer.windows import check_budget
@@ -24,6 +25,7 @@ CHECKS: tuple[Callable[[Case], None], ...] = (
     learn_signers,
     check_deletions,
     check_stopped,
+    check_rivals,
     check_changes,
     check_caps,
     check_messages,

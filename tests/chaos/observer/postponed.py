@@ -7,7 +7,7 @@ from tests.chaos.observer.asked import Asked
 from tests.chaos.observer.case import Case
 from tests.chaos.observer.reading import Json
 
-PASSING = frozenset({"over_limit", "throttled", "unavailable", "budget", "paused", "deadline"})
+PASSING = frozenset({"over_limit", "throttled", "unavailable", "budget", "paused", "busy", "deadline"})
 """Reasons to fail that pass with time."""
 FREE = frozenset({"image.refused", "image.already_gone"})
 """What becomes of images that cost none of the deletions of an invocation, unless their DELETE told it."""

@@ -34,7 +34,9 @@ def _check_counted(case: Case) -> None:
 
 
 def _is_count(request: Request) -> bool:
-    return request.path.startswith("/aws") and b'"UpdateExpression"' in request.body and b'"event/' not in request.body
+    of_others = (b'"event/', b'"lease/')
+    is_update = request.path.startswith("/aws") and b'"UpdateExpression"' in request.body
+    return is_update and not any(key in request.body for key in of_others)
 
 
 def _first_deletes(case: Case) -> Iterator[tuple[str, Request]]:

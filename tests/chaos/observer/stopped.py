@@ -21,7 +21,7 @@ def check_stopped(case: Case) -> None:
         since = _stopped_at(request.begun, found)
         if since is None:
             continue
-        late = request.begun.at - since.at
+        late = request.sent_at - since.at
         is_delete = request.method == "DELETE" and image_in(request) != ""
         # Side by side, the world's clock passes while a DELETE is on its way.
         if is_delete and late > PROMISED + A_HAIR and not case.settings.side_by_side:

@@ -11,6 +11,7 @@ from tests.chaos.observer.case import OUTCOMES, Case, image_in, was_done
 from tests.chaos.observer.on_functiongraph import is_batch
 from tests.chaos.observer.reading import Json
 from tests.chaos.observer.repetitions import ASYNCHRONOUS, is_rejected
+from tests.chaos.observer.rivals import had_a_rival
 from tests.chaos.observer.rules import differs
 from tests.chaos.observer.stopped import was_stopped
 from tests.chaos.observer.truth import is_gone, may_go, reasons, seen, was_gone, was_marked
@@ -116,6 +117,8 @@ def _has_failed(case: Case, _asked: Asked, image_id: str, told: Outcome) -> bool
     reason = told.get("reason")
     if reason == "paused":
         return case.settings.mode == "paused" or was_stopped(case)
+    if reason == "busy":
+        return had_a_rival(case)
     if reason == "budget":
         counts = case.settings.budget is not None or (case.settings.table and case.event.source in ASYNCHRONOUS)
         return counts or (case.settings.table and was_troubled(case))
