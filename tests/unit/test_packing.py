@@ -1,6 +1,7 @@
 """How uses are written down: what is read is what was written, and a use is never forgotten too early."""
 
 import os
+import tracemalloc
 import uuid
 import zlib
 from contextlib import suppress
@@ -64,6 +65,16 @@ def test_a_day_that_can_not_be_written_is_not_written_as_another(day: date) -> N
 def test_what_was_not_written_by_us_is_not_read(packed: bytes) -> None:
     with pytest.raises(ValueError, match=r"^\w"):
         unpack(packed, "a")
+
+
+def test_what_becomes_very_large_is_not_read_whole() -> None:
+    bomb = zlib.compress(bytes(100_000_000))
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="not as it was written"):
+        unpack(bomb, "0")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20_000_000
 
 
 @given(st.binary(max_size=60))
