@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from handler.model.history import Unused
 from handler.model.image import Image
 from handler.model.outcome import Objection
 from handler.model.request import Keep, Select, SweepRequest
@@ -26,7 +27,7 @@ from handler.rules.marks import (
     signature_for,
     veto_in,
 )
-from tests.examples import DAY, EVERY_SELECT, IMAGE, NOW, tagged
+from tests.examples import DAY, EVERY_SELECT, IMAGE, NOW, WATCHED, tagged
 
 TODAY = NOW.date()
 
@@ -361,7 +362,13 @@ def test_no_condition_is_left_out_here() -> None:
 def test_policies_that_select_or_keep_otherwise_are_told_apart(select: Select) -> None:
     other = SweepRequest(select, Keep(3))
     assert len({fingerprint(SweepRequest(select)), fingerprint(other), fingerprint(other._replace(keep=Keep(4)))}) == 3
-    assert fingerprint(SweepRequest(select)) != fingerprint(GRACE)
+    assert fingerprint(SweepRequest(select)) not in {fingerprint(GRACE), fingerprint(SweepRequest(Select()))}
+
+
+def test_what_is_known_of_use_does_not_change_a_policy_but_the_time_that_it_asks_for_does() -> None:
+    asked = [Unused(DAY), Unused(DAY, WATCHED), Unused(2 * DAY)]
+    first, same, other = (fingerprint(SweepRequest(Select(unused_for=each))) for each in asked)
+    assert first == same != other
 
 
 def test_how_much_a_run_may_do_does_not_change_a_policy() -> None:

@@ -314,12 +314,13 @@ def test_what_a_table_does_not_read_at_all_is_not_taken_for_lost(
 
 def test_a_table_of_another_region_is_asked_there(relay: Relay) -> None:
     arn = "arn:aws:dynamodb:us-west-2:123456789012:table/state"
+    relay.faults.add(Fault(status=200, body={"Responses": {arn: []}, "UnprocessedKeys": {}}))
     relay.faults.add(Fault(status=400, body={"__type": "x#AccessDeniedException"}))
     with pytest.raises(BudgetUnknown):
         memory(relay.url, arn).remember(())
-    (call,) = relay.calls
-    assert list(json.loads(call.body)["RequestItems"]) == [arn]
-    assert "/us-west-2/dynamodb/" in call.headers["Authorization"]
+    read, written = relay.calls
+    assert list(json.loads(read.body)["RequestItems"]) == [json.loads(written.body)["TableName"]] == [arn]
+    assert all("/us-west-2/dynamodb/" in call.headers["Authorization"] for call in relay.calls)
 
 
 # What it costs, and how much it holds

@@ -1,6 +1,7 @@
 """How uses are written down: what is read is what was written, and a use is never forgotten too early."""
 
 import os
+import tracemalloc
 import uuid
 import zlib
 from contextlib import suppress
@@ -66,6 +67,16 @@ def test_what_was_not_written_by_us_is_not_read(packed: bytes) -> None:
         unpack(packed, "a")
 
 
+def test_what_becomes_very_large_is_not_read_whole() -> None:
+    bomb = zlib.compress(bytes(100_000_000))
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="not as it was written"):
+        unpack(bomb, "0")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20_000_000
+
+
 @given(st.binary(max_size=60))
 def test_any_bytes_are_read_or_refused(packed: bytes) -> None:
     with suppress(ValueError):
@@ -104,6 +115,7 @@ def test_a_use_is_forgotten_only_once_nobody_may_ask_for_it_any_more() -> None:
 @given(pages, st.sets(ids, max_size=5), st.integers(-9, 9))
 def test_no_look_makes_a_use_older_whatever_its_clock_says(page: Page, in_use: set[str], days: int) -> None:
     now = max([TODAY, *page.values()]) + days * DAY
+    in_use |= set(sorted(page)[::2])
     after = merged(page, in_use, now)
     assert all(after[image_id] >= max(now, page.get(image_id, now)) for image_id in in_use)
     assert all(now - page[image_id] > KEPT or after[image_id] >= page[image_id] for image_id in page)
