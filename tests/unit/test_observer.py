@@ -235,6 +235,48 @@ def test_a_run_that_begins_although_an_operator_has_stopped_deletions_is_found()
     assert told(before_begin=operating("stop")).promises() == set()
 
 
+def rivalling(*requests: tuple[str, str, bytes], event: Json = SWEEP) -> Step:
+    """Another invocation begins, and asks for this; then the one before goes on."""
+
+    def step(tale: Tale) -> None:
+        ours, printed = tale.started, tale.printed
+        began_with, tale.event = tale.event, event
+        tale.begin()
+        for method, path, body in requests:
+            tale.ask(method, path, body=body)
+        tale.end()
+        tale.started, tale.printed, tale.event = ours, printed, began_with
+
+    return step
+
+
+def test_changes_of_two_sweeps_that_are_mixed_are_found() -> None:
+    first = asking("PUT", f"{IMAGES}/{ID}/tags/x", 204)
+
+    def is_found(other: Step, settings: Json = TABLE) -> bool:
+        tale = told(SWEEP, settings, list=asking("GET", IMAGES), before_servers=first, before_delete=other)
+        return "lease" in {one.promise for one in judge(tale.history, tale.history.invocations[0])}
+
+    change = ("PUT", f"{IMAGES}/{OTHER}/tags/x", b"")
+    assert is_found(rivalling(change))
+    assert not is_found(rivalling(("GET", IMAGES, b"")))
+    assert not is_found(rivalling(change, event={"image_ids": [OTHER]}))
+    assert not is_found(rivalling(change, event=SWEEP | {"dry_run": True}))
+    assert not is_found(rivalling(change), settings={})
+
+
+def test_a_failure_as_busy_is_found_unless_another_sweep_has_the_lease() -> None:
+    steps: Mapping[str, Step] = {**dict.fromkeys(("journal", "delete"), void), "told": telling("failed", "busy")}
+
+    def is_found(other: Step) -> bool:
+        tale = told(SWEEP, TABLE, list=asking("GET", IMAGES), before_servers=other, **steps)
+        return "outcome" in {one.promise for one in judge(tale.history, tale.history.invocations[0])}
+
+    assert is_found(void)
+    assert is_found(rivalling(("POST", "/aws", b'"event/1"')))
+    assert not is_found(rivalling(("POST", "/aws", b'"lease/1"')))
+
+
 def test_a_failure_as_paused_is_found_unless_an_operator_has_stopped_deletions() -> None:
     steps: Mapping[str, Step] = {**dict.fromkeys(("journal", "delete"), void), "told": telling("failed", "paused")}
     assert told(settings=TABLE, **steps).promises() == {"outcome"}

@@ -63,7 +63,7 @@ class HeldItem:
     table: str
     access: AwsAccess
     now: Callable[[], float]
-    wall: Callable[[], float] = time.time
+    wall: Callable[[], float] = lambda: time.time()  # noqa: PLW0108 (the simulated world has another)
     _holder: str = field(init=False)
     _fence: int = field(default=0, init=False)
     _renewed_at: float = field(default=-math.inf, init=False)
