@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from handler.model.request import SweepRequest
 from handler.rules.safety import Policy
 from handler.rules.selection import groups_of
-from handler.rules.tags import Protection, has_tag, protections, tags_with_prefix
+from handler.rules.tags import Protection, has_tag, person_of, protections, tags_with_prefix
 from handler.sources.schema import read_request
 from tests.conftest import Invoke
 from tests.examples import image, tagged
@@ -139,3 +139,18 @@ def test_a_tag_is_split_where_its_value_begins(asked: str, has: set[str]) -> Non
 def test_the_groups_of_a_prefix_are_written_as_the_prefix_is(prefix: str, groups: set[str]) -> None:
     assert tags_with_prefix(tagged("j=1", "j.2", "job=3", "j", "J=4"), prefix) == groups
     assert tags_with_prefix(tagged("k=l=m", "k=n"), "k=l=") == {"k=l=m"}
+
+
+@pytest.mark.parametrize(
+    ("tags", "record", "person"),
+    [
+        (["owner=bob"], {}, "bob"),
+        (["owner.bob"], {}, "bob"),
+        (["owner=bob"], {"owner_": "x", "owner": "alice"}, "alice"),
+        (["owner="], {"owner": ""}, ""),
+        (["Owner=bob", "owners=bob", "owner:bob", "owner"], {"Owner": "x"}, ""),
+        (["owner=b", "owner=a"], {"owner": 7}, "a"),
+    ],
+)
+def test_whom_an_image_names_is_read_to_the_letter(tags: list[str], record: dict[str, object], person: str) -> None:
+    assert person_of(image(tags=frozenset(tags), record=record), "owner") == person

@@ -34,12 +34,11 @@ from tests.fakecloud.faults import Fault
 from tests.fakecloud.front import Front
 from tests.faults import silent_port
 from tests.unit.conftest import Reap, Relay
-from tests.unit.test_bucket import OBS
 from tests.unit.test_fanout import queue as workers
 from tests.unit.test_fanout import sqs
 from tests.unit.test_notice_topic import Topic, topic
 from tests.unit.test_objects import NAME, s3
-from tests.unit.there import There, timer
+from tests.unit.there import OBS, There, timer
 
 __all__ = ["s3", "sqs", "topic", "workers"]
 
