@@ -33,7 +33,7 @@ class Accounts:
 
 def create_accounts(url: str, password: str, services: Sequence[str]) -> Accounts:
     """Fill a Keystone that has its administrator and the roles; `password` is also that of the services' users."""
-    keystone = _Keystone(url, "admin", "admin", password)
+    keystone = Keystone(url, "admin", "admin", password)
     roles = {role["name"]: role["id"] for role in keystone.get("roles")}
     projects = {
         name: keystone.create("project", name=name, domain_id="default") for name in ("demo", "other", "service")
@@ -49,13 +49,15 @@ def create_accounts(url: str, password: str, services: Sequence[str]) -> Account
         )
         for interface in ("public", "internal", "admin"):
             keystone.create("endpoint", service_id=service, interface=interface, region_id=REGION, url="http://unset")
-    reaper = _Keystone(url, "reaper", "demo", passwords["reaper"])
+    reaper = Keystone(url, "reaper", "demo", passwords["reaper"])
     secret = secrets.token_urlsafe()
     credential = reaper.create(f"users/{reaper.user}/application_credential", name="image-reaper", secret=secret)
     return Accounts(projects, {**passwords, "admin": password}, credential, secret, password)
 
 
-class _Keystone:
+class Keystone:
+    """Keystone, asked by one of its users."""
+
     def __init__(self, url: str, user: str, project: str, password: str) -> None:
         self._url = f"{url}/v3"
         domain = {"domain": {"id": "default"}}

@@ -1,7 +1,9 @@
 """Many projects in one function: each has a secret, a run and a share of the time of its own, and fails alone."""
 
 import json
+import time
 from collections.abc import Callable, Mapping
+from threading import Lock
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from handler.errors import InvalidRequest, InvalidSettings
 from tests.aws import Client
 from tests.conftest import Invocation, Invoke, load_event, queue
 from tests.fakecloud import FakeCloud, Server
+from tests.fakecloud.api import Reply, Request
 from tests.faults import envelope
 from tests.projects import NAME, Estate
 from tests.unit.conftest import Relay
@@ -190,6 +193,35 @@ def test_a_cloud_that_hangs_does_not_cost_the_others_their_time(estate: Estate, 
         down: {"failed": 1},
         **{project: {"deleted": 2} for project in near},
     }
+
+
+class Crowd(FakeCloud):
+    """A cloud that counts how many requests about single images are under way at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now_here, self.most, self._door = 0, 0, Lock()
+
+    def handle(self, request: Request) -> Reply:
+        if "/v2/images/" not in request.path:
+            return super().handle(request)
+        with self._door:
+            self.now_here += 1
+            self.most = max(self.most, self.now_here)
+        time.sleep(0.02)  # as a real one takes its time
+        with self._door:
+            self.now_here -= 1
+        return super().handle(request)
+
+
+def test_what_may_be_under_way_at_once_is_shared_by_its_projects(vault: Client, invoke_with: Invoke) -> None:
+    with Server(crowd := Crowd()) as server:
+        estate = Estate(crowd, server.url, vault)
+        projects = [estate.add(name, images=8) for name in "abcd"]
+        bodies = [all_of(estate, project) for project in projects]
+        run = invoke_with(queue(*bodies), estate.settings | {"REAPER_CONCURRENCY": "4", "REAPER_IN_USE_CHECK": "off"})
+    assert (run.returned, crowd.images) == ([], {})
+    assert 2 < crowd.most <= 4
 
 
 def test_what_an_invocation_may_delete_is_shared_by_its_projects(estate: Estate, send: Send) -> None:

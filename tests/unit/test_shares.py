@@ -58,6 +58,13 @@ def test_each_part_of_a_run_gets_an_equal_share_of_the_time_that_is_left() -> No
     assert (first.left(), whole.share(1).left()) == (0.0, 60.0)
 
 
+def test_what_is_good_until_a_moment_is_so_for_every_part() -> None:
+    clock = Clock(101.0)
+    whole = clock.deadline()
+    clock.pass_by(10.0)
+    assert whole.share(2).elapsed() == 10.0
+
+
 def test_what_a_part_keeps_back_is_its_own_until_the_whole_keeps_it_back() -> None:
     whole = Clock(101.0).deadline()
     part = whole.share(2)
