@@ -81,6 +81,7 @@ def handle(  # noqa: PLR0913, PLR0917 (the same)
         progress=Progress(settings.max_images),
         reach=reach,
         until_answer=ending.until_answer(received, context, settings),
+        function=ending.function_of(context, settings.function),
         broken=set(),
     )
     reports = in_lanes(shares, lanes, deadline, partial(carry_out, received=received, shared=shared))

@@ -20,7 +20,7 @@ from handler import __main__ as shell
 from handler import app
 from handler.clock import RESERVE, Deadline
 from handler.compose import invocation
-from handler.compose.ending import LAST_WORDS
+from handler.compose.ending import LAST_WORDS, function_of
 from handler.compose.telling.gathering import PER_IMAGE, Gathered
 from handler.compose.telling.telling import Means, _done_in_time
 from handler.connections import FencedSession
@@ -319,6 +319,41 @@ def test_the_command_in_notice_and_page_is_an_approval_of_the_plan_that_lies_the
     assert words[words.index("--function-name") + 1] == "reaper"
     assert words[-1] == "/dev/stdout"
     assert sent["approve"]["sha256"] in runs.read("page.html").decode()
+
+
+class Aliased(Context):
+    """A context of Lambda whose function was invoked by an alias."""
+
+    invoked_function_arn = f"arn:aws:lambda:{REGION}:123456789012:function:reaper:live"
+
+
+def test_the_command_calls_the_very_alias_that_made_the_plan(
+    set_up: SetUp, cloud: FakeCloud, topic: Topic, runs: Runs
+) -> None:
+    cloud.add_image("ci-1")
+    set_up(AWS_LAMBDA_FUNCTION_NAME="reaper", REAPER_STATE_TABLE="state", REAPER_NOTICE_TOPIC=topic.arn)
+    assert app.lambda_handler(REHEARSAL, Aliased())["ok"]
+    command = f"aws lambda invoke --function-name reaper:live --region {REGION} "
+    assert command in notice(topic)["text"]
+    assert command in runs.read("page.html").decode()
+
+
+@pytest.mark.parametrize(
+    ("name", "invoked", "called"),
+    [
+        ("reaper", ":live", "reaper:live"),
+        ("reaper", ":7", "reaper:7"),
+        ("reaper", "", "reaper"),
+        ("reaper", None, "reaper"),
+        ("", ":live", ""),
+    ],
+    ids=["an alias", "a version", "neither", "no ARN", "not on Lambda"],
+)
+def test_a_function_is_called_as_it_was_invoked(name: str, invoked: str | None, called: str) -> None:
+    context = Context()
+    if invoked is not None:
+        vars(context)["invoked_function_arn"] = f"arn:aws-cn:lambda:cn-north-1:123456789012:function:reaper{invoked}"
+    assert function_of(context, name) == called
 
 
 def test_deletions_are_told_with_their_size(reap: Reap, cloud: FakeCloud, topic: Topic) -> None:

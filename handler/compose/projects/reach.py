@@ -47,7 +47,8 @@ class Shared(NamedTuple):
 
     `has_others` says that there is more than one, `concurrency` how many images each may deal with at once, and `slots`
     keeps all of them together within the limit. `progress` counts the deletions of all. `reach` is what the settings
-    can do, and `until_answer` the seconds that are left for what is told before the answer.
+    can do, and `until_answer` the seconds that are left for what is told before the answer. `function` is what the
+    function was invoked as on Lambda, empty elsewhere.
     """
 
     request_id: str
@@ -63,6 +64,7 @@ class Shared(NamedTuple):
     progress: Progress
     reach: Reach
     until_answer: Callable[[], float]
+    function: str
     broken: set[str]
     """The groups of a FIFO queue of which a message has failed."""
 
