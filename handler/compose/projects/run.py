@@ -64,8 +64,19 @@ def carry_out(share: Share, deadline: Deadline, received: Received, shared: Shar
             deal = partial(carry_out_wave, run=gathered.run, approvals=approvals)
             done = results(admitted, deal, shared.broken)
     report = _told(part, done, project_id or share.project_id, shared, deadline)
-    tell(report, gathered, Means(settings, shared.engine, about, shared.until_answer, shared.function))
+    tell(report, gathered, _means(settings, about, received, shared))
     return report
+
+
+def _means(settings: Settings, about: Reporter, received: Received, shared: Shared) -> Means:
+    """What a project's run is told with."""
+    return Means(
+        settings=settings,
+        engine=shared.engine,
+        reporter=about,
+        until_answer=ending.until_answer(received, shared.context, shared.settings),
+        function=ending.function_of(shared.context, shared.settings.function),
+    )
 
 
 def _told(part: Received, done: tuple[Result, ...], project_id: str, shared: Shared, deadline: Deadline) -> Report:
