@@ -233,8 +233,8 @@ def test_a_script_that_got_into_the_page_would_not_run(
 # How it looks where space, light or scripts are missing
 
 
-def look(browser: Browser, width: int, **features: str) -> None:
-    browser.devtools("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
+def look(browser: Browser, width: int, height: int = 900, **features: str) -> None:
+    browser.devtools("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
     given = [{"name": name.replace("_", "-"), "value": value} for name, value in features.items()]
     browser.devtools("Emulation.setEmulatedMedia", media="screen", features=given)
 
