@@ -168,6 +168,7 @@ class _ProjectRun(NamedTuple):
             report=partial(reporter.outcome, shared.request_id, source),
             report_untouched=partial(reporter.untouched, shared.request_id, source),
             report_bug=reporter.bug,
+            report_unremembered=lambda error: reporter.warn("uses.not_remembered", problem=str(error)),
             observe=shared.observe,
             enqueue=engine.enqueue(settings, self.deadline),
             plan_life=settings.plan_life,
