@@ -172,7 +172,7 @@ class _ProjectRun(NamedTuple):
             observe=shared.observe,
             enqueue=engine.enqueue(settings, self.deadline),
             plan_life=settings.plan_life,
-            is_worker=source == "queue",
+            is_worker=source == "queue" and shared.settings.is_for_all,
             slots=shared.slots,
             bucket=engine.bucket(settings, self.deadline),
             lease=engine.lease(settings, project_id, shared.request_id, self.deadline),
