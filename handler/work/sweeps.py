@@ -68,7 +68,12 @@ def _untouched(survey: Survey, error: CloudError, request: SweepRequest, message
     images = (*survey.selected, *survey.deselected)
     run.deadline.keep_back(TELLING * len(images))
     run.report_untouched(_jobs(images, request, message_id), error)
-    return Result(message_id, request, tuple(failed(image.id, error, image) for image in images), survey=survey)
+    return Result(
+        message_id=message_id,
+        request=request,
+        outcomes=tuple(failed(image.id, error, image) for image in images),
+        survey=survey,
+    )
 
 
 def _why(decision: Decision) -> str:

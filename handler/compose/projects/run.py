@@ -64,7 +64,11 @@ def carry_out(share: Share, deadline: Deadline, received: Received, shared: Shar
             deal = partial(carry_out_wave, run=gathered.run, approvals=approvals)
             done = results(admitted, deal, shared.broken)
     report = _told(part, done, project_id or share.project_id, shared, deadline)
-    tell(report, gathered, Means(settings, shared.engine, about, shared.until_answer))
+    tell(
+        report,
+        gathered,
+        Means(settings=settings, engine=shared.engine, reporter=about, until_answer=shared.until_answer),
+    )
     return report
 
 
