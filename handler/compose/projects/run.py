@@ -59,10 +59,7 @@ def carry_out(share: Share, deadline: Deadline, received: Received, shared: Shar
         project_id = run.connect()
         about = shared.reporter.about(project_id)
         gathered = gather(run.build_run(project_id), about, shared.request_id, part.source, project_id)
-        with Approvals(gathered.run, shared.request_id, partial(problem_of, reach=shared.reach)) as approvals:
-            admitted = run.admitted(project_id, approvals)
-            deal = partial(carry_out_wave, run=gathered.run, approvals=approvals)
-            done = results(admitted, deal, shared.broken)
+        done = run.results_of(gathered.run, project_id)
     report = _told(part, done, project_id or share.project_id, shared, deadline)
     tell(
         report,
@@ -139,6 +136,13 @@ class _ProjectRun(NamedTuple):
         if is_armed and any(names_images(request) and not request.dry_run for request in self.received.requests):
             self.heed_stop()
         return self.cloud.project_id
+
+    def results_of(self, run: Run, project_id: str) -> tuple[Result, ...]:
+        """Carry out the messages; returns what became of each."""
+        shared = self.shared
+        with Approvals(run, shared.request_id, partial(problem_of, reach=shared.reach)) as approvals:
+            admitted = self.admitted(project_id, approvals)
+            return results(admitted, partial(carry_out_wave, run=run, approvals=approvals), shared.broken)
 
     def admitted(self, project_id: str, approvals: Approvals) -> Received:
         """The messages, with Rejected in place of each request that can't be carried out for this project."""
