@@ -19,8 +19,8 @@ import pytest
 from handler import __main__ as shell
 from handler import app
 from handler.clock import RESERVE, Deadline
-from handler.compose import invocation
 from handler.compose.ending import LAST_WORDS, function_of
+from handler.compose.projects import run as projects_run
 from handler.compose.telling.gathering import PER_IMAGE, Gathered
 from handler.compose.telling.telling import Means, _done_in_time
 from handler.connections import FencedSession
@@ -498,14 +498,15 @@ def test_time_is_kept_back_for_each_image_and_all_of_it_is_left_for_the_files(
     monkeypatch: pytest.MonkeyPatch, reap: Reap, cloud: FakeCloud
 ) -> None:
     told = list[tuple[Gathered, Means]]()
-    monkeypatch.setattr(invocation, "tell", lambda _, gathered, means: told.append((gathered, means)))
+    monkeypatch.setattr(projects_run, "tell", lambda _, gathered, means: told.append((gathered, means)))
     for number in range(3):
         cloud.add_image(f"ci-{number}")
     reap(REHEARSAL)
     ((gathered, means),) = told
-    left = means.deadline(gathered).reserve
-    assert left == pytest.approx(RESERVE + 3 * TELLING)
-    assert gathered.run.deadline.reserve - left == pytest.approx(LAST_WORDS + 3 * PER_IMAGE)
+    assert gathered.kept_back == pytest.approx(3 * PER_IMAGE)
+    assert gathered.run.deadline.reserve == pytest.approx(3 * (TELLING + PER_IMAGE))
+    ours = LAST_WORDS + gathered.run.deadline.reserve
+    assert means.until_answer() - gathered.run.deadline.left() == pytest.approx(ours, abs=0.05)
 
 
 def test_nothing_loads_what_makes_a_page_before_one_is_made() -> None:
