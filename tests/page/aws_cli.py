@@ -11,14 +11,15 @@ from pathlib import Path
 
 import boto3
 
+ROOT = Path(__file__).parents[2]
+
 
 def main(arguments: list[str]) -> int:
     """Run a command; returns the exit code, that of `aws` where it is wrong."""
     match arguments:
-        case ["s3", "cp", source, "-", "--region", region]:
+        case ["s3", "cp", source, ".", "--region", region]:
             bucket, _, key = source.removeprefix("s3://").partition("/")
-            body = boto3.client("s3", region).get_object(Bucket=bucket, Key=key)["Body"].read()
-            sys.stdout.buffer.write(body)
+            boto3.client("s3", region).download_file(bucket, key, Path(key).name)
         case ["lambda", "invoke", "--function-name", name, "--region", _, *options, "--payload", payload, outfile]:
             assert options == ["--cli-binary-format", "raw-in-base64-out", "--cli-read-timeout", "0"]
             Path(outfile).write_text(invoked(name, payload, Path(os.environ["FUNCTIONS"])), encoding="utf-8")
@@ -32,7 +33,7 @@ def invoked(name: str, event: str, functions: Path) -> str:
     """The answer of a function; raises FileNotFoundError if there is none of this name with this alias."""
     variables = json.loads((functions / name).read_text(encoding="utf-8"))
     command = [sys.executable, "-m", "tests.page.door", name]
-    ended = subprocess.run(command, env=variables, input=event, capture_output=True, check=True, text=True)  # noqa: S603 (ours)
+    ended = subprocess.run(command, cwd=ROOT, env=variables, input=event, capture_output=True, check=True, text=True)  # noqa: S603 (ours)
     return ended.stdout
 
 

@@ -1,7 +1,7 @@
 """The weekly review as people go through it: the notice, the page, and the command that both of them show.
 
-The function runs behind Lambda's door, before the fake cloud and moto, which checks every signature and every right. The
-commands are run in a shell, as they stand there; only `aws` is a stand-in.
+The function runs behind Lambda's door, before the fake cloud and moto, which checks signatures and rights. The commands
+are run in a shell, as they stand there; only `aws` is a stand-in.
 """
 
 import json
@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from html import unescape
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -38,8 +37,11 @@ WEEKLY = {
 }
 RIGHTS = ("sns:Publish", "dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:UpdateItem")
 FAMILIES = (("ci-runner", "ana@example.com", 9, 12), ("ci-gpu", "ben@example.com", 6, 31), ("ci-arm64", None, 5, 9))
-"""Images that are built every second week: their family, their owner, how many there are, and the size of one in GiB."""
-GOES = ["ci-gpu-41", "ci-gpu-43", "ci-runner-41", "ci-runner-43", "ci-runner-44", "ci-runner-45", "ci-runner-46"]
+"""Images that are built every second week: their family, their owner, how many there are, and the GiB of one."""
+GOES = [
+    *("ci-arm64-41", "ci-arm64-42", "ci-gpu-41", "ci-gpu-43"),
+    *("ci-runner-41", "ci-runner-43", "ci-runner-44", "ci-runner-45", "ci-runner-46"),
+]
 
 
 def fill(cloud: FakeCloud, now: datetime) -> None:
@@ -47,15 +49,14 @@ def fill(cloud: FakeCloud, now: datetime) -> None:
     for family, owner, number, size in FAMILIES:
         for at in range(number):
             day = now - timedelta(days=14 * (number - at) - 5, hours=3)
-            add(cloud, f"{family}-{41 + at}", size * GIB + at * GIB // 8, day, owner=owner)
+            add(cloud, f"{family}-{41 + at}", size * GIB + at * GIB // 8, day, **({"contact": owner} if owner else {}))
     for name, size in (("debian-12", 3), ("web-base", 6), ("db-base", 12)):
         add(cloud, name, size * GIB, now - timedelta(days=200))
     by_name(cloud, "ci-gpu-42").tags.append("keep")
     cloud.add_server("runner-7", image=by_name(cloud, "ci-runner-42").id)
 
 
-def add(cloud: FakeCloud, name: str, size: int, born: datetime, owner: str | None = None) -> None:
-    properties = {"contact": owner} if owner else {}
+def add(cloud: FakeCloud, name: str, size: int, born: datetime, **properties: Any) -> None:  # noqa: ANN401 (any property)
     image_id = str(uuid5(NAMESPACE_DNS, name))
     cloud.add_image(name, id=image_id, size=size, created_at=f"{born:%Y-%m-%dT%H:%M:%SZ}", **properties)
 
@@ -70,31 +71,38 @@ class Desk:
 
     def __init__(self, folder: Path, moto: str, variables: Mapping[str, str]) -> None:
         for name, module in (("aws", "-m tests.page.aws_cli"), ("python", "")):
-            (folder / name).write_text(f'#!/bin/sh\nexec {quote(sys.executable)} {module} "$@"\n')
+            run = f'PYTHONPATH={quote(str(ROOT))} exec {quote(sys.executable)} {module} "$@"'
+            (folder / name).write_text(f"#!/bin/sh\n{run}\n")
             (folder / name).chmod(0o755)
-        self._folder, self._moto = folder, moto
+        self.folder, self._moto = folder, moto
         self.variables = {"PATH": f"{folder}:/usr/bin:/bin", **variables}
         (folder / LIVE).write_text(json.dumps(self.variables | {"AWS_LAMBDA_FUNCTION_NAME": FUNCTION}))
 
     def rehearse(self) -> None:
         """Let the schedule come."""
         with checks(self._moto):
-            answer = invoked(LIVE, json.dumps(load_event("schedule") | {"detail": WEEKLY}), self._folder)
+            answer = invoked(LIVE, json.dumps(load_event("schedule") | {"detail": WEEKLY}), self.folder)
         assert json.loads(answer)["ok"]
 
     def run(self, command: str, **more: str) -> str:
         """Run a command in a shell, as it stands there; gives what it prints."""
         ours = {name: value for name, value in self.variables.items() if name.startswith(("AWS_", "PATH"))}
-        environment = {**ours, "FUNCTIONS": str(self._folder), **more}
+        environment = {**ours, "FUNCTIONS": str(self.folder), **more}
         with checks(self._moto):
-            ended = subprocess.run(command, shell=True, cwd=ROOT, env=environment, capture_output=True, check=False)  # noqa: S602 (as it stands there)
-        assert ended.returncode == 0, ended.stderr
+            ended = subprocess.run(  # noqa: S602 (as it stands there)
+                command, shell=True, cwd=self.folder, env=environment, stdout=subprocess.PIPE, check=True
+            )
         return ended.stdout.decode()
 
 
 @pytest.fixture
 def desk(  # noqa: PLR0913, PLR0917 (all that plays a part)
-    cloud: FakeCloud, server: Server, moto: str, topic: Topic, s3: Client, tmp_path: Path  # noqa: ARG001 (the bucket)
+    cloud: FakeCloud,
+    server: Server,
+    moto: str,
+    topic: Topic,
+    s3: Client,  # noqa: ARG001 (the bucket)
+    tmp_path: Path,
 ) -> Iterator[Desk]:
     """A function that is armed, and whose keys are good for what it needs and no more."""
     fill(cloud, datetime.now(UTC))
@@ -107,13 +115,12 @@ def desk(  # noqa: PLR0913, PLR0917 (all that plays a part)
 
 
 @pytest.fixture
-def reviewed(desk: Desk, topic: Topic, browser: Browser, tmp_path: Path) -> Mapping[str, Any]:
+def reviewed(desk: Desk, topic: Topic, browser: Browser) -> Mapping[str, Any]:
     """The notice of a rehearsal, whose page lies before the browser."""
     desk.rehearse()
     (notice,) = topic.published()
-    page = tmp_path / "page.html"
-    page.write_text(desk.run(shown("aws s3 cp", notice["Message"])), encoding="utf-8")
-    browser.open(page)
+    desk.run(shown("aws s3 cp", notice["Message"]))
+    browser.open(desk.folder / "page.html")
     return notice
 
 
@@ -127,34 +134,50 @@ def names(images: Mapping[str, Any]) -> list[str]:
     return sorted(image.name for image in images.values())
 
 
+def kinds(topic: Topic) -> dict[str, str]:
+    """The subject of each notice, by its kind; there are no two of one kind."""
+    told = [(each["MessageAttributes"]["kind"]["Value"], each["Subject"]) for each in topic.published()]
+    assert len(dict(told)) == len(told)
+    return dict(told)
+
+
 def test_what_was_told_and_shown_is_gone_after_the_command_that_both_show(
     desk: Desk, reviewed: Mapping[str, Any], cloud: FakeCloud, topic: Topic, browser: Browser
 ) -> None:
-    before, kept = names(cloud.images), by_name(cloud, "ci-arm64-41")
-    assert reviewed["Subject"].endswith(" would be deleted (152.1 GiB)")
-    assert browser.text("h1") == "x"
+    before = names(cloud.images)
+    assert reviewed["Subject"].startswith("image-reaper: 9 images would be deleted (142.1 GiB) in project ")
+    assert browser.text("h1") == "9 of 23 images would be deleted, freeing 142.1 GiB; 2 refused"
     assert sorted(browser.texts(NAMES)) == GOES
     command = browser.text("#approval > pre code")
     assert command == shown("aws lambda invoke", reviewed["Message"])
     assert browser.text("#approval dd:last-of-type") in command
-    kept.tags.append("keep")
-    assert cloud.dead == {}
+    assert (names(cloud.images), cloud.dead) == (before, {})
 
     answer = json.JSONDecoder().raw_decode(desk.run(command))[0]
-    assert answer["counts"] == {"deleted": len(GOES) - 1, "refused": 1}
-    gone = [name for name in GOES if name != kept.name]
-    assert (names(cloud.dead), names(cloud.images)) == (gone, [name for name in before if name not in gone])
+    assert answer["counts"] == {"deleted": 9}
+    assert (names(cloud.dead), names(cloud.images)) == (GOES, [name for name in before if name not in GOES])
 
     assert "the plan was carried out already" in desk.run(command)
-    assert len(cloud.dead) == len(gone)
-    told = {each["MessageAttributes"]["kind"]["Value"]: each["Subject"] for each in topic.published()}
+    told = kinds(topic)
     assert sorted(told) == ["deleted", "plan"]
-    assert " were deleted (" in told["deleted"]
+    assert told["deleted"].startswith("image-reaper: 9 images were deleted (142.1 GiB) in project ")
+
+
+def test_what_somebody_keeps_between_notice_and_approval_stays(
+    desk: Desk, reviewed: Mapping[str, Any], cloud: FakeCloud
+) -> None:
+    kept, renamed = by_name(cloud, "ci-arm64-41"), by_name(cloud, "ci-gpu-41")
+    kept.tags.append("keep")
+    renamed.name = "release-1"
+    answer = json.JSONDecoder().raw_decode(desk.run(shown("aws lambda invoke", reviewed["Message"])))[0]
+    found = {each["name"]: each["reason"] for each in answer["outcomes"] if each["outcome"] == "refused"}
+    assert found == {"ci-arm64-41": "changed", "release-1": "changed"}
+    assert names(cloud.dead) == [name for name in GOES if name not in {"ci-arm64-41", "ci-gpu-41"}]
 
 
 @pytest.mark.usefixtures("reviewed")
 def test_the_command_for_a_shell_does_the_same(desk: Desk, cloud: FakeCloud, topic: Topic, browser: Browser) -> None:
     browser.click("#approval summary")
     said = desk.run(browser.text("#approval details code"), **desk.variables)
-    assert (said.splitlines()[-1], names(cloud.dead)) == (f"delete: {len(GOES)} deleted", GOES)
-    assert sorted(each["MessageAttributes"]["kind"]["Value"] for each in topic.published()) == ["deleted", "plan"]
+    assert (said.splitlines()[-1], names(cloud.dead)) == ("delete: 9 deleted", GOES)
+    assert sorted(kinds(topic)) == ["deleted", "plan"]
