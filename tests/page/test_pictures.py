@@ -1,6 +1,6 @@
 """The pictures for the documents: the notice of a rehearsed sweep, drawn as a mail, and its page, both of a fixed day.
 
-Nothing compares them with those that are kept, since fonts differ: `--pictures FOLDER` puts others in their place.
+Nothing compares them with those that are kept, since fonts differ: `--pictures FOLDER` puts them there.
 """
 
 from collections.abc import Callable
