@@ -12,7 +12,6 @@ from handler.compose.projects.fanout import Outbox, fan_out
 from handler.compose.projects.reach import PAUSED, Shared, reached
 from handler.compose.projects.shares import Share
 from handler.compose.telling.gathering import gather
-from handler.compose.telling.telling import Means, tell
 from handler.compose.warm import drop_access
 from handler.config.settings import Settings
 from handler.engine.ports import HeedStop
@@ -64,7 +63,11 @@ def carry_out(share: Share, deadline: Deadline, received: Received, shared: Shar
             deal = partial(carry_out_wave, run=gathered.run, approvals=approvals)
             done = results(admitted, deal, shared.broken)
     report = _told(part, done, project_id or share.project_id, shared, deadline)
-    tell(report, gathered, Means(settings, shared.engine, about, shared.until_answer))
+    if settings.report_bucket or settings.notice_topic:
+        # Not at the top: who has neither should not wait for it in a cold start.
+        from handler.compose.telling.telling import Means, tell  # noqa: PLC0415
+
+        tell(report, gathered, Means(settings, shared.engine, about, shared.until_answer))
     return report
 
 
