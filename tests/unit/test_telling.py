@@ -20,7 +20,7 @@ from handler import __main__ as shell
 from handler import app
 from handler.clock import RESERVE, Deadline
 from handler.compose.ending import LAST_WORDS, function_of
-from handler.compose.projects import run as projects_run
+from handler.compose.telling import telling
 from handler.compose.telling.gathering import PER_IMAGE, Gathered
 from handler.compose.telling.telling import Means, _done_in_time
 from handler.connections import FencedSession
@@ -498,7 +498,7 @@ def test_time_is_kept_back_for_each_image_and_all_of_it_is_left_for_the_files(
     monkeypatch: pytest.MonkeyPatch, reap: Reap, cloud: FakeCloud
 ) -> None:
     told = list[tuple[Gathered, Means]]()
-    monkeypatch.setattr(projects_run, "tell", lambda _, gathered, means: told.append((gathered, means)))
+    monkeypatch.setattr(telling, "tell", lambda _, gathered, means: told.append((gathered, means)))
     for number in range(3):
         cloud.add_image(f"ci-{number}")
     reap(REHEARSAL)
@@ -509,8 +509,9 @@ def test_time_is_kept_back_for_each_image_and_all_of_it_is_left_for_the_files(
     assert means.until_answer() - gathered.run.deadline.left() == pytest.approx(ours, abs=0.05)
 
 
-def test_nothing_loads_what_makes_a_page_before_one_is_made() -> None:
-    script = "import sys; from handler import app; print([name for name in sys.modules if name.endswith('page.page')])"
+def test_nothing_loads_what_only_a_bucket_a_topic_or_a_table_needs_before_there_is_one() -> None:
+    late = ("page.page", "telling.telling", "report.notice", "reports.bucket", "reports.topic", "aws.state.uses.memory")
+    script = f"import sys; from handler import app; print([name for name in sys.modules if name.endswith({late})])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)  # noqa: S603 (ours)
     assert done.stdout.strip() == "[]"
 

@@ -11,8 +11,7 @@ from handler.compose import ending
 from handler.compose.projects.fanout import Outbox, fan_out
 from handler.compose.projects.reach import PAUSED, Shared, reached
 from handler.compose.projects.shares import Share
-from handler.compose.telling.gathering import gather
-from handler.compose.telling.telling import Means, tell
+from handler.compose.telling.gathering import Gathered, gather
 from handler.compose.warm import drop_access
 from handler.config.settings import Settings
 from handler.engine.ports import HeedStop
@@ -61,19 +60,25 @@ def carry_out(share: Share, deadline: Deadline, received: Received, shared: Shar
         gathered = gather(run.build_run(project_id), about, shared.request_id, part.source, project_id)
         done = run.results_of(gathered.run, project_id)
     report = _told(part, done, project_id or share.project_id, shared, deadline)
-    tell(report, gathered, _means(settings, about, received, shared))
+    if settings.report_bucket or settings.notice_topic:
+        _tell(report, gathered, settings, about, received, shared)
     return report
 
 
-def _means(settings: Settings, about: Reporter, received: Received, shared: Shared) -> Means:
-    """What a project's run is told with."""
-    return Means(
+def _tell(  # noqa: PLR0913, PLR0917 (all that a run is told with)
+    report: Report, gathered: Gathered, settings: Settings, about: Reporter, received: Received, shared: Shared
+) -> None:
+    # Not at the top: who has neither bucket nor topic should not wait for it in a cold start.
+    from handler.compose.telling.telling import Means, tell  # noqa: PLC0415
+
+    means = Means(
         settings=settings,
         engine=shared.engine,
         reporter=about,
         until_answer=ending.until_answer(received, shared.context, shared.settings),
         function=ending.function_of(shared.context, shared.settings.function),
     )
+    tell(report, gathered, means)
 
 
 def _told(part: Received, done: tuple[Result, ...], project_id: str, shared: Shared, deadline: Deadline) -> Report:
