@@ -117,7 +117,7 @@ def steps(seed: int) -> Iterator[Step]:
         return _steps(seed)
     stopped = stops.among(_steps(seed), random.Random(f"stops {seed}"))
     met = rivals.among(stopped, random.Random(f"rivals {seed}"))
-    return reviews.among(met, random.Random(f"reviews {seed}"))
+    return reviews.among(met, random.Random(f"approvals {seed}"))
 
 
 def _steps(seed: int) -> Iterator[Step]:

@@ -120,8 +120,8 @@ def _is_marked(case: Case, asked: Asked, image_id: str, _told: Outcome) -> bool:
 
 
 def _would_go(case: Case, asked: Asked, image_id: str, _told: Outcome) -> bool:
-    is_left = asked.sweep is not None and case.settings.fanout and case.was_sent(image_id)
-    return is_left or (case.rehearses(asked) and may_go(case, asked, image_id))
+    is_left = (asked.sweep or asked.approves) and case.settings.fanout and case.was_sent(image_id)
+    return bool(is_left) or (case.rehearses(asked) and may_go(case, asked, image_id))
 
 
 def _is_refused(case: Case, asked: Asked, image_id: str, told: Outcome) -> bool:
