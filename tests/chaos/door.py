@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from tests.chaos import faulty
+from tests.chaos.bucket import Bucket, published
 from tests.chaos.environment import Environment
 from tests.chaos.history import HandedOver, History, Invocation, Moment
 from tests.chaos.history import Request as Seen
@@ -31,7 +32,7 @@ FAILURES = "https://sqs.eu-central-1.amazonaws.com/123456789012/failures"
 
 @dataclass
 class Aws:
-    """What of AWS a function uses: a table, a secret, queues of workers, of what failed, and of its messages.
+    """What of AWS a function uses: a table, a bucket, a topic, a secret, queues: of workers, failures, its messages.
 
     `hide` puts a message off: the name of its queue, its handle, and seconds; it returns what is wrong.
     """
@@ -40,14 +41,23 @@ class Aws:
     send: Callable[[str], object]
     table: Callable[[Request], Reply]
     failures: list[HandedOver]
+    bucket: Bucket
     hide: Callable[[str, str, int], str]
     refuses: bool = False
     """Whether the queue takes only every second message of the next batch."""
 
     def answer(self, kind: str, request: Request, invocation: int | None) -> Reply:
         """Carry out a request of an invocation."""
-        if kind in {"budget", "flag", "lease"}:
-            return self.table(request)
+        if (answer := self._by_kind().get(kind)) is not None:
+            return answer(request)
+        return self._by_json(kind, request, invocation)
+
+    def _by_kind(self) -> Mapping[str, Callable[[Request], Reply]]:
+        """Who answers what does not hang on the invocation."""
+        of_table = dict.fromkeys(("budget", "flag", "lease", "claim"), self.table)
+        return {**of_table, "put": self.bucket.answer, "fetch": self.bucket.answer, "notice": published}
+
+    def _by_json(self, kind: str, request: Request, invocation: int | None) -> Reply:
         asked = json.loads(request.body)
         if kind == "secret":
             text = json.dumps(self.secret).replace(CLOUD, request.base)

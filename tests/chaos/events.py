@@ -31,12 +31,8 @@ BAD = (
 
 
 def request(step: Step, images: Sequence[Sequence[Any]], world: "World") -> Json:
-    """A request: images by their ids, images with expectations, or a sweep."""
-    if "policy" in step:
-        asked: Json = {"sweep": world.policies[step["policy"] % len(world.policies)]}
-    else:
-        # CloudFormation writes every value as a string, and so no size.
-        asked = _named({**step, "expect": ()} if step.get("source") == "stack" else step, images, world)
+    """A request: images by their ids, images with expectations, a sweep, or the approval of a plan."""
+    asked = _subject(step, images, world)
     if step.get("reason"):
         asked["reason"] = "chaos"
     if step.get("dry_run"):
@@ -46,6 +42,16 @@ def request(step: Step, images: Sequence[Sequence[Any]], world: "World") -> Json
     if step.get("project"):
         asked["project_id"] = world.land.project if step["project"] == "ours" else world.land.other
     return asked
+
+
+def _subject(step: Step, images: Sequence[Sequence[Any]], world: "World") -> Json:
+    """What a request is about."""
+    if "policy" in step:
+        return {"sweep": world.policies[step["policy"] % len(world.policies)]}
+    if "plan" in step:
+        return {"approve": world.bucket.named(step, world.land.project)}
+    # CloudFormation writes every value as a string, and so no size.
+    return _named({**step, "expect": ()} if step.get("source") == "stack" else step, images, world)
 
 
 def _named(step: Step, images: Sequence[Sequence[Any]], world: "World") -> Json:

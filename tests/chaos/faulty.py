@@ -31,23 +31,35 @@ OF_AWS = (
     ("AmazonSQS.ChangeMessageVisibilityBatch", "hide"),
 )
 """What is asked of AWS, by how the name of the call begins."""
+OF_BODIES = ((b'"lease/', "lease"), (b'"plan/', "claim"), (b"Action=Publish", "notice"))
+"""What is asked of AWS, by what it names."""
 AWS, SINK = "/aws", "/sink"
+BUCKET = "/aws/chaos-reports/"
+"""Where the objects of the bucket are."""
+TOPIC = "arn:aws:sns:eu-central-1:123456789012:notices"
+XML = "application/xml"
 HTML = "<html><body><h1>{status}</h1>the gateway has a headache</body></html>"
 
 
 def kind_of(request: Request) -> str:
     """What a request asks for."""
     if request.path.startswith(AWS):
-        if b'"lease/' in request.body:
-            return "lease"
-        target = request.headers.get("X-Amz-Target", "")
-        return next((kind for name, kind in OF_AWS if target.startswith(name)), "aws")
+        return _kind_of_aws(request)
     if request.path.startswith(SINK):
         return "sink"
     for kind, method, path in KINDS:
         if re.fullmatch(method, request.method) and re.search(path, request.path):
             return kind
     return "other"
+
+
+def _kind_of_aws(request: Request) -> str:
+    if request.path.startswith(BUCKET):
+        return "put" if request.method == "PUT" else "fetch"
+    if found := next((kind for sign, kind in OF_BODIES if sign in request.body), ""):
+        return found
+    target = request.headers.get("X-Amz-Target", "")
+    return next((kind for name, kind in OF_AWS if target.startswith(name)), "aws")
 
 
 def meets(fault: Mapping[str, Any], kind: str, number: int) -> bool:
@@ -59,7 +71,7 @@ def meets(fault: Mapping[str, Any], kind: str, number: int) -> bool:
 
 def reaches(fault: Mapping[str, Any]) -> bool:
     """Whether the service is asked at all."""
-    return fault["what"] not in {"cut", "status", "html", "throttle"}
+    return fault["what"] not in {"cut", "status", "html", "throttle", "denied"}
 
 
 def spoilt(fault: Mapping[str, Any], reply: Reply) -> Reply:
@@ -77,6 +89,11 @@ def _status(fault: Mapping[str, Any], _: Reply) -> Reply:
 def _html(fault: Mapping[str, Any], _: Reply) -> Reply:
     status = int(fault["amount"])
     return Reply(status, {"Content-Type": "text/html"}, HTML.format(status=status).encode())
+
+
+def _denied(_: Mapping[str, Any], __: Reply) -> Reply:
+    body = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+    return Reply(403, {"Content-Type": XML}, body)
 
 
 def _throttle(fault: Mapping[str, Any], _: Reply) -> Reply:
@@ -114,6 +131,7 @@ SPOILERS: Mapping[str, Any] = {
     "html": _html,
     "html-after": _html,
     "throttle": _throttle,
+    "denied": _denied,
     "slow": _slow,
     "length": _length,
     "repeat": _repeat,

@@ -23,8 +23,10 @@ REFUSED = (
     "REAPER_FANOUT_QUEUE_URL",
     "REAPER_CREDENTIALS_SECRET",
     "REAPER_COMPLETE_LIFECYCLE_ACTION",
+    "REAPER_REPORT_BUCKET",
+    "REAPER_NOTICE_TOPIC",
 )
-"""The settings that need AWS: with any of them, the function refuses to start."""
+"""The settings that need AWS, or what a world has only there."""
 STANDING = json.dumps({"sweep": {"select": {"family": "{family}"}, "keep": {"newest": 2}}, "reason": "a new {name}"})
 EVERY = 4
 """Every fourth seed is a world on FunctionGraph."""

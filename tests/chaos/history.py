@@ -169,6 +169,8 @@ class History:
     """When a client had an answer, by the number of its request, if it was frozen just before."""
     acts: list[Act] = field(default_factory=list)
     handed_over: list[HandedOver] = field(default_factory=list)
+    objects: dict[str, list[tuple[Moment, bytes | None]]] = field(default_factory=dict)
+    """Every version of each object of the bucket, by its key; None from when on it is gone."""
     secrets: set[str] = field(default_factory=set)
     dialect: str = "glance"
     _orders: Any = field(default_factory=itertools.count)

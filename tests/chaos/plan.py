@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tests.chaos import functiongraph, rivals, stops
+from tests.chaos import functiongraph, reviews, rivals, stops
 from tests.chaos.door import FAILURES, SECRET, WORKERS
 from tests.chaos.events import REPEATED
 from tests.chaos.table import TABLE
@@ -107,7 +107,7 @@ def cast(seed: int, concurrency: int = 1) -> Step:
         "policies": [_policy(rng) for _ in range(4)],
         "settings": settings,
     }
-    return functiongraph.cast(seed, on_lambda)
+    return functiongraph.cast(seed, reviews.cast(seed, on_lambda))
 
 
 def steps(seed: int) -> Iterator[Step]:
@@ -116,7 +116,8 @@ def steps(seed: int) -> Iterator[Step]:
     if not seed % functiongraph.EVERY:
         return _steps(seed)
     stopped = stops.among(_steps(seed), random.Random(f"stops {seed}"))
-    return rivals.among(stopped, random.Random(f"rivals {seed}"))
+    met = rivals.among(stopped, random.Random(f"rivals {seed}"))
+    return reviews.among(met, random.Random(f"approvals {seed}"))
 
 
 def _steps(seed: int) -> Iterator[Step]:

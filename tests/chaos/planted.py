@@ -26,8 +26,8 @@ FIELD = ROOT / "build" / "planted"
 """Where the copies are made."""
 SCRIPTS = Path(__file__).parent / "scripts"
 SEEDS, OPERATIONS = (1, 2, 3), 4000
-ELSEWHERE = {"functiongraph-": (4, 8, 12)}
-"""The first seed of a world on another engine, for patches whose names begin with that engine."""
+ELSEWHERE = {"functiongraph-": (4, 8, 12), "approval-": (1, 5, 6)}
+"""The first seeds of worlds that have what a patch breaks, by how its name begins: another engine, or plans."""
 IN_SCRIPTS = 0
 """In place of a seed: the scripts."""
 PATIENCE = 600.0

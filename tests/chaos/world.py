@@ -9,7 +9,8 @@ from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
 
-from tests.chaos import events, functiongraph
+from tests.chaos import events, functiongraph, reviews
+from tests.chaos.bucket import Bucket
 from tests.chaos.deliveries import Queue
 from tests.chaos.door import CLOUD, Aws, Door
 from tests.chaos.environment import Environment, new_clock
@@ -49,6 +50,7 @@ class World:
         self._ids = random.Random(seed)
         self._depth = 0
         self.table = Table()
+        self.bucket = Bucket(self.history, lambda: self.history.moment(self.clock.value))
         credentials = self.land.variables(CLOUD)
         self.history.secrets |= {events.SIGNED} | {value for name, value in KEYS.items() if name != "AWS_REGION"}
         aws = Aws(
@@ -56,6 +58,7 @@ class World:
             send=lambda body: self.workers.send(body, self.clock.value),
             table=self.table.answer,
             failures=self.history.handed_over,
+            bucket=self.bucket,
             hide=self._hide,
         )
         self.on_functiongraph = cast.get("engine") == functiongraph.ENGINE
@@ -200,6 +203,7 @@ class World:
         if self.on_functiongraph:
             variables["RUNTIME_TIMEOUT"] = str(int(step.get("granted", 60.0)))
         event = json.loads(json.dumps(event).replace(CLOUD, place.server.url))
+        granted = step.get("granted", 60.0) + reviews.longer(variables)
         number = len(self.history.invocations)
         first = step.get("first", number)
         invocation = Invocation(
@@ -209,7 +213,7 @@ class World:
             event=event,
             settings=variables,
             messages=tuple(message.id for message in messages),
-            seconds=step.get("granted", 60.0),
+            seconds=granted,
             skew=self.cast["skew"],
             first=first,
         )
@@ -311,6 +315,7 @@ _OPERATIONS: Mapping[str, Callable[[World, Step], object]] = {
     "retire": lambda world, _: world.functions.retire(),
     "stop": lambda world, _: world.table.stop(),
     "go": lambda world, _: world.table.go(),
+    "alter": lambda world, step: world.bucket.alter(step),
 }
 _STEPS: Mapping[str, Callable[[World, Step], None]] = {
     "make": World.make,

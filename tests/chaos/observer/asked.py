@@ -10,7 +10,8 @@ from tests.chaos.observer.settings import REST, UPLOADS, Settings, seconds
 
 UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 COMMON = frozenset({"project_id", "delete_backup", "dry_run", "reason", "not_after"})
-FIELDS = COMMON | {"image_ids", "images", "sweep"}
+FIELDS = COMMON | {"image_ids", "images", "sweep", "approve"}
+PLAN_KEY = re.compile(r"runs/[0-9-]{10}/([A-Za-z0-9_-]+)/[A-Za-z0-9_-]+/plan-([0-9a-f]{64})\.json", re.ASCII)
 EXPECTABLE: dict[str, type] = {
     **dict.fromkeys(("name", "owner", "checksum", "status", "updated_at", "visibility"), str),
     "size": int,
@@ -38,6 +39,10 @@ class Asked(NamedTuple):
     problem: str = ""
     activated: Mapping[str, str] | None = None
     stack: bool = False
+    approves: tuple[str, str] | None = None
+    """The key and the digest of the plan that it approves; what that holds is filled in later."""
+    doubt: bool = False
+    """Whether it may be turned down, and whether a part of its plan may have been carried out before."""
     elsewhere: bool = False
     """Whether its only problem is another project: where ours can't be found out, its images fail."""
 
@@ -185,7 +190,11 @@ def _of_bus(event: Json, settings: Settings) -> Asked:
         return _request(reads(settings.scheduled or None), settings)
     if "NotificationMetadata" in detail:
         return _request(reads(detail["NotificationMetadata"]), settings)
-    values = None if {"image_ids", "images", "sweep"} & detail.keys() else _activated(event["detail-type"], detail)
+    values = (
+        None
+        if {"image_ids", "images", "sweep", "approve"} & detail.keys()
+        else _activated(event["detail-type"], detail)
+    )
     return _request(detail, settings) if values is None else _standing(values, settings)
 
 
@@ -280,6 +289,7 @@ def _request(payload: Json, settings: Settings) -> Asked:
         elsewhere=elsewhere,
         targets=_targets(payload),
         sweep=payload.get("sweep"),
+        approves=(payload["approve"]["plan"], payload["approve"]["sha256"]) if "approve" in payload else None,
         dry_run=payload.get("dry_run", False),
         not_after=moment_of(end) if end is not None else None,
     )
@@ -293,6 +303,9 @@ def _targets(payload: Json) -> dict[str, Mapping[str, Json]]:
 def _problems(payload: Json, settings: Settings) -> Iterator[str]:
     yield from (f"{key}: is not known" for key in payload.keys() - FIELDS)
     yield from _common_problems(payload, settings)
+    if "approve" in payload:
+        yield from [] if _is_approval(payload) else ["approve"]
+        return
     if "sweep" in payload:
         yield from ["sweep: beside images"] if {"image_ids", "images"} & payload.keys() else []
         yield from _sweep_problems(payload["sweep"], settings)
@@ -302,6 +315,16 @@ def _problems(payload: Json, settings: Settings) -> Iterator[str]:
         yield "exactly one list of images"
         return
     yield from _image_problems(lists[0], named=payload.get("images") is not None)
+
+
+def _is_approval(payload: Mapping[str, Json]) -> bool:
+    """Whether a plan is named, and nothing else."""
+    told = payload["approve"]
+    is_alone = not {"image_ids", "images", "sweep", "delete_backup"} & payload.keys()
+    if not is_alone or not isinstance(told, dict) or told.keys() != {"plan", "sha256"}:
+        return False
+    found = PLAN_KEY.fullmatch(str(told["plan"]))
+    return found is not None and found[2] == told["sha256"] and payload.get("project_id", found[1]) == found[1]
 
 
 def _common_problems(payload: Json, settings: Settings) -> Iterator[str]:

@@ -22,6 +22,8 @@ OUTCOMES = ("deleted", "already_gone", "marked", "would_delete", "refused", "fai
 IMAGE = re.compile(r".*/images/([^/]+)", re.DOTALL)
 LIST = re.compile(r".*/v2/(images|cloudimages)", re.DOTALL)
 TAG = re.compile(r".*/images/([^/]+)/tags/([^/]+)", re.DOTALL)
+TELLING = 6.0
+"""Seconds that are kept back to leave files in the bucket, and to send a notice."""
 UNSEEN = ("/aws", "/sink")
 """Where requests go that do not concern the cloud."""
 
@@ -96,6 +98,11 @@ class Case:
         """When it ended, or was last heard of."""
         heard = [request.answered for request in self.requests]
         return self.invocation.ended or max([self.begun, *heard], key=lambda moment: moment.order)
+
+    @property
+    def end(self) -> float:
+        """When it had to end, without the time that is kept back for files and notices."""
+        return self.begun.at + self.invocation.seconds - (TELLING if self.settings.bucket or self.settings.topic else 0)
 
     @property
     def was_answered(self) -> bool:

@@ -1,5 +1,6 @@
 """What happened, found quickly: nothing here is scanned twice, however long a world lasts."""
 
+import re
 from bisect import bisect_right, insort
 from collections import defaultdict
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from tests.chaos.history import Act, History, Image, Moment, Request
 
 END = Moment(float("inf"), 1 << 62)
 Version = tuple[Moment, Image]
+PLAN = re.compile(rb'"plan/([0-9a-f]{64})"')
+"""What a request to the state table names that is about a plan."""
 
 
 @dataclass
@@ -40,6 +43,10 @@ class Index:
         """How many requests of an invocation there were when it was judged."""
         self.signers: dict[str, set[str]] = {}
         """Which policies, as text, may have made a signature: learned from the requests that set it."""
+        self.claims: dict[str, dict[int, int]] = defaultdict(dict)
+        """Which invocations have asked the state table for a plan, by its digest: each with the order of its first."""
+        self.applied: dict[str, tuple[str, int]] = {}
+        """Which event has had a plan carried out, by its digest, and the order of its end."""
         self._seen_requests = self._seen_acts = self._seen_images = 0
         self._spans: dict[str, list[Span]] = defaultdict(list)
         self._boots: dict[str, set[str]] = defaultdict(set)
@@ -53,6 +60,8 @@ class Index:
         history = self.history
         for request in islice(history.requests, self._seen_requests, None):
             self.requests[request.invocation].append(request)
+            if request.invocation is not None and (found := PLAN.search(request.body)):
+                self.claims[found[1].decode()].setdefault(request.invocation, request.begun.order)
         for act in islice(history.acts, self._seen_acts, None):
             self.acts[act.image].append(act)
         self._seen_requests, self._seen_acts = len(history.requests), len(history.acts)

@@ -12,7 +12,7 @@ from tests.chaos.observer.reading import Json
 def check_journal(case: Case, sent: Request, record: Image) -> None:
     """Say what is wrong with the journal of one DELETE."""
     told = [line for line in case.lines if _is_of(line, record.id)]
-    early = _records([line for line in told if line.end <= sent.printed])
+    early = records_in([line for line in told if line.end <= sent.printed])
     if not early:
         case.say("journal late" if told else "journal", "its record was not in the log before its DELETE", record.id)
         return
@@ -25,7 +25,7 @@ def _is_of(line: Line, image_id: str) -> bool:
     return line.said.get("message") == "image.deleting" and line.said.get("image_id") == image_id
 
 
-def _records(lines: list[Line]) -> list[Mapping[str, Json]]:
+def records_in(lines: list[Line]) -> list[Mapping[str, Json]]:
     """The records in these lines, put together where one is written in parts."""
     found: list[Mapping[str, Json]] = []
     parts: dict[str, dict[int, str]] = defaultdict(dict)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from tests.chaos.history import History, Invocation, Request
+from tests.chaos.observer.approvals import check_approvals, resolve
 from tests.chaos.observer.case import Case, Violation, case_of, changes_cloud, image_in
 from tests.chaos.observer.changes import check_caps, check_changes, learn_signers
 from tests.chaos.observer.deletions import check_deletions
@@ -16,6 +17,7 @@ from tests.chaos.observer.released import check_released
 from tests.chaos.observer.repetitions import check_allowances, check_repetitions
 from tests.chaos.observer.rivals import check_rivals
 from tests.chaos.observer.stopped import check_stopped
+from tests.chaos.observer.stored import check_stored
 from tests.chaos.observer.telling import check_telling
 from tests.chaos.observer.windows import check_budget
 
@@ -33,6 +35,8 @@ CHECKS: tuple[Callable[[Case], None], ...] = (
     check_postponed,
     check_telling,
     check_proofs,
+    check_approvals,
+    check_stored,
     check_released,
     check_repetitions,
     check_published,
@@ -44,6 +48,7 @@ CHECKS: tuple[Callable[[Case], None], ...] = (
 def judge(history: History, invocation: Invocation) -> list[Violation]:
     """What was wrong about an invocation that has ended, or has died."""
     case = case_of(history, invocation)
+    resolve(case)
     for check in CHECKS:
         check(case)
     case.index.judged[invocation.number] = len(case.requests)

@@ -4,6 +4,8 @@ import json
 import re
 from urllib.parse import quote
 
+from tests.chaos.history import Request
+from tests.chaos.observer.approvals import BUCKET
 from tests.chaos.observer.case import Case
 
 LEAST = 12
@@ -38,6 +40,11 @@ class Secrets:
         return found
 
 
+def _is_for_people(request: Request) -> bool:
+    is_object = request.method == "PUT" and request.path.startswith(BUCKET)
+    return is_object or b"Action=Publish" in request.body
+
+
 def check_secrets(case: Case) -> None:
     """Look for every secret in everything that an invocation said."""
     secrets: Secrets = vars(case.index).setdefault("secrets", Secrets())
@@ -45,7 +52,14 @@ def check_secrets(case: Case) -> None:
     invocation = case.invocation
     answer = json.dumps(invocation.answer, default=str, ensure_ascii=False)
     sent = "".join(one.body for one in case.index.history.handed_over if one.invocation == invocation.number)
-    told = (("log", invocation.printed), ("answer", answer), ("error", invocation.error), ("queue of failures", sent))
+    stored = "".join(one.body.decode(errors="replace") for one in case.requests if _is_for_people(one))
+    told = (
+        ("bucket or a notice", stored),
+        ("log", invocation.printed),
+        ("answer", answer),
+        ("error", invocation.error),
+        ("queue of failures", sent),
+    )
     for place, text in told:
         for secret in secrets.found_in(text):
             case.say("secret", f"{secret[:3]}... of {len(secret)} signs stands in the {place}")

@@ -62,7 +62,13 @@ def _was_told(case: Case, image_id: str, name: str) -> bool:
 
 
 def _is_returned_for_nothing(case: Case, asked: Asked) -> bool:
-    if asked.problem or not asked.targets or case.invocation.frozen or not all(one.whole for one in case.requests):
+    if (
+        asked.problem
+        or asked.approves
+        or not asked.targets
+        or case.invocation.frozen
+        or not all(one.whole for one in case.requests)
+    ):
         return False
     deleted = {image_id for image_id, sent in case.deletes.items() if any(map(was_done, sent))}
     # What gets no turn comes back untouched, also if others have named the same images.

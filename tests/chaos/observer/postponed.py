@@ -17,7 +17,9 @@ LONGEST = 41_400
 
 def check_turns(case: Case) -> None:
     """Check who got no turn, in a queue that has no order to keep."""
-    asked = [one for one in case.event.asked if one.targets and one.group is None and not one.problem]
+    asked = [
+        one for one in case.event.asked if one.targets and one.group is None and not one.problem and not one.approves
+    ]
     if case.returned is None:
         return
     without = [one for one in asked if got_no_turn(case, one)]

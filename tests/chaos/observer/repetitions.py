@@ -76,7 +76,7 @@ def _check_message(case: Case, told: Mapping[str, Json]) -> None:
 def _lasts(case: Case, report: Mapping[str, Json]) -> bool:
     """Whether no repetition can cure what a report tells."""
     if "rejected" in report:
-        return any(one.problem for one in case.event.asked)
+        return any(one.problem or one.doubt for one in case.event.asked)
     return any(one.get("reason") in LASTING for one in case.outcomes)
 
 
@@ -88,7 +88,7 @@ def _check_end(case: Case, *, is_sent: bool, is_clear: bool) -> None:
         case.say("report", "something failed, and it has neither raised nor was handed over")
     lasting = any(one.get("reason") in LASTING for one in case.outcomes)
     is_turned_down = case.invocation.error.startswith(("InvalidRequest", "handler.errors.InvalidRequest"))
-    has_time = case.ended.at + SECONDS < case.begun.at + case.invocation.seconds
+    has_time = case.ended.at + SECONDS < case.end
     if answer is None and (lasting or is_turned_down) and settings.hands_over and is_clear and has_time:
         case.say("handed over", f"not, and no repetition can cure it: {case.invocation.error[:100]}")
 

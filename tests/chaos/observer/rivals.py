@@ -1,8 +1,9 @@
-"""The lease: of two armed sweeps, one changes nothing before the other has made its last change."""
+"""The lease, and the claim to a plan: of two runs that need the same one, one changes nothing between the other's."""
 
 from collections.abc import Iterator
 
 from tests.chaos.history import Request
+from tests.chaos.observer.approvals import resolve
 from tests.chaos.observer.case import Case, case_of, changes_cloud
 from tests.chaos.observer.stopped import A_HAIR
 
@@ -15,35 +16,43 @@ NEAR = 12
 def check_rivals(case: Case) -> None:
     """Check that no other sweep has changed anything between two changes of this one."""
     ours = _changes(case)
-    if not ours or not _needs_lease(case):
+    needed = _needed(case)
+    if not ours or not needed:
         return
     for number, theirs in _others(case):
         other = case_of(case.index.history, case.index.history.invocations[number])
-        if not _needs_lease(other):
+        resolve(other)
+        if _needed(other) != needed:
             continue
         for one in filter(changes_cloud, theirs):
             began_before = ours[0].begun.order < one.begun.order
             if began_before and any(_was_sent_after(ours_too, one) for ours_too in ours):
-                case.say("lease", f"its changes and those of sweep {number} are mixed")
+                case.say("lease", f"its changes and those of invocation {number} are mixed")
                 break
 
 
 def had_a_rival(case: Case) -> bool:
-    """Whether another sweep had the lease while an invocation ran, or might have had it still."""
+    """Whether another run had the lease or a plan while an invocation ran, or might have had it still."""
     return any(
-        b'"lease/' in one.body and one.status == 200 and one.begun.at >= case.begun.at - LIFE - A_HAIR
+        (b'"lease/' in one.body or b'"plan/' in one.body)
+        and one.status == 200
+        and one.begun.at >= case.begun.at - LIFE - A_HAIR
         for _, theirs in _others(case)
         for one in theirs
         if one.begun.order < case.ended.order
     )
 
 
-def _needs_lease(case: Case) -> bool:
-    """Whether all that it was asked for is one sweep that changes something; between two, others may have theirs."""
+def _needed(case: Case) -> str:
+    """What only one run may have at a time, if all that it was asked for needs that; between two, others may have it.
+
+    It is the lease of a project, or the digest of a plan; empty if it is nothing.
+    """
     asked = [one for one in case.event.asked if not one.problem]
-    is_armed = len(asked) == 1 and asked[0].sweep is not None and not case.rehearses(asked[0])
     # Side by side, the order in which requests come in says little about that in which they were sent.
-    return is_armed and case.settings.table and not case.settings.side_by_side
+    if len(asked) != 1 or case.rehearses(asked[0]) or not case.settings.table or case.settings.side_by_side:
+        return ""
+    return asked[0].approves[1] if asked[0].approves else "lease" if asked[0].sweep else ""
 
 
 def _changes(case: Case) -> list[Request]:

@@ -27,6 +27,9 @@ class Settings(NamedTuple):
     budget: tuple[int, int] | None
     fanout: bool
     table: bool
+    bucket: bool
+    topic: bool
+    plan_life: timedelta
     hands_over: bool
     scheduled: str
     lifecycle: str
@@ -54,6 +57,9 @@ def settings_of(variables: Mapping[str, str], project: str) -> Settings:
         budget=(_number(number), _seconds(window) or 1) if window else None,
         fanout="FANOUT_QUEUE_URL" in given,
         table="STATE_TABLE" in given,
+        bucket="REPORT_BUCKET" in given,
+        topic="NOTICE_TOPIC" in given,
+        plan_life=timedelta(seconds=_seconds(given.get("PLAN_LIFE", "7d"))),
         hands_over="FAILED_TO" in given,
         scheduled=given.get("SCHEDULED_REQUEST", ""),
         lifecycle=given.get("LIFECYCLE_REQUEST", ""),

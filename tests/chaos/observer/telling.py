@@ -50,7 +50,9 @@ def check_telling(case: Case) -> None:
         _check_metrics(case)
         _check_report(case, error)
         _check_stack(case)
-    elif error == "InvalidRequest" and case.event.asked and not any(one.problem for one in case.event.asked):
+    elif (
+        error == "InvalidRequest" and case.event.asked and not any(one.problem or one.doubt for one in case.event.asked)
+    ):
         case.say("turned down", f"nothing is wrong with the request: {case.invocation.error[:300]}")
 
 
@@ -73,11 +75,17 @@ def error_of(case: Case) -> str:
 
 def _check_outcome(case: Case, told: Outcome) -> None:
     name, image_id = told["message"].removeprefix("image."), str(told["image_id"])
-    asked = [one for one in _asked_by(case, told) if image_id in one.targets or one.sweep or _is_claim(one, image_id)]
+    asked = [one for one in _asked_by(case, told) if _is_about(one, image_id)]
     if not asked:
         case.say("outcome", f"{name}, and no request is about it", image_id)
     elif image_id and not any(TRUE[name](case, one, image_id, told) for one in asked):
         case.say("outcome", f"{name} {told.get('reason') or ''} was never true: {told.get('detail')}", image_id)
+
+
+def _is_about(asked: Asked, image_id: str) -> bool:
+    # Neither a sweep nor an approval knows any image, if it fails at once.
+    is_open = asked.sweep or (asked.approves and not image_id)
+    return bool(image_id in asked.targets or is_open or _is_claim(asked, image_id))
 
 
 def _is_claim(asked: Asked, image_id: str) -> bool:
@@ -87,8 +95,15 @@ def _is_claim(asked: Asked, image_id: str) -> bool:
 def _asked_by(case: Case, told: Outcome) -> list[Asked]:
     message, is_failed = str(told.get("message_id") or ""), told["message"] == "image.failed"
     return [
-        one for one in case.event.asked if one.message == message and (not one.problem or (one.elsewhere and is_failed))
+        one
+        for one in case.event.asked
+        if one.message == message and (not one.problem or (_is_found_out_late(one) and is_failed))
     ]
+
+
+def _is_found_out_late(asked: Asked) -> bool:
+    """Whether what is wrong with a request is known only once the cloud or the bucket was asked."""
+    return asked.elsewhere or asked.approves is not None
 
 
 def _is_deleted(case: Case, _asked: Asked, image_id: str, _told: Outcome) -> bool:
@@ -105,8 +120,8 @@ def _is_marked(case: Case, asked: Asked, image_id: str, _told: Outcome) -> bool:
 
 
 def _would_go(case: Case, asked: Asked, image_id: str, _told: Outcome) -> bool:
-    is_left = asked.sweep is not None and case.settings.fanout and case.was_sent(image_id)
-    return is_left or (case.rehearses(asked) and may_go(case, asked, image_id))
+    is_left = (asked.sweep or asked.approves) and case.settings.fanout and case.was_sent(image_id)
+    return bool(is_left) or (case.rehearses(asked) and may_go(case, asked, image_id))
 
 
 def _is_refused(case: Case, asked: Asked, image_id: str, told: Outcome) -> bool:
@@ -131,7 +146,7 @@ def _has_failed(case: Case, _asked: Asked, image_id: str, told: Outcome) -> bool
 
 def _was_tried_to_the_end(case: Case, image_id: str) -> bool:
     """Whether no time was left to try again; no cloud of a world asks for a longer pause than there is time."""
-    left = case.begun.at + case.invocation.seconds - case.ended.at
+    left = case.end - case.ended.at
     judgements = len(case.readings.get(image_id, ()))
     return left < LAST_TRY or judgements >= JUDGEMENTS or case.settings.side_by_side
 
@@ -165,7 +180,7 @@ def _check_number(case: Case) -> None:
     for asked in case.event.asked:
         if not asked.problem and asked.message not in held and not _is_turned_away(asked, told):
             wanted.update((asked.message, image_id) for image_id in _must_tell(case, asked, told))
-    most = Counter(one.message for one in case.event.asked if not one.problem or one.elsewhere)
+    most = Counter(one.message for one in case.event.asked if not one.problem or _is_found_out_late(one))
     for key in wanted.keys() | told.keys():
         if told[key] < wanted[key] or told[key] > max(wanted[key], most[key[0]] if key not in wanted else 0):
             case.say("telling", f"{told[key]} outcomes in place of {wanted[key]} for message {key[0]!r}", key[1])
@@ -184,6 +199,9 @@ def _is_turned_away(asked: Asked, told: Counter[tuple[str, str]]) -> bool:
 
 
 def _must_tell(case: Case, asked: Asked, told: Counter[tuple[str, str]]) -> Iterator[str]:
+    if asked.approves:
+        yield from () if asked.doubt or (asked.message, "") in told else asked.targets
+        return
     yield from asked.targets
     # A sweep that knows no images has one outcome without an id.
     survey = None if (asked.message, "") in told else case.survey(asked)
@@ -208,8 +226,7 @@ def _check_deleted(case: Case) -> None:
 def _is_excused(case: Case, told: Outcome | None, answered: float) -> bool:
     if told is None or told["message"] != "image.failed":
         return False
-    invocation = case.invocation
-    is_late = answered + LAST_SECONDS > invocation.begun.at + invocation.seconds or invocation.frozen > 0
+    is_late = answered + LAST_SECONDS > case.end or case.invocation.frozen > 0
     # IMS and ECS say only later that an image is gone.
     is_unsure = case.settings.api != "glance" and not all(one.whole for one in case.requests)
     return is_late or is_unsure or told.get("reason") == "backup_left"
@@ -233,7 +250,7 @@ def _check_metrics(case: Case) -> None:
             wanted[f"{METRICS[one['message'].removeprefix('image.')]}_{one['reason']}"] += 1
     wanted["BytesReclaimed"] = sum(_size(case, one) for one in case.outcomes if one["message"] == "image.deleted")
     wanted["RequestsRejected"] = len(_told_of(case, "request.rejected") - _told_of(case, "message.held"))
-    _compare(case, wanted, _metrics(case))
+    _compare(case, wanted, metrics_of(case))
 
 
 def _compare(case: Case, wanted: Counter[str], told: Counter[str]) -> None:
@@ -243,7 +260,8 @@ def _compare(case: Case, wanted: Counter[str], told: Counter[str]) -> None:
             case.say("metrics", f"{name} is {told[name]}, and should be {wanted[name]}")
 
 
-def _metrics(case: Case) -> Counter[str]:
+def metrics_of(case: Case) -> Counter[str]:
+    """The metrics that an invocation has written, each with its sum."""
     found: Counter[str] = Counter()
     for said in (line.said for line in case.lines if "_aws" in line.said):
         for metric in (one for group in said["_aws"]["CloudWatchMetrics"] for one in group["Metrics"]):

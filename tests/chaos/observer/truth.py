@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from tests.chaos.history import Image
 from tests.chaos.observer import marks
+from tests.chaos.observer.approvals import was_dealt_with
 from tests.chaos.observer.asked import Asked
 from tests.chaos.observer.case import Case
 from tests.chaos.observer.index import Span
@@ -119,4 +120,11 @@ def is_settled(case: Case, asked: Asked, image_id: str) -> bool:
         return True
     if asked.sweep and (case.settings.fanout or was_marked(case, image_id)):
         return True
+    if asked.approves and _was_left_by_others(case, asked, image_id):
+        return True
     return bool(reasons(case, asked, image_id))
+
+
+def _was_left_by_others(case: Case, asked: Asked, image_id: str) -> bool:
+    """Whether an image of a plan was left to the workers, or dealt with by an earlier run."""
+    return (case.settings.fanout and case.was_sent(image_id)) or was_dealt_with(case, asked, image_id)
