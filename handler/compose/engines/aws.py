@@ -1,10 +1,13 @@
 """What Lambda gives a run, and a shell as well: the services of AWS."""
 
+import json
 import math
 from datetime import datetime
 from functools import partial
+from hashlib import sha256
 
 from handler.clock import Deadline
+from handler.cloud.identity.signing.access import Signing
 from handler.compose.secret import forget_secret, own_settings, rotated
 from handler.config.settings import Settings
 from handler.engine.aws import fanout, handover, postponement
@@ -148,4 +151,12 @@ def why_no_approvals(settings: Settings, dry_run: bool) -> str:  # noqa: FBT001 
 def remember(settings: Settings, project_id: str, now: datetime) -> Remember | None:
     """A function that remembers which images are in use, if there is a state table."""
     table = settings.state_table
-    return Memory(table, settings.aws, project_id, now).remember if table else None
+    return Memory(table, settings.aws, f"{project_id}/{_view(settings)}", now).remember if table else None
+
+
+def _view(settings: Settings) -> str:
+    """What these settings see of what is in use, as eight hex digits: where they look, and at what."""
+    proof = settings.proof
+    region = proof.region if isinstance(proof, Signing) else proof.region_name if proof else None
+    where = [region, settings.image_endpoint, settings.compute_endpoint]
+    return sha256(json.dumps([where, sorted(settings.in_use_also)]).encode()).hexdigest()[:8]
