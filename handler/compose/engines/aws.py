@@ -4,11 +4,14 @@ What only a bucket, a topic or a state table needs is loaded where there is one:
 start.
 """
 
+import json
 import math
 from datetime import datetime
 from functools import partial
+from hashlib import sha256
 
 from handler.clock import Deadline
+from handler.cloud.identity.signing.access import Signing
 from handler.compose.secret import forget_secret, own_settings, rotated
 from handler.config.settings import Settings
 from handler.engine.aws import fanout, handover, postponement
@@ -162,4 +165,12 @@ def remember(settings: Settings, project_id: str, now: datetime) -> Remember | N
         return None
     from handler.engine.aws.state.uses.memory import Memory  # noqa: PLC0415 (see above)
 
-    return Memory(table, settings.aws, project_id, now).remember
+    return Memory(table, settings.aws, f"{project_id}/{_view(settings)}", now).remember
+
+
+def _view(settings: Settings) -> str:
+    """What these settings see of what is in use, as eight hex digits: where they look, and at what."""
+    proof = settings.proof
+    region = proof.region if isinstance(proof, Signing) else proof.region_name if proof else None
+    where = [region, settings.image_endpoint, settings.compute_endpoint]
+    return sha256(json.dumps([where, sorted(settings.in_use_also)]).encode()).hexdigest()[:8]
