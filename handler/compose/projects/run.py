@@ -58,12 +58,14 @@ def carry_out(share: Share, deadline: Deadline, received: Received, shared: Shar
         )
         project_id = run.connect()
         about = shared.reporter.about(project_id)
-        gathered = gather(run.build_run(project_id), about, shared.request_id, part.source, project_id)
+        # Where nobody could tell the project, the files of several must not replace each other.
+        whose = project_id or share.project_id
+        gathered = gather(run.build_run(project_id), about, shared.request_id, part.source, whose)
         with Approvals(gathered.run, shared.request_id, partial(problem_of, reach=shared.reach)) as approvals:
             admitted = run.admitted(project_id, approvals)
             deal = partial(carry_out_wave, run=gathered.run, approvals=approvals)
             done = results(admitted, deal, shared.broken)
-    report = _told(part, done, project_id or share.project_id, shared, deadline)
+    report = _told(part, done, whose, shared, deadline)
     tell(report, gathered, Means(settings, shared.engine, about, shared.until_answer))
     return report
 
