@@ -25,7 +25,7 @@ LAST_WORDS = 6.0
 
 
 class Context(Protocol):
-    """The part of Lambda's context that we need."""
+    """The part of Lambda's context that every door has."""
 
     aws_request_id: str
 
@@ -36,6 +36,15 @@ class Context(Protocol):
 def remaining_of(context: Context) -> Callable[[], float]:
     """The seconds that the runtime still grants."""
     return lambda: context.get_remaining_time_in_millis() / 1000
+
+
+def function_of(context: Context, name: str) -> str:
+    """What to call a function by that has this name, to reach the very version that was invoked; empty if it has none.
+
+    That is the name with the alias or the number of the version, if it was invoked by one. Source: AWS Lambda developer
+    guide, "Using the Lambda context object to retrieve Python function information": `invoked_function_arn`.
+    """
+    return name and ":".join([name, *getattr(context, "invoked_function_arn", "").split(":")[7:]])
 
 
 def reserve_for(received: Received, settings: Settings) -> float:

@@ -67,7 +67,7 @@ def handle(  # noqa: PLR0913, PLR0917 (the same)
     shares = shares_of(received.messages, is_for_all=settings.is_for_all)
     lanes = lanes_for(shares, settings.concurrency, settings.max_images)
     shared = Shared(
-        request_id=context.aws_request_id,
+        context=context,
         settings=settings,
         engine=engine,
         reporter=told,
@@ -80,7 +80,6 @@ def handle(  # noqa: PLR0913, PLR0917 (the same)
         slots=Semaphore(settings.concurrency),
         progress=Progress(settings.max_images),
         reach=reach,
-        until_answer=ending.until_answer(received, context, settings),
         broken=set(),
     )
     reports = in_lanes(shares, lanes, deadline, partial(carry_out, received=received, shared=shared))

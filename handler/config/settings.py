@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -28,7 +28,7 @@ from handler.config.secret import SECRET, ReadSecret, is_per_project, of_project
 from handler.config.several import names, with_several
 from handler.config.signing import AUTH, Auth, Runtime, signing_from
 from handler.config.standing import check_standing_requests
-from handler.config.values import Flag, parse_budget, trace_in, words
+from handler.config.values import Flag, parse_budget, trace_in, words, wrong_variable
 from handler.engine.aws.access import BUCKET_NAME, ENDPOINTS, TABLE_NAME, AwsAccess, access_from, check_queue
 from handler.errors import InvalidSettings
 from handler.model.image import Also
@@ -145,7 +145,7 @@ class Settings(BaseModel):
             return cls.model_validate({**usual, **ours, **own})
         # The input is left out, and so is the error itself, which shows the input: that may be a password.
         except ValidationError as exc:
-            problems = "; ".join(_wrong_variable(error) for error in exc.errors(include_url=False, include_input=False))
+            problems = "; ".join(wrong_variable(error) for error in exc.errors(include_url=False, include_input=False))
             raise InvalidSettings(problems) from None
 
     @classmethod
@@ -208,14 +208,4 @@ _ADDRESSES = (
     *("REAPER_FANOUT_QUEUE_URL", FAILED_TO),
     *("AWS_CONTAINER_CREDENTIALS_FULL_URI", *ENDPOINTS.values()),
 )
-_RENAMED = {"REAPER_BUDGET_TABLE": "is REAPER_STATE_TABLE now"}
 _POWERTOOLS = ("POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE")
-
-
-def _wrong_variable(error: Mapping[str, Any]) -> str:
-    """One line about one variable."""
-    where = ".".join(str(part) for part in error["loc"] if part != "proof")
-    if error["type"] == "extra_forbidden":
-        return f"{where}: {_RENAMED.get(where, 'unknown setting')}"
-    what = "is missing" if error["type"] == "missing" else error["msg"].removeprefix("Value error, ")
-    return f"{where}: {what}" if where else what

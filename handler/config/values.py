@@ -1,9 +1,9 @@
-"""How the values of settings are read from strings."""
+"""How the values of settings are read from strings, and what is said of one that is wrong."""
 
 import re
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
@@ -42,3 +42,15 @@ def trace_in(given: Mapping[str, str]) -> str:
     text = given.get("_X_AMZN_TRACE_ID", "")
     # With any other, SQS would refuse the message.
     return text if len(text) <= LONGEST_TRACE and _TRACE.fullmatch(text) else ""
+
+
+_RENAMED = {"REAPER_BUDGET_TABLE": "is REAPER_STATE_TABLE now"}
+
+
+def wrong_variable(error: Mapping[str, Any]) -> str:
+    """One line about one variable, of what pydantic says about it; it shows no value."""
+    where = ".".join(str(part) for part in error["loc"] if part != "proof")
+    if error["type"] == "extra_forbidden":
+        return f"{where}: {_RENAMED.get(where, 'unknown setting')}"
+    what = "is missing" if error["type"] == "missing" else error["msg"].removeprefix("Value error, ")
+    return f"{where}: {what}" if where else what

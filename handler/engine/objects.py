@@ -78,14 +78,14 @@ class Objects:
             "x-amz-checksum-sha256": _base64(hashlib.sha256(content).digest()),
             "x-amz-sdk-checksum-algorithm": "SHA256",
         }
-        answer = self._asked(_Ask("PUT", self._address_of(key), headers, content))
+        answer = self._asked(_Ask(method="PUT", url=self._address_of(key), headers=headers, content=content))
         if not answer.is_good:
             raise EngineFault(answer.told(self.name, self._place.region))
 
     def get(self, key: str) -> bytes | None:
         """Read an object, None if it is not there or may not be read; raises EngineFault."""
         # As it is stored: what is compressed on its way might be of any size.
-        answer = self._asked(_Ask("GET", self._address_of(key), {"Accept-Encoding": "identity"}))
+        answer = self._asked(_Ask(method="GET", url=self._address_of(key), headers={"Accept-Encoding": "identity"}))
         if answer.is_absent:
             return None
         if not answer.is_good:
@@ -147,7 +147,7 @@ class Objects:
                 stream=True,
             ) as response,
         ):
-            found = Answer(response.status_code, response.headers, b"")
+            found = Answer(status=response.status_code, headers=response.headers, body=b"")
             is_object = found.is_good and ask.method == "GET"
             body = self._read(response, LARGEST if is_object else HEAD)
             if is_object and len(body) > LARGEST:

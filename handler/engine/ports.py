@@ -75,7 +75,7 @@ class Bucket(Protocol):
         """The address at which a person sees the file in the console of the cloud, empty if none is known."""
 
     def command_for(self, key: str) -> str:
-        """The command with which a person fetches the file to standard output."""
+        """The command with which a person fetches the file into the current folder."""
 
 
 Notify = Callable[[Notice], str]

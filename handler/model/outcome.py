@@ -85,7 +85,8 @@ class Total(NamedTuple):
 
     def plus(self, other: "Total") -> "Total":
         """The sum of both."""
-        return Total(self.images + other.images, self.size + other.size, self.unknown + other.unknown)
+        images, size, unknown = (ours + theirs for ours, theirs in zip(self, other, strict=True))
+        return Total(images=images, size=size, unknown=unknown)
 
 
 class Rest(NamedTuple):

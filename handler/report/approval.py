@@ -12,8 +12,9 @@ from handler.report.files import File, digest_of
 class Place(NamedTuple):
     """Where a run was made, and what can be done there.
 
-    `function` and `region` are those of Lambda, empty elsewhere. Unless `takes_approvals`, nothing there can note that
-    a plan was carried out. Unless it is `armed`, every run there is a rehearsal.
+    `function` is what Lambda's was invoked as, alias included, and `region` where; both are empty elsewhere. Unless
+    `takes_approvals`, nothing there can note that a plan was carried out. Unless it is `armed`, every run there is a
+    rehearsal.
     """
 
     armed: bool

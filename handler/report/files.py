@@ -42,13 +42,13 @@ def _part(text: str) -> str:
 
 def report_file(report: Report) -> File:
     """The report, also where it is too long for an answer."""
-    return File("report.json", _as_json(report.answer(whole=True)), JSON)
+    return File(name="report.json", content=_as_json(report.answer(whole=True)), content_type=JSON)
 
 
 def plan_file(plans: Sequence[Mapping[str, Any]]) -> File:
     """All plans of a run. The name holds the digest of the file: the key alone says what was reviewed."""
     content = _as_json({"plans": masked_all(plans)})
-    return File(f"plan-{sha256(content).hexdigest()}.json", content, JSON)
+    return File(name=f"plan-{sha256(content).hexdigest()}.json", content=content, content_type=JSON)
 
 
 def digest_of(plan: File) -> str:
@@ -59,13 +59,13 @@ def digest_of(plan: File) -> str:
 def page_file(page: str) -> File:
     """The page for a reviewer."""
     # A name may hold half a character (a lone surrogate), which UTF-8 can't encode.
-    return File("page.html", page.encode(errors="replace"), HTML)
+    return File(name="page.html", content=page.encode(errors="replace"), content_type=HTML)
 
 
 def begun_file(request_id: str, project_id: str, sweeps: Sequence[Mapping[str, Any]]) -> File:
     """What armed sweeps were about to do, before they did any of it."""
     told = {"request_id": request_id, "project_id": project_id, "sweeps": sweeps}
-    return File("begun.json", _as_json(masked_all(told)), JSON)
+    return File(name="begun.json", content=_as_json(masked_all(told)), content_type=JSON)
 
 
 def begun(request: SweepRequest, survey: Survey, moment: datetime) -> dict[str, Any]:
@@ -104,7 +104,7 @@ class _Block:
     def file(self) -> File:
         content = zlib.decompress(b"".join([*self._packed, self._packer.flush()]))
         # By what it holds: whoever repeats the run adds a file, and takes none away.
-        return File(f"journal-{sha256(content).hexdigest()[:8]}.jsonl", content, LINES)
+        return File(name=f"journal-{sha256(content).hexdigest()[:8]}.jsonl", content=content, content_type=LINES)
 
 
 class Journal:

@@ -4,9 +4,11 @@ And what every line of the log must be: ASCII, and no longer than the log takes.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
+
+from handler.model.request import Job
 
 LONGEST_LINE = 200_000
 """Bytes. CloudWatch Logs takes events of 256 KB. Source: CloudWatch Logs user guide, "Quotas"."""
@@ -16,6 +18,8 @@ _CERTAIN_TO_FIT = LONGEST_LINE // 20
 """Characters of all texts in a line that certainly fits: in ASCII, one character may take twelve bytes."""
 _LONGEST_TEXT = 1_000
 """Characters of a text in a line that might not fit."""
+MOST_IN_LINE = 4_000
+"""Ids of images in one line of the log."""
 LEVEL = "FATAL"
 """The highest level that Lambda's log filter knows. At any other, an application log level could drop the line.
 
@@ -47,3 +51,13 @@ def fitting(fields: Mapping[str, Any]) -> Mapping[str, Any]:
     if sum(map(len, texts.values())) <= _CERTAIN_TO_FIT:
         return fields
     return {**fields, **{key: text[:_LONGEST_TEXT] for key, text in texts.items()}}
+
+
+def by_message(jobs: Sequence[Job]) -> Iterator[tuple[tuple[str, str], list[str]]]:
+    """The ids of images, by their message and the reason of its request; as many at once as fit into a line."""
+    asked: dict[tuple[str, str], list[str]] = {}
+    for job in jobs:
+        asked.setdefault((job.message_id, job.request.reason), []).append(job.target.image_id)
+    for key, image_ids in asked.items():
+        for start in range(0, len(image_ids), MOST_IN_LINE):
+            yield key, image_ids[start : start + MOST_IN_LINE]

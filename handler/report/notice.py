@@ -10,7 +10,7 @@ from handler.report.page.rows import gib
 from handler.report.paragraphs import Stored, Tally, counted, families, first_day, one_line, paragraphs
 from handler.report.report import Report
 
-LONGEST_SUBJECT = 90
+LONGEST_SUBJECT = 99
 """Characters; a subject of SNS has fewer than 100, all of them ASCII. Source: Amazon SNS API reference, "Publish"."""
 MOST_FAMILIES = 20
 """Families that subscribers can filter by."""
@@ -72,25 +72,23 @@ def _is_told(report: Report, kind: Kind) -> bool:
 
 
 def _subject(kind: Kind, tally: Tally, report: Report) -> str:
-    before, after = _headline(kind, tally)
-    room = LONGEST_SUBJECT - len(f"image-reaper: {before} project {after}")
-    subject = f"image-reaper: {before} project {one_line(report.project_id or 'unknown', room)}{after}"
+    # What happened comes first: a list of mails shows little more than half of a subject.
+    start = f"image-reaper: {_headline(kind, tally)} in project "
+    subject = start + one_line(report.project_id or "unknown", LONGEST_SUBJECT - len(start))
     return subject.encode("ascii", "replace").decode()
 
 
-def _headline(kind: Kind, tally: Tally) -> tuple[str, str]:
-    """The words of the subject before and after the project."""
+def _headline(kind: Kind, tally: Tally) -> str:
+    """What matters most, in a few words."""
     if kind == "failed":
         return _failure(tally)
     if kind == "held":
         gone = len(tally.get("deleted", ()))
-        told = f"only {gone:,} {_verb(gone, 'was', 'were')}" if gone else "nothing was"
-        return "a cap held in", f": {told} deleted"
+        return f"a cap held: {f'only {gone:,}' if gone else 'nothing'} {_verb(max(gone, 1), 'was', 'were')} deleted"
     group = next(each for each in _WORDS if each in tally)
     outcomes = tally[group]
     words = _verb(len(outcomes), *_WORDS[group])
-    what = words.format(size=gib(Total.of(outcomes).size), day=first_day(outcomes))
-    return f"{counted(len(outcomes))} of", f" {what}"
+    return f"{counted(len(outcomes))} {words.format(size=gib(Total.of(outcomes).size), day=first_day(outcomes))}"
 
 
 _WORDS: Mapping[str, tuple[str, str]] = {
@@ -107,10 +105,9 @@ def _verb(number: int, singular: str, plural: str) -> str:
     return singular if number == 1 else plural
 
 
-def _failure(tally: Tally) -> tuple[str, str]:
+def _failure(tally: Tally) -> str:
     failed = tally.get("failed", ())
     if not failed:
-        return "a request was turned down or returned in", ""
+        return "a request was turned down or returned"
     reason = Counter(outcome.reason for outcome in failed).most_common(1)[0][0]
-    what = "a sweep of" if not failed[0].image_id else f"{counted(len(failed))} of"
-    return what, f" failed ({reason})"
+    return f"{counted(len(failed)) if failed[0].image_id else 'a sweep'} failed ({reason})"

@@ -44,13 +44,12 @@ def paragraphs(report: Report, tally: Tally, keep_tag: str, stored: Stored) -> I
     yield "\n".join(_summary(report, tally))
     if owners := _owners(tally):
         yield "\n".join(owners)
+    if stored.fetch:
+        lines = ["What goes, what stays, and why: the page of this run, and the command that fetches it."]
+        yield "\n".join(filter(None, [*lines, stored.page, stored.fetch]))
     yield from _objections(tally, keep_tag)
     if stored.approval:
         yield _approval(stored.approval)
-    if stored.fetch:
-        yield "\n".join(
-            filter(None, ["The page of this run, and the command that fetches it:", stored.page, stored.fetch])
-        )
     if stored.problem:
         yield f"The report of this run could not be stored: {one_line(stored.problem, _LONGEST_DETAIL)}"
     yield f"In the log of image-reaper, this run is {one_line(report.request_id)}."
@@ -90,10 +89,10 @@ def _summary(report: Report, tally: Tally) -> Iterator[str]:
     rehearsal = "This was a rehearsal: nothing was deleted or marked." if report.mode == "dry-run" else ""
     surveys = [result.survey for result in report.results if result.survey]
     looked_at = f", {counted(sum(survey.looked_at for survey in surveys))} looked at" if surveys else ""
-    yield f"Project {one_line(report.project_id or 'unknown')}{looked_at}{f', asked by {asked}' if asked else ''}."
-    yield from filter(None, [rehearsal, _counts(tally)])
+    yield from filter(None, [_counts(tally), rehearsal])
     for problem in list(_problems(report, tally))[:MOST_IMAGES]:
         yield one_line(problem, _LONGEST_DETAIL)
+    yield f"Project {one_line(report.project_id or 'unknown')}{looked_at}{f', asked by {asked}' if asked else ''}."
 
 
 def _counts(tally: Tally) -> str:
@@ -128,14 +127,16 @@ def _problems(report: Report, tally: Tally) -> Iterator[str]:
 
 
 def _owners(tally: Tally) -> list[str]:
-    """The images of each owner, those with the most images first."""
+    """The images of each owner, those with the most images first, and those of no owner last."""
     by_owner: dict[str, list[Outcome]] = {}
     for outcome in _concerned(tally):
-        if outcome.image and outcome.image.person:
-            by_owner.setdefault(one_line(outcome.image.person), []).append(outcome)
+        person = outcome.image.person if outcome.image else ""
+        by_owner.setdefault(one_line(person), []).append(outcome)
+    nobodys = by_owner.pop("", [])
     in_order = sorted(by_owner.items(), key=lambda each: (-len(each[1]), each[0]))
     lines = [f"Owner {owner}: {_named(outcomes)}" for owner, outcomes in in_order[:MOST_OWNERS]]
-    return lines + ([f"and {len(in_order) - MOST_OWNERS:,} more owners"] if len(in_order) > MOST_OWNERS else [])
+    lines += [f"and {len(in_order) - MOST_OWNERS:,} more owners"] if len(in_order) > MOST_OWNERS else []
+    return lines + ([f"Of no known owner: {_named(nobodys)}"] if nobodys else [])
 
 
 def _named(outcomes: Sequence[Outcome]) -> str:
@@ -147,7 +148,8 @@ def _objections(tally: Tally, keep_tag: str) -> Iterator[str]:
     """How an owner keeps an image that has not gone yet: one command for good, and one against a mark."""
     marked = tally.get("marked", ())
     if marked or any(group in tally for group in ("goes", "would mark", "held")):
-        yield f"To keep an image, whatever asks for it:\nopenstack image set --tag {shlex.quote(keep_tag)} IMAGE"
+        tag = shlex.quote(keep_tag)
+        yield f"To keep an image, whatever asks for its deletion:\nopenstack image set --tag {tag} IMAGE"
     if day := first_day(marked):
         tag = shlex.quote(mark_for(day))
         yield (
@@ -162,6 +164,6 @@ def _approval(approval: Approval) -> str:
     if not approval.shell:
         each = f"each of its `plans` is a request that can be sent until {until}"
         return f"Nothing here takes an approval. Fetch the plan: {each}.\n{approval.fetch}"
-    rehearses = "" if approval.armed else " The function is not armed: until it is, this only rehearses them again."
-    what = f"To delete exactly these images ({approval.images:,}), until {until}:{rehearses}"
-    return f"{what}\n{approval.command or approval.shell}"
+    rehearses = "" if approval.armed else " But the function is not armed: until it is, this only rehearses them again."
+    what = f"To approve, until {until}: this deletes exactly the images of the plan ({approval.images:,})."
+    return f"{what}{rehearses}\n{approval.command or approval.shell}"

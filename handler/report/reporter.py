@@ -4,7 +4,7 @@ import logging
 import sys
 import traceback
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from copy import copy
 from typing import Any, TextIO
@@ -19,7 +19,7 @@ from handler.model.image import Image
 from handler.model.masking import masked_all, masked_record
 from handler.model.outcome import Outcome
 from handler.model.request import Job, Source
-from handler.report.journal import LEVEL, LONGEST_LINE, as_ascii, fitting, parts
+from handler.report.journal import LEVEL, LONGEST_LINE, as_ascii, by_message, fitting, parts
 from handler.report.report import Report, as_json, plan_of
 
 METRICS: Mapping[str, str] = {
@@ -33,9 +33,6 @@ METRICS: Mapping[str, str] = {
 """The metric that counts each outcome; those with a reason are counted once more as `<metric>_<reason>`."""
 LOST: Mapping[str, str] = {"report.not_stored": "ReportsNotStored", "notice.not_sent": "NoticesNotSent"}
 """The metric that counts what a run could not leave behind, by the event in the log."""
-
-MOST_IN_LINE = 4_000
-"""Ids of images in one line of the log."""
 
 
 class Reporter:
@@ -109,7 +106,7 @@ class Reporter:
     def untouched(self, request_id: str, source: Source, jobs: Sequence[Job], error: CloudError) -> None:
         """Write that images were not even looked at, and why: one line for the images of a message, if they fit."""
         failure = {"reason": error.reason, "detail": str(error), "source": source, "request_id": request_id}
-        for (message_id, reason), image_ids in _by_message(jobs):
+        for (message_id, reason), image_ids in by_message(jobs):
             asked = {"asked_by": reason, "message_id": message_id}
             # The ids last: of a long line, CloudWatch Logs Insights finds the first 200 fields.
             self._write(logging.ERROR, "images.untouched", failure | asked | {"image_ids": image_ids})
@@ -208,16 +205,6 @@ class _StandardOutput(logging.StreamHandler[TextIO]):
     @stream.setter
     def stream(self, stream: TextIO) -> None:
         pass
-
-
-def _by_message(jobs: Sequence[Job]) -> Iterator[tuple[tuple[str, str], list[str]]]:
-    """The ids of images, by their message and the reason of its request; as many at once as fit into a line."""
-    asked: dict[tuple[str, str], list[str]] = {}
-    for job in jobs:
-        asked.setdefault((job.message_id, job.request.reason), []).append(job.target.image_id)
-    for key, image_ids in asked.items():
-        for start in range(0, len(image_ids), MOST_IN_LINE):
-            yield key, image_ids[start : start + MOST_IN_LINE]
 
 
 def _origin(report: Report) -> dict[str, str]:

@@ -103,9 +103,8 @@ class Run(NamedTuple):
     since the run ended before or their message got no turn, with the reason. `report_bug` gets each error that is a bug
     in image-reaper. `observe` gets the decisions of a sweep, without the records of the images; of images that just
     stay, it gets the MOST_LISTED largest. It is None if nobody wants to know. `enqueue` leaves the deletions of a sweep
-    to the workers of a queue; without it, they are made here. A run that `is_worker` has its requests from such a
-    queue. `plan_life` is for how long they may be made, and for how
-    long the plan of a rehearsal may be carried out.
+    to the workers of a queue; without it, they are made here. A run that `is_worker` has one of many projects from such
+    a queue. `plan_life` is for how long they may be made, and for how long the plan of a rehearsal may be carried out.
 
     `bucket` keeps the reports and plans, `lease` is what an armed sweep must have, `claim_plan` takes an approved plan,
     and `remember` notes which images are in use; each is None if nothing here can do that. `report_unremembered` gets

@@ -14,9 +14,9 @@ from handler.work.handling import failed
 from handler.work.judgement import refused
 from handler.work.parallel import TELLING, TELLING_LINE, carry_out, in_time
 from handler.work.run import Run
+from handler.work.survey.beginning import looked, not_noted
 from handler.work.survey.lease import give_back, with_lease
-from handler.work.survey.survey import MOST_OVER_CAP, surveyed
-from handler.work.uses.memory import with_history
+from handler.work.survey.survey import MOST_OVER_CAP
 
 
 class _Shares(NamedTuple):
@@ -40,13 +40,13 @@ def _swept(request: SweepRequest, message_id: str, run: Run) -> Result:
     # The whole list is read before anything is deleted: Glance answers 400 where the marker of a page is gone, and the
     # caps can't be held against a part of the images.
     try:
-        request, survey = in_time(lambda: _looked(request, run), run.deadline, run.progress)
+        request, survey = in_time(lambda: looked(request, run), run.deadline, run.progress)
     except CloudError as error:
         run.note(error)
         return _reported(Survey(), [failed("", error)], request, message_id, run)
     if request.not_after and run.moment > request.not_after:
         return _reported(survey, _expired(survey, request.not_after), request, message_id, run)
-    if problem := _not_noted(survey, request, run):
+    if problem := not_noted(survey, request, run):
         return _untouched(survey, problem, request, message_id, run)
     # Marks are taken off even if a cap would be broken: caps are for what is marked or deleted, not for what is saved.
     jobs, told = _jobs(survey.deselected, request, message_id, deselected=True), list[Outcome]()
@@ -63,33 +63,17 @@ def _swept(request: SweepRequest, message_id: str, run: Run) -> Result:
     return result._replace(outcomes=(*result.outcomes, *told, *carry_out(jobs, run)))
 
 
-def _looked(request: SweepRequest, run: Run) -> tuple[SweepRequest, Survey]:
-    if run.lease:
-        run.lease.take()
-    request = with_history(request, run)
-    return request, surveyed(request, run)
-
-
-def _not_noted(survey: Survey, request: SweepRequest, run: Run) -> CloudError | None:
-    """Have it noted what an armed sweep may change, before it changes anything; returns why that failed, if it did."""
-    begin = run.begin
-    is_rehearsal = request.dry_run or not run.armed
-    if begin is None or is_rehearsal or not (survey.selected or survey.deselected):
-        return None
-    try:
-        in_time(lambda: begin(request, survey), run.deadline, run.progress)
-    except CloudError as error:
-        run.note(error)
-        return error
-    return None
-
-
 def _untouched(survey: Survey, error: CloudError, request: SweepRequest, message_id: str, run: Run) -> Result:
     """Fail all images of a sweep, none of which was touched."""
     images = (*survey.selected, *survey.deselected)
     run.deadline.keep_back(TELLING * len(images))
     run.report_untouched(_jobs(images, request, message_id), error)
-    return Result(message_id, request, tuple(failed(image.id, error, image) for image in images), survey=survey)
+    return Result(
+        message_id=message_id,
+        request=request,
+        outcomes=tuple(failed(image.id, error, image) for image in images),
+        survey=survey,
+    )
 
 
 def _why(decision: Decision) -> str:

@@ -17,6 +17,7 @@ FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
+    "--disable-lcd-text",
     "--disable-dev-shm-usage",
     "--window-size=1280,900",
     "--no-first-run",

@@ -16,6 +16,10 @@ ROOT = Path(__file__).parents[2]
 Show = Callable[..., Browser]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--pictures", type=Path, metavar="FOLDER", help="keep the pictures for the documents there")
+
+
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """One browser for all tests."""

@@ -1,4 +1,4 @@
-"""The box above a page, in a real browser: a page as it lies in the bucket, and the command that approves its plan."""
+"""The box on a page, in a real browser: a page as it lies in the bucket, and the command that approves its plan."""
 
 import json
 import shlex

@@ -233,8 +233,10 @@ def test_a_script_that_got_into_the_page_would_not_run(
 # How it looks where space, light or scripts are missing
 
 
-def look(browser: Browser, width: int, **features: str) -> None:
-    browser.devtools("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
+def look(browser: Browser, width: int, height: int = 900, **features: str) -> None:
+    browser.devtools(
+        "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
+    )
     given = [{"name": name.replace("_", "-"), "value": value} for name, value in features.items()]
     browser.devtools("Emulation.setEmulatedMedia", media="screen", features=given)
 
@@ -249,10 +251,12 @@ def any_look(browser: Browser) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("any_look")
-@pytest.mark.parametrize("width", [400, 800, 1280])
-def test_nothing_stands_outside_of_a_narrow_window(seen: Browser, width: int) -> None:
+@pytest.mark.parametrize("width", [400, 800, 970, 1280])
+def test_nothing_stands_outside_of_a_narrow_window_or_of_its_cell(seen: Browser, width: int) -> None:
     look(seen, width)
     assert seen.js("return document.documentElement.scrollWidth <= innerWidth")
+    cells = "Array.from(document.querySelectorAll('#goes td, #goes th, #goes thead button'))"
+    assert seen.js(f"return {cells}.filter(cell => cell.scrollWidth > cell.clientWidth).length") == 0
     assert len(seen.texts(NAMES)) == 4
 
 

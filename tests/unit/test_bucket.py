@@ -169,9 +169,9 @@ def test_the_console_shows_an_object_in_each_partition(region: str) -> None:
 
 def test_a_command_names_the_object_whatever_its_key_holds() -> None:
     command = S3Bucket(NAME, AwsAccess(REGION), Clock().deadline()).command_for(ODD)
-    assert shlex.split(command) == ["aws", "s3", "cp", f"s3://{NAME}/{ODD}", "-", "--region", REGION]
+    assert shlex.split(command) == ["aws", "s3", "cp", f"s3://{NAME}/{ODD}", ".", "--region", REGION]
     plain = S3Bucket(NAME, AwsAccess(REGION), Clock().deadline()).command_for(KEY)
-    assert plain == f"aws s3 cp s3://{NAME}/{KEY} - --region {REGION}"
+    assert plain == f"aws s3 cp s3://{NAME}/{KEY} . --region {REGION}"
 
 
 # OBS
@@ -232,5 +232,5 @@ def test_a_bucket_of_obs_is_where_its_cloud_says(cloud_name: str, region: str) -
     assert bucket._place.address_of(NAME) == HOSTS[cloud_name, region]
     service = HOSTS[cloud_name, region].replace("reports.", "")
     where = ["--region", region, "--endpoint-url", service]
-    assert shlex.split(bucket.command_for(ODD)) == ["aws", "s3", "cp", f"s3://{NAME}/{ODD}", "-", *where]
+    assert shlex.split(bucket.command_for(ODD)) == ["aws", "s3", "cp", f"s3://{NAME}/{ODD}", ".", *where]
     assert bucket.page_of(KEY) == ""

@@ -50,8 +50,8 @@ def look(relay: Relay, table: Client) -> Look:  # noqa: ARG001 (it is there)
     return look_once
 
 
-def memory(url: str, table: str = TABLE, project_id: str = "p1", now: datetime = START) -> Memory:
-    return Memory(table, replace(ACCESS, endpoints=(("", url),)), project_id, now)
+def memory(url: str, table: str = TABLE, scope: str = "p1", now: datetime = START) -> Memory:
+    return Memory(table, replace(ACCESS, endpoints=(("", url),)), scope, now)
 
 
 def is_unused(history: History, days: float, age: timedelta, image_id: str = A) -> bool:
@@ -136,7 +136,7 @@ def test_of_what_is_no_uuid_nobody_knows(look: Look) -> None:
 
 def test_each_project_has_a_memory_of_its_own(look: Look, relay: Relay) -> None:
     look(0, A)
-    assert memory(relay.url, project_id="p2").remember(()).last == {}
+    assert memory(relay.url, scope="p2").remember(()).last == {}
 
 
 # What goes wrong

@@ -12,7 +12,7 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from handler.engine.aws.access import AwsAccess
-from handler.engine.aws.state.uses import Memory
+from handler.engine.aws.state.uses.memory import Memory
 from handler.errors import BudgetUnknown
 from handler.model.history import History, Unused
 from handler.model.request import Select

@@ -70,25 +70,25 @@ DENIED = outcome("failed", "denied", detail="the cloud says no")
 @pytest.mark.parametrize(
     ("outcomes", "mode", "kind", "subject"),
     [
-        ([WOULD], "dry-run", "plan", "1 image of project demo would be deleted (1.0 GiB)"),
-        ([WOULD_MARK], "dry-run", "plan", "1 image of project demo would be marked first"),
-        ([MARKED], "delete", "marked", "1 image of project demo is marked, and goes after 2026-12-24"),
-        ([MARKED, DELETED, DELETED], "delete", "deleted", "2 images of project demo were deleted (2.0 GiB)"),
-        ([WOULD], "delete", "deleted", "1 image of project demo goes to a worker to be deleted (1.0 GiB)"),
-        ([OVER, MARKED], "delete", "held", "a cap held in project demo: nothing was deleted"),
-        ([OVER, DELETED], "delete", "held", "a cap held in project demo: only 1 was deleted"),
-        ([DENIED, OVER, DELETED], "delete", "failed", "1 image of project demo failed (denied)"),
+        ([WOULD], "dry-run", "plan", "1 image would be deleted (1.0 GiB)"),
+        ([WOULD_MARK], "dry-run", "plan", "1 image would be marked first"),
+        ([MARKED], "delete", "marked", "1 image is marked, and goes after 2026-12-24"),
+        ([MARKED, DELETED, DELETED], "delete", "deleted", "2 images were deleted (2.0 GiB)"),
+        ([WOULD], "delete", "deleted", "1 image goes to a worker to be deleted (1.0 GiB)"),
+        ([OVER, MARKED], "delete", "held", "a cap held: nothing was deleted"),
+        ([OVER, DELETED], "delete", "held", "a cap held: only 1 was deleted"),
+        ([DENIED, OVER, DELETED], "delete", "failed", "1 image failed (denied)"),
         (
             [Outcome("", "failed", "unavailable")],
             "delete",
             "failed",
-            "a sweep of project demo failed (unavailable)",
+            "a sweep failed (unavailable)",
         ),
     ],
 )
 def test_the_subject_says_what_matters_most(outcomes: list[Outcome], mode: str, kind: str, subject: str) -> None:
     found = told(*outcomes, mode=mode, project="demo")
-    assert (found.subject, found.attributes["kind"]) == (f"image-reaper: {subject}", kind)
+    assert (found.subject, found.attributes["kind"]) == (f"image-reaper: {subject} in project demo", kind)
 
 
 @pytest.mark.parametrize(
@@ -131,21 +131,22 @@ def test_the_text_is_short_and_says_everything() -> None:
         stored=Stored(page="https://console/page", fetch="fetch page", approval=APPROVAL),
     ).text
     assert text.splitlines() == [
-        f"Project {PROJECT}, 503 images looked at, asked by nightly.",
-        "This was a rehearsal: nothing was deleted or marked.",
         "Images: 7 would be deleted (7.0 GiB), 1 stay, since a rule objects.",
+        "This was a rehearsal: nothing was deleted or marked.",
+        f"Project {PROJECT}, 503 images looked at, asked by nightly.",
         "",
         "Owner alice: ci-1, ci-2, ci-3 and 3 more",
+        "Of no known owner: ci-0",
         "",
-        "To keep an image, whatever asks for it:",
-        "openstack image set --tag 'keep me' IMAGE",
-        "",
-        "To delete exactly these images (1), until 2026-12-03 19:24 UTC:",
-        "aws lambda invoke ...",
-        "",
-        "The page of this run, and the command that fetches it:",
+        "What goes, what stays, and why: the page of this run, and the command that fetches it.",
         "https://console/page",
         "fetch page",
+        "",
+        "To keep an image, whatever asks for its deletion:",
+        "openstack image set --tag 'keep me' IMAGE",
+        "",
+        "To approve, until 2026-12-03 19:24 UTC: this deletes exactly the images of the plan (1).",
+        "aws lambda invoke ...",
         "",
         "In the log of image-reaper, this run is r-1.",
     ]

@@ -434,7 +434,7 @@ def test_a_moment_in_the_future_is_no_age() -> None:
     assert [row[2] for row in seen.rows["stays"] if row[:1] == ["ci-1"]] == ["in the future2026-11-02"]
 
 
-# The box above a page whose plan can be approved
+# The box on a page whose plan can be approved
 
 
 def boxed(place: Place, *images: Image) -> Page:
@@ -458,7 +458,7 @@ def test_the_box_says_what_an_approval_does_until_when_and_how() -> None:
     assert f"SHA-256{digest}" in told
     assert """--payload '{"approve": {"plan": "runs/d/p/r/plan-""" in told
     assert "not armed" not in told
-    assert seen.source.index("<aside") < seen.source.index("<header>")
+    assert seen.source.index("<h1>") < seen.source.index("<aside") < seen.source.index("<main>")
 
 
 def test_a_command_is_one_line_that_is_selected_as_a_whole() -> None:

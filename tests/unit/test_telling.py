@@ -19,8 +19,8 @@ import pytest
 from handler import __main__ as shell
 from handler import app
 from handler.clock import RESERVE, Deadline
-from handler.compose import invocation
-from handler.compose.ending import LAST_WORDS
+from handler.compose.ending import LAST_WORDS, function_of
+from handler.compose.telling import telling
 from handler.compose.telling.gathering import PER_IMAGE, Gathered
 from handler.compose.telling.telling import Means, _done_in_time
 from handler.connections import FencedSession
@@ -237,7 +237,7 @@ def test_several_sweeps_of_one_batch_leave_one_folder_and_one_notice(
     reap(queue(SWEEP, {"sweep": {"select": {"name": "web-*"}, "limit_percent": 100}}))
     assert len(json.loads(runs.read("begun.json"))["sweeps"]) == 2
     assert (len(runs.journal()), runs.folder) == (2, runs.folder)
-    assert notice(topic)["subject"].startswith(f"image-reaper: 2 images of project {DEMO[:8]}")
+    assert notice(topic)["subject"].startswith("image-reaper: 2 images were deleted ")
 
 
 class Shrinking(Context):
@@ -292,7 +292,7 @@ def test_a_rehearsal_is_told_with_what_approves_it(reap: Reap, cloud: FakeCloud,
         cloud.add_image(f"ci-{number}", size=2**30, contact="alice@example.com" if number else None)
     run = reap(scheduled(REHEARSAL), AWS_LAMBDA_FUNCTION_NAME="reaper", REAPER_STATE_TABLE="")
     found = notice(topic)
-    assert found["subject"] == f"image-reaper: 3 images of project {DEMO[:27]}.. would be deleted (3.0 GiB)"
+    assert found["subject"] == f"image-reaper: 3 images would be deleted (3.0 GiB) in project {DEMO}"
     assert (found["kind"], found["project"], json.loads(found["family"])) == ("plan", DEMO, ["ci"])
     lines = found["text"].splitlines()
     assert "Owner alice@example.com: ci-1, ci-2" in lines
@@ -301,7 +301,7 @@ def test_a_rehearsal_is_told_with_what_approves_it(reap: Reap, cloud: FakeCloud,
         f"https://{REGION}.console.aws.amazon.com/s3/object/{NAME}?region={REGION}&prefix={runs.folder}/page.html"
         in lines
     )
-    assert f"aws s3 cp s3://{NAME}/{runs.folder}/page.html - --region {REGION}" in lines
+    assert f"aws s3 cp s3://{NAME}/{runs.folder}/page.html . --region {REGION}" in lines
     assert len(run.logged("notice.sent")) == 1
 
 
@@ -321,11 +321,46 @@ def test_the_command_in_notice_and_page_is_an_approval_of_the_plan_that_lies_the
     assert sent["approve"]["sha256"] in runs.read("page.html").decode()
 
 
+class Aliased(Context):
+    """A context of Lambda whose function was invoked by an alias."""
+
+    invoked_function_arn = f"arn:aws:lambda:{REGION}:123456789012:function:reaper:live"
+
+
+def test_the_command_calls_the_very_alias_that_made_the_plan(
+    set_up: SetUp, cloud: FakeCloud, topic: Topic, runs: Runs
+) -> None:
+    cloud.add_image("ci-1")
+    set_up(AWS_LAMBDA_FUNCTION_NAME="reaper", REAPER_STATE_TABLE="state", REAPER_NOTICE_TOPIC=topic.arn)
+    assert app.lambda_handler(REHEARSAL, Aliased())["ok"]
+    command = f"aws lambda invoke --function-name reaper:live --region {REGION} "
+    assert command in notice(topic)["text"]
+    assert command in runs.read("page.html").decode()
+
+
+@pytest.mark.parametrize(
+    ("name", "invoked", "called"),
+    [
+        ("reaper", ":live", "reaper:live"),
+        ("reaper", ":7", "reaper:7"),
+        ("reaper", "", "reaper"),
+        ("reaper", None, "reaper"),
+        ("", ":live", ""),
+    ],
+    ids=["an alias", "a version", "neither", "no ARN", "not on Lambda"],
+)
+def test_a_function_is_called_as_it_was_invoked(name: str, invoked: str | None, called: str) -> None:
+    context = Context()
+    if invoked is not None:
+        vars(context)["invoked_function_arn"] = f"arn:aws-cn:lambda:cn-north-1:123456789012:function:reaper{invoked}"
+    assert function_of(context, name) == called
+
+
 def test_deletions_are_told_with_their_size(reap: Reap, cloud: FakeCloud, topic: Topic) -> None:
     cloud.add_image("ci-1", size=2**30)
     reap(SWEEP)
     found = notice(topic)
-    assert (found["kind"], found["subject"].endswith(" was deleted (1.0 GiB)")) == ("deleted", True)
+    assert (found["kind"], " was deleted (1.0 GiB) in " in found["subject"]) == ("deleted", True)
     assert "To keep" not in found["text"]
 
 
@@ -357,7 +392,7 @@ def test_a_sweep_that_failed_is_told_with_its_reason(reap: Reap, cloud: FakeClou
     cloud.fault("GET", "/v2/images", status=403, times=None)
     assert isinstance(reap(scheduled(SWEEP)).error, ImagesFailed)
     found = notice(topic)
-    assert (found["kind"], found["subject"].endswith("failed (denied)")) == ("failed", True)
+    assert (found["kind"], "a sweep failed (denied) in " in found["subject"]) == ("failed", True)
 
 
 def test_what_is_left_to_workers_is_told_by_the_sweep_and_not_by_them(
@@ -463,18 +498,20 @@ def test_time_is_kept_back_for_each_image_and_all_of_it_is_left_for_the_files(
     monkeypatch: pytest.MonkeyPatch, reap: Reap, cloud: FakeCloud
 ) -> None:
     told = list[tuple[Gathered, Means]]()
-    monkeypatch.setattr(invocation, "tell", lambda _, gathered, means: told.append((gathered, means)))
+    monkeypatch.setattr(telling, "tell", lambda _, gathered, means: told.append((gathered, means)))
     for number in range(3):
         cloud.add_image(f"ci-{number}")
     reap(REHEARSAL)
     ((gathered, means),) = told
-    left = means.deadline(gathered).reserve
-    assert left == pytest.approx(RESERVE + 3 * TELLING)
-    assert gathered.run.deadline.reserve - left == pytest.approx(LAST_WORDS + 3 * PER_IMAGE)
+    assert gathered.kept_back == pytest.approx(3 * PER_IMAGE)
+    assert gathered.run.deadline.reserve == pytest.approx(3 * (TELLING + PER_IMAGE))
+    ours = LAST_WORDS + gathered.run.deadline.reserve
+    assert means.until_answer() - gathered.run.deadline.left() == pytest.approx(ours, abs=0.05)
 
 
-def test_nothing_loads_what_makes_a_page_before_one_is_made() -> None:
-    script = "import sys; from handler import app; print([name for name in sys.modules if name.endswith('page.page')])"
+def test_nothing_loads_what_only_a_bucket_a_topic_or_a_table_needs_before_there_is_one() -> None:
+    late = ("page.page", "telling.telling", "report.notice", "reports.bucket", "reports.topic", "aws.state.uses.memory")
+    script = f"import sys; from handler import app; print([name for name in sys.modules if name.endswith({late})])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)  # noqa: S603 (ours)
     assert done.stdout.strip() == "[]"
 
@@ -499,7 +536,7 @@ def test_on_functiongraph_the_plan_is_fetched_since_nothing_takes_an_approval(
     assert run.answer["ok"]
     assert [name.partition("-")[0] for name in runs.names] == ["page.html", "plan", "report.json"]
     (sent,) = on_functiongraph.cloud.topics[urn]
-    assert sent["subject"].endswith("would be deleted (1,024 B)")
+    assert "1 image would be deleted (1,024 B) in " in sent["subject"]
     assert "Nothing here takes an approval. Fetch the plan" in sent["message"]
     assert not [told for told in (sent["message"], runs.read("page.html").decode()) if "--approve" in told]
 

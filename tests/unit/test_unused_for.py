@@ -147,6 +147,26 @@ def test_what_uses_an_image_in_another_way_counts_as_well(run: Run, cloud: FakeC
     assert why(run, 2, asks("1d")) == {}
 
 
+@pytest.mark.parametrize(
+    "elsewhere", [{"REAPER_IN_USE_ALSO": ""}, {"OS_REGION_NAME": "there"}], ids=["less", "elsewhere"]
+)
+def test_who_has_looked_at_less_or_elsewhere_can_not_say_that_nothing_was_in_use(
+    elsewhere: dict[str, str], run: Run, cloud: FakeCloud, given: dict[str, str]
+) -> None:
+    cloud.add_region("there")
+    base = cloud.add_image("base", created_at=OLD)
+    volume = cloud.add_volume(image=base)
+    given |= {"REAPER_IN_USE_ALSO": "volumes"}
+    ours = dict(given)
+    given |= elsewhere
+    for day in range(6):
+        run(day, OTHERS)
+    del cloud.volumes[volume]
+    given.clear()
+    given |= ours
+    assert why(run, 6, asks("3d")) == {"base": "its use is unknown before 2026-11-07"}
+
+
 @pytest.mark.parametrize("spell", [str.upper, str.lower])
 def test_upper_and_lower_case_are_the_same(run: Run, cloud: FakeCloud, spell: Callable[[str], str]) -> None:
     image_id = cloud.add_image("odd", created_at=OLD, id="ABCDEF00-0000-4000-8000-0000000000Ab")

@@ -1,21 +1,23 @@
-"""What Lambda gives a run, and a shell as well: the services of AWS."""
+"""What Lambda gives a run, and a shell as well: the services of AWS.
 
+What only a bucket, a topic or a state table needs is loaded where there is one: it would take a twentieth of a cold
+start.
+"""
+
+import json
 import math
 from datetime import datetime
 from functools import partial
+from hashlib import sha256
 
 from handler.clock import Deadline
+from handler.cloud.identity.signing.access import Signing
 from handler.compose.secret import forget_secret, own_settings, rotated
 from handler.config.settings import Settings
 from handler.engine.aws import fanout, handover, postponement
-from handler.engine.aws.reports import topic
-from handler.engine.aws.reports.bucket import S3Bucket
 from handler.engine.aws.state import allowance as per_event
-from handler.engine.aws.state import plans
 from handler.engine.aws.state.budget import Budget
-from handler.engine.aws.state.lease import ProjectLease
 from handler.engine.aws.state.stop import StopFlag
-from handler.engine.aws.state.uses.memory import Memory
 from handler.engine.ports import (
     Allowance,
     Bucket,
@@ -114,25 +116,37 @@ def postpone(settings: Settings) -> Postpone:
 
 def bucket(settings: Settings, deadline: Deadline) -> Bucket | None:
     """The bucket of the reports, if there is one."""
-    return S3Bucket(settings.report_bucket, settings.aws, deadline) if settings.report_bucket else None
+    if not (name := settings.report_bucket):
+        return None
+    from handler.engine.aws.reports.bucket import S3Bucket  # noqa: PLC0415 (see above)
+
+    return S3Bucket(name, settings.aws, deadline)
 
 
 def notify(settings: Settings, deadline: Deadline) -> Notify | None:
     """A function that sends notices, if there is a topic for them."""
-    arn = settings.notice_topic
-    return partial(topic.notify, topic=arn, access=settings.aws, deadline=deadline) if arn else None
+    if not (arn := settings.notice_topic):
+        return None
+    from handler.engine.aws.reports import topic  # noqa: PLC0415 (see above)
+
+    return partial(topic.notify, topic=arn, access=settings.aws, deadline=deadline)
 
 
 def lease(settings: Settings, project_id: str, holder: str, deadline: Deadline) -> Lease | None:
     """What an armed sweep of a project must have, if there is a state table."""
-    table = settings.state_table
-    return ProjectLease(project_id, holder, table, settings.aws, deadline) if table else None
+    if not (table := settings.state_table):
+        return None
+    from handler.engine.aws.state.lease import ProjectLease  # noqa: PLC0415 (see above)
+
+    return ProjectLease(project_id, holder, table, settings.aws, deadline)
 
 
 def claim_plan(settings: Settings, _project_id: str, deadline: Deadline) -> ClaimPlan | None:
     """A function that takes an approved plan, if there is a state table. Its digest is that of one project's plan."""
     if not (table := settings.state_table):
         return None
+    from handler.engine.aws.state import plans  # noqa: PLC0415 (see above)
+
     return partial(plans.claim_plan, table=table, access=settings.aws, plan_life=settings.plan_life, deadline=deadline)
 
 
@@ -147,5 +161,16 @@ def why_no_approvals(settings: Settings, dry_run: bool) -> str:  # noqa: FBT001 
 
 def remember(settings: Settings, project_id: str, now: datetime) -> Remember | None:
     """A function that remembers which images are in use, if there is a state table."""
-    table = settings.state_table
-    return Memory(table, settings.aws, project_id, now).remember if table else None
+    if not (table := settings.state_table):
+        return None
+    from handler.engine.aws.state.uses.memory import Memory  # noqa: PLC0415 (see above)
+
+    return Memory(table, settings.aws, f"{project_id}/{_view(settings)}", now).remember
+
+
+def _view(settings: Settings) -> str:
+    """What these settings see of what is in use, as eight hex digits: where they look, and at what."""
+    proof = settings.proof
+    region = proof.region if isinstance(proof, Signing) else proof.region_name if proof else None
+    where = [region, settings.image_endpoint, settings.compute_endpoint]
+    return sha256(json.dumps([where, sorted(settings.in_use_also)]).encode()).hexdigest()[:8]

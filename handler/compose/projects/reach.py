@@ -9,6 +9,7 @@ from typing import NamedTuple
 from handler.clock import Deadline
 from handler.cloud.identity.identity import Nobody
 from handler.cloud.places.session import new_session
+from handler.compose.ending import Context
 from handler.compose.engines.engine import Engine
 from handler.compose.projects.kept import Access
 from handler.compose.warm import access_to_cloud
@@ -47,10 +48,10 @@ class Shared(NamedTuple):
 
     `has_others` says that there is more than one, `concurrency` how many images each may deal with at once, and `slots`
     keeps all of them together within the limit. `progress` counts the deletions of all. `reach` is what the settings
-    can do, and `until_answer` the seconds that are left for what is told before the answer.
+    can do.
     """
 
-    request_id: str
+    context: Context
     settings: Settings
     engine: Engine
     reporter: Reporter
@@ -62,9 +63,13 @@ class Shared(NamedTuple):
     slots: Semaphore
     progress: Progress
     reach: Reach
-    until_answer: Callable[[], float]
     broken: set[str]
     """The groups of a FIFO queue of which a message has failed."""
+
+    @property
+    def request_id(self) -> str:
+        """The id of the invocation."""
+        return self.context.aws_request_id
 
 
 @contextmanager

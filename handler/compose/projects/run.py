@@ -11,8 +11,7 @@ from handler.compose import ending
 from handler.compose.projects.fanout import Outbox, fan_out
 from handler.compose.projects.reach import PAUSED, Shared, reached
 from handler.compose.projects.shares import Share
-from handler.compose.telling.gathering import gather
-from handler.compose.telling.telling import Means, tell
+from handler.compose.telling.gathering import Gathered, gather
 from handler.compose.warm import drop_access
 from handler.config.settings import Settings
 from handler.engine.ports import HeedStop
@@ -59,13 +58,27 @@ def carry_out(share: Share, deadline: Deadline, received: Received, shared: Shar
         project_id = run.connect()
         about = shared.reporter.about(project_id)
         gathered = gather(run.build_run(project_id), about, shared.request_id, part.source, project_id)
-        with Approvals(gathered.run, shared.request_id, partial(problem_of, reach=shared.reach)) as approvals:
-            admitted = run.admitted(project_id, approvals)
-            deal = partial(carry_out_wave, run=gathered.run, approvals=approvals)
-            done = results(admitted, deal, shared.broken)
+        done = run.results_of(gathered.run, project_id)
     report = _told(part, done, project_id or share.project_id, shared, deadline)
-    tell(report, gathered, Means(settings, shared.engine, about, shared.until_answer))
+    if settings.report_bucket or settings.notice_topic:
+        _tell(report, gathered, settings, about, received, shared)
     return report
+
+
+def _tell(  # noqa: PLR0913, PLR0917 (all that a run is told with)
+    report: Report, gathered: Gathered, settings: Settings, about: Reporter, received: Received, shared: Shared
+) -> None:
+    # Not at the top: who has neither bucket nor topic should not wait for it in a cold start.
+    from handler.compose.telling.telling import Means, tell  # noqa: PLC0415
+
+    means = Means(
+        settings=settings,
+        engine=shared.engine,
+        reporter=about,
+        until_answer=ending.until_answer(received, shared.context, shared.settings),
+        function=ending.function_of(shared.context, shared.settings.function),
+    )
+    tell(report, gathered, means)
 
 
 def _told(part: Received, done: tuple[Result, ...], project_id: str, shared: Shared, deadline: Deadline) -> Report:
@@ -136,6 +149,13 @@ class _ProjectRun(NamedTuple):
             self.heed_stop()
         return self.cloud.project_id
 
+    def results_of(self, run: Run, project_id: str) -> tuple[Result, ...]:
+        """Carry out the messages; returns what became of each."""
+        shared = self.shared
+        with Approvals(run, shared.request_id, partial(problem_of, reach=shared.reach)) as approvals:
+            admitted = self.admitted(project_id, approvals)
+            return results(admitted, partial(carry_out_wave, run=run, approvals=approvals), shared.broken)
+
     def admitted(self, project_id: str, approvals: Approvals) -> Received:
         """The messages, with Rejected in place of each request that can't be carried out for this project."""
         admitted = [approvals.admit(admit_to(project_id, message)) for message in self.received.messages]
@@ -168,10 +188,11 @@ class _ProjectRun(NamedTuple):
             report=partial(reporter.outcome, shared.request_id, source),
             report_untouched=partial(reporter.untouched, shared.request_id, source),
             report_bug=reporter.bug,
+            report_unremembered=lambda error: reporter.warn("uses.not_remembered", problem=str(error)),
             observe=shared.observe,
             enqueue=engine.enqueue(settings, self.deadline),
             plan_life=settings.plan_life,
-            is_worker=source == "queue",
+            is_worker=source == "queue" and shared.settings.is_for_all,
             slots=shared.slots,
             bucket=engine.bucket(settings, self.deadline),
             lease=engine.lease(settings, project_id, shared.request_id, self.deadline),

@@ -28,12 +28,14 @@ class Means(NamedTuple):
     """What a run is told with, besides what it has gathered.
 
     `until_answer` is the seconds that are left for that, but for the runs of other projects in the same invocation.
+    `function` is what the function was invoked as on Lambda, empty elsewhere.
     """
 
     settings: Settings
     engine: Engine
     reporter: Reporter
     until_answer: Callable[[], float]
+    function: str
 
 
 class _Time(NamedTuple):
@@ -62,7 +64,7 @@ def _stored(report: Report, gathered: Gathered, means: Means, time: _Time) -> St
     bucket = means.engine.bucket(means.settings, deadline)
     if bucket is None:
         return Stored()
-    files = _Files(report, gathered, bucket, _place(means.settings))
+    files = _Files(report, gathered, bucket, _place(means))
     problem = _done_in_time(files.store, deadline, means.reporter)
     origin = {"request_id": report.request_id, "prefix": gathered.folder}
     if problem:
@@ -86,11 +88,12 @@ def _send(notice: Notice, report: Report, means: Means, time: _Time) -> None:
         means.reporter.told("notice.sent", report.source, kind=notice.attributes["kind"], **origin)
 
 
-def _place(settings: Settings) -> Place:
+def _place(means: Means) -> Place:
+    settings = means.settings
     return Place(
         armed=settings.mode == "delete",
         takes_approvals=bool(settings.state_table),
-        function=settings.function,
+        function=means.function,
         region=settings.aws.region,
     )
 

@@ -19,5 +19,5 @@ class ObsBucket(Objects):
         return ""
 
     def command_for(self, key: str) -> str:
-        """The command that writes an object to standard output; the keys are those of whoever enters it."""
-        return shlex.join(["aws", "s3", "cp", f"s3://{self.name}/{key}", "-", *self._options])
+        """The command that copies an object into the current folder; the keys are those of whoever enters it."""
+        return shlex.join(["aws", "s3", "cp", f"s3://{self.name}/{key}", ".", *self._options])

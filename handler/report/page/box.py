@@ -1,4 +1,4 @@
-"""The box above a page: how its plan is approved, until when, and what that does. Pure.
+"""The box below the headline of a page: how its plan is approved, until when, and what that does. Pure.
 
 It needs no script: a click selects a whole command, which is one line however it is shown.
 """
@@ -26,7 +26,7 @@ def _how(approval: Approval, until: str) -> Iterator[str]:
     number = f"{approval.images:,} image{'' if approval.images == 1 else 's'}"
     yield (
         f"<p>Whoever approves it deletes exactly the {number} of this plan, once. "
-        f"It is good until {until}; an image that has changed by then stays.</p>"
+        f"It is good until {until}; an image that has changed meanwhile stays.</p>"
     )
     if not approval.armed:
         yield (

@@ -27,7 +27,7 @@ CHIPS = {"delete": "Armed", "paused": "Paused", "dry-run": "Rehearsal: nothing w
 def page(report: Report, decisions: Iterable[Decision], now: datetime, approval: Approval | None = None) -> str:
     """The whole page. `decisions` are those that the run's sweeps have told, if it had any sweeps.
 
-    Where the plan of the run can be approved, a box above everything else says how.
+    Where the plan of the run can be approved, a box below the headline says how.
     """
     template = files("handler.report.page").joinpath("page.html").read_text(encoding="utf-8")
     view = overview(report.results, report.mode, decisions, now)

@@ -106,7 +106,7 @@ class Approvals:
         )
         # Last of all: what is turned down leaves no trace.
         claim = self._claimed(request, event_id) if self._run.armed and not request.dry_run else None
-        return _Opened(request, tuple(_as_approved(order, request) for order in orders), claim)
+        return _Opened(request=request, orders=tuple(_as_approved(order, request) for order in orders), claim=claim)
 
     def _orders(self, request: ApprovalRequest) -> tuple[DeletionRequest, ...]:
         """The requests of the plan that a request approves, each of which may be carried out now."""

@@ -32,8 +32,8 @@ class S3Bucket(Objects):
         return f"https://{console}/s3/object/{self.name}?{query}" if console else ""
 
     def command_for(self, key: str) -> str:
-        """The command that writes an object to standard output."""
-        return shlex.join(["aws", "s3", "cp", f"s3://{self.name}/{key}", "-", "--region", self._region])
+        """The command that copies an object into the current folder."""
+        return shlex.join(["aws", "s3", "cp", f"s3://{self.name}/{key}", ".", "--region", self._region])
 
 
 def _keys(access: AwsAccess) -> Keys:

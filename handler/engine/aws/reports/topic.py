@@ -77,8 +77,8 @@ def _attribute(name: str, value: str | tuple[str, ...]) -> _Attribute | None:
     if not values:
         return None
     if isinstance(value, str):
-        return _Attribute(name, "String", values[0])
-    return _Attribute(name, "String.Array", json.dumps(values))
+        return _Attribute(name=name, data_type="String", value=values[0])
+    return _Attribute(name=name, data_type="String.Array", value=json.dumps(values))
 
 
 def _fitting(values: Sequence[str]) -> list[str]:

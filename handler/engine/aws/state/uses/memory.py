@@ -1,7 +1,9 @@
-"""The memory of uses: what was in use at each look, in items of the state table that all sweeps of a project share.
+"""The memory of uses: what was in use at each look, in items of the state table that all who look alike share.
 
-    used/<project>/<hex digit>   sixteen: the ids that begin with this digit, and since when no use of them is missing
-    watched/<project>            the moment of the last look of which all is written down
+    used/<scope>/<hex digit>   sixteen: the ids that begin with this digit, and since when no use of them is missing
+    watched/<scope>            the moment of the last look of which all is written down
+
+The scope is a project, and what a function looks at there: one that looks at less can't say that nothing was in use.
 
 A look reads all of them, adds what is in use to the sixteen, and writes `watched` last: one that dies in between has
 written down uses and nothing else. After a gap all sixteen begin anew. One that was lost, or can't be read, begins anew
@@ -46,11 +48,11 @@ class _Written(NamedTuple):
 
 @dataclass(eq=False)
 class Memory:
-    """What was in use in one project. `table` is a name, or an ARN whose region wins; a run looks as of its `now`."""
+    """What was in use in one scope. `table` is a name, or an ARN whose region wins; a run looks as of its `now`."""
 
     table: str
     access: AwsAccess
-    project_id: str
+    scope: str
     now: datetime
     _session: Session = field(default_factory=aws_session, init=False, repr=False)
 
@@ -66,7 +68,7 @@ class Memory:
             raise BudgetUnknown(message) from exc
 
     def _remembered(self, ids: Collection[str]) -> History:
-        watched, pages = f"watched/{self.project_id}", by_digit(ids)
+        watched, pages = f"watched/{self.scope}", by_digit(ids)
         found = self._read(watched, *map(self._key, DIGITS))
         look = _Look(self.now, is_gap=_is_gap(found.get(watched), self.now))
         written = [self._note(digit, pages[digit], found.get(self._key(digit)), look) for digit in DIGITS]
@@ -144,7 +146,7 @@ class Memory:
         return read_items(self.table, self.access, keys, self._session)
 
     def _key(self, digit: str) -> str:
-        return f"used/{self.project_id}/{digit}"
+        return f"used/{self.scope}/{digit}"
 
 
 class _Look(NamedTuple):
