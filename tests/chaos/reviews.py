@@ -93,11 +93,8 @@ def _review(rng: random.Random) -> Iterator[Step]:
 def _meanwhile(rng: random.Random) -> Iterator[Step]:
     """What happens between a rehearsal and its approval: to the images, to the plan, and nothing for a while."""
     if rng.random() < 0.1:
-        yield {
-            "do": "operate",
-            "what": "set",
-            "settings": {"REAPER_REPORT_BUCKET": rng.choice((NAME, NAME, NAME, NAME, ""))},
-        }
+        settings = {"REAPER_REPORT_BUCKET": rng.choice((NAME, NAME, NAME, NAME, ""))}
+        yield {"do": "operate", "what": "set", "settings": settings}
     for _ in range(rng.choice((0, 0, 1, 2))):
         what, detail = rng.choice((("tag", "keep"), ("rename", "db-1"), ("delete", ""), ("protect", "")))
         yield {"do": "own", "what": what, "detail": detail, "image": rng.randrange(50), "marked": False}
