@@ -10,16 +10,16 @@ NAME = "image-reaper/{project_id}"
 
 
 class Estate:
-    """Projects of a cloud at `url`, and the vault with their secrets; its own address is `aws`."""
+    """Projects of a cloud at `url`, and the vault with their secrets; `aws` is its address, unless it is of boto3."""
 
-    def __init__(self, cloud: FakeCloud, url: str, vault: Client) -> None:
+    def __init__(self, cloud: FakeCloud, url: str, vault: Client, aws: str = "") -> None:
         self.cloud = cloud
         self.url = url
         self.vault = vault
         self.settings = KEYS | {
             "REAPER_CREDENTIALS_SECRET": NAME,
             "REAPER_MODE": "delete",
-            "AWS_ENDPOINT_URL": str(vault.meta.endpoint_url),
+            "AWS_ENDPOINT_URL": aws or str(vault.meta.endpoint_url),
         }
 
     def add(self, name: str, *, images: int = 0, secret: Mapping[str, object] | None = None) -> str:

@@ -24,7 +24,7 @@ class Place(NamedTuple):
 
 
 class Approval(NamedTuple):
-    """How a plan is approved. `command` does so on Lambda, `shell` from a shell; both are empty where nothing can.
+    """How a plan is approved. `command` does so on Lambda, `from_shell` from a shell; both are empty where nothing can.
 
     `fetch` is the command that fetches the plan. It holds so many `images`, as so many `requests`, good `until` then.
     """
@@ -36,7 +36,7 @@ class Approval(NamedTuple):
     requests: int
     armed: bool
     command: str
-    shell: str
+    from_shell: str
     fetch: str
 
 
@@ -52,7 +52,7 @@ def approval_of(plan: File, plans: Sequence[Mapping[str, Any]], folder: str, fet
         requests=len(plans),
         armed=place.armed,
         command=_invocation(request_for(key, digest), place) if is_on_lambda else "",
-        shell=shlex.join(["python", "-m", "handler", "--approve", key]) if place.takes_approvals else "",
+        from_shell=shlex.join(["python", "-m", "handler", "--approve", key]) if place.takes_approvals else "",
         fetch=fetch,
     )
 

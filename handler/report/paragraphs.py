@@ -161,9 +161,9 @@ def _objections(tally: Tally, keep_tag: str) -> Iterator[str]:
 def _approval(approval: Approval) -> str:
     """How a person approves the plan; where nothing here takes an approval, how it is sent as a request."""
     until = f"{approval.until.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-    if not approval.shell:
+    if not approval.from_shell:
         each = f"each of its `plans` is a request that can be sent until {until}"
         return f"Nothing here takes an approval. Fetch the plan: {each}.\n{approval.fetch}"
     rehearses = "" if approval.armed else " But the function is not armed: until it is, this only rehearses them again."
     what = f"To approve, until {until}: this deletes exactly the images of the plan ({approval.images:,})."
-    return f"{what}{rehearses}\n{approval.command or approval.shell}"
+    return f"{what}{rehearses}\n{approval.command or approval.from_shell}"

@@ -127,7 +127,7 @@ class Reporter:
         if metric:
             metrics = self._metrics(source)
             metrics.add_metric(metric, MetricUnit.Count, 1)
-            metrics.flush_metrics()
+            self._flush(metrics)
 
     def bug(self, error: BaseException) -> None:
         """Write a bug in image-reaper, with its traceback."""
@@ -170,6 +170,9 @@ class Reporter:
         metrics.add_metric("BackupsLeft", MetricUnit.Count, sum(outcome.backup_left for outcome in outcomes))
         freed = sum(outcome.size or 0 for outcome in outcomes if outcome.outcome == "deleted")
         metrics.add_metric("BytesReclaimed", MetricUnit.Bytes, freed)
+        self._flush(metrics)
+
+    def _flush(self, metrics: EphemeralMetrics) -> None:
         # In one piece: the runs of an invocation write side by side, and Powertools ends its line in a second write.
         with self._output.lock or nullcontext():
             metrics.flush_metrics()

@@ -1,6 +1,7 @@
-"""Many projects of one fake cloud, and moto's vault with a secret for each, in a process of their own.
+"""Many projects of one fake cloud, and a stand-in for AWS with a secret for each, in a process of their own.
 
-python -m tests.bench.many PROJECTS IMAGES DELAY prints the variables for a worker, and the images of each project.
+python -m tests.bench.many PROJECTS IMAGES DELAY prints the variables for a worker, and the images of each project; at
+the end of its input, how many images are left, and which calls AWS has had.
 """
 
 import json
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tests.aws import client, moto_server
+from tests.bench.cheap_aws import Vault, cheap_aws
 from tests.bench.rows import ROOT
 from tests.fakecloud import FakeCloud, Server
 from tests.projects import Estate
@@ -20,7 +21,8 @@ from tests.projects import Estate
 def many_projects(projects: int, images: int, delay: float) -> Iterator[dict[str, Any]]:
     """So many projects with so many images each: `env`, the variables for a worker, and `images`, by project.
 
-    Each answer of the cloud takes `delay` seconds.
+    Each answer of the cloud takes `delay` seconds, and each of AWS a fifth of that. Afterwards, `aws` says which calls
+    that had.
     """
     command = [sys.executable, "-m", "tests.bench.many", str(projects), str(images), str(delay)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True, cwd=ROOT) as process:  # noqa: S603 (our own)
@@ -29,21 +31,21 @@ def many_projects(projects: int, images: int, delay: float) -> Iterator[dict[str
         told: dict[str, Any] = json.loads(process.stdout.readline())
         yield told
         process.stdin.close()
-        left = int(process.stdout.readline())
+        left, told["aws"] = json.loads(process.stdout.readline())
         assert left == 0, f"{left} images are left"
 
 
 def main(projects: int, images: int, delay: float) -> None:
     """Serve until standard input ends; then say how many images are left."""
     cloud = FakeCloud(delay=delay)
-    with moto_server() as moto, Server(cloud) as server:
-        estate = Estate(cloud, server.url, client("secretsmanager", moto))
+    with cheap_aws(delay / 5) as (aws, kept), Server(cloud) as server:
+        estate = Estate(cloud, server.url, Vault(kept), aws)
         ids = [estate.add(f"p{number}", images=images) for number in range(projects)]
         print(
             json.dumps({"env": estate.settings, "images": {each: estate.images_of(each) for each in ids}}), flush=True
         )
         sys.stdin.read()
-        print(len(cloud.images), flush=True)
+        print(json.dumps([len(cloud.images), kept.calls]), flush=True)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ DAY = date(2026, 12, 24)
 SWEEP = SweepRequest(Select("ci-*"), reason="nightly")
 GIB = 2**30
 NOTHING = Stored()
-APPROVAL = Approval(  # noqa: S604 (no process)
+APPROVAL = Approval(
     key="k",
     digest="d",
     until=datetime(2026, 12, 3, 19, 24, tzinfo=UTC),
@@ -27,7 +27,7 @@ APPROVAL = Approval(  # noqa: S604 (no process)
     requests=1,
     armed=True,
     command="aws lambda invoke ...",
-    shell="python -m handler --approve k",
+    from_shell="python -m handler --approve k",
     fetch="aws s3 cp ...",
 )
 
@@ -158,7 +158,7 @@ def test_whoever_approves_where_nothing_is_armed_knows_that_it_only_rehearses() 
 
 
 def test_where_nothing_takes_approvals_the_plan_is_fetched_and_sent() -> None:
-    text = told(WOULD, mode="dry-run", stored=Stored(approval=APPROVAL._replace(command="", shell=""))).text
+    text = told(WOULD, mode="dry-run", stored=Stored(approval=APPROVAL._replace(command="", from_shell=""))).text
     assert "each of its `plans` is a request that can be sent until 2026-12-03 19:24 UTC.\naws s3 cp ..." in text
 
 

@@ -284,10 +284,10 @@ class Warnings(Reporter):
     """Keeps what the operator is told."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[str, dict[str, object]]] = []
+        self.heard: list[tuple[str, dict[str, object]]] = []
 
     def warn(self, event: str, **fields: object) -> None:
-        self.told.append((event, fields))
+        self.heard.append((event, fields))
 
 
 LATE = [Postponement(message_id="m0", receipt=receipt(), seconds=60, reasons=("deadline",))]
@@ -302,7 +302,7 @@ def test_without_time_no_message_is_put_off_and_the_log_says_so() -> None:
 
     put_off(LATE, ask, deadline_for(lambda: 1.1, reserve=1.0), reporter)
     assert asked == []
-    ((event, told),) = reporter.told
+    ((event, told),) = reporter.heard
     assert (event, told["count"]) == ("messages.not_put_off", 1)
     assert "deadline" in str(told["problem"])
 

@@ -17,6 +17,10 @@ from tests.fakecloud.api import Reply, Request
 from tests.faults import envelope
 from tests.projects import NAME, Estate
 from tests.unit.conftest import Relay
+from tests.unit.test_objects import NAME as BUCKET
+from tests.unit.test_objects import s3
+
+__all__ = ["s3"]
 
 SWEEP = {"sweep": {"select": {"name": "ci-*"}, "limit": 100, "limit_percent": 100}}
 
@@ -105,6 +109,13 @@ def test_a_project_whose_secret_is_wrong_fails_alone(secret: Mapping[str, object
     (line,) = run.logged("images.untouched")
     assert (line["project_id"], line["reason"]) == (wrong, "denied")
     assert not run.logged("messages.put_off")
+
+
+def test_each_of_them_leaves_a_report_of_its_own(estate: Estate, send: Send, s3: Client) -> None:
+    wrong = [estate.add(name, images=1, secret={"OS_PASSWORD": "wrong"}) for name in ("a", "b")]
+    send(queue(*(all_of(estate, project) for project in wrong)), REAPER_REPORT_BUCKET=BUCKET)
+    keys = [found["Key"] for found in s3.list_objects_v2(Bucket=BUCKET)["Contents"] if "report" in found["Key"]]
+    assert sorted(key.split("/")[2] for key in keys) == sorted(wrong)
 
 
 def test_a_project_without_a_secret_fails_alone(estate: Estate, send: Send) -> None:

@@ -3,6 +3,8 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
+from io import StringIO
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from handler.errors import InvalidSettings
 from handler.model.outcome import Outcome, Result
 from handler.model.request import DeletionRequest, Target
 from handler.report.plans import plans_of
-from handler.report.reporter import _StandardOutput
+from handler.report.reporter import Reporter, _StandardOutput
 from tests.conftest import UNKNOWN_ID, Invocation, Invoke, queue
 from tests.examples import IMAGE
 from tests.fakecloud import OTHER, FakeCloud, Server
@@ -461,3 +463,25 @@ def test_an_image_that_waits_for_its_day_is_no_part_of_a_plan() -> None:
     result = Result("", DeletionRequest((Target(IMAGE.id), Target(UNKNOWN_ID))), outcomes=(goes, waits))
     (plan,) = plans_of([result], "p", datetime.now(UTC))
     assert [image["id"] for image in plan["images"]] == [IMAGE.id]
+
+
+@pytest.mark.parametrize("ends", ["count", "told"])
+def test_runs_that_write_side_by_side_do_not_tear_a_line_of_metrics(ends: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    reporter = Reporter(f"side-by-side-{ends}", "n")  # Powertools keeps the handler of a service that it knows
+    other = Thread(target=lambda: reporter.warn("of another run"))
+
+    class Output(StringIO):
+        def write(self, text: str) -> int:
+            written = super().write(text)
+            if "_aws" in text and not other.ident:
+                other.start()
+                other.join(0.2)  # it waits for the end of this line
+            return written
+
+    monkeypatch.setattr("sys.stdout", output := Output())
+    if ends == "count":
+        reporter.count("direct", (), 0)
+    else:
+        reporter.told("notice.not_sent", "direct")
+    other.join()
+    assert "of another run" in {json.loads(line).get("message") for line in output.getvalue().splitlines()}

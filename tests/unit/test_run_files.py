@@ -169,7 +169,7 @@ def test_an_approval_says_what_it_is_about_and_how_long_it_is_good() -> None:
 )
 def test_where_nothing_can_take_an_approval_no_command_gives_one(place: Place, commands: list[str]) -> None:
     found = approval(place)
-    assert [shlex.split(each)[0] for each in (found.command, found.shell) if each] == commands
+    assert [shlex.split(each)[0] for each in (found.command, found.from_shell) if each] == commands
     assert found.fetch == "fetch it"
-    if found.shell:
-        assert shlex.split(found.shell) == ["python", "-m", "handler", "--approve", found.key]
+    if found.from_shell:
+        assert shlex.split(found.from_shell) == ["python", "-m", "handler", "--approve", found.key]

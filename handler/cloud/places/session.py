@@ -18,24 +18,19 @@ Session = requests.Session
 class _Session(FencedSession):
     """A session that does only once what is the same for every request, and sends no cookies.
 
-    At every request, requests looks for proxies in the environment, which takes a fifth of all our time. It merges the
-    request with the session's parameters, cookies, hooks and credentials, of which we have none: another tenth. And it
-    looks for cookies and redirects in request and answer, and prepares parameters that are not there: one more tenth.
+    At every request, requests merges the request with the session's parameters, cookies, hooks and credentials, of
+    which we have none: a tenth of all our time. And it looks for cookies and redirects in request and answer, and
+    prepares parameters that are not there: another tenth.
     """
 
     def __init__(self, connections: int, bundle: str, distrust: Callable[[], object]) -> None:
         super().__init__(bundle, pool_maxsize=connections)
         self._distrust = distrust
-        self._settings: dict[tuple[str, object, object], Any] = {}
 
     def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:  # noqa: ANN401 (the signature of requests)
         # requests lets REQUESTS_CA_BUNDLE win over the authorities of a session, but not over those of a request.
         verify = self.verify if isinstance(self.verify, str) else verify
-        host = "/".join(str(url).split("/", 3)[:3])
-        key = (host, stream, verify)
-        if key not in self._settings:
-            self._settings[key] = super().merge_environment_settings(url, proxies, stream, verify, cert)
-        return dict(self._settings[key])
+        return super().merge_environment_settings(url, proxies, stream, verify, cert)
 
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
         # Not merged by the session: it would add the password of a netrc file, and cookies of another service.

@@ -12,7 +12,7 @@ from handler.model.message import Message, Rejected
 from handler.model.request import ApprovalRequest, DeletionRequest
 from handler.report.report import Report
 
-MOST_LANES = 5
+MOST_LANES = 10
 """Projects that are dealt with side by side.
 
 What a run begins with (a secret, a token, lists) is asked for one after the other. For each project alone, that would

@@ -57,9 +57,11 @@ def carry_out(share: Share, deadline: Deadline, received: Received, shared: Shar
         )
         project_id = run.connect()
         about = shared.reporter.about(project_id)
-        gathered = gather(run.build_run(project_id), about, shared.request_id, part.source, project_id)
+        # Where nobody could tell the project, the files of several must not replace each other.
+        whose = project_id or share.project_id
+        gathered = gather(run.build_run(project_id), about, shared.request_id, part.source, whose)
         done = run.results_of(gathered.run, project_id)
-    report = _told(part, done, project_id or share.project_id, shared, deadline)
+    report = _told(part, done, whose, shared, deadline)
     if settings.report_bucket or settings.notice_topic:
         _tell(report, gathered, settings, about, received, shared)
     return report

@@ -13,10 +13,10 @@ from handler.report.page.sections import as_text, code
 def box(approval: Approval) -> str:
     """The box, as HTML."""
     until = f"<b>{approval.until.astimezone(UTC):%Y-%m-%d %H:%M} UTC</b>"
-    paragraphs = "\n".join(_how(approval, until) if approval.shell else _without(approval, until))
+    paragraphs = "\n".join(_how(approval, until) if approval.from_shell else _without(approval, until))
     return (
         '<aside class="approval" id="approval" aria-labelledby="approval-title">\n'
-        f'<h2 id="approval-title">{"Approve" if approval.shell else "Carry out"} this plan</h2>\n{paragraphs}\n'
+        f'<h2 id="approval-title">{"Approve" if approval.from_shell else "Carry out"} this plan</h2>\n{paragraphs}\n'
         f'<dl class="facts"><dt>Plan</dt><dd>{code(approval.key)}</dd>'
         f"<dt>SHA-256</dt><dd>{code(approval.digest)}</dd></dl>\n</aside>\n"
     )
@@ -33,7 +33,7 @@ def _how(approval: Approval, until: str) -> Iterator[str]:
             '<p class="warning">The function is not armed: until its mode is <code>delete</code>, an approval only '
             "rehearses the plan again.</p>"
         )
-    shell = f"<pre><code>{as_text(approval.shell)}</code></pre>"
+    shell = f"<pre><code>{as_text(approval.from_shell)}</code></pre>"
     if approval.command:
         yield f"<pre><code>{as_text(approval.command)}</code></pre>"
         shell = f"<details><summary>From a shell with the settings of the function</summary>{shell}</details>"
