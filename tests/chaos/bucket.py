@@ -74,7 +74,9 @@ class Bucket:
         if step["how"] == "far":
             plans[0]["not_after"] = "2099-01-01T00:00:00+00:00"
         else:
-            strangers = list(self._history.images)[-1 - step.get("image", 0) % 9 :][:2]
+            planned = {image["id"] for image in plans[0]["images"]}
+            living = [one for one, known in self._history.images.items() if known[-1][1].alive and one not in planned]
+            strangers = living[-1 - step.get("image", 0) % 9 :][:2]
             plans[0]["images"] += [{"id": image_id} for image_id in strangers]
         written = json.dumps({"plans": plans}).encode()
         is_beside = step["how"] in {"far", "beside"}

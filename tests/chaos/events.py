@@ -48,6 +48,8 @@ def _subject(step: Step, images: Sequence[Sequence[Any]], world: "World") -> Jso
     """What a request is about."""
     if "policy" in step:
         return {"sweep": world.policies[step["policy"] % len(world.policies)]}
+    if "sweep" in step:
+        return {"sweep": step["sweep"]}
     if "plan" in step:
         return {"approve": world.bucket.named(step, world.land.project)}
     # CloudFormation writes every value as a string, and so no size.

@@ -78,8 +78,8 @@ FAULTS: tuple[tuple[str, Any], ...] = (
 
 def _review(rng: random.Random) -> Iterator[Step]:
     """A rehearsal leaves its plan, which is reviewed, and approved, by one or by several."""
-    rehearsal: Step = {"do": "call", "source": rng.choice(("direct", "schedule")), "policy": rng.randrange(4)}
-    rehearsal |= {"dry_run": True, "granted": 60.0}
+    rehearsal: Step = {"do": "call", "source": rng.choice(("direct", "schedule")), "dry_run": True, "granted": 60.0}
+    rehearsal |= {"sweep": {"select": rng.choice(SELECTED), "limit": 100, "limit_percent": 100}}
     yield _troubled(rehearsal, rng) if rng.random() < 0.15 else rehearsal
     yield from _meanwhile(rng)
     plan = rng.choice((0, 0, 0, 0, 0, 1, 2))
@@ -92,19 +92,21 @@ def _review(rng: random.Random) -> Iterator[Step]:
 
 def _meanwhile(rng: random.Random) -> Iterator[Step]:
     """What happens between a rehearsal and its approval: to the images, to the plan, and nothing for a while."""
-    if rng.random() < 0.1:
-        settings = {"REAPER_REPORT_BUCKET": rng.choice((NAME, NAME, NAME, NAME, ""))}
+    if rng.random() < 0.15:
+        settings = {"REAPER_REPORT_BUCKET": rng.choice((*[NAME] * 6, ""))}
         yield {"do": "operate", "what": "set", "settings": settings}
     for _ in range(rng.choice((0, 0, 1, 2))):
         what, detail = rng.choice((("tag", "keep"), ("rename", "db-1"), ("delete", ""), ("protect", "")))
         yield {"do": "own", "what": what, "detail": detail, "image": rng.randrange(50), "marked": False}
     if rng.random() < 0.25:
         yield {"do": "operate", "what": "alter", "plan": 0, "how": rng.choice(ALTERED), "image": rng.randrange(9)}
-    if rng.random() < 0.15:
+    if rng.random() < 0.1:
         yield {"do": "wait", "hours": rng.choice((1, 11, 25, 24 * 8))}
 
 
-ALTERED = ("add", "add", "cut", "remove", "beside", "far", "restore")
+SELECTED: tuple[Step, ...] = ({"name": "*"}, {"name": "ci-*"}, {"name": "web*"}, {"tags": ["tmp"]}, {"size_over": 2000})
+"""What is rehearsed: without grace, so that there is a plan."""
+ALTERED = ("add", "add", "add", "cut", "remove", "beside", "far", "restore")
 
 
 def _asked(rng: random.Random, plan: int) -> Step:
