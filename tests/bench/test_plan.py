@@ -18,7 +18,7 @@ from tests.fakecloud import FakeCloud, Server
 from tests.fakecloud.faults import Fault
 from tests.unit.conftest import Relay
 
-IMAGES = 1_000
+IMAGES = 10_000
 SWEEP = {"select": {"name": "ci-*"}, "limit": IMAGES, "limit_percent": 100}
 RUN = """
 import json, pathlib, sys, time
@@ -175,7 +175,7 @@ def test_ten_thousand_images_go_as_planned_whichever_process_is_killed(
     requests = sent_to("plans")
     assert {one["id"] for each in requests for one in each["images"]} == set(images)
     work(function, cloud, requests)
-    assert function.kills > kills + 5
+    assert function.kills >= kills + IMAGES // 1000
     assert list(cloud.images) == [other]
     gone = Counter(call.path for call in cloud.calls_of("DELETE"))
     assert len(gone) == IMAGES
