@@ -154,7 +154,7 @@ def why_no_approvals(settings: Settings, dry_run: bool) -> str:  # noqa: FBT001 
     """Why no plan can be approved with these settings, or only rehearsed; empty if one can."""
     if not settings.report_bucket:
         return "approve: needs REAPER_REPORT_BUCKET: the plan lies there"
-    if not settings.state_table and settings.mode != "dry-run" and not dry_run:
+    if not settings.state_table and settings.mode == "delete" and not dry_run:
         return "approve: needs REAPER_STATE_TABLE, which notes that a plan is carried out once"
     return ""
 
