@@ -45,6 +45,15 @@ def trace_in(given: Mapping[str, str]) -> str:
 
 
 _RENAMED = {"REAPER_BUDGET_TABLE": "is REAPER_STATE_TABLE now"}
+_NO_BLANK = "must not be blank, nor begin or end with a blank"
+_FORMS = {
+    "REAPER_REPORT_BUCKET": "must be the name of a bucket, such as image-reaper-reports, and no address of one",
+    "REAPER_OWNER_KEY": _NO_BLANK,
+    "REAPER_KEEP_TAG": _NO_BLANK,
+    "REAPER_ALLOW_NAMES": "must hold at least one glob, such as ci-*",
+    "REAPER_STATE_TABLE": "must be the name or the ARN of a table of DynamoDB",
+}
+"""What must be, in words: a regular expression explains nothing to an operator."""
 
 
 def wrong_variable(error: Mapping[str, Any]) -> str:
@@ -53,4 +62,6 @@ def wrong_variable(error: Mapping[str, Any]) -> str:
     if error["type"] == "extra_forbidden":
         return f"{where}: {_RENAMED.get(where, 'unknown setting')}"
     what = "is missing" if error["type"] == "missing" else error["msg"].removeprefix("Value error, ")
+    if error["type"] == "string_pattern_mismatch":
+        what = _FORMS.get(where, what)
     return f"{where}: {what}" if where else what

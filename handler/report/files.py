@@ -56,10 +56,13 @@ def digest_of(plan: File) -> str:
     return plan.name.removeprefix("plan-").removesuffix(".json")
 
 
-def page_file(page: str) -> File:
-    """The page for a reviewer."""
+def page_file(page: str, plan: File | None) -> File:
+    """The page for a reviewer, with the beginning of the digest of its plan in its name."""
+    # A repetition has the same request id, and may have another plan: whoever was told of a page must not find another
+    # one there, and approve what he has not seen.
+    name = f"page-{digest_of(plan)[:8]}.html" if plan else "page.html"
     # A name may hold half a character (a lone surrogate), which UTF-8 can't encode.
-    return File(name="page.html", content=page.encode(errors="replace"), content_type=HTML)
+    return File(name=name, content=page.encode(errors="replace"), content_type=HTML)
 
 
 def begun_file(request_id: str, project_id: str, sweeps: Sequence[Mapping[str, Any]]) -> File:

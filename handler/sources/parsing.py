@@ -105,6 +105,8 @@ def _wrong_field(error: Mapping[str, Any]) -> str:
     what = error["msg"].removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
         what = "unknown field"
+    elif error["type"] in {"model_type", "dict_type"}:
+        what = "must be an object"
     # The only pattern with `{8}` is that of a UUID, and a regular expression explains nothing to the sender.
     elif error["type"] == "string_pattern_mismatch" and "{8}" in error["ctx"]["pattern"]:
         what = "must be a UUID with hyphens"

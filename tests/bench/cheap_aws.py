@@ -1,7 +1,7 @@
 """A stand-in for AWS that answers at once: moto takes more time for its answers than a worker for all of its work.
 
-It keeps secrets and items, and says of an object or a notice that it has it. It heeds no condition and no signature: the
-tests ask moto for that.
+It keeps secrets and items, and says of an object or a notice that it has it. It heeds no condition and no signature:
+the tests ask moto for that.
 """
 
 import json

@@ -120,7 +120,7 @@ def reviewed(desk: Desk, topic: Topic, browser: Browser) -> Mapping[str, Any]:
     desk.rehearse()
     (notice,) = topic.published()
     desk.run(shown("aws s3 cp", notice["Message"]))
-    browser.open(desk.folder / "page.html")
+    browser.open(next(desk.folder.glob("page-*.html")))
     return notice
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from handler.engine.aws.calls import RETRIES
 from tests.aws import KEYS, REGION, Client, client, state_table
 from tests.conftest import Invoke, queue
 from tests.fakecloud import DEMO, FakeCloud, Server
@@ -97,7 +98,14 @@ def carry_through(invoke: Invoke, event: Json, relay: Relay, table: Client, envi
     raise AssertionError(message)
 
 
-@pytest.mark.usefixtures("small_steps")
+@pytest.fixture
+def brief(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs that leave no files and try again at once: while AWS is away, each would take seconds."""
+    monkeypatch.setattr("handler.compose.telling.telling.tell", lambda *_: None)
+    monkeypatch.setattr("handler.engine.aws.calls.RETRIES", RETRIES.new(backoff_factor=0))
+
+
+@pytest.mark.usefixtures("small_steps", "brief")
 @pytest.mark.parametrize("answers", [False, True])
 @pytest.mark.parametrize("workers", [False, True])
 def test_whichever_call_to_aws_is_the_last_no_image_is_lost_and_no_other_goes(  # noqa: PLR0913 (all that plays a part)

@@ -419,3 +419,20 @@ RULES_OF_OPERATOR = {
 def test_every_rule_that_may_be_set_arrives(field: str) -> None:
     policy = Settings.from_env(PASSWORD | {f"REAPER_{field.upper()}": RULES_OF_OPERATOR[field]}).policy
     assert [name for name in Policy._fields if getattr(policy, name) != getattr(Policy(), name)] == [field]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "cure"),
+    [
+        ("REAPER_REPORT_BUCKET", "s3://reports", "must be the name of a bucket, such as"),
+        ("REAPER_REPORT_BUCKET", "arn:aws:s3:::reports", "must be the name of a bucket, such as"),
+        ("REAPER_OWNER_KEY", " owner", "must not be blank, nor begin or end with a blank"),
+        ("REAPER_KEEP_TAG", "keep ", "must not be blank, nor begin or end with a blank"),
+        ("REAPER_ALLOW_NAMES", ",", "must hold at least one glob"),
+        ("REAPER_STATE_TABLE", "no table", "must be the name or the ARN of a table"),
+        ("REAPER_NOTICE_TOPIC", "notices", "must be the ARN of an SNS topic"),
+        ("REAPER_NOTICE_TOPIC", "arn:aws:sns:eu-west-1:123456789012:n.fifo", "must not be a FIFO topic"),
+    ],
+)
+def test_a_setting_of_a_wrong_form_is_told_with_its_cure(name: str, value: str, cure: str) -> None:
+    assert refusal(PASSWORD | {name: value}).startswith(f"{name}: {cure}")

@@ -73,7 +73,13 @@ def test_the_name_of_a_plan_says_what_it_holds() -> None:
 
 
 def test_half_a_character_in_a_page_does_not_keep_it_from_being_stored() -> None:
-    assert page_file("a\ud800b").content == b"a?b"
+    assert page_file("a\ud800b", None).content == b"a?b"
+
+
+def test_a_page_is_named_by_its_plan_so_that_no_other_takes_its_place() -> None:
+    first, second = plan_file([PLAN]), plan_file([PLAN | {"reason": "another"}])
+    names = [page_file("p", plan).name for plan in (first, second, None)]
+    assert names == [f"page-{digest_of(first)[:8]}.html", f"page-{digest_of(second)[:8]}.html", "page.html"]
 
 
 def test_what_is_about_to_go_is_named_and_what_others_wrote_is_masked() -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -59,15 +60,23 @@ class Runs:
 
     @property
     def names(self) -> list[str]:
-        return sorted(key.rpartition("/")[2] for key in self.keys)
+        """The names of the files, without what the page says of its plan there."""
+        return sorted(re.sub("^page-[0-9a-f]{8}", "page", key.rpartition("/")[2]) for key in self.keys)
 
     @property
     def folder(self) -> str:
         (folder,) = {key.rpartition("/")[0] for key in self.keys}
         return folder
 
+    @property
+    def page(self) -> str:
+        """The key of the page."""
+        (key,) = [key for key in self.keys if key.endswith(".html")]
+        return key
+
     def read(self, start: str, end: str = "") -> bytes:
-        """The one file whose name begins and ends so."""
+        """The one file whose name begins and ends so, or the page, whichever its plan is."""
+        start, end = ("page", ".html") if start == "page.html" else (start, end)
         (key,) = [key for key in self.keys if (name := key.rpartition("/")[2]).startswith(start) and name.endswith(end)]
         body: bytes = self._s3.get_object(Bucket=NAME, Key=key)["Body"].read()
         return body
@@ -191,7 +200,7 @@ def test_what_was_stored_is_in_the_log(reap: Reap, cloud: FakeCloud, runs: Runs)
     cloud.add_image("ci-1")
     run = reap(REHEARSAL)
     (line,) = run.logged("report.stored")
-    assert (line["prefix"], sorted(line["files"])) == (f"{runs.folder}/", runs.names)
+    assert sorted(line["prefix"] + name for name in line["files"]) == sorted(runs.keys)
     assert run.metric("ReportsNotStored") == 0
 
 
@@ -297,11 +306,8 @@ def test_a_rehearsal_is_told_with_what_approves_it(reap: Reap, cloud: FakeCloud,
     lines = found["text"].splitlines()
     assert "Owner alice@example.com: ci-1, ci-2" in lines
     assert "openstack image set --tag keep IMAGE" in lines
-    assert (
-        f"https://{REGION}.console.aws.amazon.com/s3/object/{NAME}?region={REGION}&prefix={runs.folder}/page.html"
-        in lines
-    )
-    assert f"aws s3 cp s3://{NAME}/{runs.folder}/page.html . --region {REGION}" in lines
+    assert f"https://{REGION}.console.aws.amazon.com/s3/object/{NAME}?region={REGION}&prefix={runs.page}" in lines
+    assert f"aws s3 cp s3://{NAME}/{runs.page} . --region {REGION}" in lines
     assert len(run.logged("notice.sent")) == 1
 
 

@@ -3,12 +3,14 @@
 import json
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, NamedTuple
 
 from handler.clock import Deadline
+from handler.compose.projects.reach import Shared
 from handler.engine.ports import HeedStop, Send
 from handler.errors import CloudError, EngineFault, Paused
-from handler.model.message import Message, Rejected
+from handler.model.message import Message, Received, Rejected
 from handler.model.outcome import Outcome, Result
 from handler.model.request import Job, SweepRequest, Target, earliest
 from handler.work.handling import failed
@@ -27,6 +29,21 @@ class Outbox(NamedTuple):
     report: Callable[[Outcome, Job], None]
     now: datetime
     plan_life: timedelta
+
+
+def outbox(part: Received, shared: Shared, deadline: Deadline, progress: Progress) -> Outbox:
+    """What it takes to send the sweeps of an invocation."""
+    settings, engine = shared.settings, shared.engine
+    return Outbox(
+        send=engine.send(settings, deadline),
+        mode=settings.mode,
+        heed_stop=engine.heed_stop(settings, deadline),
+        deadline=deadline,
+        progress=progress,
+        report=partial(shared.reporter.outcome, shared.request_id, part.source),
+        now=shared.now,
+        plan_life=settings.plan_life,
+    )
 
 
 def fan_out(messages: list[Message], outbox: Outbox) -> Iterator[tuple[Message, Result]]:

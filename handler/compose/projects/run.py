@@ -8,7 +8,7 @@ from handler.clock import Deadline
 from handler.cloud.calls import Cloud, Options
 from handler.cloud.transport import Transport
 from handler.compose import ending
-from handler.compose.projects.fanout import Outbox, fan_out
+from handler.compose.projects.fanout import fan_out, outbox
 from handler.compose.projects.reach import PAUSED, Shared, reached
 from handler.compose.projects.shares import Share
 from handler.compose.telling.gathering import Gathered, gather
@@ -38,7 +38,7 @@ def carry_out(share: Share, deadline: Deadline, received: Received, shared: Shar
     part, progress = received._replace(messages=share.messages), shared.progress.of_another_run()
     if share.project_id is None:
         with ending.of(deadline, progress, lambda: None):
-            done = results(part, partial(fan_out, outbox=_outbox(part, shared, deadline, progress)), shared.broken)
+            done = results(part, partial(fan_out, outbox=outbox(part, shared, deadline, progress)), shared.broken)
         return _told(part, done, "", shared, deadline)
     # Known before the cloud is asked, where each project has a secret of its own.
     shared = shared._replace(reporter=shared.reporter.about(share.project_id))
@@ -97,20 +97,6 @@ def _told(part: Received, done: tuple[Result, ...], project_id: str, shared: Sha
     )
     shared.reporter.about(project_id).finished(report)
     return report
-
-
-def _outbox(part: Received, shared: Shared, deadline: Deadline, progress: Progress) -> Outbox:
-    settings, engine = shared.settings, shared.engine
-    return Outbox(
-        send=engine.send(settings, deadline),
-        mode=settings.mode,
-        heed_stop=engine.heed_stop(settings, deadline),
-        deadline=deadline,
-        progress=progress,
-        report=partial(shared.reporter.outcome, shared.request_id, part.source),
-        now=shared.now,
-        plan_life=settings.plan_life,
-    )
 
 
 class _ProjectRun(NamedTuple):

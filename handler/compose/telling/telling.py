@@ -127,6 +127,7 @@ class _Files:
     def __init__(self, report: Report, gathered: Gathered, bucket: Bucket, place: Place) -> None:
         self._report, self._gathered, self._bucket, self._place = report, gathered, bucket, place
         self._approval: Approval | None = None
+        self._page = ""
         self.names: list[str] = []
 
     def store(self) -> None:
@@ -141,6 +142,7 @@ class _Files:
         requests = [result.request for result in report.results if result.request]
         if report.ok and all(isinstance(request, DeletionRequest) for request in requests):
             return
+        plan = None
         if report.plans and any(isinstance(request, SweepRequest) for request in requests):
             plan = plan_file(report.plans)
             yield plan
@@ -150,12 +152,14 @@ class _Files:
         # Not at the top: most runs leave no page, and nothing else needs what makes one.
         from handler.report.page.page import page  # noqa: PLC0415
 
-        yield page_file(page(report, self._gathered.decisions, self._gathered.run.now, self._approval))
+        made = page_file(page(report, self._gathered.decisions, self._gathered.run.now, self._approval), plan)
+        self._page = made.name
+        yield made
 
     def stored(self, problem: str) -> Stored:
         """What people are told of the files."""
-        if "page.html" not in self.names:
+        if self._page not in self.names:
             return Stored(approval=self._approval, problem=problem)
-        key = f"{self._gathered.folder}page.html"
+        key = self._gathered.folder + self._page
         page, fetch = self._bucket.page_of(key), self._bucket.command_for(key)
         return Stored(page=page, fetch=fetch, approval=self._approval)

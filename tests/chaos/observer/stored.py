@@ -107,7 +107,7 @@ def _check_reports(case: Case) -> None:
     has_sweep = any(one.sweep and not one.problem for one in case.event.asked)
     if not is_ended or not has_sweep or _lines(case, "report.not_stored"):
         return
-    missing = [name for name in ("report.json", "page.html") if not _files(case, f"/{name}")]
+    missing = [name for name in ("report.json", "page") if not _files(case, f"/{name}")]
     if missing:
         case.say("stored", f"{missing} are missing, and nobody says so")
     for name in (name for line in _lines(case, "report.stored") for name in line.said["files"]):
