@@ -11,7 +11,7 @@ from handler.compose import ending
 from handler.compose.projects.fanout import Outbox, fan_out
 from handler.compose.projects.reach import PAUSED, Shared, reached
 from handler.compose.projects.shares import Share
-from handler.compose.telling.gathering import gather
+from handler.compose.telling.gathering import Gathered, gather
 from handler.compose.warm import drop_access
 from handler.config.settings import Settings
 from handler.engine.ports import HeedStop
@@ -63,11 +63,7 @@ def carry_out(share: Share, deadline: Deadline, received: Received, shared: Shar
             deal = partial(carry_out_wave, run=gathered.run, approvals=approvals)
             done = results(admitted, deal, shared.broken)
     report = _told(part, done, project_id or share.project_id, shared, deadline)
-    if settings.report_bucket or settings.notice_topic:
-        # Not at the top: who has neither should not wait for it in a cold start.
-        from handler.compose.telling.telling import Means, tell  # noqa: PLC0415
-
-        tell(report, gathered, Means(settings, shared.engine, about, shared.until_answer))
+    _tell_people(report, gathered, settings, shared._replace(reporter=about))
     return report
 
 
@@ -85,6 +81,16 @@ def _told(part: Received, done: tuple[Result, ...], project_id: str, shared: Sha
     )
     shared.reporter.about(project_id).finished(report)
     return report
+
+
+def _tell_people(report: Report, gathered: Gathered, settings: Settings, shared: Shared) -> None:
+    """Store the files of a run, and send its notice, where there is a bucket or a topic."""
+    if not settings.report_bucket and not settings.notice_topic:
+        return
+    # Not at the top: who has neither should not wait for it in a cold start.
+    from handler.compose.telling.telling import Means, tell  # noqa: PLC0415
+
+    tell(report, gathered, Means(settings, shared.engine, shared.reporter, shared.until_answer))
 
 
 def _outbox(part: Received, shared: Shared, deadline: Deadline, progress: Progress) -> Outbox:
