@@ -54,10 +54,14 @@ def test_an_image_that_is_not_there_is_told_with_its_id_alone(invoke: Invoke) ->
 
 def test_what_is_over_the_limit_of_an_invocation_says_the_limit(invoke: Invoke, cloud: FakeCloud) -> None:
     run = invoke({"image_ids": [cloud.add_image(), cloud.add_image()]}, REAPER_MAX_IMAGES="1", REAPER_CONCURRENCY="1")
-    assert details(run)[1] == ("failed", "over_limit", "more than 1 images in one invocation")
+    assert details(run)[1] == (
+        "failed",
+        "over_limit",
+        "more than 1 images in one invocation: raise REAPER_MAX_IMAGES for more",
+    )
     progress = Progress(1)
     progress.take_deletion()
-    with pytest.raises(OverLimit, match=r"^more than 1 images in one invocation$"):
+    with pytest.raises(OverLimit, match=r"^more than 1 images in one invocation: raise REAPER_MAX_IMAGES for more$"):
         progress.take_deletion()
 
 

@@ -145,6 +145,19 @@ def test_a_rehearsed_sweep_leaves_report_plan_and_page(reap: Reap, cloud: FakeCl
     assert cloud.dead == {}
 
 
+def test_a_plan_ends_at_the_most_images_of_a_run_and_everybody_is_told(
+    reap: Reap, cloud: FakeCloud, runs: Runs, topic: Topic
+) -> None:
+    for number in range(5):
+        cloud.add_image(f"ci-{number}")
+    answer = reap(REHEARSAL, REAPER_MAX_IMAGES="3").answer
+    (plan,) = json.loads(runs.read("plan-", ".json"))["plans"]
+    assert (len(plan["images"]), answer["counts"]) == (3, {"would_delete": 3, "failed": 2})
+    why = "over_limit: more than 3 images in one invocation: raise REAPER_MAX_IMAGES for more"
+    assert f"3 would be deleted (3,072 B), 2 held back by a cap.\nFailed, {why}\n" in notice(topic)["text"]
+    assert "over_limit 2" in runs.read("page.html").decode()
+
+
 def test_an_armed_sweep_says_what_it_is_about_to_do_before_it_does_it(
     reap: Reap, cloud: FakeCloud, runs: Runs, relay: Relay
 ) -> None:
