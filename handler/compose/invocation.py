@@ -1,6 +1,5 @@
 """One invocation: reads an event, and has it carried out, each project in a run of its own."""
 
-import gc
 import random
 from datetime import UTC, datetime
 from functools import partial
@@ -85,9 +84,6 @@ def handle(  # noqa: PLR0913, PLR0917 (the same)
         broken=set(),
     )
     reports = in_lanes(shares, lanes, deadline, partial(carry_out, received=received, shared=shared))
-    if len(shares) > 1:
-        # Connections of many runs are garbage that counts as few objects, and holds megabytes.
-        gc.collect()
     report = joined(reports, [message.id for message in received.messages], settings.mode)
     until = postponing.deadline_for(ending.remaining_of(context), deadline.reserve - ending.PUTTING_OFF)
     found = postponements(received.messages, report.results, deadline.elapsed(), random.random)
