@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from threading import Event
 
 import pytest
 
@@ -280,6 +281,22 @@ def test_a_bucket_that_is_away_is_a_failure_that_may_pass(
     assert run.answer.get("ok") is False if source == "direct" else isinstance(run.error, ImagesFailed)
     monkeypatch.undo()
     assert cloud.dead == {}
+
+
+def test_a_bucket_that_hangs_leaves_time_for_everything_else_of_the_event(
+    approve: Invoke, cloud: FakeCloud, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image, other = cloud.add_image(), cloud.add_image("other")
+    approval, is_over = desk.store(plan_for(cloud, [image])), Event()
+    monkeypatch.setattr(desk.shelf, "get", lambda _: is_over.wait() and None)
+    run = approve(queue(approval, {"image_ids": [other]}), seconds=12.0)
+    is_over.set()
+    assert (run.returned, list(cloud.images)) == (["m0"], [image])
+    (line,) = run.logged("image.failed")
+    assert (line["reason"], line["detail"]) == (
+        "unavailable",
+        "the plan could not be read in a quarter of the time that was left",
+    )
 
 
 def test_a_message_that_could_not_be_opened_comes_again(

@@ -8,7 +8,7 @@ from typing import NamedTuple, Self
 
 from handler.clock import Deadline
 from handler.engine.ports import Claim
-from handler.errors import BudgetUnknown, CloudError, InvalidRequest
+from handler.errors import BudgetUnknown, CloudError, DeadlineReached, EngineFault, InvalidRequest
 from handler.model.message import Message, Rejected
 from handler.model.outcome import Outcome, Result
 from handler.model.request import LONGEST_REASON, ApprovalRequest, DeletionRequest, Job, Request, Target, earliest
@@ -20,6 +20,8 @@ from handler.work.run import Progress, Run
 
 SLACK = timedelta(minutes=5)
 """How far two clocks may differ: that of the run that made a plan, and that of the one that carries it out."""
+PARTS = 4
+"""Into how many parts the time that is left is cut, of which one is for reading and taking a plan."""
 GIVING_BACK = 2.0
 """Seconds kept back for each plan that was taken, to give it back, or to note that it is applied."""
 
@@ -65,7 +67,7 @@ class Approvals:
             return message
         run, found = self._run, None
         try:
-            found = in_time(lambda: self._opened(request, event_id), run.deadline, run.progress)
+            found = self._opened_in_time(request, event_id)
         except InvalidRequest as error:
             return message._replace(request=Rejected(str(error)))
         except CloudError as error:
@@ -92,6 +94,16 @@ class Approvals:
             error = BudgetUnknown(f"the plan is carried out, but that could not be noted: {problem}")
             outcomes.append(self._told(error, message, request))
         return Result(message.id, request, outcomes=tuple(outcomes))
+
+    def _opened_in_time(self, request: ApprovalRequest, event_id: str) -> _Opened:
+        # Everything else of the event waits for this. A bucket that hangs may take no more than a part of the time.
+        deadline = self._run.deadline.share(PARTS)
+        try:
+            return in_time(lambda: self._opened(request, event_id), deadline, Progress(0))
+        except DeadlineReached as exc:
+            self._run.deadline.check()
+            message = "the plan could not be read in a quarter of the time that was left"
+            raise EngineFault(message) from exc
 
     def _opened(self, request: ApprovalRequest, event_id: str) -> _Opened:
         """Read a plan and take it; raises InvalidRequest if it is turned down, CloudError if that is not known now."""
