@@ -15,7 +15,7 @@ from requests.auth import AuthBase
 from urllib3.exceptions import HTTPError
 
 from handler.clock import Backoff, Deadline
-from handler.connections import FencedSession, kind_of
+from handler.connections.fenced import FencedSession, kind_of
 from handler.engine.answers import HEAD, Answer
 from handler.errors import EngineFault, Unavailable
 from handler.model.masking import beginning

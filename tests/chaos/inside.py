@@ -26,8 +26,9 @@ import urllib3.connection
 import urllib3.util.retry
 
 import handler
-from handler import app, connections
+from handler import app
 from handler import functiongraph as door
+from handler.connections import fenced, reaching
 from tests.chaos import functiongraph
 from tests.chaos.history import EPOCH
 
@@ -166,9 +167,9 @@ class Environment:
         _wrap(socket.socket, "connect", self._connect)
         _wrap(socket, "getaddrinfo", self._resolve)
         # Not later: no program can hold back what it has begun to send.
-        _wrap(connections._Fenced, "request", self._request)
+        _wrap(fenced._Fenced, "request", self._request)
         sys.stdout = _Watched(self)
-        vars(connections)["SimpleQueue"] = type("Answer", (_Answer,), {"clock": self._time, "silent": self._silent})
+        vars(reaching)["SimpleQueue"] = type("Answer", (_Answer,), {"clock": self._time, "silent": self._silent})
 
     def _put_on_clock(self, names: dict[str, Any]) -> None:
         if names.get("time") is time:

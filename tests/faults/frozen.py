@@ -20,7 +20,7 @@ from handler.report.reporter import Reporter
 from tests.conftest import Context
 
 if TYPE_CHECKING:
-    from handler.connections import FencedAdapter
+    from handler.connections.fenced import FencedAdapter
 
 PLACES: dict[str, tuple[object, str]] = {
     "name": (socket, "getaddrinfo"),

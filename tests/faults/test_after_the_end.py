@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from handler import connections
 from handler.clock import Deadline
 from handler.cloud.identity.keystone import KeystoneIdentity
+from handler.connections import reaching
 from handler.errors import DeadlineReached
 from handler.fence import Fence, pass_fence
 from tests.fakecloud import FakeCloud, Server
@@ -149,10 +149,10 @@ class Dead:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.granted: list[float] = []
         self._now = 0.0
-        monkeypatch.setattr(connections, "_connected_to", self._connect)
+        monkeypatch.setattr(reaching, "_connected_to", self._connect)
         monkeypatch.setattr("time.monotonic", lambda: self._now)
 
-    def _connect(self, _address: object, attempt: connections._Attempt, _options: object) -> socket.socket:
+    def _connect(self, _address: object, attempt: reaching.Attempt, _options: object) -> socket.socket:
         seconds = attempt.left()
         assert seconds
         self.granted.append(seconds)
@@ -162,16 +162,16 @@ class Dead:
 
 def test_all_addresses_of_a_host_together_take_no_longer_than_one(monkeypatch: pytest.MonkeyPatch) -> None:
     dead = Dead(monkeypatch)
-    monkeypatch.setattr(connections, "_addresses", lambda _: ["first", "second", "third", "fourth"])
+    monkeypatch.setattr(reaching, "_addresses", lambda _: ["first", "second", "third", "fourth"])
     with pytest.raises(TimeoutError):
-        connections._connected(connections._Attempt("cloud", 443, 5.0), ())
+        reaching.connected(reaching.Attempt("cloud", 443, 5.0), ())
     assert dead.granted == [5.0, 3.0, 1.0]
 
 
 def test_agreeing_on_tls_gets_what_connecting_has_left(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "time", SimpleNamespace(monotonic=count().__next__))
-    attempt = connections._Attempt("127.0.0.1", int(server.url.rpartition(":")[2]), 100.0)
-    with connections._connected(attempt, ()) as connection:
+    monkeypatch.setattr(reaching, "time", SimpleNamespace(monotonic=count().__next__))
+    attempt = reaching.Attempt("127.0.0.1", int(server.url.rpartition(":")[2]), 100.0)
+    with reaching.connected(attempt, ()) as connection:
         assert connection.gettimeout() == 97.0  # one second for the name, one for each address, one to connect
 
 
@@ -181,7 +181,7 @@ def test_a_name_server_that_is_silent_takes_no_longer_than_a_connection_may(
     silent = Event()
     monkeypatch.setattr("socket.getaddrinfo", lambda *_: [silent.wait(30)])
     with pytest.raises(TimeoutError):
-        connections._addresses(connections._Attempt("cloud", 443, 0.05))
+        reaching._addresses(reaching.Attempt("cloud", 443, 0.05))
     silent.set()
 
 

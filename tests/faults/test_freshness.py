@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from urllib3 import PoolManager
 
-from handler.connections import FencedAdapter
+from handler.connections.fenced import FencedAdapter
 from handler.errors import Outdated
 from handler.model.outcome import Outcome
 from handler.model.request import DeletionRequest, Job, SweepRequest, Target

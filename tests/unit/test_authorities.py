@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from handler.compose import secret
+from handler.connections import trust
 from handler.engine.aws.access import AwsAccess
 from handler.engine.aws.calls import call
 from handler.errors import AwsFault
@@ -231,3 +232,25 @@ def test_a_warm_function_trusts_a_new_authority_once_a_certificate_was_refused(
 def test_a_bundle_is_not_used_for_aws(secure: Server, run_with: Invoke, ours: Authority) -> None:
     ended = run_with(ours, AWS_ENDPOINT_URL=f"{secure.url}/sink/vault")
     assert "secretsmanager can't be reached: SSLError" in str(ended.error)
+
+
+def test_a_file_of_authorities_is_read_once_and_again_when_it_was_replaced(  # noqa: PLR0913, PLR0917 (fixtures)
+    run: Invoke,
+    cloud: FakeCloud,
+    show: Callable[[Authority], None],
+    ours: Authority,
+    other: Authority,
+    tmp_path: Path,
+) -> None:
+    file, before = tmp_path / "ca.pem", trust._context.cache_info().misses
+    for authority, read in ((ours, 1), (ours, 1), (other, 2)):
+        if not file.exists() or file.read_text() != Path(authority.ca).read_text():
+            file.write_text(Path(authority.ca).read_text())
+        show(authority)
+        secret.forget()
+        image = cloud.add_image()
+        assert run(image, OS_CACERT=str(file)).outcomes == {image: ("deleted", "")}
+        assert trust._context.cache_info().misses - before == read
+    show(ours)
+    secret.forget()
+    assert list(run(cloud.add_image(), OS_CACERT=str(file)).outcomes.values()) == [("failed", "unavailable")]

@@ -24,7 +24,7 @@ from handler.compose.ending import LAST_WORDS, function_of
 from handler.compose.telling import telling
 from handler.compose.telling.gathering import PER_IMAGE, Gathered
 from handler.compose.telling.telling import Means, _done_in_time
-from handler.connections import FencedSession
+from handler.connections.fenced import FencedSession
 from handler.errors import CloudError, DeadlineReached, ImagesFailed
 from handler.report.files import folder_of
 from handler.work.parallel import TELLING

@@ -11,7 +11,7 @@ from urllib3.util import Retry
 
 from handler.cloud.meanings import Answer, Meaning
 from handler.cloud.places.authorities import checked_with
-from handler.connections import answer_of_proxy
+from handler.connections.fenced import answer_of_proxy
 from handler.errors import (
     AnswerLost,
     BackupLeft,

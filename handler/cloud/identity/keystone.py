@@ -25,7 +25,7 @@ from handler.cloud.meanings import read_answer
 from handler.cloud.places.authorities import checked_with
 from handler.cloud.places.catalogue import Catalogue
 from handler.cloud.places.plaintext import allow, check_confidential
-from handler.connections import answer_of_proxy
+from handler.connections.fenced import answer_of_proxy
 from handler.errors import CloudError, CredentialsRefused, Throttled, Unavailable, Unexpected, Unreachable
 from handler.model.masking import masked
 

@@ -2,7 +2,7 @@
 
 import requests
 
-from handler.connections import FencedSession
+from handler.connections.fenced import FencedSession
 
 
 def checked_with(session: requests.Session, url: str | None) -> str:

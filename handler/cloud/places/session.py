@@ -10,7 +10,7 @@ from requests.exceptions import SSLError
 from requests.hooks import dispatch_hook
 
 from handler.cloud.identity.identity import USER_AGENT
-from handler.connections import FencedSession
+from handler.connections.fenced import FencedSession
 
 Session = requests.Session
 

@@ -5,7 +5,7 @@ import json
 import requests
 from urllib3.exceptions import HTTPError
 
-from handler.connections import kind_of
+from handler.connections.fenced import kind_of
 from handler.engine.aws.access import AwsAccess
 from handler.engine.aws.calls import PAUSE, TRIES, aws_session, post, refusal, succeeded
 from handler.errors import AnswerNotDelivered, AwsFault

@@ -12,7 +12,7 @@ from requests_aws4auth import AWS4Auth
 from urllib3.exceptions import HTTPError
 from urllib3.util import Retry
 
-from handler.connections import FencedSession, kind_of
+from handler.connections.fenced import FencedSession, kind_of
 from handler.engine.answers import code_in
 from handler.engine.aws.access import AwsAccess
 from handler.errors import AwsFault

@@ -15,7 +15,7 @@ from urllib3.exceptions import HTTPError
 from urllib3.util import Retry
 
 from handler.clock import Deadline
-from handler.connections import FencedSession, kind_of
+from handler.connections.fenced import FencedSession, kind_of
 from handler.engine.notices import MOST_BYTES, subject_of, text_of, values_of
 from handler.engine.ports import TOO_LARGE
 from handler.engine.shortened import without_images

@@ -1,16 +1,10 @@
 """Connections to the cloud and to AWS that ask the fence before they send a request.
 
-requests calls them through its adapter. Resolving a name, connecting to each of its addresses and agreeing on TLS are
-bounded together by the time-out for connecting, which urllib3 would grant each address anew, and the resolution not at
-all.
+requests calls them through its adapter.
 """
 
 import re
 import socket
-import time
-from collections.abc import Sequence
-from queue import Empty, SimpleQueue
-from threading import Thread
 from typing import Any
 
 import requests
@@ -18,14 +12,12 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
-from urllib3.util.connection import allowed_gai_family
 
+from handler.connections.reaching import Attempt, connected
+from handler.connections.trust import trusting
 from handler.errors import CloudError
 from handler.fence import pass_fence
 from handler.model.address import is_this_machine
-
-Address = tuple[Any, ...]
-"""What `socket.getaddrinfo` returns for one address."""
 
 
 class FencedSession(requests.Session):
@@ -65,13 +57,13 @@ class FencedAdapter(HTTPAdapter):
         """Say how a connection is made."""
         place, tls = super().build_connection_pool_key_attributes(request, verify, cert)
         # As a text, since a function may have no disk to write a file to.
-        trusted = {"cert_reqs": "CERT_REQUIRED", "ca_cert_data": self._bundle}
-        return place, trusted if self._bundle else tls
+        trusted = {"cert_reqs": "CERT_REQUIRED", "ca_cert_data": self._bundle} if self._bundle else trusting(verify)
+        return place, trusted if place["scheme"] == "https" and trusted else tls
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:  # noqa: ANN401 (the signature of requests)
         """Name the file of authorities to the pool of connections."""
-        # Not beside a bundle: whoever the file names would be trusted as well.
-        if not self._bundle:
+        # Not beside a bundle: whoever the file names would be trusted as well. Nor where it was read already.
+        if not self._bundle and not trusting(verify):
             super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]  # the stubs lack it
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 (the signature of requests)
@@ -92,7 +84,7 @@ class _Fenced(HTTPConnection):
     def _new_conn(self) -> socket.socket:
         seconds = self.timeout if isinstance(self.timeout, int | float) else None
         try:
-            connection = _connected(_Attempt(self._dns_host, self.port, seconds), self.socket_options or ())
+            connection = connected(Attempt(self._dns_host, self.port, seconds), self.socket_options or ())
         except socket.gaierror as exc:
             raise NameResolutionError(self.host, self, exc) from exc
         except TimeoutError as exc:
@@ -144,71 +136,3 @@ def answer_of_proxy(error: Exception) -> str:
 def kind_of(error: Exception) -> str:
     """The kind of an error, or what a proxy has answered: no more of the address than its host."""
     return answer_of_proxy(error) or type(error).__name__
-
-
-class _Attempt:
-    """An attempt to connect to a host, and the moment by which it must have ended."""
-
-    def __init__(self, host: str, port: int, seconds: float | None) -> None:
-        self.host, self.port = host.strip("[]"), port
-        self._end = None if seconds is None else time.monotonic() + seconds
-
-    def left(self) -> float | None:
-        """Seconds left, None if there is no limit; raises TimeoutError if there are none."""
-        if self._end is None:
-            return None
-        left = self._end - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        return left
-
-
-def _connected(attempt: _Attempt, options: Sequence[Any]) -> socket.socket:
-    """A connection to the first address of a host that answers; raises OSError."""
-    error = OSError("the name has no address")
-    for address in _addresses(attempt):
-        try:
-            return _connected_to(address, attempt, options)
-        except OSError as exc:
-            error = exc
-    raise error
-
-
-def _connected_to(address: Address, attempt: _Attempt, options: Sequence[Any]) -> socket.socket:
-    family, kind, protocol, _, place = address
-    connection = socket.socket(family, kind, protocol)
-    try:
-        for option in options:
-            connection.setsockopt(*option)
-        connection.settimeout(attempt.left())
-        connection.connect(place)
-        # TLS gets what is left of the same time.
-        connection.settimeout(attempt.left())
-    except OSError:
-        connection.close()
-        raise
-    return connection
-
-
-def _addresses(attempt: _Attempt) -> list[Address]:
-    """The addresses of a host; raises OSError."""
-    # In a thread of its own, which nobody waits for at the end: a name server that is silent holds up getaddrinfo for
-    # as long as it likes.
-    answer = SimpleQueue[list[Address] | OSError]()
-    Thread(target=_resolve, args=(attempt, answer), name="resolve", daemon=True).start()
-    try:
-        found = answer.get(timeout=attempt.left())
-    except Empty:
-        raise TimeoutError from None
-    if isinstance(found, OSError):
-        raise found
-    return found
-
-
-def _resolve(attempt: _Attempt, answer: "SimpleQueue[list[Address] | OSError]") -> None:
-    try:
-        answer.put(list(socket.getaddrinfo(attempt.host, attempt.port, allowed_gai_family(), socket.SOCK_STREAM)))
-    except UnicodeError:
-        answer.put(socket.gaierror(socket.EAI_NONAME, "the name is not valid"))
-    except OSError as exc:
-        answer.put(exc)
