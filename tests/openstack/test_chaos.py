@@ -11,6 +11,7 @@ from tests.chaos.world import World
 
 SEED, OPERATIONS = 5, 150
 CAST = real_cast(SEED)
+OF_THE_CLOUD = re.compile(r"\b([0-9a-f]{32}|[0-9a-f]{64}|(?<=page-)[0-9a-f]{8}|(?<=journal-)[0-9a-f]{8})\b")
 STANDSTILLS = frozenset({"freeze", "hang", "hold", "kill", "kill-after", "slow"})
 """Faults that meet whatever is under way at that moment, which is not the same twice."""
 
@@ -21,14 +22,14 @@ def schedule() -> Iterator[Step]:
 
 
 def live(land: Land | None) -> tuple[Sequence[str], Sequence[Violation]]:
-    """What happens in the world, without what is the cloud's own to choose: the ids of its projects."""
+    """What happens in the world, without what is the cloud's own to choose: ids of projects, and digests of them."""
     with World(CAST, SEED, land) as world:
         for step in schedule():
             world.carry_out([step])
             if world.operations >= OPERATIONS:
                 break
         world.end()
-    return [re.sub(r"\b[0-9a-f]{32}\b", "PROJECT", line) for line in world.told], world.violations
+    return [re.sub(OF_THE_CLOUD, "OWN", line) for line in world.told], world.violations
 
 
 def test_a_world_of_real_services_breaks_no_promise_and_is_the_world_of_the_fake_cloud() -> None:
