@@ -108,7 +108,7 @@ def run(secure: Server, cloud: FakeCloud, invoke_with: Invoke, monkeypatch: pyte
         monkeypatch.delenv(name, raising=False)
 
     def run_once(image: str, **variables: str) -> Invocation:
-        return invoke_with({"image_ids": [image]}, cloud.env(secure.url) | {"REAPER_MODE": "delete"} | variables, 3.0)
+        return invoke_with({"image_ids": [image]}, cloud.env(secure.url) | {"REAPER_MODE": "delete"} | variables, 6.0)
 
     return run_once
 
