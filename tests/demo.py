@@ -16,13 +16,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from handler.__main__ import COLOURS, ShellContext
 from handler.compose.engines import aws
 from handler.compose.invocation import process
 from handler.compose.secret import load_settings
 from handler.model.outcome import Decision
 from handler.report.page.page import page
 from handler.report.report import Report
+from handler.shell.runs.running import ShellContext
+from handler.shell.screen.table import COLOURS
 from tests.fakecloud import FakeCloud, Server
 
 SEED = Path(__file__).parent / "fakecloud" / "seed_demo.json"

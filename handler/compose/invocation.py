@@ -24,7 +24,7 @@ from handler.rules.unused import why_unknown
 from handler.sources import shapes
 from handler.work.batches.postponements import postponements
 from handler.work.dispatch import Reach, admit
-from handler.work.run import Progress
+from handler.work.run import Progress, Watch
 
 
 def read(event: Any, settings: Settings, engine: Engine) -> Received:  # noqa: ANN401 (an event may be any JSON)
@@ -41,9 +41,10 @@ def process(  # noqa: PLR0913, PLR0917 (all that a run is made of)
     engine: Engine,
     now: datetime | None = None,
     observe: Observe | None = None,
+    watch: Watch | None = None,
 ) -> Report:
     """Read an event and carry it out."""
-    return handle(read(event, settings, engine), context, settings, engine, now, observe)
+    return handle(read(event, settings, engine), context, settings, engine, now, observe, watch)
 
 
 def handle(  # noqa: PLR0913, PLR0917 (the same)
@@ -53,11 +54,12 @@ def handle(  # noqa: PLR0913, PLR0917 (the same)
     engine: Engine,
     now: datetime | None = None,
     observe: Observe | None = None,
+    watch: Watch | None = None,
 ) -> Report:
     """Do what was asked for, write it to the log and to the metrics, and return the report.
 
-    `now` is read from the clock unless it is given; `observe` gets a sweep's decision on every image. Raises
-    InvalidRequest for a request that is turned down, unless its message can fail alone.
+    `now` is read from the clock unless it is given; `observe` gets a sweep's decision on every image, and `watch`
+    looks on. Raises InvalidRequest for a request that is turned down, unless its message can fail alone.
     """
     # Before anything that may take long: a run that begins before midnight has the day on which it began.
     now = now or datetime.now(UTC)
@@ -81,6 +83,7 @@ def handle(  # noqa: PLR0913, PLR0917 (the same)
         progress=Progress(settings.max_images),
         reach=reach,
         broken=set(),
+        watch=watch,
     )
     reports = in_lanes(shares, lanes, deadline, partial(carry_out, received=received, shared=shared))
     report = joined(reports, [message.id for message in received.messages], settings.mode)

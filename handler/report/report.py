@@ -27,7 +27,7 @@ _LONGEST_DETAIL = 1_000
 class Report(NamedTuple):
     """What one invocation did. The plans of a rehearsal delete exactly what was rehearsed, if it has not changed.
 
-    `ages` are those of the messages that a queue gets back.
+    `ages` are those of the messages that a queue gets back. `max_images` is how many images the invocation may delete.
     """
 
     source: Source
@@ -37,6 +37,7 @@ class Report(NamedTuple):
     results: tuple[Result, ...]
     plans: tuple[dict[str, Any], ...] = ()
     ages: tuple[float, ...] = ()
+    max_images: int = 0
 
     @property
     def outcomes(self) -> list[Outcome]:

@@ -73,7 +73,7 @@ def _released(judgement: Judgement, objection: Objection, job: Job, run: Run) ->
 def _marked(image: Image, mark: Mark, sweep: SweepRequest, job: Job, run: Run) -> Outcome:
     """Mark an image that is not due yet, or rehearse that."""
     if not run.rehearses(job):
-        run.deadline.check()
+        run.check_change(image.id)
         found = grace.mark(image, mark, sweep, run) if sweep.grace else mark
         if found is None:
             return gone(job)
@@ -92,6 +92,8 @@ def _marked(image: Image, mark: Mark, sweep: SweepRequest, job: Job, run: Run) -
 
 def _reaped(judgement: Judgement, job: Job, run: Run) -> Outcome:
     """Delete an image that passed every rule, or rehearse that. `deletion` says why the steps have this order."""
+    if not run.rehearses(job):
+        run.check_change(judgement.image.id)
     run.deadline.check()
     # A rehearsal counts for the limit of the invocation, so that it shows what would be over it; it spends no budget,
     # since that would keep others from deleting.

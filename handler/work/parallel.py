@@ -28,6 +28,8 @@ def carry_out(jobs: Sequence[Job], run: Run) -> list[Outcome]:
     Jobs for one image are done one after the other, so that it is deleted once; all others are done side by side, and
     begun in their order. What was not begun when the run ended is told in one line, not image by image.
     """
+    if run.watch:
+        run.watch.takes_on(len(jobs))
     work = _Work(jobs, run)
     executor = ThreadPoolExecutor(run.concurrency, thread_name_prefix="image")
     why_unfinished = _done_by(executor, work, run)
@@ -110,6 +112,8 @@ class _Work:
         with self._telling:
             if self._done.setdefault(number, outcome) is outcome:
                 self._run.report(outcome, self._jobs[number])
+                if self._run.watch:
+                    self._run.watch.settled(outcome)
 
     def outcomes(self, why_unfinished: CloudError) -> list[Outcome]:
         """The outcome of each job, now that all is done or the run has ended."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from threading import Lock, Semaphore
-from typing import NamedTuple, Self
+from typing import NamedTuple, Protocol, Self
 
 from handler.clock import Deadline
 from handler.cloud.calls import Cloud
@@ -18,6 +18,31 @@ from handler.work.uses.in_use import InUse
 Observe = Callable[[Decision], None]
 MOST_SILENCES = 3
 """After this many images in a row without an answer in time, the rest of the run is not tried any more."""
+
+
+class Watch(Protocol):
+    """Who watches a run while it goes on, as somebody at a terminal does.
+
+    The threads of the run call it side by side. But for `before_change`, it must neither raise nor take long.
+    """
+
+    def begins(self, deadline: Deadline) -> None:
+        """A run begins; halting its deadline ends it early."""
+
+    def lists(self) -> None:
+        """The list of images is read from its beginning."""
+
+    def listed(self) -> None:
+        """One more image of it was looked at."""
+
+    def takes_on(self, images: int) -> None:
+        """So many images are dealt with next."""
+
+    def before_change(self, image_id: str) -> None:
+        """An image is about to be deleted, marked, or left to a worker; a CloudError keeps it as it is."""
+
+    def settled(self, outcome: Outcome) -> None:
+        """It is known what became of one more image."""
 
 
 class _Tally:
@@ -111,7 +136,8 @@ class Run(NamedTuple):
     `bucket` keeps the reports and plans, `lease` is what an armed sweep must have, `claim_plan` takes an approved plan,
     and `remember` notes which images are in use; each is None if nothing here can do that. `report_unremembered` gets
     the error that kept a sweep from noting it, unless the sweep ends with it. `begin` notes what an armed sweep may
-    change, before it changes anything, or raises CloudError; None where nothing is kept of a run.
+    change, before it changes anything, or raises CloudError; None where nothing is kept of a run. `watch` is who looks
+    on, if anybody does.
     """
 
     cloud: Cloud
@@ -139,6 +165,7 @@ class Run(NamedTuple):
     remember: Remember | None = None
     begin: Callable[[SweepRequest, Survey], None] | None = None
     report_unremembered: Callable[[CloudError], None] = lambda _error: None
+    watch: Watch | None = None
 
     @property
     def moment(self) -> datetime:
@@ -149,6 +176,12 @@ class Run(NamedTuple):
         """The same run, which deletes nothing after the moment that `hold` returns, or once it raises CloudError."""
         heed_stop = self.heed_stop
         return self._replace(heed_stop=lambda: min(heed_stop(), hold()))
+
+    def check_change(self, image_id: str) -> None:
+        """Raise CloudError if the run has ended, or if whoever watches it keeps an image as it is."""
+        self.deadline.check()
+        if self.watch:
+            self.watch.before_change(image_id)
 
     def rehearses(self, job: Job) -> bool:
         """Whether nothing may be changed for a job."""

@@ -137,6 +137,8 @@ def left_to_workers(
     run.deadline.keep_back(TELLING_LINE * len(jobs))
 
     def send() -> list[str]:
+        for named in expectations:
+            run.check_change(named["id"])
         # The list may have taken minutes to read.
         run.heed_stop()
         return enqueue(expectations, shared)

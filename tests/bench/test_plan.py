@@ -23,7 +23,7 @@ SWEEP = {"select": {"name": "ci-*"}, "limit": IMAGES, "limit_percent": 100}
 RUN = """
 import json, pathlib, sys, time
 from handler import app
-from handler.__main__ import ShellContext
+from handler.shell.runs.running import ShellContext
 event = json.load(sys.stdin)
 start = time.perf_counter()
 answer = app.lambda_handler(event, ShellContext(900))

@@ -23,7 +23,7 @@ SWEEP = {"select": {"name": "ci-*"}, "limit": IMAGES, "limit_percent": 100}
 WORKER = """
 import contextlib, json, os, pathlib, sys, time
 from handler import app
-from handler.__main__ import ShellContext
+from handler.shell.runs.running import ShellContext
 from tests.conftest import queue
 before, bodies = json.load(sys.stdin)
 with open(os.devnull, "w") as nobody, contextlib.redirect_stdout(nobody):

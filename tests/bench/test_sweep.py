@@ -34,7 +34,7 @@ SWEEP = """
 import contextlib, io, json, os, pathlib, time
 from handler import app
 from handler.compose.secret import load_settings
-from handler.__main__ import ShellContext
+from handler.shell.runs.running import ShellContext
 sweep = {"select": {"name": "ci-*", "older_than": "1d"}, "limit": 0} | json.loads(os.environ["MORE"])
 with contextlib.redirect_stdout(io.StringIO()):
     load_settings()

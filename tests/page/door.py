@@ -8,8 +8,8 @@ import sys
 from contextlib import redirect_stdout
 from typing import Any
 
-from handler.__main__ import ShellContext
 from handler.app import lambda_handler
+from handler.shell.runs.running import ShellContext
 
 
 class Invoked(ShellContext):

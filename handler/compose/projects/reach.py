@@ -21,7 +21,7 @@ from handler.model.outcome import Decision
 from handler.report.reporter import Reporter
 from handler.work.dispatch import Reach
 from handler.work.parallel import in_time
-from handler.work.run import Progress
+from handler.work.run import Progress, Watch
 
 Observe = Callable[[Decision], None]
 
@@ -65,6 +65,7 @@ class Shared(NamedTuple):
     reach: Reach
     broken: set[str]
     """The groups of a FIFO queue of which a message has failed."""
+    watch: Watch | None = None
 
     @property
     def request_id(self) -> str:

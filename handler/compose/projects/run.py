@@ -40,6 +40,8 @@ def carry_out(share: Share, deadline: Deadline, received: Received, shared: Shar
         with ending.of(deadline, progress, lambda: None):
             done = results(part, partial(fan_out, outbox=outbox(part, shared, deadline, progress)), shared.broken)
         return _told(part, done, "", shared, deadline)
+    if shared.watch:
+        shared.watch.begins(deadline)
     # Known before the cloud is asked, where each project has a secret of its own.
     shared = shared._replace(reporter=shared.reporter.about(share.project_id))
     with (
@@ -94,6 +96,7 @@ def _told(part: Received, done: tuple[Result, ...], project_id: str, shared: Sha
         results=tuple(result._replace(project_id=project_id) for result in done),
         plans=tuple(plans_of(done, project_id, until)) if mode == "dry-run" else (),
         ages=ages_of(part.messages, done, shared.now.timestamp() + deadline.elapsed()),
+        max_images=shared.settings.max_images,
     )
     shared.reporter.about(project_id).finished(report)
     return report
@@ -178,6 +181,7 @@ class _ProjectRun(NamedTuple):
             report_bug=reporter.bug,
             report_unremembered=lambda error: reporter.warn("uses.not_remembered", problem=str(error)),
             observe=shared.observe,
+            watch=shared.watch,
             enqueue=engine.enqueue(settings, self.deadline),
             plan_life=settings.plan_life,
             is_worker=source == "queue" and shared.settings.is_for_all,

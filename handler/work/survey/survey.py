@@ -12,7 +12,7 @@ from handler.model.outcome import Decision, Survey
 from handler.model.request import SweepRequest
 from handler.rules import selection
 from handler.rules.mark_state import CHANGING, Mark, MarkState, state_of
-from handler.work.run import Run
+from handler.work.run import Run, Watch
 from handler.work.survey.heard import Heard
 
 MOST_OVER_CAP = 1000
@@ -31,6 +31,7 @@ def surveyed(request: SweepRequest, run: Run) -> Survey:
         # Closed by us, even after an error, whose traceback would keep it open: no thread may go on reading ahead.
         with closing(run.cloud.images()) as images:
             listed = _while_held(images, run.lease) if run.lease else images
+            listed = _watched(listed, run.watch) if run.watch else listed
             return survey_of(listed, request, run, heard.add if observe else None), heard
 
     found, heard = read_anew(survey)
@@ -46,6 +47,13 @@ def _while_held(images: Iterable[Image], lease: Lease) -> Iterator[Image]:
     for image in images:
         lease.hold()
         yield image
+
+
+def _watched(images: Iterable[Image], watch: Watch) -> Iterator[Image]:
+    watch.lists()
+    for image in images:
+        yield image
+        watch.listed()
 
 
 Hear = Callable[[Decision, bool], None]

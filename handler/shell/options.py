@@ -1,0 +1,112 @@
+"""The words of the command: its options, its help, and which of them go together."""
+
+import argparse
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+USAGE = "image-reaper [FILE | - | ID ... | --sweep | --apply PLAN | --approve KEY | --marks | ...] [options]"
+EPILOG = """\
+exit codes:
+  0    nothing failed; a refusal is no failure
+  1    an image failed, a request was turned down, or a file could not be written
+  2    nothing was begun: a setting or a request is wrong, or the answer was no
+  130  stopped by Ctrl-C: the table says what was done
+
+Without REAPER_MODE=delete, everything is a rehearsal. The cloud is that of --cloud, of OS_CLOUD,
+or of the other OS_* variables. All settings are variables, as they are for the function."""
+
+SUBJECTS = ("sweep", "apply", "approve", "marks", "veto", "unmark_all")
+"""The options that say what is asked for, in place of a file or ids."""
+OF_SWEEPS = (
+    *("name", "family", "tag", "property", "status", "older_than", "created_before", "size_over", "unused_for"),
+    *("keep", "group_by", "limit", "limit_percent", "grace", "deactivate"),
+)
+"""The options that say what a sweep does."""
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the words of a command; if they are wrong, argparse says so and ends the program with exit code 2."""
+    parser = _parser()
+    # Intermixed: `image-reaper ID --yes ID`.
+    options = parser.parse_intermixed_args(arguments)
+    if problem := _problem(options):
+        parser.error(problem)
+    return options
+
+
+def spelled(name: str) -> str:
+    """An option as it is typed."""
+    return f"--{name.replace('_', '-')}"
+
+
+def _problem(options: argparse.Namespace) -> str:
+    """What is wrong with the options taken together; empty if nothing is."""
+    subjects = [spelled(name) for name in SUBJECTS if getattr(options, name)]
+    if len(subjects) > 1:
+        return f"{subjects[0]} and {subjects[1]} can't be combined: give one of them"
+    if options.asked and subjects:
+        return f"{options.asked[0]}: {subjects[0]} takes neither a file nor ids here"
+    if not options.asked and not subjects:
+        return "say what to do: name a file or ids of images, or give --sweep; --help tells all there is"
+    given = [name for name in OF_SWEEPS if getattr(options, name) not in {None, False}]
+    if given and not options.sweep:
+        return f"{spelled(given[0])}: needs --sweep"
+    if options.today and options.plan:
+        return "--today: a plan of another day could delete too early: leave out --plan"
+    return ""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="image-reaper",
+        usage=USAGE,
+        description="Delete cloud images, and only the right ones.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("asked", nargs="*", metavar="FILE | - | ID", help="a request or an event as JSON; or images")
+    _add_subjects(parser.add_argument_group("what to do, in place of a file or ids"))
+    _add_sweep(parser.add_argument_group("with --sweep: images for which all of this holds, and what is done"))
+    _add_others(parser.add_argument_group("with all of them"))
+    return parser
+
+
+def _add_subjects(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument("--sweep", action="store_true", help="look at all images, by the options below")
+    group.add_argument("--apply", metavar="PLAN", type=Path, help="delete what a plan names, if it has not changed")
+    group.add_argument("--approve", metavar="KEY", help="carry out the plan that is stored under a key")
+    group.add_argument("--marks", action="store_true", help="list the images that wait for their deletion")
+    group.add_argument("--veto", nargs="+", metavar="ID", help="take the mark off images, so that sweeps leave them")
+    group.add_argument("--unmark-all", action="store_true", help="take all marks off, before you uninstall")
+
+
+def _add_sweep(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument("--name", metavar="GLOB", help="such as 'ci-*'")
+    group.add_argument("--family", metavar="NAME", help="the name without its last part: ci-build of ci-build-101")
+    group.add_argument("--tag", action="append", metavar="TAG", help="may be repeated: all of them")
+    group.add_argument("--property", action="append", metavar="KEY=VALUE", help="may be repeated: all of them")
+    group.add_argument("--status", help="such as active")
+    group.add_argument("--older-than", metavar="AGE", help="such as 12h, 30d or 2w")
+    group.add_argument("--created-before", metavar="TIME", help="such as 2026-01-31")
+    group.add_argument("--size-over", metavar="BYTES", type=int)
+    group.add_argument("--unused-for", metavar="AGE", help="needs REAPER_STATE_TABLE")
+    group.add_argument("--keep", metavar="N", type=int, help="the N newest of each group stay")
+    group.add_argument("--group-by", metavar="HOW", help="name (by default), property:KEY or tag-prefix:PREFIX")
+    group.add_argument("--limit", metavar="N", type=int, help="if more are due, none goes (25)")
+    group.add_argument("--limit-percent", metavar="P", type=float, help="the same, as a share of all images (50)")
+    group.add_argument("--grace", metavar="AGE", help="mark first, and delete after so long")
+    group.add_argument("--deactivate", action="store_true", help="deactivate what is marked; needs --grace")
+
+
+def _add_others(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument("--cloud", metavar="NAME", help="a cloud of clouds.yaml, as OS_CLOUD names it")
+    group.add_argument("--reason", metavar="TEXT", help="who or what asks, for the log")
+    group.add_argument("--yes", action="store_true", help="delete without a question")
+    group.add_argument("--plan", metavar="FILE", type=Path, help="write what would be deleted, for --apply")
+    group.add_argument("--html", metavar="FILE", type=Path, help="write a page of what goes, what stays and why")
+    group.add_argument("--journal", metavar="FILE", type=Path, help="where an armed run notes what it deletes")
+    group.add_argument("--today", metavar="YYYY-MM-DD", type=date.fromisoformat, help="rehearse as if on another day")
+    group.add_argument("--json", action="store_true", help="print the report as JSON in place of a table")
+    group.add_argument("--log", action="store_true", help="write the log to standard error, as the function does")
