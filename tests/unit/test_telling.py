@@ -17,7 +17,6 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from handler import __main__ as shell
 from handler import app
 from handler.clock import RESERVE, Deadline
 from handler.compose.ending import LAST_WORDS, function_of
@@ -27,6 +26,7 @@ from handler.compose.telling.telling import Means, _done_in_time
 from handler.connections.fenced import FencedSession
 from handler.errors import CloudError, DeadlineReached, ImagesFailed
 from handler.report.files import folder_of
+from handler.shell import command as shell
 from handler.work.parallel import TELLING
 from tests.aws import KEYS, REGION, Client, checks, keys_for, state_table
 from tests.conftest import Context, Invocation, Invoke, load_event, queue

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from handler import __main__ as shell
 from handler import app, functiongraph
 from handler.compose import secret
+from handler.shell import command as shell
 from tests.aws import KEYS
 from tests.chaos.doors.failures import Failures
 from tests.conftest import Context
