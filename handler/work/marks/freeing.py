@@ -1,6 +1,6 @@
 """How an image comes to bear none of our tags, before uninstalling: the next steps, from an image just read. Pure.
 
-    nobody else at it?     a draft for each day, read again
+    nobody else at it?     a draft for each day of a mark, read again
     still so?              a recall for each day, and what others have signed off, read again
     is the mark there?     the image active again, then the recalls, the marks and the drafts off, read again
 
@@ -17,6 +17,7 @@ from datetime import date, timedelta
 from typing import NamedTuple
 
 from handler.model.image import Image
+from handler.rules.mark_state import is_over
 from handler.rules.marking import switch_on
 from handler.rules.marks import LONGEST_RUN, MarkTags, PolicyTag, Step, draft_for, read_tags, recall_for, veto_in
 
@@ -48,14 +49,22 @@ def to_free(image: Image, today: date) -> FreePlan:
     if held := [each for each in tags.drafts if each not in drafts and each.is_held(today)]:
         return FreePlan(busy=_at_it(held))
     if not tags.days:
-        return FreePlan((*switch_on(image, tags), *_off(tags.drafts)))
+        return _without_mark(image, tags, drafts, today)
     others = [each for each in (*tags.signatures, *tags.recalls) if each not in recalls]
-    marks = _claimed(tags)
+    marks = _claimed(tags, today)
     # Ours to the end once we have begun: beside a recall of ours, others may have been taken off.
-    is_under_way = bool(recalls or (drafts and not others))
+    is_under_way = bool(recalls) or (not others and any(each.day in marks.values() for each in drafts))
     if not is_under_way and len(marks) < len(tags.marks):
         return FreePlan(tuple(_off(drafts)), stays=BY_HAND)
     return FreePlan(_next(image, tags, marks, others, today), begins=not drafts and not recalls)
+
+
+def _without_mark(image: Image, tags: MarkTags, drafts: list[PolicyTag], today: date) -> FreePlan:
+    others = [each for each in tags.drafts if each not in drafts]
+    # Where tags have keys, the draft that we take off may be one that its policy has just set anew.
+    if others and not any(each.is_held(today) for each in drafts):
+        return FreePlan((Step("tag", draft_for(NAME, None, today)),), begins=True)
+    return FreePlan((*switch_on(image, tags), *_off(others), *_off(drafts)))
 
 
 def _next(
@@ -77,13 +86,16 @@ def _next(
     return (*switch_on(image, tags), *_off(recalls), *marks_off, *_off(stale), *_off(drafts))
 
 
-def _claimed(tags: MarkTags) -> dict[str, date]:
+def _claimed(tags: MarkTags, today: date) -> dict[str, date]:
     """The marks that some policy, or we, claim; the others were set by hand. Each with its day."""
     readable = dict(zip(tags.marks, (day for day in tags.days if day), strict=True))
     named = {each.day for each in (*tags.signatures, *tags.holds) if each.day}
     # Earlier versions signed without a day, and set the mark before anybody could write a later one beside it.
-    if any(each.day is None for each in (*tags.signatures, *tags.holds)):
+    if any(each.day is None for each in tags.signatures):
         named.add(min(readable.values()))
+    # Without a day, a policy was taking off what had been forgotten.
+    if is_over(tags, today) and any(each.day is None and each.signer != NAME for each in tags.holds):
+        named.update(readable.values())
     return {mark: day for mark, day in readable.items() if day in named}
 
 
