@@ -87,11 +87,9 @@ class Freeing(Exploration):
         """Once nothing else happens, the next run ends with an image that is free, or has to stay."""
         if world.works != (None, None):
             return
-        tags, status = world.tags, world.status
+        tags, status, plan = world.tags, world.status, FreePlan()
         for _ in range(MOST_PLANS):
             plan = to_free(image_of(tags, status), (FIRST + timedelta(days=MOMENTS[world.moment])).date())
-            if not plan.steps:
-                break
             for step in plan.steps:
                 tags, status = self._done(tags, status, step)
         self._look_at_end(world, plan, tags, status)
