@@ -43,9 +43,9 @@ class FreePlan(NamedTuple):
 def to_free(image: Image, today: date) -> FreePlan:
     """Plan the next steps."""
     tags = read_tags(image)
-    if veto := veto_in(tags, image.status):
-        return FreePlan(tuple(_of_vetoed(image, tags)), stays=f"vetoed: {veto}")
     drafts, recalls = _ours(tags.drafts), _ours(tags.recalls)
+    if veto := veto_in(tags, image.status):
+        return _vetoed(image, tags, veto)
     if held := [each for each in tags.drafts if each not in drafts and each.is_held(today)]:
         return FreePlan(busy=_at_it(held))
     if not tags.days:
@@ -59,10 +59,19 @@ def to_free(image: Image, today: date) -> FreePlan:
     return FreePlan(_next(image, tags, marks, others, today), begins=not drafts and not recalls)
 
 
+def _vetoed(image: Image, tags: MarkTags, veto: str) -> FreePlan:
+    drafts, recalls = _ours(tags.drafts), _ours(tags.recalls)
+    # Set by a run that came late, after another one had ended: given meanwhile, a veto has our draft beside it.
+    if not (drafts or tags.days or tags.signatures) and len(recalls) == len(tags.recalls):
+        return FreePlan(tuple(_off(recalls)))
+    is_activated = image.status == "active" and bool(tags.days)
+    return FreePlan(() if is_activated else tuple(switch_on(image, tags)), stays=f"vetoed: {veto}")
+
+
 def _without_mark(image: Image, tags: MarkTags, drafts: list[PolicyTag], today: date) -> FreePlan:
     others = [each for each in tags.drafts if each not in drafts]
-    # Where tags have keys, the draft that we take off may be one that its policy has just set anew.
-    if others and not any(each.is_held(today) for each in drafts):
+    # A policy may begin to mark it. Where tags have keys, the draft that we take off could be one just set anew.
+    if (others or tags.is_switched) and not any(each.is_held(today) for each in drafts):
         return FreePlan((Step("tag", draft_for(NAME, None, today)),), begins=True)
     return FreePlan((*switch_on(image, tags), *_off(others), *_off(drafts)))
 
@@ -97,12 +106,6 @@ def _claimed(tags: MarkTags, today: date) -> dict[str, date]:
     if is_over(tags, today) and any(each.day is None and each.signer != NAME for each in tags.holds):
         named.update(readable.values())
     return {mark: day for mark, day in readable.items() if day in named}
-
-
-def _of_vetoed(image: Image, tags: MarkTags) -> list[Step]:
-    """What is left to do for an image that stays: it becomes active again, and our drafts go."""
-    is_activated = image.status == "active" and bool(tags.days)
-    return [*([] if is_activated else switch_on(image, tags)), *_off(_ours(tags.drafts))]
 
 
 def _ours(found: tuple[PolicyTag, ...]) -> list[PolicyTag]:
