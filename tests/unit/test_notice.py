@@ -131,7 +131,7 @@ def test_the_text_is_short_and_says_everything() -> None:
         stored=Stored(page="https://console/page", fetch="fetch page", approval=APPROVAL),
     ).text
     assert text.splitlines() == [
-        "Images: 7 would be deleted (7.0 GiB), 1 stay, since a rule objects.",
+        "Images: 7 would be deleted (7.0 GiB), 1 stays, since a rule objects.",
         "This was a rehearsal: nothing was deleted or marked.",
         f"Project {PROJECT}, 503 images looked at, asked by nightly.",
         "",
