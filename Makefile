@@ -202,8 +202,10 @@ lock: build/lock/bin/uv
 
 # --- environments: made once, and again when their lock changes ---
 
+# With the command `image-reaper`, which runs the checkout itself.
 $(READY): tests/requirements.lock
 	$(call venv,.venv,$<)
+	@$(VENV) $(PIP) install --no-deps --no-index --no-build-isolation --editable .
 
 $(SAM_READY): tests/sam-requirements.lock
 	$(call venv,.venv-sam,$<)
