@@ -237,6 +237,8 @@ def test_a_list_that_could_not_be_read_is_told(show: Show, cloud: FakeCloud) -> 
     seen = show(sweep())
     assert seen.headline == "Nothing would be deleted: the images could not be listed"
     assert seen.texts["verdict"].startswith("The images could not be listed: denied, ")
+    assert seen.texts["cards"].endswith("Stays unknownthe images could not be listed")
+    assert "svg" not in seen.tags
 
 
 def test_a_plan_that_was_not_carried_out_is_told() -> None:
