@@ -53,7 +53,8 @@ def page(report: Report, decisions: Iterable[Decision], now: datetime, approval:
 def _advice(view: Overview, report: Report, approval: Approval | None) -> Mapping[Place, str]:
     """What a reader may do about the images that end in a place."""
     carry_out = "" if approval else how_to_carry_out(report)
-    return {"goes": carry_out, "waits": how_to_keep(view, report)}
+    ways: dict[Place, str] = {"goes": carry_out, "waits": how_to_keep(view, report)}
+    return {place: f'<div class="advice">{way}</div>' for place, way in ways.items() if way}
 
 
 def _policy(template: str) -> str:
