@@ -66,7 +66,7 @@ class Form(NamedTuple):
     def line(self, cells: Cells, screen: Screen) -> str:
         """The first line of a row, up to its last column."""
         texts = [
-            padded(cut(cells.of(column), width), width, right=column in NUMBERS)
+            padded(cut(cells.name, width) if column == "name" else cells.of(column), width, right=column in NUMBERS)
             for column, width in self.widths.items()
         ]
         texts[0] = screen.coloured(texts[0], COLOURS[cells.outcome])
@@ -85,10 +85,10 @@ def table(report: Report, now: datetime, screen: Screen) -> str:
 
 def _cells(row: Row, now: datetime, shared: Mapping[Kind, int]) -> Cells:
     word, reason, detail = row.kind
-    if row.kind in shared:
-        detail = ""
+    is_told = row.kind in shared
     # The line below the table names the reason, and it is clear which rows that is about.
-    is_clear = not detail and [kind.word for kind in shared].count(word) == 1
+    is_clear = is_told and [kind.word for kind in shared].count(word) == 1
+    detail = "" if is_told else detail
     return Cells(
         outcome=row.outcome,
         word=word,
@@ -136,12 +136,14 @@ def _for_name(longest: int, shortest: int, room: int, rows: Sequence[Cells]) -> 
 def _in_columns(row: Cells, form: Form, screen: Screen) -> Iterator[str]:
     line = form.line(row, screen)
     rest = row.detail if form.has_reason else row.rest
-    if not rest or screen.width is None or form.width + len(GAP) + shown_width(rest) <= screen.width:
-        yield f"{line}{GAP}{rest}".rstrip()
-        return
-    yield line.rstrip()
-    indent = " " * (form.widths["word"] + len(GAP))
-    yield from wrapped(rest, screen.width, indent, first=indent)
+    if not rest:
+        yield line.rstrip()
+    elif screen.width is None or form.width + len(GAP) + shown_width(rest) <= screen.width:
+        yield f"{line}{GAP}{rest}"
+    else:
+        yield line.rstrip()
+        indent = " " * (form.widths["word"] + len(GAP))
+        yield from wrapped(rest, screen.width, indent, first=indent)
 
 
 def _stacked(row: Cells, screen: Screen) -> Iterator[str]:

@@ -14,6 +14,8 @@ def shown_width(text: str) -> int:
 
 def padded(text: str, width: int, *, right: bool = False) -> str:
     """The text with blanks after it, or before it, up to a width."""
+    if text.isascii():
+        return text.rjust(width) if right else text.ljust(width)
     blanks = " " * (width - shown_width(text))
     return blanks + text if right else text + blanks
 
