@@ -18,8 +18,7 @@ def unknown_here(report: Report, settings: Settings) -> str:
     """One line, if most of the images that were asked for by their ids are unknown to the cloud; else empty."""
     if not are_missing(report):
         return ""
-    regions = [] if settings.image_endpoint else _regions(settings)
-    place = Place(regions=regions, address=settings.image_endpoint, project_id=report.project_id)
+    place = Place(regions=_regions(settings), address=settings.image_endpoint, project_id=report.project_id)
     return printable(missing_line(report, place))
 
 

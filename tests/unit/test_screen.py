@@ -11,6 +11,7 @@ from handler.report.report import Report
 from handler.shell.screen.lines.rows import age_in_words, rows_of
 from handler.shell.screen.table import table
 from handler.shell.screen.terminal import Screen
+from tests.conftest import queue
 from tests.fakecloud import FakeCloud
 from tests.unit.screens import NOW, PIPE, Carry, at, carry, fill, id_of, on, settings_of
 from tests.unit.test_page import image
@@ -198,7 +199,8 @@ def test_what_was_marked_before_waits(carry: Carry, cloud: FakeCloud) -> None:
 
 def test_a_rehearsal_that_its_request_asks_for_is_one_where_the_mode_is_armed(carry: Carry, cloud: FakeCloud) -> None:
     ids = fill(cloud, ("ci-1", 31, 2))
-    assert words(carry, {"image_ids": ids, "dry_run": True}, REAPER_MODE="delete") == ["would_delete"]
+    rehearsed, armed = {"image_ids": ids, "dry_run": True}, {"image_ids": [id_of(9)]}
+    assert words(carry, queue(rehearsed, armed), REAPER_MODE="delete") == ["would_delete", "already_gone"]
     assert cloud.dead == {}
 
 

@@ -18,7 +18,7 @@ from handler.shell.screen.problems import words
 from handler.shell.screen.terminal import Screen, printable, say, tell
 
 ROOT = Path(__file__).parents[2]
-SAYING = "import sys; from handler.shell.screen.terminal import say, tell; sys.exit(0 if say('x' * 99999) else 7)"
+SAYING = "import sys; from handler.shell.screen.terminal import say; sys.exit(0 if say('x' * int(sys.argv[1])) else 7)"
 
 
 @pytest.fixture
@@ -96,7 +96,8 @@ def test_what_is_cut_fits_and_ends_with_an_ellipsis(width: int) -> None:
 def test_a_text_is_broken_at_blanks_and_nowhere_else() -> None:
     address = "https://glance.example.com/v2/images"
     assert list(wrapped(f"look at {address} or ask", 16, "  ")) == ["look at", f"  {address}", "  or ask"]
-    assert list(wrapped("a b", 2, "  ", first="- ")) == ["- a", "  b"]
+    assert list(wrapped("a b", 3, "  ", first="- ")) == ["- a", "  b"]
+    assert list(wrapped("as it is", 8)) == ["as it is"]
     assert list(wrapped("a b " * 99, None)) == ["a b " * 99]
 
 
@@ -133,11 +134,11 @@ def shell(command: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     ("command", "code", "told"),
     [
-        ('"$PYTHON" -c "$SAYING" | true; exit ${PIPESTATUS[0]}', 0, ""),
-        ('"$PYTHON" -c "$SAYING" >&-', 0, ""),
-        ('"$PYTHON" -c "$SAYING" 2>&- >/dev/full', 7, ""),
+        ('"$PYTHON" -c "$SAYING" 99999 | true; exit ${PIPESTATUS[0]}', 0, ""),
+        ('"$PYTHON" -c "$SAYING" 1 >&-', 0, ""),
+        ('"$PYTHON" -c "$SAYING" 1 2>&- >/dev/full', 7, ""),
         (
-            '"$PYTHON" -c "$SAYING" >/dev/full',
+            '"$PYTHON" -c "$SAYING" 1 >/dev/full',
             7,
             "image-reaper: standard output: could not be written: No space left on device\n",
         ),
