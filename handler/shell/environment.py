@@ -8,6 +8,9 @@ from handler.compose.secret import load_settings
 from handler.config.settings import Settings
 from handler.errors import InvalidSettings
 
+KEPT = ("notice_topic", "report_bucket", "state_table", "failed_to", "fanout_queue_url")
+"""The settings that name where something of a run is kept, or sent."""
+
 
 def settings_for(options: argparse.Namespace) -> Settings:
     """The settings of a command; raises InvalidSettings."""
@@ -26,7 +29,7 @@ def rehearsing(settings: Settings) -> Settings:
 
 def without_traces(settings: Settings) -> Settings:
     """The same settings, for a rehearsal as if on another day: nothing of it may be kept anywhere."""
-    return settings.model_copy(update={"notice_topic": "", "report_bucket": "", "state_table": ""})
+    return settings.model_copy(update=dict.fromkeys(KEPT, ""))
 
 
 def variables(cloud: str | None = None) -> Mapping[str, str]:
