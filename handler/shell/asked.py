@@ -11,7 +11,7 @@ from handler.model.image import is_uuid
 from handler.model.message import Message, Received, Waiting
 from handler.model.request import DeletionRequest, parse_plan_key
 from handler.shell.files.reading import read_event_file, read_plan_file, read_standard_input
-from handler.sources.schema import REQUEST_FIELDS, read_request
+from handler.sources.schema import read_request
 
 CONDITIONS = ("name", "family", "status", "older_than", "created_before", "size_over", "unused_for")
 """The options of a sweep that are conditions of its `select` as they stand."""
@@ -44,18 +44,13 @@ def event_of(options: argparse.Namespace) -> dict[str, Any]:
         return _checked(_approval(options.approve) | _reason(options))
     if _are_ids(options.asked):
         return _checked({"image_ids": options.asked} | _reason(options))
-    return _with_reason(_read(options.asked[0]), options)
+    word = options.asked[0]
+    return read_standard_input() if word == STANDARD_INPUT else read_event_file(Path(word))
 
 
-def plan_of(path: Path, reason: str | None = None) -> Received | None:
-    """The requests of a plan, as one event; None if the plan is empty. Raises InvalidRequest.
-
-    A `reason` takes the place of that of the plan.
-    """
+def plan_of(path: Path) -> Received | None:
+    """The requests of a plan, as one event; None if the plan is empty. Raises InvalidRequest."""
     requests = read_plan_file(path)
-    if reason is not None:
-        _checked({"image_ids": [EXAMPLE], "reason": reason})
-        requests = tuple(request._replace(reason=reason) for request in requests)
     return _received(requests) if requests else None
 
 
@@ -98,21 +93,8 @@ def _exists(word: str) -> bool:
         return True
 
 
-def _read(word: str) -> dict[str, Any]:
-    return read_standard_input() if word == STANDARD_INPUT else read_event_file(Path(word))
-
-
 def _reason(options: argparse.Namespace) -> dict[str, Any]:
     return {"reason": options.reason} if options.reason is not None else {}
-
-
-def _with_reason(payload: dict[str, Any], options: argparse.Namespace) -> dict[str, Any]:
-    """A request that was read, with the reason that was typed."""
-    if options.reason is None:
-        return payload
-    if not payload.keys() & REQUEST_FIELDS or "reason" in payload:
-        _refuse(f"--reason: {options.asked[0]} says itself who or what asks: leave the option out")
-    return payload | _reason(options)
 
 
 def _checked(request: dict[str, Any]) -> dict[str, Any]:
@@ -150,8 +132,6 @@ def _sweep(options: argparse.Namespace) -> dict[str, Any]:
         select["tags"] = options.tag
     if options.property:
         select["properties"] = _pairs(options.property)
-    if options.group_by is not None and options.keep is None:
-        _refuse("--group-by: needs --keep, which says how many of each group stay")
     keep = {"newest": options.keep} | _given(options, ("group_by",))
     sweep = {"select": select} | ({"keep": keep} if options.keep is not None else {}) | _given(options, LIMITS)
     return {"sweep": sweep | ({"deactivate": True} if options.deactivate else {})}
