@@ -9,6 +9,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import TextIO
 
 from handler.compose.engines import shell
 from handler.compose.invocation import read
@@ -42,7 +43,7 @@ def carry_out(options: argparse.Namespace, signals: Signals) -> int:
         signals.interrupting()
         return _carried_out(options, signals)
     except Stopped:
-        tell(f"image-reaper: {signals.why}" + ("" if signals.has_begun else ": nothing was changed"))
+        tell(signals.early_words("look into the journal" if signals.has_begun else "nothing was changed"))
         return signals.code
     # Every error of ours: what fails once a run has begun is an outcome, and no exception.
     except ReaperError as error:
@@ -63,7 +64,7 @@ def _carried_out(options: argparse.Namespace, signals: Signals) -> int:
         if _changes(received, settings):
             terms = terms._replace(journal=options.journal or journal_beside(_file_of(options)))
         if terms.journal and not options.yes and is_at_terminal():
-            answer = asked_about(received, settings, terms, signals, lambda done: _print(done, options))
+            answer = asked_about(received, settings, terms, signals, _show)
             if not answer.goes_ahead:
                 tell("Nothing was done.")
                 return 2
@@ -105,10 +106,18 @@ def _print(done: Done, options: argparse.Namespace) -> None:
     if options.json:
         say(json.dumps(done.report.answer(), indent=2))
         return
-    screen = Screen.of(sys.stdout)
-    for text in (table(done.report, done.now, screen), *closing(done.report, screen)):
-        if text:
-            say(text)
+    for text in _texts(done, Screen.of(sys.stdout)):
+        say(text)
+
+
+def _show(done: Done, stream: TextIO) -> None:
+    """Show a rehearsal to the person who is asked."""
+    for text in _texts(done, Screen.of(stream)):
+        print(text, file=stream)
+
+
+def _texts(done: Done, screen: Screen) -> list[str]:
+    return [text for text in (table(done.report, done.now, screen), *closing(done.report, screen)) if text]
 
 
 def _files(done: Done, options: argparse.Namespace) -> list[tuple[Path, str]]:

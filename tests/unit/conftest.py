@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -13,12 +14,14 @@ from tests.conftest import Invocation, Invoke
 from tests.fakecloud import FakeCloud, Server
 from tests.fakecloud.api import Reply, Request
 from tests.fakecloud.faults import Faults
+from tests.terminal import Terminal
 from tests.unit.fakeclient import TRANSPORTS, Client, clients
 
 SECRET_NAME = "image-reaper/otc"
 
 Store = Callable[[object], str]
 Reap = Callable[..., Invocation]
+AtTerminal = Callable[..., Terminal]
 
 
 class Relay:
@@ -132,3 +135,14 @@ def run(command: Command, tmp_path: Path) -> Command:
         return command(path, *options, **settings)
 
     return run_once
+
+
+@pytest.fixture
+def at_terminal(cloud: FakeCloud, server: Server, tmp_path: Path) -> AtTerminal:
+    """Start the command at a terminal; settings are REAPER_* and other variables, the rest is for `Terminal`."""
+
+    def start(*arguments: str, **options: Any) -> Terminal:  # noqa: ANN401 (of Terminal, or text)
+        settings = {name: options.pop(name) for name in list(options) if name.isupper()}
+        return Terminal(*arguments, env=cloud.env(server.url) | settings, cwd=tmp_path, **options)
+
+    return start

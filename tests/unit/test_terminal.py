@@ -1,30 +1,74 @@
-"""The command at a real terminal: the harness itself, and the streams that may be missing."""
+"""The command at a real terminal: its width, its colours, and the streams that lead elsewhere."""
 
+import os
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.fakecloud import FakeCloud, Server
-from tests.terminal import CTRL_C, Gate, Terminal
+from tests.fakecloud import FakeCloud
+from tests.terminal import Gate
+from tests.unit.conftest import AtTerminal
+
+ARMED = {"REAPER_MODE": "delete"}
 
 pytestmark = pytest.mark.slow("each test starts an interpreter")
 
 
 @pytest.mark.parametrize("columns", [40, 80, 120])
-def test_the_screen_is_as_wide_as_it_is_made(cloud: FakeCloud, server: Server, tmp_path: Path, columns: int) -> None:
-    image = cloud.add_image("ci-1")
-    with Terminal(image, env=cloud.env(server.url), cwd=tmp_path, columns=columns) as terminal:
+def test_no_line_is_wider_than_the_screen(at_terminal: AtTerminal, cloud: FakeCloud, columns: int) -> None:
+    with at_terminal(cloud.add_image("ci-1"), columns=columns, NO_COLOR="1") as terminal:
         lines = terminal.ended(0)
     assert lines[0].startswith("Rehearsal: nothing is deleted")
     assert lines[-1].startswith("dry-run: 1 would_delete")
-    assert max(map(len, lines)) <= columns
+    assert "\033[3" not in terminal.raw.decode()
 
 
-def test_keys_reach_the_command(cloud: FakeCloud, server: Server, tmp_path: Path) -> None:
-    image, gate = cloud.add_image("ci-1"), Gate()
-    cloud.fault("GET", image, status=None, then=gate)
-    with Terminal(image, env=cloud.env(server.url), cwd=tmp_path) as terminal:
-        gate.wait()
-        terminal.type(CTRL_C)
+def test_two_runs_at_once_do_not_disturb_each_other(at_terminal: AtTerminal, cloud: FakeCloud, tmp_path: Path) -> None:
+    images, gate = [cloud.add_image("ci-1"), cloud.add_image("ci-2")], Gate()
+    cloud.fault("DELETE", status=None, then=gate, times=None)
+    with at_terminal(images[0], "--yes", **ARMED) as one, at_terminal(images[1], "--yes", **ARMED) as other:
+        one.wait_for("done 0 of 1")
+        other.wait_for("done 0 of 1")
         gate.open()
-        terminal.ended(130)
+        assert one.ended(0)[-1].startswith("delete: 1 deleted")
+        assert other.ended(0)[-1].startswith("delete: 1 deleted")
+    journal = (tmp_path / "image-reaper.journal.jsonl").read_text()
+    assert (set(cloud.dead), journal.count('"image.deleted"')) == (set(images), 2)
+
+
+def test_without_any_terminal_nobody_is_asked_and_nothing_is_drawn(at_terminal: AtTerminal, cloud: FakeCloud) -> None:
+    image, pipe = cloud.add_image("ci-1"), subprocess.PIPE
+    streams = {"controlling": False, "stdin": subprocess.DEVNULL, "stdout": pipe, "stderr": pipe}
+    with at_terminal(image, **streams, **ARMED) as terminal:
+        out, err = terminal.process.communicate(timeout=60)
+    assert (terminal.process.returncode, set(cloud.dead), err, terminal.raw) == (0, {image}, b"", b"")
+    assert out.decode().splitlines()[-1].startswith("delete: 1 deleted")
+
+
+def test_a_log_that_is_shown_is_not_torn_by_progress(at_terminal: AtTerminal, cloud: FakeCloud) -> None:
+    gate = Gate()
+    cloud.fault("GET", "/v2/images", status=None, then=gate)
+    with at_terminal("--sweep", "--name", "ci-*", "--log") as terminal:
+        gate.wait()
+        gate.open()
+        terminal.ended(0)
+    assert "looked at 0 images" not in terminal.said
+
+
+@pytest.mark.parametrize("opened", [os.openpty, os.pipe], ids=["a terminal", "a pipe"])
+def test_standard_error_that_breaks_costs_no_image_anything(
+    at_terminal: AtTerminal, cloud: FakeCloud, opened: Callable[[], tuple[int, int]]
+) -> None:
+    image, gate = cloud.add_image("ci-1"), Gate()
+    cloud.fault("DELETE", status=None, then=gate)
+    ours, theirs = opened()
+    with at_terminal(image, "--yes", stderr=theirs, stdout=subprocess.PIPE, **ARMED) as terminal:
+        os.close(theirs)
+        gate.wait()
+        os.close(ours)
+        gate.open()
+        out, _ = terminal.process.communicate(timeout=60)
+    assert (terminal.process.returncode, set(cloud.dead)) == (0, {image})
+    assert b"delete: 1 deleted" in out

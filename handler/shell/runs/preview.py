@@ -1,7 +1,7 @@
 """Before an armed run at a terminal: what it would do, rehearsed and shown, and whether the person wants that."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TextIO
 
 from handler.config.settings import Settings
 from handler.model.message import Received
@@ -10,7 +10,7 @@ from handler.shell.environment import rehearsing
 from handler.shell.runs.running import Done, Terms, run
 from handler.shell.runs.shown import Permitted
 from handler.shell.runs.signals import Signals
-from handler.shell.screen.question import is_confirmed, question_on, question_on_projects
+from handler.shell.screen.question import is_confirmed, person, question_on, question_on_projects
 
 
 class Answer(NamedTuple):
@@ -21,7 +21,7 @@ class Answer(NamedTuple):
 
 
 def asked_about(
-    received: Received, settings: Settings, terms: Terms, signals: Signals, show: Callable[[Done], object]
+    received: Received, settings: Settings, terms: Terms, signals: Signals, show: Callable[[Done, TextIO], object]
 ) -> Answer:
     """Rehearse what was asked for, `show` it, and ask; raises InvalidSettings if no answer can be read.
 
@@ -35,7 +35,9 @@ def asked_about(
     rehearsal = run(received, _unnoticed(received, settings), Terms(logged=terms.logged), signals)
     question = question_on(rehearsal.report, _region(settings))
     if question or rehearsal.stopped:
-        show(rehearsal)
+        # Not on standard output, which has the result alone.
+        with person() as stream:
+            show(rehearsal, stream)
     # From here on, Ctrl-C is an answer as well. One that came before has its table by now.
     signals.interrupting()
     return Answer(not question or is_confirmed(question), Permitted.by(rehearsal.report))

@@ -21,13 +21,15 @@ class Signals:
     """The signals of one command, and what they do.
 
     At first, one ends the process. Once `interrupting`, it raises Stopped in the main thread. While a run is `halting`,
-    the first one only halts it, and the second raises Stopped. Nothing is heeded unless `heed` was called.
+    the first one only halts it, and the second raises Stopped. One after that ends the process, whatever it does.
+    Nothing is heeded unless `heed` was called.
     """
 
     def __init__(self) -> None:
         self._first = 0
         self._halt: Callable[[], object] | None = None
         self._loads = True
+        self._has_raised = False
         self.has_begun = False
         """Whether a run has begun that may change something."""
         self.is_at_once = False
@@ -56,10 +58,17 @@ class Signals:
         """Why a command stops, in words."""
         return f"stopped by {NAMES[self._first]}" if self._first else ""
 
+    def early_words(self, what: str) -> str:
+        """What is said where a signal has stopped the command before it has done anything."""
+        # A terminal echoes the keys at the beginning of the line.
+        start = "\n" if self._first == signal.SIGINT and os.isatty(2) else ""
+        return f"{start}image-reaper: {self.why}: {what}"
+
     def interrupting(self) -> None:
         """Have a signal raise Stopped from now on; raises it if one has come."""
         self._loads, self._halt = False, None
         if self._first:
+            self._has_raised = True
             raise Stopped
 
     @contextmanager
@@ -90,10 +99,13 @@ class Signals:
     def receive(self, number: int, _frame: FrameType | None) -> None:
         """Do what a signal does now."""
         if self._loads:
-            os.write(2, f"image-reaper: stopped by {NAMES[number]}: nothing was begun\n".encode())
+            self._first = number
+            os.write(2, f"{self.early_words('nothing was begun')}\n".encode())
+        # A third one, or two where the first has interrupted: whoever holds the keys down has seen enough.
+        if self._loads or self._has_raised:
             os._exit(128 + number)
         if self._first or self._halt is None:
-            self._first = self._first or number
+            self._first, self._has_raised = self._first or number, True
             raise Stopped
         self._first = number
         self._halt()

@@ -10,6 +10,8 @@ from handler.shell.screen.progress import Standing
 
 TURNS = "-\\|/"
 """Shown in turn: that something moves tells a silent cloud from a command that hangs."""
+TO_THE_END = "\033[K"
+"""Wipes off the rest of a line. Source: ECMA-48, EL."""
 NARROWEST = 10
 """Columns that are left at least, for a bar to be drawn in them."""
 STOPPING = ("stopping; Ctrl-C once more ends at once", "stopping; Ctrl-C ends at once")
@@ -23,7 +25,8 @@ class _Tqdm(tqdm):  # type: ignore[type-arg]  # it goes over nothing
     line = ""
 
     def __str__(self) -> str:
-        return self.line
+        # To the end of the line, where the terminal may have echoed keys.
+        return self.line + TO_THE_END
 
 
 class Bar:
@@ -56,6 +59,8 @@ class Bar:
     def wipe(self) -> None:
         """See Drawing."""
         self._bar.close()
+        self._bar.fp.write(TO_THE_END)
+        self._bar.fp.flush()
 
     def _line(self, standing: Standing, seconds: float, width: int) -> str:
         """The longest line that fits; the shortest is cut off if none does."""

@@ -1,5 +1,6 @@
 """How far a run has come, shown on a terminal while it goes on, and wiped off at its end."""
 
+import os
 import sys
 import time
 from collections import Counter
@@ -112,7 +113,7 @@ class Lines:
     SAID: Mapping[str, str] = {
         "connecting": "connecting ...",
         "listing": "looking at the images ...",
-        "doing": "going through {total} images ...",
+        "doing": "going through the images: {total:,} ...",
         "stopping": "stopping: what is under way is finished; Ctrl-C once more ends at once",
     }
 
@@ -165,6 +166,8 @@ class _Refresher:
 
 
 def _drawing_on(stream: TextIO) -> Drawing:
+    if os.environ.get("TERM") == "dumb":
+        return Lines(stream)
     # Loaded once there is something to draw: a short run does without, and so may a user.
     try:
         from handler.shell.screen.bar import Bar  # noqa: PLC0415 (see above)

@@ -6,6 +6,7 @@ import termios
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from textwrap import fill
+from typing import TextIO
 
 from handler.errors import InvalidSettings
 from handler.model.outcome import Outcome, Total
@@ -56,6 +57,19 @@ def is_confirmed(question: str) -> bool:
         raise InvalidSettings(NOBODY)
     # Without its end, as after Ctrl-D, a line may be no more than the beginning of another answer.
     return answer.endswith(b"\n") and answer.strip() == b"yes"
+
+
+@contextmanager
+def person() -> Iterator[TextIO]:
+    """The terminal on which a person is asked; raises InvalidSettings if there is none, or it is gone."""
+    try:
+        with (
+            _terminal(2, os.O_WRONLY) as number,
+            open(number, "w", encoding="utf-8", errors="backslashreplace", closefd=False) as stream,
+        ):
+            yield stream
+    except OSError as exc:
+        raise InvalidSettings(NOBODY) from exc
 
 
 def _answer(question: str) -> bytes:
