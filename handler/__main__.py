@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import suppress
 
 from handler.shell.runs.signals import Signals
 
@@ -17,8 +18,8 @@ def main() -> int:
     signals.end()
     if signals.is_at_once:
         # Python would wait for the threads that still wait for the cloud.
-        sys.stdout.flush()
-        sys.stderr.flush()
+        with suppress(OSError):
+            sys.stdout.flush()
         os._exit(code)
     return code
 

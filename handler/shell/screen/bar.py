@@ -25,8 +25,7 @@ class _Tqdm(tqdm):  # type: ignore[type-arg]  # it goes over nothing
     line = ""
 
     def __str__(self) -> str:
-        # To the end of the line, where the terminal may have echoed keys.
-        return self.line + TO_THE_END
+        return self.line
 
 
 class Bar:
@@ -38,6 +37,9 @@ class Bar:
         self._bar = _Tqdm(
             total=0, file=stream, leave=False, dynamic_ncols=True, mininterval=0, miniters=0, smoothing=0.1
         )
+        # In place of tqdm's, which covers an old line with blanks: in a window that has become narrow, these would wrap,
+        # and keys that the terminal has echoed would stay.
+        self._bar.sp = lambda text: stream.write(f"\r{text}{TO_THE_END}")
         self._turns = cycle(TURNS)
         self._is_doing = False
 
@@ -59,8 +61,6 @@ class Bar:
     def wipe(self) -> None:
         """See Drawing."""
         self._bar.close()
-        self._bar.fp.write(TO_THE_END)
-        self._bar.fp.flush()
 
     def _line(self, standing: Standing, seconds: float, width: int) -> str:
         """The longest line that fits; the shortest is cut off if none does."""

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from io import TextIOWrapper
 from threading import Event, Lock, Thread
 from typing import NamedTuple, Protocol, TextIO
 
@@ -184,7 +185,9 @@ def progress(*, shown: bool = True) -> Iterator[Shown]:
     if not shown or sys.stderr is None or not sys.stderr.isatty():
         yield counting
         return
-    refresher = _Refresher(counting, sys.stderr)
+    # Not through its buffer: what can't be written to a terminal that is gone would stay there, and fail once more.
+    unbuffered = open(sys.stderr.fileno(), "wb", buffering=0, closefd=False)  # noqa: SIM115 (it stays open)
+    refresher = _Refresher(counting, TextIOWrapper(unbuffered, sys.stderr.encoding, "replace", write_through=True))
     refresher.start()
     try:
         yield counting

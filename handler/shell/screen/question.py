@@ -49,7 +49,7 @@ def question_on_projects(projects: int) -> str:
 def is_confirmed(question: str) -> bool:
     """Ask a person; only the word yes is a yes. Raises InvalidSettings if no answer can be read."""
     try:
-        answer = _answer(f"{question} Only yes goes ahead:")
+        answer = _answer(f"{question}\nOnly yes goes ahead:")
     # No terminal, or one that is gone.
     except (OSError, termios.error) as exc:
         raise InvalidSettings(NOBODY) from exc
