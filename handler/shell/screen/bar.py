@@ -37,7 +37,7 @@ class Bar:
         self._bar = _Tqdm(
             total=0, file=stream, leave=False, dynamic_ncols=True, mininterval=0, miniters=0, smoothing=0.1
         )
-        # In place of tqdm's, which covers an old line with blanks: in a window that has become narrow, these would wrap,
+        # In place of tqdm's, which covers an old line with blanks: in a window that has become narrow these would wrap,
         # and keys that the terminal has echoed would stay.
         self._bar.sp = lambda text: stream.write(f"\r{text}{TO_THE_END}")
         self._turns = cycle(TURNS)
