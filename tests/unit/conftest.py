@@ -2,21 +2,26 @@
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 
-from tests import aws
+from tests import aws, commands
+from tests.commands import Command, Ended
 from tests.conftest import Invocation, Invoke
 from tests.fakecloud import FakeCloud, Server
 from tests.fakecloud.api import Reply, Request
 from tests.fakecloud.faults import Faults
+from tests.terminal import Terminal
 from tests.unit.fakeclient import TRANSPORTS, Client, clients
 
 SECRET_NAME = "image-reaper/otc"
 
 Store = Callable[[object], str]
 Reap = Callable[..., Invocation]
+AtTerminal = Callable[..., Terminal]
 
 
 class Relay:
@@ -97,3 +102,47 @@ def reap(invoke: Invoke, cloud: FakeCloud, moto: str) -> Reap:
         return invoke({"image_ids": [cloud.add_image()]}, **aws.KEYS | secret | settings)
 
     return reap_once
+
+
+@pytest.fixture
+def command(
+    cloud: FakeCloud,
+    server: Server,
+    tmp_path: Path,
+    clean_environment: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Command:
+    """Run the command in a folder of its own, with the cloud's credentials and no other setting but those given."""
+    clean_environment.chdir(tmp_path)
+
+    def run_once(*arguments: object, **settings: str) -> Ended:
+        words = tuple(map(str, arguments))
+        return commands.here(words, clean_environment, capsys, **{**cloud.env(server.url), **settings})
+
+    return run_once
+
+
+@pytest.fixture
+def run(command: Command, tmp_path: Path) -> Command:
+    """Run the command on an event: an object, or what the file is to hold."""
+
+    def run_once(event: object, *options: str, **settings: str) -> Ended:
+        path = tmp_path / "event.json"
+        if isinstance(event, bytes):
+            path.write_bytes(event)
+        else:
+            path.write_text(event if isinstance(event, str) else json.dumps(event))
+        return command(path, *options, **settings)
+
+    return run_once
+
+
+@pytest.fixture
+def at_terminal(cloud: FakeCloud, server: Server, tmp_path: Path) -> AtTerminal:
+    """Start the command at a terminal; settings are REAPER_* and other variables, the rest is for `Terminal`."""
+
+    def start(*arguments: str, **options: Any) -> Terminal:  # noqa: ANN401 (of Terminal, or text)
+        settings = {name: options.pop(name) for name in list(options) if name.isupper()}
+        return Terminal(*arguments, env=cloud.env(server.url) | settings, cwd=tmp_path, **options)
+
+    return start

@@ -1,169 +1,74 @@
-"""What a stream is, and what it is given: its width, its colours, and only characters that can be shown."""
+"""The command at a real terminal: its width, its colours, and the streams that lead elsewhere."""
 
-import io
 import os
 import subprocess
-import sys
-import termios
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import TextIO
 
 import pytest
-from wcwidth import wcswidth
 
-from handler.errors import InvalidRequest, Unavailable
-from handler.shell.screen.lines.width import cut, shown_width, wrapped
-from handler.shell.screen.problems import words
-from handler.shell.screen.terminal import Screen, printable, say, tell
+from tests.fakecloud import FakeCloud
+from tests.terminal import Gate
+from tests.unit.conftest import AtTerminal
 
-ROOT = Path(__file__).parents[2]
-SAYING = "import sys; from handler.shell.screen.terminal import say; sys.exit(0 if say('x' * int(sys.argv[1])) else 7)"
+ARMED = {"REAPER_MODE": "delete"}
 
-
-@pytest.fixture
-def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[TextIO]:
-    """A terminal of 123 columns that has colours."""
-    ours, theirs = os.openpty()
-    for name in ("NO_COLOR", "COLUMNS", "TERM"):
-        monkeypatch.delenv(name, raising=False)
-    with open(theirs, "w", encoding="utf-8") as stream, open(ours, "rb"):  # noqa: PTH123 (no paths)
-        termios.tcsetwinsize(theirs, (24, 123))
-        yield stream
+pytestmark = pytest.mark.slow("each test starts an interpreter")
 
 
-# Width and colours
+@pytest.mark.parametrize("columns", [40, 80, 120])
+def test_no_line_is_wider_than_the_screen(at_terminal: AtTerminal, cloud: FakeCloud, columns: int) -> None:
+    with at_terminal(cloud.add_image("ci-1"), columns=columns, NO_COLOR="1") as terminal:
+        lines = terminal.ended(0)
+    assert lines[0].startswith("Rehearsal: nothing is deleted")
+    assert lines[-1].startswith("dry-run: 1 would_delete")
+    assert "\033[3" not in terminal.raw.decode()
 
 
-def test_a_terminal_is_asked_for_its_own_width(terminal: TextIO) -> None:
-    assert Screen.of(terminal) == Screen(width=123, colour=True)
+def test_two_runs_at_once_do_not_disturb_each_other(at_terminal: AtTerminal, cloud: FakeCloud, tmp_path: Path) -> None:
+    images, gate = [cloud.add_image("ci-1"), cloud.add_image("ci-2")], Gate()
+    cloud.fault("DELETE", status=None, then=gate, times=None)
+    with at_terminal(images[0], "--yes", **ARMED) as one, at_terminal(images[1], "--yes", **ARMED) as other:
+        one.wait_for("done 0 of 1")
+        other.wait_for("done 0 of 1")
+        gate.open()
+        assert one.ended(0)[-1].startswith("delete: 1 deleted")
+        assert other.ended(0)[-1].startswith("delete: 1 deleted")
+    journal = (tmp_path / "image-reaper.journal.jsonl").read_text()
+    assert (set(cloud.dead), journal.count('"image.deleted"')) == (set(images), 2)
 
 
-@pytest.mark.parametrize(
-    ("variables", "screen"),
-    [
-        ({"NO_COLOR": "1"}, Screen(width=123, colour=False)),
-        ({"NO_COLOR": ""}, Screen(width=123, colour=True)),
-        ({"TERM": "dumb"}, Screen(width=123, colour=False)),
-        ({"TERM": "xterm-256color"}, Screen(width=123, colour=True)),
-        ({"COLUMNS": "40"}, Screen(width=40, colour=True)),
-        ({"COLUMNS": "0"}, Screen(width=123, colour=True)),
-        ({"COLUMNS": "wide"}, Screen(width=123, colour=True)),
-        ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, Screen(width=123, colour=False)),
-    ],
-)
-def test_the_environment_has_a_say(
-    terminal: TextIO, monkeypatch: pytest.MonkeyPatch, variables: Mapping[str, str], screen: Screen
+def test_without_any_terminal_nobody_is_asked_and_nothing_is_drawn(at_terminal: AtTerminal, cloud: FakeCloud) -> None:
+    image, pipe = cloud.add_image("ci-1"), subprocess.PIPE
+    streams = {"controlling": False, "stdin": subprocess.DEVNULL, "stdout": pipe, "stderr": pipe}
+    with at_terminal(image, **streams, **ARMED) as terminal:
+        out, err = terminal.process.communicate(timeout=60)
+    assert (terminal.process.returncode, set(cloud.dead), err, terminal.raw) == (0, {image}, b"", b"")
+    assert out.decode().splitlines()[-1].startswith("delete: 1 deleted")
+
+
+def test_a_log_that_is_shown_is_not_torn_by_progress(at_terminal: AtTerminal, cloud: FakeCloud) -> None:
+    gate = Gate()
+    cloud.fault("GET", "/v2/images", status=None, then=gate)
+    with at_terminal("--sweep", "--name", "ci-*", "--log") as terminal:
+        gate.wait()
+        gate.open()
+        terminal.ended(0)
+    assert "looked at 0 images" not in terminal.said
+
+
+@pytest.mark.parametrize("opened", [os.openpty, os.pipe], ids=["a terminal", "a pipe"])
+def test_standard_error_that_breaks_costs_no_image_anything(
+    at_terminal: AtTerminal, cloud: FakeCloud, opened: Callable[[], tuple[int, int]]
 ) -> None:
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    assert Screen.of(terminal) == screen
-
-
-@pytest.mark.parametrize("variables", [{"FORCE_COLOR": "1"}, {"CLICOLOR_FORCE": "1"}, {"COLUMNS": "40"}])
-def test_what_is_no_terminal_has_neither_width_nor_colours(
-    monkeypatch: pytest.MonkeyPatch, variables: Mapping[str, str]
-) -> None:
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    assert [Screen.of(io.StringIO()), Screen.of(None)] == [Screen(), Screen()]
-
-
-def test_a_terminal_that_does_not_know_its_width_has_eighty_columns(terminal: TextIO) -> None:
-    termios.tcsetwinsize(terminal, (0, 0))
-    assert Screen.of(terminal).width == 80
-
-
-# How wide a text is
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["plain", "\u955c\u50cf", "cafe\u0301", "\N{FIRE}x", "\uff21\uff76", "\u1112\u1161\u11ab", "\u0e01\u0e33", "…"],
-)
-def test_a_text_is_as_wide_as_a_terminal_shows_it(text: str) -> None:
-    assert shown_width(text) == wcswidth(text)
-
-
-@pytest.mark.parametrize("width", range(1, 12))
-def test_what_is_cut_fits_and_ends_with_an_ellipsis(width: int) -> None:
-    for text in ("\u955c\u50cfcafe\u0301-x", "golden-debian-12"):
-        short = cut(text, width)
-        assert shown_width(short) <= width
-        assert short == text or (short.endswith("…") and text.startswith(short[:-1]))
-
-
-def test_a_text_is_broken_at_blanks_and_nowhere_else() -> None:
-    address = "https://glance.example.com/v2/images"
-    assert list(wrapped(f"look at {address} or ask", 16, "  ")) == ["look at", f"  {address}", "  or ask"]
-    assert list(wrapped("a b", 3, "  ", first="- ")) == ["- a", "  b"]
-    assert list(wrapped("as it is", 8)) == ["as it is"]
-    assert list(wrapped("a b " * 99, None)) == ["a b " * 99]
-
-
-# Characters
-
-
-@pytest.mark.parametrize("sign", ["\n", "\r", "\x1b", "\x9b", "\u202e", "\u2066", "\u200f", "\ud800", "\u2028"])
-def test_a_character_that_could_change_the_screen_is_not_shown(sign: str) -> None:
-    assert printable(f"a{sign}b") == "a?b"
-
-
-def test_other_scripts_are_shown_as_they_are() -> None:
-    assert printable("\u955c\u50cf \N{FIRE} cafe\u0301 \u05d0") == "\u955c\u50cf \N{FIRE} cafe\u0301 \u05d0"
-
-
-def test_a_stream_that_lacks_a_character_gets_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = io.BytesIO()
-    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(kept, encoding="ascii"))
-    assert say("\N{FIRE}")
-    assert kept.getvalue() == b"\\U0001f525\n"
-
-
-# Streams that are gone
-
-
-def shell(command: str) -> subprocess.CompletedProcess[str]:
-    environment = {"PATH": "/usr/bin:/bin", "PYTHON": sys.executable, "SAYING": SAYING}
-    return subprocess.run(  # noqa: S603 (ours)
-        ["/bin/bash", "-c", command], cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=60
-    )
-
-
-@pytest.mark.slow("it starts an interpreter")
-@pytest.mark.parametrize(
-    ("command", "code", "told"),
-    [
-        ('"$PYTHON" -c "$SAYING" 99999 | true; exit ${PIPESTATUS[0]}', 0, ""),
-        ('"$PYTHON" -c "$SAYING" 1 >&-', 0, ""),
-        ('"$PYTHON" -c "$SAYING" 1 2>&- >/dev/full', 7, ""),
-        (
-            '"$PYTHON" -c "$SAYING" 1 >/dev/full',
-            7,
-            "image-reaper: standard output: could not be written: No space left on device\n",
-        ),
-    ],
-    ids=["nobody reads", "closed", "both", "full"],
-)
-def test_a_stream_that_takes_nothing_ends_no_run(command: str, code: int, told: str) -> None:
-    ended = shell(command)
-    assert (ended.returncode, ended.stderr) == (code, told)
-
-
-def test_nobody_may_read_standard_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stderr", None)
-    tell("unheard")
-
-
-# Errors in words
-
-
-def test_an_error_is_one_line_without_the_name_of_its_class() -> None:
-    error = InvalidRequest("images: two\nlines\x1b[2J \u202e")
-    assert words(error, Screen()) == "image-reaper: images: two lines?[2J ?"
-    assert words(Unavailable("no answer"), Screen()) == "image-reaper: no answer"
-
-
-def test_an_error_is_wrapped_on_a_terminal() -> None:
-    told = words(InvalidRequest("image_ids[0]: must be a UUID in lower case, with hyphens"), Screen(40))
-    assert told.splitlines() == ["image-reaper: image_ids[0]: must be a", "  UUID in lower case, with hyphens"]
+    image, gate = cloud.add_image("ci-1"), Gate()
+    cloud.fault("DELETE", status=None, then=gate)
+    ours, theirs = opened()
+    with at_terminal(image, "--yes", stderr=theirs, stdout=subprocess.PIPE, **ARMED) as terminal:
+        os.close(theirs)
+        gate.wait()
+        os.close(ours)
+        gate.open()
+        out, _ = terminal.process.communicate(timeout=60)
+    assert (terminal.process.returncode, set(cloud.dead)) == (0, {image})
+    assert b"delete: 1 deleted" in out

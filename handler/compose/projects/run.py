@@ -36,12 +36,12 @@ def carry_out(share: Share, deadline: Deadline, received: Received, shared: Shar
     for a project whose secret can't be used.
     """
     part, progress = received._replace(messages=share.messages), shared.progress.of_another_run()
+    if shared.watch:
+        shared.watch.begins(deadline)
     if share.project_id is None:
         with ending.of(deadline, progress, lambda: None):
             done = results(part, partial(fan_out, outbox=outbox(part, shared, deadline, progress)), shared.broken)
         return _told(part, done, "", shared, deadline)
-    if shared.watch:
-        shared.watch.begins(deadline)
     # Known before the cloud is asked, where each project has a secret of its own.
     shared = shared._replace(reporter=shared.reporter.about(share.project_id))
     with (

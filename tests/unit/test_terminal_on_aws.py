@@ -1,0 +1,65 @@
+"""The question where AWS has a part in it: sweeps for a queue of workers, stored plans, and a bucket for reports."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.aws import Client, client
+from tests.fakecloud import FakeCloud
+from tests.unit.approving import plan_for
+from tests.unit.conftest import AtTerminal
+from tests.unit.test_approved_on_aws import Environment, environment, stored
+
+ARMED = {"REAPER_MODE": "delete"}
+__all__ = ["environment"]  # a fixture
+
+pytestmark = pytest.mark.slow("each test starts an interpreter, and moto")
+
+
+@pytest.fixture
+def sqs(moto: str) -> Client:
+    return client("sqs", moto)
+
+
+@pytest.mark.parametrize(("answer", "code", "sent"), [("no\n", 2, 0), ("yes\n", 0, 2)])
+def test_a_sweep_of_many_projects_is_not_rehearsed_but_asked_about(  # noqa: PLR0913, PLR0917 (fixtures)
+    at_terminal: AtTerminal, tmp_path: Path, sqs: Client, environment: Environment, answer: str, code: int, sent: int
+) -> None:
+    order = {"sweep": {"select": {"name": "ci-*"}}, "projects": ["p1", "p2"]}
+    (tmp_path / "order.json").write_text(json.dumps(order))
+    with at_terminal("order.json", **environment, **ARMED) as terminal:
+        terminal.wait_for("Send a sweep to the workers of 2 projects?")
+        terminal.wait_for("goes ahead: ")
+        url = environment["REAPER_FANOUT_QUEUE_URL"]
+        assert "Messages" not in sqs.receive_message(QueueUrl=url)
+        terminal.type(answer)
+        terminal.ended(code)
+    assert len(sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])) == sent
+
+
+def test_a_stored_plan_is_shown_and_then_carried_out(
+    at_terminal: AtTerminal, cloud: FakeCloud, moto: str, environment: Environment
+) -> None:
+    images = [cloud.add_image(f"ci-{place}") for place in range(3)]
+    key = stored(moto, plan_for(cloud, images))["approve"]["plan"]
+    del environment["REAPER_FANOUT_QUEUE_URL"]
+    with at_terminal("--approve", key, **environment, **ARMED) as terminal:
+        terminal.wait_for("Delete 3 images")
+        terminal.wait_for("goes ahead: ")
+        assert cloud.dead == {}
+        terminal.type("yes\n")
+        terminal.ended(0)
+    assert set(cloud.dead) == set(images)
+
+
+def test_a_rehearsal_before_the_question_leaves_no_plan_for_others(
+    at_terminal: AtTerminal, cloud: FakeCloud, moto: str, environment: Environment
+) -> None:
+    cloud.add_image("ci-1")
+    del environment["REAPER_FANOUT_QUEUE_URL"]
+    with at_terminal("--sweep", "--name", "ci-*", "--limit-percent", "100", **environment, **ARMED) as terminal:
+        terminal.wait_for("goes ahead: ")
+        terminal.type("no\n")
+        terminal.ended(2)
+    assert "Contents" not in client("s3", moto).list_objects_v2(Bucket="reports")
