@@ -1,10 +1,12 @@
 """The command for tests: in this process, which is quick, or in one of its own, as a shell starts it."""
 
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -12,6 +14,7 @@ from handler.shell.command import main
 
 ROOT = Path(__file__).parents[1]
 
+T = TypeVar("T")
 Ended = subprocess.CompletedProcess[str]
 Command = Callable[..., Ended]
 
@@ -57,3 +60,13 @@ def here(
 def _ended(command: list[str], code: int, out: str, err: str) -> Ended:
     assert "Traceback" not in out + err
     return subprocess.CompletedProcess(command, code, out, err)
+
+
+def with_room_for(size: int, work: Callable[[], T]) -> T:
+    """Do something while no file may be larger, as if the disk were full then."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        return work()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -53,11 +53,12 @@ class Journal:
     def append(self, text: str) -> None:
         """Append lines; raises OSError if they can't be written whole."""
         content = text.encode(errors="backslashreplace")
-        # Of a run that had no room for a whole line, or that was killed.
-        if self._ends_within_a_line():
-            content = b"\n" + content
-        if os.write(self._number, content) < len(content):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        with _alone(self._number):
+            # Of a run that had no room for a whole line, or that was killed.
+            if self._ends_within_a_line():
+                content = b"\n" + content
+            if os.write(self._number, content) < len(content):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def close(self) -> None:
         """Close the file, once it has reached the disk, where it is on one."""
@@ -72,6 +73,18 @@ class Journal:
             return False
         os.lseek(self._number, -1, os.SEEK_END)
         return os.read(self._number, 1) != b"\n"
+
+
+@contextmanager
+def _alone(number: int) -> Iterator[None]:
+    """Keep other runs from writing to the same file meanwhile, where the system can do that."""
+    with ExitStack() as stack:
+        with suppress(ImportError, OSError):
+            import fcntl  # noqa: PLC0415 (not on Windows)
+
+            fcntl.flock(number, fcntl.LOCK_EX)
+            stack.callback(fcntl.flock, number, fcntl.LOCK_UN)
+        yield
 
 
 class Log(io.TextIOBase):
