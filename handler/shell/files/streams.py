@@ -1,10 +1,11 @@
 """The standard streams, whatever the shell has made of them: closed, full, or a pipe that nobody reads any more."""
 
+import io
 import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 UNREAD = 141
 """The exit code of a command whose reader has gone: 128, and the number of SIGPIPE, as of any other program."""
@@ -17,16 +18,36 @@ class Printed(NamedTuple):
     is_unread: bool = False
 
 
-def open_closed_ones() -> None:
-    """Take care of standard streams that were closed before the program began (`>&-`)."""
-    # Python has None in their place. And the next file that is opened, such as the journal, would get their number:
-    # whatever is written to standard error by a library would end up in it.
-    for number, name, mode, usable in ((0, "stdin", "r", True), (1, "stdout", "w", False), (2, "stderr", "w", True)):
+def open_streams() -> None:
+    """Make the standard streams usable, also where one was closed before the program began (`>&-`)."""
+    # Python has None in the place of such a stream. And the next file that is opened, such as the journal, would get
+    # its number: whatever a library writes to standard error would end up in it. Standard output is opened for reading,
+    # so that to write the result to it fails, as it must be told.
+    for number, name, mode, way in _STREAMS:
         if getattr(sys, name) is None:
-            flags = os.O_WRONLY if mode == "w" and usable else os.O_RDONLY
-            _reopen(os.open(os.devnull, flags), number)
-            # Opened for reading, so that writing the result fails, as it must be told.
-            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 (to the end)
+            _reopen(os.open(os.devnull, way), number)
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 (used to the end)
+    # Not where a test, or whoever else calls us, has put its own in its place.
+    if (error := sys.__stderr__) and sys.stderr is error:
+        last = io.BufferedWriter(_LastResort(error.fileno(), "w", closefd=False))
+        sys.stderr = io.TextIOWrapper(last, error.encoding, error.errors, line_buffering=True)
+
+
+_STREAMS = (
+    *((0, "stdin", "r", os.O_RDONLY), (1, "stdout", "w", os.O_RDONLY)),
+    (2, "stderr", "w", os.O_WRONLY),
+)
+
+
+class _LastResort(io.FileIO):
+    """Standard error, which may be full, or a pipe that nobody reads any more: there is nowhere left to say so."""
+
+    def write(self, data: Any, /) -> int:  # noqa: ANN401 (whatever holds bytes)
+        """Write what can be written, and say that all was."""
+        try:
+            return super().write(data) or 0
+        except OSError:
+            return memoryview(data).nbytes
 
 
 def printed(show: Callable[[], None]) -> Printed:
