@@ -108,6 +108,15 @@ def test_two_runs_write_whole_lines(tmp_path: Path) -> None:
         }
 
 
+def test_who_is_late_writes_nowhere(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j.jsonl")
+    journal.close()
+    with (tmp_path / "plan.json").open("w") as other, pytest.raises(OSError, match="Bad file descriptor"):
+        assert other
+        journal.append("a line\n")
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["", ""]
+
+
 @pytest.mark.slow("starts two interpreters")
 def test_two_runs_of_one_plan_share_a_journal(cloud: FakeCloud, server: Server, tmp_path: Path) -> None:
     images = {cloud.add_image() for _ in range(20)}
