@@ -3,7 +3,6 @@
 import errno
 import json
 import os
-import shlex
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -48,7 +47,7 @@ def plan_text(report: Report) -> str:
 
 
 def about_plan(path: Path, report: Report) -> str:
-    """One line about a plan that was written: what it holds, how long it is good, and how it is carried out."""
+    """One line about a plan that was written: what it holds, and how long it is good."""
     return printable(f"{path}: {_about_plan(path, report)}")
 
 
@@ -60,8 +59,7 @@ def _about_plan(path: Path, report: Report) -> str:
         return f"the plan is empty: nothing would be deleted{more}"
     ends = min(plan["not_after"] for plan in report.plans)
     caps = f"at most {report.max_images} in one run" if report.max_images else "REAPER_MAX_IMAGES is 0"
-    how = f"REAPER_MODE=delete image-reaper --apply {shlex.quote(str(path))}"
-    return f"{images} image{'s' * (images > 1)}, {caps}, good until {ends}{more}. To carry it out: {how}"
+    return f"{images} image{'s' * (images > 1)}, {caps}, good until {ends}{more}"
 
 
 def _check_different(paths: Sequence[Path]) -> None:
