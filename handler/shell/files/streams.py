@@ -4,11 +4,15 @@ import io
 import os
 import sys
 from collections.abc import Callable
-from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TextIO
 
 UNREAD = 141
 """The exit code of a command whose reader has gone: 128, and the number of SIGPIPE, as of any other program."""
+_STREAMS = (("stdin", os.O_RDONLY), ("stdout", os.O_RDONLY), ("stderr", os.O_WRONLY))
+"""The streams by their numbers, and how the null device is opened in the place of a closed one.
+
+Standard output for reading: so what is written to it fails, as it must be told.
+"""
 
 
 class Printed(NamedTuple):
@@ -19,56 +23,53 @@ class Printed(NamedTuple):
 
 
 def open_streams() -> None:
-    """Make the standard streams usable, also where one was closed before the program began (`>&-`)."""
-    # Python has None in the place of such a stream. And the next file that is opened, such as the journal, would get
-    # its number: whatever a library writes to standard error would end up in it. Standard output is opened for reading,
-    # so that to write the result to it fails, as it must be told.
-    for number, name, mode, way in _STREAMS:
-        if getattr(sys, name) is None:
+    """Make the standard streams such that no write to them raises an OSError, not even to one that is closed (`>&-`)."""
+    for number, (name, way) in enumerate(_STREAMS):
+        stream = getattr(sys, name)
+        # Python has None in the place of a closed one. And the next file that is opened, such as the journal, would get
+        # its number: whatever a library writes to standard error would end up in it.
+        if stream is None:
             _reopen(os.open(os.devnull, way), number)
-            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 (used to the end)
-    # Not where a test, or whoever else calls us, has put its own in its place.
-    if (error := sys.__stderr__) and sys.stderr is error:
-        last = io.BufferedWriter(_LastResort(error.fileno(), "w", closefd=False))
-        sys.stderr = io.TextIOWrapper(last, error.encoding, error.errors, line_buffering=True)
+        # Not where a test, or whoever else calls us, has put its own in its place.
+        if stream is getattr(sys, f"__{name}__") and (stream is None or name != "stdin"):
+            setattr(sys, name, _usable(number, stream))
 
 
-_STREAMS = (
-    *((0, "stdin", "r", os.O_RDONLY), (1, "stdout", "w", os.O_RDONLY)),
-    (2, "stderr", "w", os.O_WRONLY),
-)
+def printed(show: Callable[[], None]) -> Printed:
+    """Have a result printed to standard output, to its last byte."""
+    show()
+    sys.stdout.flush()
+    raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
+    error = raw.error if isinstance(raw, _Careful) else None
+    if error is None or isinstance(error, BrokenPipeError):
+        return Printed(is_unread=error is not None)
+    return Printed(problem=f"standard output: could not be written: {error.strerror}")
 
 
-class _LastResort(io.FileIO):
-    """Standard error, which may be full, or a pipe that nobody reads any more: there is nowhere left to say so."""
+class _Careful(io.FileIO):
+    """A stream that may be full, or a pipe that nobody reads any more: the first error is kept in place of raised.
+
+    The run goes on, and at its end, Python finds nothing that it still has to write.
+    """
+
+    error: OSError | None = None
 
     def write(self, data: Any, /) -> int:  # noqa: ANN401 (whatever holds bytes)
         """Write what can be written, and say that all was."""
         try:
-            return super().write(data) or 0
-        except OSError:
+            return super().write(data)
+        except OSError as exc:
+            self.error = self.error or exc
             return memoryview(data).nbytes
 
 
-def printed(show: Callable[[], None]) -> Printed:
-    """Have a result printed to standard output, to its last byte. By then the run is over, so nothing is raised."""
-    try:
-        show()
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _forget_output()
-        return Printed(is_unread=True)
-    except OSError as exc:
-        _forget_output()
-        return Printed(problem=f"standard output: could not be written: {exc.strerror}")
-    return Printed()
-
-
-def _forget_output() -> None:
-    """Have what is left in the buffer go nowhere: Python would try to write it once more at the very end."""
-    _reopen(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    with suppress(OSError):
-        sys.stdout.flush()
+def _usable(number: int, stream: TextIO | None) -> TextIO:
+    encoding, errors = (stream.encoding, stream.errors) if stream else ("utf-8", "backslashreplace")
+    if number == 0:
+        return open(number, encoding=encoding, errors=errors, closefd=False)
+    raw = _Careful(number, "w", closefd=False)
+    # What a person is told must be there before what comes next on another stream.
+    return io.TextIOWrapper(io.BufferedWriter(raw), encoding, errors, line_buffering=number == 2 or raw.isatty())  # noqa: PLR2004
 
 
 def _reopen(new: int, number: int) -> None:

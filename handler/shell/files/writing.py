@@ -48,10 +48,10 @@ def plan_text(report: Report) -> str:
 
 def about_plan(path: Path, report: Report) -> str:
     """One line about a plan that was written: what it holds, and how long it is good."""
-    return printable(f"{path}: {_about_plan(path, report)}")
+    return printable(f"{path}: {_about_plan(report)}")
 
 
-def _about_plan(path: Path, report: Report) -> str:
+def _about_plan(report: Report) -> str:
     images = sum(len(plan["images"]) for plan in report.plans)
     others = report.counts.get("would_delete", 0) - images
     more = f"; {others} more would only be marked, or can't be named in a plan" if others > 0 else ""
