@@ -23,7 +23,7 @@ class Printed(NamedTuple):
 
 
 def open_streams() -> None:
-    """Make the standard streams such that no write to them raises an OSError, not even to one that is closed (`>&-`)."""
+    """Make the standard streams such that no write raises an OSError, not even to one that is closed (`>&-`)."""
     for number, (name, way) in enumerate(_STREAMS):
         stream = getattr(sys, name)
         # Python has None in the place of a closed one. And the next file that is opened, such as the journal, would get
