@@ -36,6 +36,11 @@ def test_a_page_and_a_plan_of_strange_names_are_written(
     assert json.loads((tmp_path / "plan.json").read_text())["plans"] or name.startswith("lone")
 
 
+def test_half_a_character_is_written_as_a_question_mark(tmp_path: Path) -> None:
+    assert not write(tmp_path / "plan.html", "lone \ud800")
+    assert (tmp_path / "plan.html").read_bytes() == b"lone ?"
+
+
 def test_a_run_that_failed_has_a_page_that_says_so(run: Command, cloud: FakeCloud, tmp_path: Path) -> None:
     image = cloud.add_image()
     cloud.fault("DELETE", image, status=403)
