@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 import pytest
@@ -26,10 +27,9 @@ def variables(settings: Mapping[str, str]) -> dict[str, str]:
 
 
 def shell(*arguments: str, **settings: str) -> Ended:
-    """Run the command in a process of its own."""
-    command = [sys.executable, "-m", "handler", *arguments]
-    ended = subprocess.run(command, cwd=ROOT, env=variables(settings), capture_output=True, check=False, timeout=60)  # noqa: S603 (ours)
-    return _ended(command, ended.returncode, ended.stdout.decode(), ended.stderr.decode())
+    """Run the command in a process, and in a folder, of its own: an armed one leaves its journal there."""
+    with TemporaryDirectory() as folder:
+        return script('$IR "$@"', Path(folder), *arguments, **settings)
 
 
 def script(words: str, folder: Path, *arguments: str, **settings: str) -> Ended:
