@@ -166,8 +166,8 @@ CUTS = (
     ),
     Cut(
         name="shell",
-        why="The command and what only the command loads, with the name that it is installed by. What a person needs in "
-        "a shell is in the wheel: it must be able to grow without the function.",
+        why="The command and what only the command loads, with the name that it is installed by. It is in the "
+        "wheel, and must be able to grow without the function.",
         share=0.0,
         megabytes=0.0,
         removed=(

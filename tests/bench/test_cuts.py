@@ -1,4 +1,4 @@
-"""What each cut of a dependency gains, by .ci/artifact.py: the artifact against one in which that cut alone is not made."""
+"""What each cut of a dependency gains: the artifact against one in which that cut of .ci/artifact.py is not made."""
 
 import os
 import subprocess
