@@ -59,6 +59,7 @@ class Terminal:
         self._shows = pyte.ByteStream(self._screen)
         self.raw = b""
         """All bytes that came to the terminal, with the codes for colours and movements."""
+        self._typed_at = 0
         self._changed = Condition()
         self._is_over = False
         self.resize(columns, rows)
@@ -90,7 +91,9 @@ class Terminal:
         os.close(self._ours)
 
     def type(self, keys: str | bytes) -> None:
-        """Press keys."""
+        """Press keys; `wait_for` waits for what is written from then on."""
+        with self._changed:
+            self._typed_at = len(self.raw)
         os.write(self._ours, keys if isinstance(keys, bytes) else keys.encode())
 
     def resize(self, columns: int, rows: int = 24) -> None:
@@ -111,11 +114,11 @@ class Terminal:
     @property
     def said(self) -> str:
         """All that was ever written to the terminal, without codes: also what was wiped off again."""
-        return _CODES.sub(b"", self.raw).decode(errors="replace")
+        return text_of(self.raw)
 
     def wait_for(self, text: str) -> None:
-        """Wait until a text was written to the terminal; it may have been wiped off again."""
-        self.wait_until(lambda: text in self.said, text)
+        """Wait until a text was written to the terminal since the last keys; it may have been wiped off again."""
+        self.wait_until(lambda: text in text_of(self.raw[self._typed_at :]), text)
 
     def wait_for_line(self, text: str) -> None:
         """Wait until a line of the screen holds a text."""
@@ -125,7 +128,7 @@ class Terminal:
         """Wait until something holds of what was written; fails once the command has ended without it."""
         with self._changed:
             self._changed.wait_for(lambda: holds() or self._is_over, LONGEST)
-            assert holds(), f"{what!r} was not shown:\n{self.said}"
+            assert holds(), f"{what!r} was not shown:\n{self.said[-2000:]}"
 
     def wait(self) -> int:
         """Wait until the command has ended and all is shown; its exit code."""
@@ -136,7 +139,7 @@ class Terminal:
     def ended(self, code: int) -> list[str]:
         """Wait for the end, which must have this exit code and no traceback; the lines of the screen."""
         found = self.wait()
-        assert found == code, f"exit code {found}:\n{self.said}"
+        assert found == code, f"exit code {found}:\n{self.said[-2000:]}"
         assert "Traceback" not in self.said
         return self.lines
 
@@ -181,6 +184,11 @@ class Gate:
     def open(self) -> None:
         """Let all go on."""
         self._opened.set()
+
+
+def text_of(raw: bytes) -> str:
+    """What was written to a terminal, without the codes for colours and movements."""
+    return _CODES.sub(b"", raw).decode(errors="replace")
 
 
 def variables(env: Mapping[str, str]) -> dict[str, str]:

@@ -18,57 +18,74 @@ from handler.model.masking import mask_loggers
 from handler.model.message import Received
 from handler.report.page.page import page
 from handler.shell.asked import event_of, plan_of
-from handler.shell.environment import rehearsing, settings_for
+from handler.shell.environment import settings_for
 from handler.shell.files.journal import journal_beside
 from handler.shell.files.writing import plan_text, writable, write
+from handler.shell.runs.days import check_today
+from handler.shell.runs.preview import asked_about
 from handler.shell.runs.running import Done, Terms, run
-from handler.shell.runs.shown import would_change
+from handler.shell.runs.signals import Signals, Stopped
+from handler.shell.runs.stopping import stopped, unknown
 from handler.shell.screen.closing import closing
 from handler.shell.screen.problems import words
-from handler.shell.screen.question import is_at_terminal, is_confirmed
+from handler.shell.screen.question import is_at_terminal
 from handler.shell.screen.table import table
 from handler.shell.screen.terminal import Screen, say, tell
 
 coldstart.end()
 
-STOPPED = 130
-"""The exit code of a command that Ctrl-C has stopped: 128, and the number of the signal, as of any other program."""
 
-
-def carry_out(options: argparse.Namespace) -> int:
+def carry_out(options: argparse.Namespace, signals: Signals) -> int:
     """Carry out a command; returns the exit code."""
     mask_loggers()
     try:
-        return _carried_out(options)
+        signals.interrupting()
+        return _carried_out(options, signals)
+    except Stopped:
+        tell(f"image-reaper: {signals.why}" + ("" if signals.has_begun else ": nothing was changed"))
+        return signals.code
     # Every error of ours: what fails once a run has begun is an outcome, and no exception.
     except ReaperError as error:
         tell(words(error))
         return 2
 
 
-def _carried_out(options: argparse.Namespace) -> int:
+def _carried_out(options: argparse.Namespace, signals: Signals) -> int:
     settings = settings_for(options)
     received = plan_of(options.apply) if options.apply else read(event_of(options), settings, shell)
     if received is None:
         say(f"{options.apply}: the plan is empty: there is nothing to delete")
         return 0
+    if options.today:
+        check_today(received)
     with writable([path for path in (options.plan, options.html) if path]):
         terms = Terms(today=options.today, logged=options.log)
         if _changes(received, settings):
             terms = terms._replace(journal=options.journal or journal_beside(_file_of(options)))
         if terms.journal and not options.yes and is_at_terminal():
-            rehearsal = run(received, rehearsing(settings), Terms(logged=options.log))
-            _print(rehearsal, options)
-            if rehearsal.stopped:
-                return STOPPED
-            terms = terms._replace(shown=would_change(rehearsal.report))
-            if terms.shown and not is_confirmed(rehearsal.report):
+            answer = asked_about(received, settings, terms, signals, lambda done: _print(done, options))
+            if not answer.goes_ahead:
                 tell("Nothing was done.")
                 return 2
-        done = run(received, settings, terms)
+            terms = terms._replace(permitted=answer.permitted)
+        signals.has_begun = True
+        done = run(received, settings, terms, signals)
+        return _ended(done, options, signals)
+
+
+def _ended(done: Done, options: argparse.Namespace, signals: Signals) -> int:
+    """Show what was done, and write the files of it; returns the exit code."""
     _print(done, options)
     lost = [path for path, text in _files(done, options) if not _written(path, text)]
-    return STOPPED if done.stopped else 0 if done.report.ok and not lost else 1
+    _tell_stop(done)
+    return signals.code or (0 if done.report.ok and not lost else 1)
+
+
+def _tell_stop(done: Done) -> None:
+    if done.unknown:
+        tell(unknown(done.unknown))
+    if done.stopped:
+        tell(stopped(done.report, done.stopped, done.not_tried))
 
 
 def _changes(received: Received, settings: Settings) -> bool:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from handler.shell.options import ABOUT_MARKS, parse
+from handler.shell.runs.signals import Signals
 
 FIRST_LINES = {
     "": "Rehearsal: nothing is deleted or marked.",
@@ -19,14 +20,14 @@ FIRST_LINES = {
 """What is said at once of each mode."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, signals: Signals | None = None) -> int:
     """Run the command; returns the exit code."""
     options = parse(arguments)
     if sys.stderr.isatty() and not any(getattr(options, name) for name in ABOUT_MARKS):
         print(FIRST_LINES.get(mode_in(os.environ), "image-reaper"), file=sys.stderr, flush=True)
     from handler.shell.carrying import carry_out  # noqa: PLC0415 (see above)
 
-    return carry_out(options)
+    return carry_out(options, signals or Signals())
 
 
 def mode_in(environment: Mapping[str, str]) -> str:

@@ -2,11 +2,17 @@
 
 import argparse
 import os
+import warnings
 from collections.abc import Mapping
 
 from handler.compose.secret import load_settings
 from handler.config.settings import Settings
 from handler.errors import InvalidSettings
+
+KEPT = ("notice_topic", "report_bucket", "state_table", "failed_to", "fanout_queue_url")
+"""The settings that name where something of a run is kept, or sent."""
+WAYS = ("OS_", "REAPER_AUTH", "REAPER_CREDENTIALS_SECRET", "REAPER_SETTINGS")
+"""How variables begin that may say which cloud is meant, and who asks."""
 
 
 def settings_for(options: argparse.Namespace) -> Settings:
@@ -26,15 +32,50 @@ def rehearsing(settings: Settings) -> Settings:
 
 def without_traces(settings: Settings) -> Settings:
     """The same settings, for a rehearsal as if on another day: nothing of it may be kept anywhere."""
-    return settings.model_copy(update={"notice_topic": "", "report_bucket": "", "state_table": ""})
+    return settings.model_copy(update=dict.fromkeys(KEPT, ""))
 
 
 def variables(cloud: str | None = None) -> Mapping[str, str]:
-    """The environment, with what clouds.yaml says where OS_CLOUD, or `cloud` in its place, names a cloud of it."""
+    """The environment, with what clouds.yaml says where OS_CLOUD, or `cloud` in its place, names a cloud of it.
+
+    Raises InvalidSettings, also where nothing says which cloud is meant.
+    """
     given = os.environ if cloud is None else {**os.environ, "OS_CLOUD": cloud}
     if not given.get("OS_CLOUD"):
+        _check_says_which_cloud(given)
         return given
     # Not at the top: nothing else needs what reads it.
     from handler.cloud.identity.clouds_yaml import with_cloud  # noqa: PLC0415
 
-    return with_cloud(given)
+    try:
+        return with_cloud(given)
+    except InvalidSettings as error:
+        raise InvalidSettings(_in_typed_words(str(error), given["OS_CLOUD"], cloud)) from None
+
+
+def _check_says_which_cloud(given: Mapping[str, str]) -> None:
+    """Raise InvalidSettings where there is nothing to log in with, as in a new shell."""
+    if not any(value and name.startswith(WAYS) for name, value in given.items()):
+        message = (
+            "no cloud is named: give --cloud NAME, a cloud of clouds.yaml; or set OS_CLOUD to such a name; or set the "
+            "other OS_* variables, as the openrc file of your cloud does"
+        )
+        raise InvalidSettings(message)
+
+
+def _in_typed_words(problem: str, name: str, cloud: str | None) -> str:
+    """What is wrong with a cloud of clouds.yaml, by what names the cloud, with the clouds that there are."""
+    option = "OS_CLOUD" if cloud is None else "--cloud"
+    names = _clouds() if f"{name} was not found" in problem else []
+    if names:
+        return f"{option}: {name}: no such cloud in clouds.yaml, which has {', '.join(names)}"
+    return option + problem.removeprefix("OS_CLOUD")
+
+
+def _clouds() -> list[str]:
+    """The clouds of clouds.yaml, by their names; openstacksdk is there by now."""
+    from openstack.config.loader import OpenStackConfig  # noqa: PLC0415 (only who needs it has it)
+
+    # What other variables say is a cloud of its own to the SDK, and so are the defaults of all.
+    with warnings.catch_warnings(action="ignore"):
+        return sorted(set(OpenStackConfig().get_cloud_names()) - {"envvars", "defaults"})

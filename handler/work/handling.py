@@ -73,7 +73,7 @@ def _released(judgement: Judgement, objection: Objection, job: Job, run: Run) ->
 def _marked(image: Image, mark: Mark, sweep: SweepRequest, job: Job, run: Run) -> Outcome:
     """Mark an image that is not due yet, or rehearse that."""
     if not run.rehearses(job):
-        run.check_change(image.id)
+        run.check_change(image.id, deletes=False)
         found = grace.mark(image, mark, sweep, run) if sweep.grace else mark
         if found is None:
             return gone(job)

@@ -38,8 +38,8 @@ class Watch(Protocol):
     def takes_on(self, images: int) -> None:
         """So many images are dealt with next."""
 
-    def before_change(self, image_id: str) -> None:
-        """An image is about to be deleted, marked, or left to a worker; a CloudError keeps it as it is."""
+    def before_change(self, image_id: str, *, deletes: bool = True) -> None:
+        """An image is about to be deleted, or left to a worker, or else marked; a CloudError keeps it as it is."""
 
     def settled(self, outcome: Outcome) -> None:
         """It is known what became of one more image."""
@@ -177,11 +177,11 @@ class Run(NamedTuple):
         heed_stop = self.heed_stop
         return self._replace(heed_stop=lambda: min(heed_stop(), hold()))
 
-    def check_change(self, image_id: str) -> None:
+    def check_change(self, image_id: str, *, deletes: bool = True) -> None:
         """Raise CloudError if the run has ended, or if whoever watches it keeps an image as it is."""
         self.deadline.check()
         if self.watch:
-            self.watch.before_change(image_id)
+            self.watch.before_change(image_id, deletes=deletes)
 
     def rehearses(self, job: Job) -> bool:
         """Whether nothing may be changed for a job."""

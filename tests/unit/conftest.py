@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import requests
 
-from tests import aws
+from tests import aws, commands
+from tests.commands import Command, Ended
 from tests.conftest import Invocation, Invoke
 from tests.fakecloud import FakeCloud, Server
 from tests.fakecloud.api import Reply, Request
@@ -97,3 +99,36 @@ def reap(invoke: Invoke, cloud: FakeCloud, moto: str) -> Reap:
         return invoke({"image_ids": [cloud.add_image()]}, **aws.KEYS | secret | settings)
 
     return reap_once
+
+
+@pytest.fixture
+def command(
+    cloud: FakeCloud,
+    server: Server,
+    tmp_path: Path,
+    clean_environment: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Command:
+    """Run the command in a folder of its own, with the cloud's credentials and no other setting but those given."""
+    clean_environment.chdir(tmp_path)
+
+    def run_once(*arguments: object, **settings: str) -> Ended:
+        words = tuple(map(str, arguments))
+        return commands.here(words, clean_environment, capsys, **{**cloud.env(server.url), **settings})
+
+    return run_once
+
+
+@pytest.fixture
+def run(command: Command, tmp_path: Path) -> Command:
+    """Run the command on an event: an object, or what the file is to hold."""
+
+    def run_once(event: object, *options: str, **settings: str) -> Ended:
+        path = tmp_path / "event.json"
+        if isinstance(event, bytes):
+            path.write_bytes(event)
+        else:
+            path.write_text(event if isinstance(event, str) else json.dumps(event))
+        return command(path, *options, **settings)
+
+    return run_once

@@ -10,12 +10,12 @@ import pytest
 
 from handler.engine.aws.calls import RETRIES
 from tests.aws import KEYS, REGION, Client, client, state_table
+from tests.commands import Ended, shell
 from tests.conftest import Invoke, queue
 from tests.fakecloud import DEMO, FakeCloud, Server
 from tests.fakecloud.faults import Fault
 from tests.unit.approving import Json, plan_for
 from tests.unit.conftest import Relay
-from tests.unit.test_main import Shell, shell
 
 pytestmark = pytest.mark.slow("one run for each call to AWS, and shells")
 
@@ -134,7 +134,7 @@ def test_whichever_call_to_aws_is_the_last_no_image_is_lost_and_no_other_goes(  
 # From a shell
 
 
-def from_shell(cloud: FakeCloud, server: Server, environment: Environment, *arguments: str, **settings: str) -> Shell:
+def from_shell(cloud: FakeCloud, server: Server, environment: Environment, *arguments: str, **settings: str) -> Ended:
     given = {**cloud.env(server.url), **environment, "REAPER_FANOUT_QUEUE_URL": "", **settings}
     return shell(*arguments, **{name: value for name, value in given.items() if value})
 

@@ -15,7 +15,7 @@ def test_the_screen_is_as_wide_as_it_is_made(cloud: FakeCloud, server: Server, t
     image = cloud.add_image("ci-1")
     with Terminal(image, env=cloud.env(server.url), cwd=tmp_path, columns=columns) as terminal:
         lines = terminal.ended(0)
-    assert lines[0] == "image-reaper: rehearsal"
+    assert lines[0].startswith("Rehearsal: nothing is deleted")
     assert lines[-1].startswith("dry-run: 1 would_delete")
     assert max(map(len, lines)) <= columns
 

@@ -4,7 +4,7 @@ import time
 import uuid
 from collections.abc import Sequence
 from contextlib import ExitStack
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,11 +12,13 @@ from handler.compose.engines import shell
 from handler.compose.invocation import handle
 from handler.config.settings import Settings
 from handler.model.message import Received
-from handler.model.outcome import Decision
-from handler.report.report import Report
+from handler.model.outcome import Decision, Result
+from handler.report.report import Report, mode_of
 from handler.shell.files.journal import logging_to
-from handler.shell.runs.shown import OnlyShown
-from handler.shell.runs.stopping import Stopping, stopping
+from handler.shell.runs.days import moment
+from handler.shell.runs.shown import OnlyShown, Permitted
+from handler.shell.runs.signals import Signals, Stopped
+from handler.shell.runs.stopping import Stopping
 from handler.shell.screen.progress import progress
 
 SECONDS = 900
@@ -38,37 +40,60 @@ class ShellContext:
 class Terms(NamedTuple):
     """The terms of a run. `journal` is the file of its journal, None for a rehearsal, which has none.
 
-    `today` is the day that counts in place of the present one. If `shown` are given, nothing but these images may be
+    `today` is the day that counts in place of the present one. If something is `permitted`, nothing else may be
     changed. With `logged`, the log is shown.
     """
 
     journal: Path | None = None
     today: date | None = None
-    shown: frozenset[str] | None = None
+    permitted: Permitted | None = None
     logged: bool = False
 
 
 class Done(NamedTuple):
-    """A run that has ended: its report, what was decided on the images, its moment, and whether Ctrl-C has ended it."""
+    """A run that has ended: its report, its moment, and what was decided on the images.
+
+    If a signal has ended it, `stopped` says so in words; empty otherwise. Where even that was stopped, the report holds
+    what was known by then, and `unknown` are the images of which it is not known whether they were changed.
+    """
 
     report: Report
-    decisions: Sequence[Decision]
     now: datetime
-    stopped: bool
+    decisions: Sequence[Decision] = ()
+    stopped: str = ""
+    unknown: Sequence[str] = ()
+    not_tried: int = 0
 
 
-def run(received: Received, settings: Settings, terms: Terms) -> Done:
-    """Have it done; raises ReaperError for what can't be begun."""
-    now, decisions = _moment(terms.today), list[Decision]()
+def run(received: Received, settings: Settings, terms: Terms, signals: Signals | None = None) -> Done:
+    """Have it done, until a signal stops it; raises ReaperError for what can't be begun."""
+    now, decisions, signals = moment(terms.today), list[Decision](), signals or Signals()
     with ExitStack() as stack:
         stack.enter_context(logging_to(terms.journal, shown=terms.logged))
-        stop: Stopping = stack.enter_context(stopping(stack.enter_context(progress())))
-        watch = stop if terms.shown is None else OnlyShown(stop, terms.shown)
-        report = handle(received, ShellContext(), settings, shell, now, decisions.append, watch)
-    return Done(report=report, decisions=decisions, now=now, stopped=stop.is_stopped)
+        # Their lines would run into each other.
+        stop = Stopping(stack.enter_context(progress(shown=not terms.logged)), lambda: signals.why)
+        stack.enter_context(signals.halting(stop.halt))
+        watch = stop if terms.permitted is None else OnlyShown(stop, terms.permitted)
+        try:
+            report = handle(received, ShellContext(), settings, shell, now, decisions.append, watch)
+        except Stopped:
+            signals.is_at_once = True
+            return _by_now(stop, received, settings, now)._replace(decisions=decisions, stopped=signals.why)
+    # A plan of another day could delete too early.
+    report = report._replace(plans=()) if terms.today else report
+    return Done(report=report, decisions=decisions, now=now, stopped=signals.why)
 
 
-def _moment(today: date | None) -> datetime:
-    """The present moment, or the same time of another day, in UTC."""
-    now = datetime.now(UTC)
-    return now if today is None else datetime.combine(today, now.timetz())
+def _by_now(stop: Stopping, received: Received, settings: Settings, now: datetime) -> Done:
+    """What is known of a run that goes on."""
+    request = received.requests[0] if received.requests else None
+    results = (Result(message_id="", request=request, outcomes=stop.known()),)
+    report = Report(
+        source=received.source,
+        mode=mode_of(settings.mode, results),
+        request_id="",
+        project_id="",
+        results=results,
+        max_images=settings.max_images,
+    )
+    return Done(report=report, now=now, unknown=stop.under_way(), not_tried=stop.not_tried())

@@ -1,6 +1,6 @@
 """What a person was shown before the answer: nothing else may be changed."""
 
-from collections.abc import Set as AbstractSet
+from typing import NamedTuple, Self
 
 from handler.clock import Deadline
 from handler.errors import Unexpected
@@ -9,17 +9,26 @@ from handler.report.report import Report
 from handler.work.run import Watch
 
 
-def would_change(report: Report) -> frozenset[str]:
-    """The images that a rehearsal says would be deleted or marked."""
-    return frozenset(outcome.image_id for outcome in report.outcomes if outcome.outcome == "would_delete")
+class Permitted(NamedTuple):
+    """The images that a person was shown: those that would be deleted, and those that would only be marked."""
+
+    deletions: frozenset[str] = frozenset()
+    marks: frozenset[str] = frozenset()
+
+    @classmethod
+    def by(cls, report: Report) -> Self:
+        """What a rehearsal permits."""
+        goes = {one.image_id for one in report.outcomes if one.outcome == "would_delete" and not one.waits}
+        waits = {one.image_id for one in report.outcomes if one.outcome in {"would_delete", "marked"}} - goes
+        return cls(deletions=frozenset(goes), marks=frozenset(waits))
 
 
 class OnlyShown:
     """Looks on for another, and keeps every image as it is that was not shown."""
 
-    def __init__(self, watch: Watch, shown: AbstractSet[str]) -> None:
+    def __init__(self, watch: Watch, permitted: Permitted) -> None:
         self._watch = watch
-        self._shown = shown
+        self._permitted = permitted
 
     def begins(self, deadline: Deadline) -> None:
         """See Watch."""
@@ -37,12 +46,13 @@ class OnlyShown:
         """See Watch."""
         self._watch.takes_on(images)
 
-    def before_change(self, image_id: str) -> None:
-        """See Watch; raises Unexpected for an image that was not shown."""
-        if image_id not in self._shown:
-            message = "you were not shown that it would go, since something has changed meanwhile: look at it again"
+    def before_change(self, image_id: str, *, deletes: bool = True) -> None:
+        """See Watch; raises Unexpected for an image of which this was not shown."""
+        if image_id not in (self._permitted.deletions if deletes else self._permitted.marks):
+            what = "deleted" if deletes else "marked"
+            message = f"you were not shown that it would be {what}: something has changed meanwhile; look at it again"
             raise Unexpected(message)
-        self._watch.before_change(image_id)
+        self._watch.before_change(image_id, deletes=deletes)
 
     def settled(self, outcome: Outcome) -> None:
         """See Watch."""

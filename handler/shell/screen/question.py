@@ -1,9 +1,24 @@
 """The question before images are deleted, and its answer. Only a person at a terminal is asked."""
 
+import os
 import sys
+import termios
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from textwrap import fill
 
 from handler.errors import InvalidSettings
+from handler.model.outcome import Outcome, Total
+from handler.report.page.rows import gib
 from handler.report.report import Report
+from handler.shell.screen.terminal import printable
+
+TERMINAL = "/dev/tty"
+"""The terminal at which a command was begun, wherever its streams lead."""
+LONGEST_LINE = 4096
+"""Bytes that a terminal hands over at once, which is a line at most. Source: Linux, termios(3), "Canonical mode"."""
+MOST_NARROW = 20
+NOBODY = "no answer could be read, and nothing was done: with --yes, no question is asked"
 
 
 def is_at_terminal() -> bool:
@@ -11,10 +26,78 @@ def is_at_terminal() -> bool:
     return any(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
 
 
-def is_confirmed(_report: Report) -> bool:
-    """Ask whether what was rehearsed may be done; raises InvalidSettings if no answer can be read."""
-    if not sys.stdin.isatty():
-        message = "nobody can be asked, since standard input is no terminal: --yes goes ahead without a question"
-        raise InvalidSettings(message)
-    print("Type yes to go ahead: ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip() == "yes"
+def question_on(report: Report, region: str) -> str:
+    """What a person is asked after a rehearsal; empty if it would change nothing."""
+    would = [outcome for outcome in report.outcomes if outcome.outcome == "would_delete"]
+    goes, waits = [one for one in would if not one.waits], [one for one in would if one.waits]
+    where = f"of {_projects(report)}" + (f" in region {region}" if region else "")
+    if goes:
+        marks = f" and mark {len(waits):,}" if waits else ""
+        return f"Delete {_images(goes)}{marks} {where}?\nWhat is deleted can't be restored."
+    return f"Mark {_images(waits)} {where}?" if waits else ""
+
+
+def question_on_projects(projects: int) -> str:
+    """What a person is asked before a sweep is sent to so many projects."""
+    return (
+        f"Send a sweep to the workers of {projects:,} project{'s' if projects != 1 else ''}?\n"
+        "They look for themselves, and what they delete can't be restored."
+    )
+
+
+def is_confirmed(question: str) -> bool:
+    """Ask a person; only the word yes is a yes. Raises InvalidSettings if no answer can be read."""
+    try:
+        answer = _answer(f"{question} Only yes goes ahead:")
+    # No terminal, or one that is gone.
+    except (OSError, termios.error) as exc:
+        raise InvalidSettings(NOBODY) from exc
+    if not answer:
+        raise InvalidSettings(NOBODY)
+    # Without its end, as after Ctrl-D, a line may be no more than the beginning of another answer.
+    return answer.endswith(b"\n") and answer.strip() == b"yes"
+
+
+def _answer(question: str) -> bytes:
+    """The line that is typed as the answer, empty if there is none."""
+    with _terminal(0, os.O_RDONLY) as keys, _terminal(2, os.O_WRONLY) as screen:
+        # What was typed or pasted before is no answer to this question.
+        termios.tcflush(keys, termios.TCIFLUSH)
+        os.write(screen, _fitted(question, os.get_terminal_size(screen).columns))
+        answer = os.read(keys, LONGEST_LINE)
+        # The rest of a line that is too long would be read by the shell.
+        termios.tcflush(keys, termios.TCIFLUSH)
+        if not answer.endswith(b"\n"):
+            os.write(screen, b"\n")
+    return answer
+
+
+def _fitted(question: str, columns: int) -> bytes:
+    """The question, broken between words; a terminal that does not know its width has 0 columns."""
+    lines = [fill(printable(line), max(columns - 1, MOST_NARROW) if columns else 80) for line in question.splitlines()]
+    return ("\n".join(lines) + " ").encode(errors="backslashreplace")
+
+
+@contextmanager
+def _terminal(stream: int, flag: int) -> Iterator[int]:
+    """A stream by its number if it is a terminal, else the terminal of the command; raises OSError without one."""
+    # By its number: a request may have been read from it, and its object may be closed.
+    if os.isatty(stream):
+        yield stream
+        return
+    found = os.open(TERMINAL, flag | os.O_NOCTTY)
+    try:
+        yield found
+    finally:
+        os.close(found)
+
+
+def _images(outcomes: Sequence[Outcome]) -> str:
+    total = Total.of(outcomes)
+    size = f"{'at least ' if total.unknown else ''}{gib(total.size)}" if total.size else "size unknown"
+    return f"{total.images:,} image{'s' if total.images != 1 else ''} ({size})"
+
+
+def _projects(report: Report) -> str:
+    projects = {result.project_id for result in report.results if result.project_id} | {report.project_id} - {""}
+    return f"project {min(projects)}" if len(projects) == 1 else f"{len(projects)} projects"
