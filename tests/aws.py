@@ -87,7 +87,7 @@ def _environ(request: Request) -> dict[str, Any]:
         "RAW_URI": f"{request.path}?{request.query}" if request.query else request.path,
         "REMOTE_ADDR": str(base.hostname),
         "SERVER_NAME": str(base.hostname),
-        "SERVER_PORT": str(base.port),
+        "SERVER_PORT": str(base.port or 80),
         "SERVER_PROTOCOL": "HTTP/1.1",
         "wsgi.errors": sys.stderr,
         "wsgi.input": io.BytesIO(request.body),
