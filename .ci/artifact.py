@@ -169,7 +169,7 @@ CUTS = (
         why="The command and what only the command loads, with the name that it is installed by. It is in the "
         "wheel, and must be able to grow without the function.",
         share=0.0,
-        megabytes=0.0,
+        megabytes=0.2,
         removed=(
             "handler/__main__.py",
             "handler/cloud/identity/clouds_yaml.py",
