@@ -7,9 +7,11 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 
 from handler.shell.options import ABOUT_MARKS, parse
 from handler.shell.runs.signals import Signals
+from handler.shell.screen.loading import loading
 
 FIRST_LINES = {
     "": "Rehearsal: nothing is deleted or marked.",
@@ -25,7 +27,8 @@ def main(arguments: Sequence[str] | None = None, signals: Signals | None = None)
     options = parse(arguments)
     if sys.stderr.isatty() and not any(getattr(options, name) for name in ABOUT_MARKS):
         print(FIRST_LINES.get(mode_in(os.environ), "image-reaper"), file=sys.stderr, flush=True)
-    from handler.shell.carrying import carry_out  # noqa: PLC0415 (see above)
+    with loading(sys.stderr) if sys.stderr.isatty() else nullcontext():
+        from handler.shell.carrying import carry_out  # noqa: PLC0415 (see above)
 
     return carry_out(options, signals or Signals())
 

@@ -288,6 +288,7 @@ def path_with_curl(folder: Path) -> str:
     return f"{folder}:{os.environ['PATH']}"
 
 
+@pytest.mark.slow("the commands of the tour start interpreters")
 def test_the_tour_prints_what_the_readme_says(tmp_path: Path) -> None:
     tour = list(steps())
     script = "trap 'kill $(jobs -p) 2>/dev/null' EXIT\n" + "".join(f"echo '>'\n{command}\n" for command, _ in tour)

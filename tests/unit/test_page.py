@@ -329,6 +329,7 @@ def test_the_oldest_come_first_with_their_age(show: Show, cloud: FakeCloud) -> N
     ]
 
 
+@pytest.mark.slow("thousands of rows")
 def test_what_stays_is_counted_where_it_is_too_much_to_list() -> None:
     stay = [Decision(image(number, size=number), Objection("age", "too young")) for number in range(MOST_LISTED + 5)]
     seen = shown(Result("", SweepRequest(Select("ci-*")), survey=Survey()), decisions=stay)
@@ -338,6 +339,7 @@ def test_what_stays_is_counted_where_it_is_too_much_to_list() -> None:
     assert "2,005" in seen.texts["reasons"]
 
 
+@pytest.mark.slow("thousands of rows")
 def test_failures_are_counted_where_they_are_too_many_to_list() -> None:
     told = tuple(
         Outcome(f"id-{number}", "failed", "throttled", name=f"ci-{number}", size=number)
@@ -348,6 +350,7 @@ def test_failures_are_counted_where_they_are_too_many_to_list() -> None:
     assert "The 2,000 largest of 2,005 images" in seen.texts["failed"]
 
 
+@pytest.mark.slow("thousands of rows")
 def test_what_goes_is_always_listed() -> None:
     images = [image(number) for number in range(MOST_LISTED + 5)]
     gone = tuple(Outcome(each.id, "would_delete", name=each.name, size=each.size) for each in images)
