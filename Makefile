@@ -187,7 +187,7 @@ clean:
 
 lock: build/lock/bin/uv
 	$(LOCK) --no-emit-package setuptools -o requirements.lock pyproject.toml
-	$(LOCK) -c requirements.lock --group dev --extra clouds -o tests/requirements.lock pyproject.toml
+	$(LOCK) -c requirements.lock --group dev --extra clouds --extra shell -o tests/requirements.lock pyproject.toml
 	echo 'aws-sam-cli>=1.170,<2' | $(LOCK) -o tests/sam-requirements.lock -
 	echo 'python-openstackclient>=10,<11' | $(LOCK) -o tests/bench-requirements.lock -
 	printf '%s\n' $(CLIENTS) | $(LOCK) -o tests/clients-requirements.lock -
@@ -202,8 +202,10 @@ lock: build/lock/bin/uv
 
 # --- environments: made once, and again when their lock changes ---
 
+# With the command `image-reaper`, which runs the checkout itself.
 $(READY): tests/requirements.lock
 	$(call venv,.venv,$<)
+	@$(VENV) $(PIP) install --no-deps --no-index --no-build-isolation --editable .
 
 $(SAM_READY): tests/sam-requirements.lock
 	$(call venv,.venv-sam,$<)

@@ -3,26 +3,38 @@
 What it needs of the rest is loaded only once its first line is on the screen: that takes most of its time.
 """
 
+import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from handler import coldstart
-from handler.shell.options import parse
+from handler.shell.options import ABOUT_MARKS, parse
+
+FIRST_LINES = {
+    "": "Rehearsal: nothing is deleted or marked.",
+    "dry-run": "Rehearsal: nothing is deleted or marked.",
+    "delete": "Armed: what passes every check is deleted for good.",
+    "paused": "Paused: nothing is done.",
+}
+"""What is said at once of each mode."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     options = parse(arguments)
-    if sys.stderr.isatty():
-        print(first_line(os.environ.get("REAPER_MODE", "")), file=sys.stderr, flush=True)
+    if sys.stderr.isatty() and not any(getattr(options, name) for name in ABOUT_MARKS):
+        print(FIRST_LINES.get(mode_in(os.environ), "image-reaper"), file=sys.stderr, flush=True)
     from handler.shell.carrying import carry_out  # noqa: PLC0415 (see above)
 
-    coldstart.end()
     return carry_out(options)
 
 
-def first_line(mode: str) -> str:
-    """What is said at once, before anything is known but the mode."""
-    known = {"": "rehearsal", "dry-run": "rehearsal", "delete": "armed", "paused": "paused"}
-    return f"image-reaper: {known.get(mode, mode)}"
+def mode_in(environment: Mapping[str, str]) -> str:
+    """The mode, before the settings are checked; what can't be read is told when they are."""
+    if mode := environment.get("REAPER_MODE"):
+        return mode
+    try:
+        several = json.loads(environment.get("REAPER_SETTINGS") or "{}")
+    except ValueError:
+        return "unknown"
+    return str(several.get("REAPER_MODE", "")) if isinstance(several, dict) else "unknown"

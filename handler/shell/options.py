@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
+from handler.model.image import is_uuid
+
 USAGE = "image-reaper [FILE | - | ID ... | --sweep | --apply PLAN | --approve KEY | --marks | ...] [options]"
 EPILOG = """\
 exit codes:
@@ -16,7 +18,11 @@ exit codes:
 Without REAPER_MODE=delete, everything is a rehearsal. The cloud is that of --cloud, of OS_CLOUD,
 or of the other OS_* variables. All settings are variables, as they are for the function."""
 
-SUBJECTS = ("sweep", "apply", "approve", "marks", "veto", "unmark_all")
+ABOUT_MARKS = ("marks", "veto", "unmark_all")
+"""The options that ask for no run."""
+OF_RUNS = ("plan", "html", "journal", "json", "today", "reason")
+"""The options that only a run can heed."""
+SUBJECTS = ("sweep", "apply", "approve", *ABOUT_MARKS)
 """The options that say what is asked for, in place of a file or ids."""
 OF_SWEEPS = (
     *("name", "family", "tag", "property", "status", "older_than", "created_before", "size_over", "unused_for"),
@@ -49,12 +55,54 @@ def _problem(options: argparse.Namespace) -> str:
         return f"{options.asked[0]}: {subjects[0]} takes neither a file nor ids here"
     if not options.asked and not subjects:
         return "say what to do: name a file or ids of images, or give --sweep; --help tells all there is"
+    return next((problem for rule in _TOGETHER if (problem := rule(options))), "")
+
+
+def _needs_sweep(options: argparse.Namespace) -> str:
     given = [name for name in OF_SWEEPS if getattr(options, name) not in {None, False}]
-    if given and not options.sweep:
-        return f"{spelled(given[0])}: needs --sweep"
-    if options.today and options.plan:
-        return "--today: a plan of another day could delete too early: leave out --plan"
-    return ""
+    return f"{spelled(given[0])}: needs --sweep" if given and not options.sweep else ""
+
+
+def _needs_keep(options: argparse.Namespace) -> str:
+    return "--group-by: needs --keep" if options.group_by is not None and options.keep is None else ""
+
+
+def _needs_a_run(options: argparse.Namespace) -> str:
+    subject = next((name for name in ABOUT_MARKS if getattr(options, name)), "")
+    given = [name for name in OF_RUNS if getattr(options, name) not in {None, False}]
+    return f"{spelled(given[0])}: does not go with {spelled(subject)}" if subject and given else ""
+
+
+def _needs_a_request_of_ours(options: argparse.Namespace) -> str:
+    is_ours = options.sweep or options.approve is not None or any(map(is_uuid, options.asked))
+    return "" if is_ours or options.reason is None else "--reason: the file says itself who asks: leave it out"
+
+
+def _needs_today(options: argparse.Namespace) -> str:
+    clash = options.today and options.plan
+    return "--today: a plan of another day could delete too early: leave out --plan" if clash else ""
+
+
+_TOGETHER = (_needs_sweep, _needs_keep, _needs_a_run, _needs_a_request_of_ours, _needs_today)
+"""Each says why some options do not go together, or nothing."""
+
+
+def a_day(text: str) -> date:
+    """A day, as an option holds it."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        message = f"{text!a} is no day: write it like 2026-12-31"
+        raise argparse.ArgumentTypeError(message) from None
+
+
+def a_number(text: str) -> int | float:
+    """A number, as an option holds it; whether it may have a fraction, the schema of the request says."""
+    try:
+        return int(text) if text.strip("+-").isdecimal() else float(text)
+    except ValueError:
+        message = f"{text!a} is no number"
+        raise argparse.ArgumentTypeError(message) from None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -84,18 +132,18 @@ def _add_subjects(group: "argparse._ArgumentGroup") -> None:
 
 def _add_sweep(group: "argparse._ArgumentGroup") -> None:
     group.add_argument("--name", metavar="GLOB", help="such as 'ci-*'")
-    group.add_argument("--family", metavar="NAME", help="the name without its last part: ci-build of ci-build-101")
+    group.add_argument("--family", metavar="NAME", help="ci-build has ci-build-101, but no ci-build-gpu-7")
     group.add_argument("--tag", action="append", metavar="TAG", help="may be repeated: all of them")
     group.add_argument("--property", action="append", metavar="KEY=VALUE", help="may be repeated: all of them")
     group.add_argument("--status", help="such as active")
     group.add_argument("--older-than", metavar="AGE", help="such as 12h, 30d or 2w")
     group.add_argument("--created-before", metavar="TIME", help="such as 2026-01-31")
-    group.add_argument("--size-over", metavar="BYTES", type=int)
+    group.add_argument("--size-over", metavar="BYTES", type=a_number, help="such as 5000000000")
     group.add_argument("--unused-for", metavar="AGE", help="needs REAPER_STATE_TABLE")
-    group.add_argument("--keep", metavar="N", type=int, help="the N newest of each group stay")
+    group.add_argument("--keep", metavar="N", type=a_number, help="the N newest of each group stay")
     group.add_argument("--group-by", metavar="HOW", help="name (by default), property:KEY or tag-prefix:PREFIX")
-    group.add_argument("--limit", metavar="N", type=int, help="if more are due, none goes (25)")
-    group.add_argument("--limit-percent", metavar="P", type=float, help="the same, as a share of all images (50)")
+    group.add_argument("--limit", metavar="N", type=a_number, help="if more are due, none goes (25)")
+    group.add_argument("--limit-percent", metavar="P", type=a_number, help="the same, as a share of all images (50)")
     group.add_argument("--grace", metavar="AGE", help="mark first, and delete after so long")
     group.add_argument("--deactivate", action="store_true", help="deactivate what is marked; needs --grace")
 
@@ -107,6 +155,6 @@ def _add_others(group: "argparse._ArgumentGroup") -> None:
     group.add_argument("--plan", metavar="FILE", type=Path, help="write what would be deleted, for --apply")
     group.add_argument("--html", metavar="FILE", type=Path, help="write a page of what goes, what stays and why")
     group.add_argument("--journal", metavar="FILE", type=Path, help="where an armed run notes what it deletes")
-    group.add_argument("--today", metavar="YYYY-MM-DD", type=date.fromisoformat, help="rehearse as if on another day")
+    group.add_argument("--today", metavar="YYYY-MM-DD", type=a_day, help="rehearse as if on another day")
     group.add_argument("--json", action="store_true", help="print the report as JSON in place of a table")
     group.add_argument("--log", action="store_true", help="write the log to standard error, as the function does")

@@ -82,4 +82,4 @@ def test_nothing_broad_is_caught_but_at_the_outermost_edge() -> None:
         if isinstance(handler, ast.ExceptHandler)
         and (handler.type is None or ast.unparse(handler.type) in {"Exception", "BaseException"})
     }
-    assert broad == {"app.py", "__main__.py"}
+    assert broad == {"app.py"}
