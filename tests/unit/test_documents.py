@@ -22,6 +22,8 @@ from handler.config.signing import ACCESS_KEY, PROJECT, SECRET_KEY, TOKEN
 from handler.errors import CloudError
 from handler.report.reporter import LOST, METRICS
 from handler.rules.safety import RULES
+from handler.shell.carrying import STOPPED
+from handler.shell.options import parse
 from tests.unit.test_template import ENVIRONMENT, FAILED_TO, PARAMETERS, behind, failures
 
 ROOT = Path(__file__).parents[2]
@@ -192,6 +194,38 @@ def test_the_outputs_that_are_named_are_those_of_the_template() -> None:
     said = {name for name in named if re.fullmatch(r"\w+(Url|LogGroupName|FunctionArn)", name)}
     assert said
     assert said <= outputs | PARAMETERS.keys()
+
+
+# The command
+
+
+@pytest.fixture
+def told_by_help(capsys: pytest.CaptureFixture[str]) -> str:
+    """What `image-reaper --help` prints."""
+    with pytest.raises(SystemExit):
+        parse(["--help"])
+    return capsys.readouterr().out
+
+
+def test_every_option_of_the_command_is_explained_and_no_other(told_by_help: str) -> None:
+    options = set(re.findall(r"^  (?:-h, )?(--[a-z-]+)", told_by_help, re.MULTILINE))
+    written = set().union(*(names(row[1]) for row in table(OPERATIONS, "to").values()))
+    assert len(options) > 30
+    assert {option.split()[0] for option in written} - {"ID", "FILE", "-", "-h"} == options
+
+
+def test_an_option_is_explained_with_what_its_help_calls_its_value(told_by_help: str) -> None:
+    values = dict(re.findall(r"^  (--[a-z-]+) ([A-Z][A-Z=-]*)", told_by_help, re.MULTILINE))
+    written = set().union(*(names(row[1]) for row in table(OPERATIONS, "to").values()))
+    options = [option.split() for option in written if option.startswith("--")]
+    assert len(values) > 20
+    assert {option: value[0] for option, *value in options if value} == values
+
+
+def test_the_exit_codes_are_those_of_the_help(told_by_help: str) -> None:
+    codes = dict(re.findall(r"^  (\d+) +(.*)$", told_by_help, re.MULTILINE))
+    assert {code: row[1] for code, row in table(OPERATIONS, "exit code").items()} == codes
+    assert codes.keys() == {"0", "1", "2", str(STOPPED)}
 
 
 # Files, links, commands
