@@ -6,7 +6,6 @@ machine. What is printed is what the command answers. The days are always the sa
 
 import html
 import io
-import json
 import os
 import re
 import shlex
