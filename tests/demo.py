@@ -33,7 +33,7 @@ from tests.fakecloud.seeds import read_seed
 TODAY = datetime(2026, 11, 25, 12, tzinfo=UTC)
 INDENT = "   "
 REHEARSE = """image-reaper --sweep --name 'nightly-*' --older-than 14d --keep 2 \\
-      --plan build/demo.json --html build/demo.html"""
+    --plan build/demo.json --html build/demo.html"""
 APPLY = "REAPER_MODE=delete image-reaper --apply build/demo.json"
 MARK = "REAPER_MODE=delete image-reaper --sweep --name 'ci-*' --keep 3 --grace 3d"
 VETO = "REAPER_MODE=delete image-reaper --veto"

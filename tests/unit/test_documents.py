@@ -1,11 +1,8 @@
 """The documents say what the code says: every name, every link, every command of the tour."""
 
 import ast
-import os
 import re
-import shutil
 import socket
-import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -23,7 +20,9 @@ from handler.errors import CloudError
 from handler.report.reporter import LOST, METRICS
 from handler.rules.safety import RULES
 from handler.shell.carrying import STOPPED
+from handler.shell.command import first_line
 from handler.shell.options import parse
+from tests.terminal import Terminal
 from tests.unit.test_template import ENVIRONMENT, FAILED_TO, PARAMETERS, behind, failures
 
 ROOT = Path(__file__).parents[2]
@@ -301,55 +300,61 @@ def test_no_line_is_too_long_but_rows_of_tables(path: Path) -> None:
 # The tour
 
 
-CURL = """#!{python}
-import sys, urllib.request
-given = sys.argv[1:]
-headers = dict(value.split(": ", 1) for option, value in zip(given, given[1:]) if option == "-H")
-method = given[given.index("-X") + 1] if "-X" in given else "GET"
-request = urllib.request.Request(given[-1], headers=headers, method=method)
-sys.stdout.buffer.write(urllib.request.urlopen(request).read())
-"""
-"""As much of curl as the tour needs, for a machine that has none."""
+PROGRAMS = {"image-reaper": '-m handler "$@"', "python": '"$@"'}
+"""What `make setup` and the environment give a newcomer, as scripts for the interpreter of the tests."""
+YES = "Only yes goes ahead: "
+"""How the question ends that a newcomer answers."""
+AGE = re.compile(r" +\d+ d\b")
 
 
-def path_with_curl(folder: Path) -> str:
-    """The path to look for programs on."""
-    if shutil.which("curl"):
-        return os.environ["PATH"]
-    folder.mkdir()
-    (folder / "curl").write_text(CURL.format(python=sys.executable), encoding="utf-8")
-    (folder / "curl").chmod(0o755)
-    return f"{folder}:{os.environ['PATH']}"
-
-
-def test_the_tour_prints_what_the_readme_says(tmp_path: Path) -> None:
+@pytest.mark.slow("it starts a fake cloud, and an interpreter for each command")
+def test_the_tour_shows_at_a_terminal_what_the_readme_says(tmp_path: Path) -> None:
     tour = list(steps())
+    write_programs(tmp_path / "bin")
     script = "trap 'kill $(jobs -p) 2>/dev/null' EXIT\n" + "".join(f"echo '>'\n{command}\n" for command, _ in tour)
-    environment = {"PATH": path_with_curl(tmp_path / "bin"), "PYTHONPATH": str(ROOT)}
-    (tmp_path / "build").mkdir()
-    done = subprocess.run(  # noqa: S603 (our own words)
-        [str(shutil.which("bash")), "-c", script],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        check=False,
-        timeout=120,
-    )
-    printed = done.stdout.decode().removeprefix(">\n").split(">\n")
-    assert [told.splitlines() for told in printed] == [expected for _, expected in tour], done.stderr.decode()
+    (tmp_path / "tour.sh").write_text(script, encoding="utf-8")
+    path = f"{tmp_path / 'bin'}:/usr/bin:/bin"
+    with Terminal("tour.sh", env={"PATH": path}, cwd=tmp_path, columns=120, rows=300, module="tests.bash") as terminal:
+        terminal.wait_for(YES)
+        terminal.type("yes\n")
+        shown = "\n".join(terminal.ended(0)).removeprefix(">").split("\n>")
+    assert len(shown) == len(tour)
+    for screen, (command, expected) in zip(shown, tour, strict=True):
+        lines = abridged(screen)
+        assert fits(lines, expected), "\n".join([f"$ {command}", *lines])
     assert (tmp_path / "build/plan.html").exists()
 
 
+def write_programs(folder: Path) -> None:
+    folder.mkdir()
+    for name, arguments in PROGRAMS.items():
+        (folder / name).write_text(f"#!/bin/sh\nexec {sys.executable} {arguments}\n", encoding="utf-8")
+        (folder / name).chmod(0o755)
+
+
+def abridged(screen: str) -> list[str]:
+    """What a command has shown, without its first line and the empty ones, which the tour leaves out."""
+    left_out = {"", first_line(""), first_line("delete")}
+    return [line for line in screen.splitlines() if line not in left_out]
+
+
+def fits(shown: list[str], expected: list[str]) -> bool:
+    """Whether this is what was to be shown: `...` stands for any lines, and images grow older every day."""
+    pattern = "".join("(?:.*\n)*" if line == "..." else re.escape(AGE.sub("", line)) + "\n" for line in expected)
+    return bool(re.fullmatch(pattern, "".join(f"{AGE.sub('', line)}\n" for line in shown)))
+
+
 def steps() -> Iterator[tuple[str, list[str]]]:
-    """The commands of the tour, each with what it prints, on a port that is free and on the days that are now."""
+    """The commands of the tour, each with what it shows, on a port that is free and on the days that are now."""
     text = README.read_text(encoding="utf-8").split("## Try it")[1].split("\n## ")[0]
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         text = text.replace("8080", str(free.getsockname()[1]))
-    text = text.replace("2026-12-24", (datetime.now(UTC) + timedelta(days=3)).date().isoformat())
+    for written, days in (("2026-12-24", 3), ("2026-12-25", 4)):
+        text = text.replace(written, (datetime.now(UTC) + timedelta(days=days)).date().isoformat())
     text = text.replace("sleep 2", "until [ -s build/cloud.json ]; do sleep 0.1; done")
-    text = text.replace(".venv/bin/python", sys.executable).replace("make setup && ", "")
+    text = text.replace("make setup && source .venv/bin/activate && ", "")
     for block in re.findall(r"^```console\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
         for step in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-            command, *printed = step.splitlines()
-            yield command, printed
+            command, *shown = step.splitlines()
+            yield command, shown
