@@ -20,8 +20,9 @@ from handler.errors import CloudError
 from handler.report.reporter import LOST, METRICS
 from handler.rules.safety import RULES
 from handler.shell.carrying import STOPPED
-from handler.shell.command import first_line
-from handler.shell.options import parse
+from handler.shell.command import FIRST_LINES
+from handler.shell.options import OF_SWEEPS, parse
+from handler.sources.policies import Kept, Selection, Sweep
 from tests.terminal import Terminal
 from tests.unit.test_template import ENVIRONMENT, FAILED_TO, PARAMETERS, behind, failures
 
@@ -221,6 +222,12 @@ def test_an_option_is_explained_with_what_its_help_calls_its_value(told_by_help:
     assert {option: value[0] for option, *value in options if value} == values
 
 
+def test_every_field_of_a_sweep_is_an_option_of_the_command() -> None:
+    fields = {*Selection.model_fields, *Kept.model_fields, *Sweep.model_fields} - {"select"}
+    spelled = {"tags": "tag", "properties": "property", "newest": "keep"}
+    assert {spelled.get(field, field) for field in fields} == set(OF_SWEEPS)
+
+
 def test_the_exit_codes_are_those_of_the_help(told_by_help: str) -> None:
     codes = dict(re.findall(r"^  (\d+) +(.*)$", told_by_help, re.MULTILINE))
     assert {code: row[1] for code, row in table(OPERATIONS, "exit code").items()} == codes
@@ -334,7 +341,7 @@ def write_programs(folder: Path) -> None:
 
 def abridged(screen: str) -> list[str]:
     """What a command has shown, without its first line and the empty ones, which the tour leaves out."""
-    left_out = {"", first_line(""), first_line("delete")}
+    left_out = {"", *FIRST_LINES.values()}
     return [line for line in screen.splitlines() if line not in left_out]
 
 
