@@ -55,7 +55,7 @@ def carry_out(share: Share, deadline: Deadline, received: Received, shared: Shar
             deadline=deadline,
             progress=progress,
             heed_stop=shared.engine.heed_stop(settings, deadline),
-            cloud=Cloud(Transport(access.session, access.identity, deadline), _options(settings)),
+            cloud=Cloud(Transport(access.session, access.identity, deadline), options_of(settings)),
         )
         project_id = run.connect()
         about = shared.reporter.about(project_id)
@@ -207,7 +207,8 @@ def turn_down(problems: Sequence[tuple[str, str]], received: Received, reporter:
         raise InvalidRequest("; ".join(problem for problem, _ in problems))
 
 
-def _options(settings: Settings) -> Options:
+def options_of(settings: Settings) -> Options:
+    """Which cloud the settings are for, and how it is asked."""
     return Options(
         image_api=settings.image_api,
         project_pin=settings.project_pin,
