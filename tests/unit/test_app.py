@@ -631,7 +631,7 @@ DELETED_BY = {
 }
 RAISED_BY = {
     "direct-approve": (InvalidRequest, "approve: needs REAPER_REPORT_BUCKET"),
-    "direct-bad": (InvalidRequest, "image_ids[0]: must be a UUID with hyphens; forced: unknown field"),
+    "direct-bad": (InvalidRequest, "; forced: unknown field"),
     "lifecycle-bad": (InvalidRequest, "detail.NotificationMetadata: not JSON"),
     "schedule-bad": (InvalidRequest, "force: unknown field"),
     "topic-bad": (InvalidRequest, "image_ids: "),

@@ -261,7 +261,7 @@ def test_a_rejected_message_is_logged_with_what_is_wrong(invoke: Invoke) -> None
     line = invoke(queue({"image_ids": [UNKNOWN_ID]}, {"image_ids": ["x"]})).logged("request.rejected")[0]
     known = {"level": "ERROR", "message_id": "m1", "source": "queue"}
     assert line | known == line
-    assert line["problem"] == "image_ids[0]: must be a UUID with hyphens"
+    assert line["problem"] == "image_ids[0]: must be a UUID with hyphens, not 'x'"
 
 
 def test_every_line_has_the_service_a_level_and_a_time(invoke: Invoke, cloud: FakeCloud) -> None:

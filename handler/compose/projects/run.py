@@ -97,6 +97,7 @@ def _told(part: Received, done: tuple[Result, ...], project_id: str, shared: Sha
         plans=tuple(plans_of(done, project_id, until)) if mode == "dry-run" else (),
         ages=ages_of(part.messages, done, shared.now.timestamp() + deadline.elapsed()),
         max_images=shared.settings.max_images,
+        own=shared.own_rules,
     )
     shared.reporter.about(project_id).finished(report)
     return report
