@@ -55,7 +55,7 @@ def to_free(image: Image, today: date) -> FreePlan:
     # Ours to the end once we have begun: beside a recall of ours, others may have been taken off.
     is_under_way = bool(recalls) or (not others and any(each.day in marks.values() for each in drafts))
     if not is_under_way and len(marks) < len(tags.marks):
-        return FreePlan(tuple(_off(drafts)), stays=BY_HAND)
+        return FreePlan(stays=BY_HAND)
     return FreePlan(_next(image, tags, marks, others, today), begins=not drafts and not recalls)
 
 
