@@ -11,7 +11,7 @@ import re
 import shlex
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,11 +20,14 @@ from handler.compose.invocation import handle, read
 from handler.compose.secret import load_settings
 from handler.model.outcome import Decision
 from handler.report.page.page import page
+from handler.shell import marks
 from handler.shell.asked import event_of, plan_of
 from handler.shell.files.writing import plan_text, write
 from handler.shell.options import parse
 from handler.shell.runs.running import ShellContext
 from handler.shell.screen.closing import closing
+from handler.shell.screen.marks import told_text
+from handler.shell.screen.progress import progress
 from handler.shell.screen.table import table
 from handler.shell.screen.terminal import Screen
 from tests.fakecloud import FakeCloud, Server
@@ -36,13 +39,11 @@ REHEARSE = """image-reaper --sweep --name 'nightly-*' --older-than 14d --keep 2 
     --plan build/demo.json --html build/demo.html"""
 APPLY = "REAPER_MODE=delete image-reaper --apply build/demo.json"
 MARK = "REAPER_MODE=delete image-reaper --sweep --name 'ci-*' --keep 3 --grace 3d"
-VETO = "REAPER_MODE=delete image-reaper --veto"
+VETO = "image-reaper --veto"
 OURS = ("OS_", "REAPER_", "POWERTOOLS_", "AWS_", "COLUMNS", "NO_COLOR")
 LEGEND = """
-would_delete  a rehearsal: every check was made, and no DELETE was sent
-deleted       the cloud says so
-marked        tagged, to be deleted by a later run
-refused       a rule says no; both refusals above are meant to be there
+A rehearsal (would_delete) makes every check, but sends no DELETE. What is
+marked goes in a later run. Both refusals above are meant to be there.
 
 "Try it" in README.md does the same by hand, before a fake cloud of your own.
 Next: .venv/bin/image-reaper --help"""
@@ -92,9 +93,13 @@ def veto(cloud: FakeCloud) -> None:
     """Mark images, object to the deletion of one, and come back when their day has passed."""
     step("4. Veto", "A policy with grace marks first, and deletes later.")
     typed(MARK)
-    print(indented("The owner of an image takes the mark off, and four days later:"))
     image = next(image for image in cloud.images.values() if image.name == "ci-build-101")
-    print(indented(f"$ {VETO} {image.id}"))
+    print(indented(f"The owner of {image.name} gives a veto:\n$ {VETO} {image.id}"))
+    settings = load_settings()
+    with redirect_stderr(io.StringIO()), progress() as watch:  # how far it has come
+        told = marks.veto(settings, [image.id], TODAY, watch)
+    print(indented(told_text(told, settings, screen()).split("\n\n")[0]))
+    print(indented("Four days later:"))
     typed(MARK, TODAY + timedelta(days=4))
 
 
@@ -109,14 +114,18 @@ def typed(command: str, now: datetime = TODAY) -> Path:
     assert received
     with redirect_stdout(io.StringIO()):  # its log and its metrics
         report = handle(received, ShellContext(60), settings, shell, now, decisions.append)
-    screen = Screen.of(sys.stdout)._replace(width=80 - len(INDENT))
-    for text in (table(report, now, screen), *closing(report, screen)):
+    for text in (table(report, now, screen()), *closing(report, screen())):
         print(indented(text))
     if options.plan:
         options.plan.parent.mkdir(exist_ok=True)
         write(options.plan, plan_text(report))
         write(options.html, page(report, decisions, now))
     return options.html or Path()
+
+
+def screen() -> Screen:
+    """Where the story is told: on 80 columns, whatever there is."""
+    return Screen.of(sys.stdout)._replace(width=80 - len(INDENT))
 
 
 def step(title: str, text: str) -> None:
