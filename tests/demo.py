@@ -40,7 +40,7 @@ REHEARSE = """image-reaper --sweep --name 'nightly-*' --older-than 14d --keep 2 
 APPLY = "REAPER_MODE=delete image-reaper --apply build/demo.json"
 MARK = "REAPER_MODE=delete image-reaper --sweep --name 'ci-*' --keep 3 --grace 3d"
 VETO = "image-reaper --veto"
-OURS = ("OS_", "REAPER_", "POWERTOOLS_", "AWS_", "COLUMNS", "NO_COLOR")
+OURS = ("OS_", "REAPER_", "POWERTOOLS_", "AWS_")
 LEGEND = """
 A rehearsal (would_delete) makes every check, but sends no DELETE. What is
 marked goes in a later run. Both refusals above are meant to be there.
