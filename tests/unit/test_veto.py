@@ -168,6 +168,16 @@ def test_beside_a_sweep_that_sets_its_mark_a_veto_leaves_a_trace(shell: Shell, c
     assert stays(shell, image) or told == ["not marked"]
 
 
+def test_where_the_signature_goes_with_the_mark_the_keep_tag_is_set_after_it(shell: Shell, cloud: FakeCloud) -> None:
+    image = cloud.add_image("ci-1", tags=["temporary"])
+    shell.sweep(A)
+    tags = cloud.images[image].tags
+    cloud.fault("DELETE", "/tags/", status=None, then=lambda: tags.remove(signature(A, "2026-06-16")))
+    assert words(shell.veto(image)) == {image: "vetoed"}
+    assert shell.ours(image) == []
+    assert stays(shell, image)
+
+
 def test_a_veto_that_comes_too_late_says_so(shell: Shell, cloud: FakeCloud) -> None:
     image = cloud.add_image("ci-1", tags=["temporary"])
     shell.sweep(A)
