@@ -26,8 +26,8 @@ from handler.shell.files.writing import plan_text, write
 from handler.shell.options import parse
 from handler.shell.runs.running import ShellContext
 from handler.shell.screen.closing import closing
+from handler.shell.screen.live.progress import progress
 from handler.shell.screen.marks import told_text
-from handler.shell.screen.progress import progress
 from handler.shell.screen.table import table
 from handler.shell.screen.terminal import Screen
 from tests.fakecloud import FakeCloud, Server

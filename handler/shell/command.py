@@ -9,9 +9,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 
+from handler.shell.files.streams import open_streams
 from handler.shell.options import ABOUT_MARKS, parse
 from handler.shell.runs.signals import Signals
-from handler.shell.screen.loading import loading
+from handler.shell.screen.live.loading import loading
 
 FIRST_LINES = {
     "": "Rehearsal: nothing is deleted or marked.",
@@ -24,6 +25,7 @@ FIRST_LINES = {
 
 def main(arguments: Sequence[str] | None = None, signals: Signals | None = None) -> int:
     """Run the command; returns the exit code."""
+    open_streams()
     options = parse(arguments)
     if sys.stderr.isatty() and not any(getattr(options, name) for name in ABOUT_MARKS):
         print(FIRST_LINES.get(mode_in(os.environ), "image-reaper"), file=sys.stderr, flush=True)

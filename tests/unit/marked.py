@@ -12,7 +12,7 @@ from handler.config.settings import Settings
 from handler.report.report import Report
 from handler.rules.marks import SWEEP, fingerprint
 from handler.shell import marks
-from handler.shell.screen.progress import Silent
+from handler.shell.screen.live.progress import Counting
 from handler.sources.schema import read_request
 from handler.work.marks.changing import Told
 from handler.work.marks.listing import Listing
@@ -46,7 +46,7 @@ def signature(request: Json, day: str = "") -> str:
     return f"{SWEEP}={name_of(request)}" + (f"-{day}" if day else "")
 
 
-class Watching(Silent):
+class Watching(Counting):
     """Looks on, and does something once so many images were settled."""
 
     def __init__(self, after: int = -1, then: Callable[[Deadline], object] = lambda _: None) -> None:
@@ -81,12 +81,12 @@ class Shell:
         return invocation.process(request, Context(), settings, aws, now=TODAY + timedelta(days=day))
 
     def listed(self, **more: str) -> Listing:
-        return marks.list_marks(self.settings(**more), Silent())
+        return marks.list_marks(self.settings(**more), Counting())
 
     def veto(self, *image_ids: str, **more: str) -> tuple[Told, ...]:
-        return marks.veto(self.settings(**more), image_ids, TODAY, Silent())
+        return marks.veto(self.settings(**more), image_ids, TODAY, Counting())
 
-    def unmark_all(self, *, day: float = 0, confirmed: bool = True, watch: Silent | None = None) -> tuple[Told, ...]:
+    def unmark_all(self, *, day: float = 0, confirmed: bool = True, watch: Counting | None = None) -> tuple[Told, ...]:
         """Nothing where the answer is no."""
 
         def confirm(listing: Listing) -> bool:
@@ -94,7 +94,7 @@ class Shell:
             return confirmed
 
         now = TODAY + timedelta(days=day)
-        return marks.unmark_all(self.settings(), now, confirm, watch or Silent()) or ()
+        return marks.unmark_all(self.settings(), now, confirm, watch or Counting()) or ()
 
     def ours(self, image: str) -> list[str]:
         """What our tags on an image are called."""

@@ -6,7 +6,7 @@ from importlib import import_module
 
 import pytest
 
-from handler.shell.screen.loading import loading
+from handler.shell.screen.live.loading import loading
 
 
 class Shown(io.StringIO):

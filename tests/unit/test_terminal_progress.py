@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from handler.shell.screen.bar import clock, lines_of
-from handler.shell.screen.progress import Counting, Standing
+from handler.shell.screen.live.bar import clock, lines_of
+from handler.shell.screen.live.progress import Counting, Standing
 from tests.fakecloud import FakeCloud
 from tests.terminal import Gate, Terminal
 from tests.unit.conftest import AtTerminal

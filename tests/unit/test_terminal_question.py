@@ -10,7 +10,7 @@ from handler.errors import Unexpected
 from handler.model.outcome import Outcome, OutcomeName, Result
 from handler.report.report import Report
 from handler.shell.runs.shown import OnlyShown, Permitted
-from handler.shell.screen.progress import Counting
+from handler.shell.screen.live.progress import Counting
 from handler.shell.screen.question import question_on, question_on_projects
 from tests.fakecloud import DEMO, FakeCloud
 from tests.terminal import CTRL_C, CTRL_D, Gate, Terminal

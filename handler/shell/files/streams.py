@@ -35,7 +35,7 @@ def open_streams() -> None:
             setattr(sys, name, _usable(number, stream))
 
 
-def printed(show: Callable[[], None]) -> Printed:
+def printed(show: Callable[[], object]) -> Printed:
     """Have a result printed to standard output, to its last byte."""
     show()
     sys.stdout.flush()
