@@ -32,11 +32,13 @@ def outcomes(told: list[str], part: str) -> list[tuple[str, str]]:
     return [(row[0], row[1]) for row in rows if row[0] in {"deleted", "marked", "refused", "would_delete"}]
 
 
+@pytest.mark.slow("it runs the demo")
 def test_it_fits_a_terminal(told: list[str]) -> None:
     assert max(len(line) for line in told) <= 80
     assert len(told) <= 45
 
 
+@pytest.mark.slow("it runs the demo")
 def test_it_is_the_same_every_time_whatever_the_settings_are(told: list[str], tmp_path: Path) -> None:
     assert tell(tmp_path, **CROWDED) == told
 
@@ -50,6 +52,7 @@ def test_it_rehearses_shows_applies_and_heeds_a_veto(told: list[str]) -> None:
     assert outcomes(told, "4.") == [("marked", name) for name in builds] + list(zip(ends, builds, strict=True))
 
 
+@pytest.mark.slow("it runs the demo")
 def test_it_leaves_the_page_that_it_names(tmp_path: Path) -> None:
     named = next(line for line in tell(tmp_path) if line.startswith("2. ")).rsplit(" ", 1)[1]
     assert (tmp_path / named).read_text().startswith("<!DOCTYPE html>")
