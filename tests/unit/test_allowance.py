@@ -84,6 +84,7 @@ def writes(relay: Relay) -> list[Request]:
 # Through the function
 
 
+@pytest.mark.slow("one run after the other")
 @pytest.mark.usefixtures("table")
 @pytest.mark.parametrize("source", ["schedule", "topic", "lifecycle", "hook"])
 def test_an_event_that_is_repeated_deletes_no_more_than_one_run_may(

@@ -162,6 +162,7 @@ def test_every_moment_lies_in_its_window_and_its_count_outlives_it(now: datetime
 # Many at once
 
 
+@pytest.mark.slow("twenty runs at once")
 def test_twenty_threads_take_exactly_the_limit(table: Client, moto: str) -> None:
     shared = budget(moto, 50)
     with ThreadPoolExecutor(20) as threads:
@@ -169,6 +170,7 @@ def test_twenty_threads_take_exactly_the_limit(table: Client, moto: str) -> None
     assert list(used(table).values()) == ["50"]
 
 
+@pytest.mark.slow("twenty runs at once")
 def test_twenty_runs_at_once_take_exactly_the_limit(table: Client, moto: str) -> None:
     with ThreadPoolExecutor(20) as threads:
         assert sum(threads.map(taken, [budget(moto, 50) for _ in range(20)], [5] * 20)) == 50

@@ -225,6 +225,7 @@ def test_a_batch_that_fails_as_a_whole_does_not_keep_the_others_back(
     assert sorted(received(sqs, queue), key=str) == sorted(requests[:10] + requests[20:], key=str)
 
 
+@pytest.mark.slow("one run after the other")
 def test_a_run_that_fails_half_way_and_comes_again_loses_nothing(sqs: Client, queue: str, relay: Relay) -> None:
     requests = requests_for(50)
     relay.faults.add(Fault(status=403, skip=3, times=2))

@@ -598,6 +598,7 @@ def test_an_alarm_looks_at_this_function_and_tells_somebody(terraform: Terraform
     assert told["notification_list"] == ["${local.alarm_topic_urn}"]
 
 
+@pytest.mark.slow("a run for each alarm")
 @in_both
 def test_the_lines_that_alarms_look_for_are_written_by_the_code(terraform: Terraform) -> None:
     found = alarms(terraform.local("log_alarms"))

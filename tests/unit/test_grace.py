@@ -95,6 +95,7 @@ def test_a_mark_that_somebody_has_spelled_in_another_way_holds_back_every_sweep(
     assert cloud.images[image].tags == [f"{key}2099-12-31"]
 
 
+@pytest.mark.slow("one run for each step")
 @pytest.mark.parametrize("step", range(6))
 @pytest.mark.parametrize("done", [True, False])
 def test_what_a_run_leaves_that_dies_while_it_marks_holds_back_a_sweep_without_grace(
@@ -114,6 +115,7 @@ def test_what_a_run_leaves_that_dies_while_it_marks_holds_back_a_sweep_without_g
     assert image in cloud.dead
 
 
+@pytest.mark.slow("one run for each step")
 @pytest.mark.parametrize("step", range(6))
 @pytest.mark.parametrize("done", [True, False])
 def test_what_a_run_leaves_that_dies_while_it_marks_permits_nobody_with_grace_a_deletion(
@@ -221,6 +223,7 @@ def test_a_forgotten_mark_goes_where_a_rule_refuses_what_a_policy_selects(run: R
 # Two policies, and an owner, at the same moment
 
 
+@pytest.mark.slow("one run for each step")
 @pytest.mark.parametrize("step", range(5))
 @pytest.mark.parametrize("other", [NOBODY_S, B, AT_ONCE, A], ids=["selects nothing", "grace", "no grace", "itself"])
 def test_a_policy_that_runs_while_another_marks_makes_no_veto_of_it(

@@ -106,6 +106,7 @@ def many(count: int) -> Iterator[Image]:
         yield image(number, name=f"web-{number % 50}-{number}", record={"x": "y" * 500}, created_at=OLD)
 
 
+@pytest.mark.slow("thousands of images")
 def test_what_is_heard_of_many_images_takes_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     some, run = Heard(SweepRequest(Select("ci-*"))), SimpleNamespace(now=NOW)

@@ -84,6 +84,7 @@ def test_of_twenty_at_once_one_has_it(new: New) -> None:
         assert sum(threads.map(taken, range(20))) == 1
 
 
+@pytest.mark.slow("it asks for the lease again and again")
 def test_the_error_names_the_run_that_has_it_and_says_until_when(new: New, table: Client) -> None:
     new("r1").take()
     until = {":until": {"N": "1803859200"}}
@@ -97,6 +98,7 @@ def test_the_error_names_the_run_that_has_it_and_says_until_when(new: New, table
     assert (error.reason, error.retry_after, error.ends_run) == ("busy", LIFE, False)
 
 
+@pytest.mark.slow("it asks for the lease again and again")
 @pytest.mark.parametrize("holder", [{"N": "1"}, {"S": "x"}, {"S": "password=hunter22/1"}, {"S": "x" * 900 + "/1"}])
 def test_whatever_is_in_the_item_shows_no_secret(holder: dict[str, Any], new: New, table: Client) -> None:
     table.put_item(TableName=TABLE, Item=KEY | {"holder": holder, "lease_until": {"N": "9" * 30}})
@@ -106,6 +108,7 @@ def test_whatever_is_in_the_item_shows_no_secret(holder: dict[str, Any], new: Ne
     assert len(told) < 250
 
 
+@pytest.mark.slow("it asks for the lease again and again")
 def test_a_repetition_does_not_pass_for_the_run_that_was_killed(new: New) -> None:
     new("r1").take()
     assert isinstance(refusal(new("r1").take), Busy)
@@ -116,6 +119,7 @@ def test_the_lease_of_another_project_is_another_one(new: New) -> None:
     assert refusal(new("r2", project="p2").take) is None
 
 
+@pytest.mark.slow("it asks for the lease again and again")
 def test_a_second_one_waits_for_half_of_its_time(new: New, clock: Clock) -> None:
     new("r1", clock=Clock()).take()
     assert isinstance(refusal(new("r2").take), Busy)

@@ -131,6 +131,7 @@ def test_an_armed_sweep_has_it_from_before_its_list_to_its_end(
     assert (writes(relay), holder(table)) == (["take", "give back"], "")
 
 
+@pytest.mark.slow("it asks for the lease again and again")
 @pytest.mark.parametrize(("mode", "extra"), [("dry-run", {}), ("delete", {"dry_run": True})])
 def test_a_rehearsal_takes_none(
     mode: str, extra: dict[str, Any], cloud: FakeCloud, leased: Leased, relay: Relay
@@ -170,6 +171,7 @@ def test_the_sweeps_of_one_batch_take_it_one_after_the_other(
 # Where another one has it
 
 
+@pytest.mark.slow("it asks for the lease again and again")
 def test_a_sweep_that_can_not_have_it_lists_nothing_and_fails_with_the_name_of_the_other(
     cloud: FakeCloud, run: Run, clock: Clock, moto: str, table: Client
 ) -> None:
@@ -242,6 +244,7 @@ def counts(ended: subprocess.Popen[str]) -> dict[str, int]:
     return found
 
 
+@pytest.mark.slow("it asks for the lease again and again")
 def test_of_two_sweeps_that_begin_at_once_one_waits_until_the_other_has_ended(
     cloud: FakeCloud, server: Server, moto: str, table: Client
 ) -> None:
@@ -255,6 +258,7 @@ def test_of_two_sweeps_that_begin_at_once_one_waits_until_the_other_has_ended(
     assert holder(table) == ""
 
 
+@pytest.mark.slow("it asks for the lease again and again")
 def test_a_sweep_takes_over_from_one_that_was_killed(
     cloud: FakeCloud, server: Server, moto: str, table: Client
 ) -> None:

@@ -309,6 +309,7 @@ def test_an_image_that_is_being_set_free_never_seems_to_be_vetoed() -> None:
         assert veto(found) or not any(map(veto, freed(found)))
 
 
+@pytest.mark.slow("one run for each step")
 def test_setting_free_ends_the_same_whatever_step_it_is_taken_up_from() -> None:
     for found in MARKED:
         steps = freed(found)

@@ -102,6 +102,7 @@ def table(moto: str) -> Iterator[Client]:
         yield client
 
 
+@pytest.mark.slow("each look is eighteen requests")
 @tried(40, REPEATABLE)
 @given(told=st.lists(steps, min_size=1, max_size=9))
 def test_what_counts_as_unused_was_so_at_every_look(told: list[Step], relay: Relay, table: Client) -> None:

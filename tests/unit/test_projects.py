@@ -225,6 +225,7 @@ class Crowd(FakeCloud):
         return super().handle(request)
 
 
+@pytest.mark.slow("a run for several projects")
 def test_what_may_be_under_way_at_once_is_shared_by_its_projects(vault: Client, invoke_with: Invoke) -> None:
     with Server(crowd := Crowd()) as server:
         estate = Estate(crowd, server.url, vault)

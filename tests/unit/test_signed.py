@@ -167,6 +167,7 @@ def test_keys_that_expire_and_are_not_replaced_fail_the_rest_at_once(cloud: Fake
     assert len(cloud.dead) == cloud.keys.refused == 1
 
 
+@pytest.mark.slow("sixteen workers at once")
 def test_sixteen_workers_whose_keys_expire_together_find_the_new_ones(cloud: FakeCloud, function: Signatory) -> None:
     temporary(function)
     images = [cloud.add_image() for _ in range(32)]

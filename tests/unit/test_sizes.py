@@ -79,6 +79,7 @@ def test_what_was_rehearsed_in_several_plans_can_be_carried_out(invoke: Invoke, 
     assert set(cloud.dead) == set(images)
 
 
+@pytest.mark.slow("as much as an answer, a plan or a line can hold")
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
 def test_several_plans_have_a_line_each_in_the_log(invoke: Invoke, cloud: FakeCloud, name: str) -> None:
     images = [cloud.add_image(name) for _ in range(800)]
@@ -102,6 +103,7 @@ def test_a_rehearsal_of_which_nothing_would_go_has_no_plan(invoke: Invoke, cloud
     assert not {"plan", "plans"} & {*run.answer, *run.logged("run.finished")[0]}
 
 
+@pytest.mark.slow("as much as an answer, a plan or a line can hold")
 @pytest.mark.parametrize("mode", ["delete", "dry-run"])
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
 def test_a_report_stays_small_enough_for_its_caller_and_says_what_it_leaves_out(name: str, mode: str) -> None:
@@ -217,6 +219,7 @@ def test_what_workers_did_not_get_before_the_deadline_is_told_in_one_line(invoke
     assert {one["name"] for one in run.answer["outcomes"]} == {f"ci-{n}" for n in range(20)}
 
 
+@pytest.mark.slow("as much as an answer, a plan or a line can hold")
 def test_the_line_that_sums_up_many_sweeps_is_not_too_long() -> None:
     reasons = ("age", "family", "kept", "name", "newest", "properties", "size", "status", "tags", "unreadable", "used")
     survey = Survey(looked_at=10**6, stay=tuple((reason, 10**5) for reason in reasons))

@@ -191,6 +191,7 @@ def test_a_sweep_over_half_of_the_project_or_25_images_needs_to_say_so(invoke: I
     assert not changes(cloud)
 
 
+@pytest.mark.slow("more than a thousand images")
 def test_of_very_many_images_over_the_limit_a_thousand_are_named(invoke: Invoke, cloud: FakeCloud) -> None:
     for n in range(1200):
         cloud.add_image(f"ci-{n}")
@@ -403,6 +404,7 @@ def test_a_mark_that_cannot_be_read_keeps_the_image(run: Run, cloud: FakeCloud) 
     assert (cloud.images[image].tags, cloud.images[image].status) == (words, "active")
 
 
+@pytest.mark.slow("one run for each step")
 @pytest.mark.parametrize("step", range(6))
 @pytest.mark.parametrize("then", ["done", "not done"])
 def test_a_run_that_dies_while_it_sets_an_image_free_leaves_no_veto_behind(
@@ -637,6 +639,7 @@ def test_a_cap_that_is_tripped_keeps_no_image_from_being_saved(run: Run, cloud: 
     assert (cloud.images[image].tags, cloud.images[image].status) == ([], "active")
 
 
+@pytest.mark.slow("one run for each step")
 @pytest.mark.parametrize("step", range(6))
 @pytest.mark.parametrize("then", ["done", "not done"])
 def test_a_run_that_dies_while_it_marks_is_made_good_by_the_next(
@@ -653,6 +656,7 @@ def test_a_run_that_dies_while_it_marks_is_made_good_by_the_next(
     assert told(run(graceful(deactivate=True), day=8)) == {image: ("deleted", "")}
 
 
+@pytest.mark.slow("one run for each step")
 @pytest.mark.parametrize("step", range(6))
 @pytest.mark.parametrize("then", ["done", "not done"])
 def test_a_run_that_dies_while_it_unmarks_is_made_good_by_the_next(

@@ -122,6 +122,7 @@ def test_the_last_of_many_scaling_configurations_uses_its_image(invoke: Invoke, 
     assert "scaling configuration last-1" in str(done.answer["outcomes"])
 
 
+@pytest.mark.slow("a long list")
 def test_a_scaling_configuration_removed_between_two_pages_hides_no_other(invoke: Invoke, cloud: FakeCloud) -> None:
     used = cloud.add_image("ci-1")
     for n in range(150):

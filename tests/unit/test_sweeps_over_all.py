@@ -120,6 +120,7 @@ def test_the_budget_of_one_project_is_not_another_s(
     assert count["id"]["S"].startswith("9c53a566cb3443ab910cf0daebca90c4/86400/")
 
 
+@pytest.mark.slow("twenty workers at once")
 def test_twenty_workers_at_once_delete_exactly_as_many_as_the_budget_allows(
     clean_environment: pytest.MonkeyPatch, cloud: FakeCloud, server: Server, table: dict[str, str]
 ) -> None:
