@@ -311,7 +311,7 @@ PROGRAMS = {"image-reaper": '-m handler "$@"', "python": '"$@"'}
 """What `make setup` and the environment give a newcomer, as scripts for the interpreter of the tests."""
 YES = "Only yes goes ahead: "
 """How the question ends that a newcomer answers."""
-AGE = re.compile(r" +\d+ d\b")
+AGE = re.compile(r" +[\d,]+ d\b")
 
 
 @pytest.mark.slow("it starts a fake cloud, and an interpreter for each command")

@@ -47,16 +47,6 @@ def test_without_any_terminal_nobody_is_asked_and_nothing_is_drawn(at_terminal: 
     assert out.decode().splitlines()[-1].startswith("delete: 1 deleted")
 
 
-def test_a_log_that_is_shown_is_not_torn_by_progress(at_terminal: AtTerminal, cloud: FakeCloud) -> None:
-    gate = Gate()
-    cloud.fault("GET", "/v2/images", status=None, then=gate)
-    with at_terminal("--sweep", "--name", "ci-*", "--log") as terminal:
-        gate.wait()
-        gate.open()
-        terminal.ended(0)
-    assert "looked at 0 images" not in terminal.said
-
-
 @pytest.mark.parametrize("opened", [os.openpty, os.pipe], ids=["a terminal", "a pipe"])
 def test_standard_error_that_breaks_costs_no_image_anything(
     at_terminal: AtTerminal, cloud: FakeCloud, opened: Callable[[], tuple[int, int]]

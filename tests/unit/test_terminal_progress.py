@@ -1,11 +1,15 @@
 """What a person at a terminal sees of a run while it goes on, and that nothing of it is left."""
 
+import os
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from handler.shell.screen.live.bar import clock, lines_of
-from handler.shell.screen.live.progress import Counting, Standing
+from handler.shell.screen.live.progress import Counting, Standing, progress
 from tests.fakecloud import FakeCloud
 from tests.terminal import Gate, Terminal
 from tests.unit.conftest import AtTerminal
@@ -46,12 +50,12 @@ def test_each_phase_shows_itself(at_terminal: AtTerminal, cloud: FakeCloud) -> N
 @pytest.mark.parametrize("columns", [24, 40, 80, 120])
 def test_the_line_fits_and_leaves_no_trace(at_terminal: AtTerminal, cloud: FakeCloud, columns: int) -> None:
     image, gate = cloud.add_image("ci-1"), held(cloud, "GET", "/v2/images/")
-    with at_terminal(image, columns=columns) as terminal:
+    with at_terminal(image, columns=columns, stdout=subprocess.DEVNULL) as terminal:
         line = drawn(terminal, "done 0 of 1")
         gate.open()
         lines = terminal.ended(0)
     assert (len(line) < columns, "| done" in line) == (True, columns > 24)
-    assert not any("done" in line for line in lines)
+    assert "done" not in "".join(lines)
 
 
 @slow
@@ -87,6 +91,16 @@ def test_without_tqdm_each_phase_is_a_line(at_terminal: AtTerminal, cloud: FakeC
         gate.open()
         lines = terminal.ended(0)
     assert lines.count("going through the images: 1 ...") == 1
+
+
+def test_who_shows_a_log_draws_nothing_between_its_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = os.openpty()
+    with os.fdopen(theirs, "w", encoding="utf-8") as stream:
+        monkeypatch.setattr(sys, "stderr", stream)
+        for shown in (True, False):
+            with progress(shown=shown):
+                assert ("progress" in [thread.name for thread in threading.enumerate()]) == shown
+    os.close(ours)
 
 
 # The words

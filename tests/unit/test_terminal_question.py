@@ -147,6 +147,17 @@ def test_what_was_shown_to_be_marked_is_not_deleted(at_terminal: AtTerminal, clo
 
 
 @slow
+def test_what_was_not_shown_is_not_marked(at_terminal: AtTerminal, cloud: FakeCloud) -> None:
+    shown = cloud.add_image("ci-1")
+    with at_terminal(*SWEEP, "--grace", "2d", **ARMED) as terminal:
+        terminal.wait_for("goes ahead: ")
+        other = cloud.add_image("ci-2")
+        terminal.type("yes\n")
+        terminal.ended(1)
+    assert (bool(cloud.images[shown].tags), cloud.images[other].tags) == (True, [])
+
+
+@slow
 def test_what_waits_already_goes_on_to_wait(at_terminal: AtTerminal, cloud: FakeCloud) -> None:
     waits, other = cloud.add_image("ci-1"), cloud.add_image("ci-2")
     with at_terminal(*SWEEP, "--grace", "2d", "--yes", **ARMED) as terminal:

@@ -1,5 +1,6 @@
 """Ctrl-C in each phase: nothing more is begun, what is under way is finished, and the table says what was done."""
 
+import _thread
 import json
 import os
 import re
@@ -10,6 +11,10 @@ from threading import Thread
 
 import pytest
 
+from handler.clock import Deadline
+from handler.compose.projects.lanes import in_lanes
+from handler.compose.projects.shares import Share
+from handler.report.report import Report
 from handler.shell.runs.signals import Signals, Stopped
 from tests.fakecloud import FakeCloud
 from tests.terminal import CTRL_C, ROOT, Gate, Terminal
@@ -96,14 +101,14 @@ def test_before_the_first_deletion_nothing_is_deleted(
 
 @slow
 def test_what_is_under_way_is_finished_and_told(at_terminal: AtTerminal, cloud: FakeCloud, tmp_path: Path) -> None:
-    for number in range(20):
+    for number in range(12):
         cloud.add_image(f"ci-{number}")
     gate = held(cloud, "DELETE", "", after=3)
-    with at_terminal(*SWEEP, "--yes", columns=120, **ARMED) as terminal:
+    with at_terminal(*SWEEP, "--yes", columns=120, stdout=subprocess.DEVNULL, **ARMED) as terminal:
         lines = stop(terminal, gate)
     found = re.fullmatch(r"stopped by Ctrl-C: (\d+) deleted, (\d+) not tried", lines[-1])
     assert found
-    assert (int(found[1]), int(found[1]) + int(found[2])) == (len(cloud.dead), 20)
+    assert (int(found[1]), int(found[1]) + int(found[2])) == (len(cloud.dead), 12)
     assert 4 <= len(cloud.dead) <= 5
     events = journal(tmp_path)
     assert {image for name, image in events if name == "image.deleted"} == set(cloud.dead)
@@ -222,6 +227,23 @@ def test_in_another_thread_signals_are_left_alone() -> None:
     thread.start()
     thread.join()
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_whoever_ends_it_at_once_waits_for_no_project() -> None:
+    gate, ended = Gate(), list[str]()
+
+    def hang(share: Share, _deadline: Deadline) -> Report:
+        if share == shares[0]:
+            _thread.interrupt_main()
+        gate()
+        ended.append("a project")
+        return Report(source="direct", mode="delete", request_id="", project_id="", results=())
+
+    shares = [Share("p1", ()), Share("p2", ())]
+    with pytest.raises(KeyboardInterrupt):
+        in_lanes(shares, 2, Deadline(lambda: 60.0), hang)
+    assert ended == []
+    gate.open()
 
 
 def test_holding_the_keys_down_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:

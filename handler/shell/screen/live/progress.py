@@ -185,7 +185,7 @@ def progress(*, shown: bool = True) -> Iterator[Shown]:
     if not shown or sys.stderr is None or not sys.stderr.isatty():
         yield counting
         return
-    # Not through its buffer: what can't be written to a terminal that is gone would stay there, and fail once more.
+    # Not through its buffer: a thread that Ctrl-S holds would hold the lock of it, also when Python ends.
     unbuffered = open(sys.stderr.fileno(), "wb", buffering=0, closefd=False)  # noqa: SIM115 (it stays open)
     refresher = _Refresher(counting, TextIOWrapper(unbuffered, sys.stderr.encoding, "replace", write_through=True))
     refresher.start()
