@@ -206,7 +206,8 @@ lock: build/lock/bin/uv
 # With the command `image-reaper`, which runs the checkout itself.
 $(READY): tests/requirements.lock
 	$(call venv,.venv,$<)
-	@$(VENV) $(PIP) install --no-deps --no-index --no-build-isolation --editable .
+	@said=$$($(VENV) $(PIP) install --no-deps --no-index --no-build-isolation --editable . 2>&1) || \
+		{ echo "$$said" >&2; exit 1; }
 
 $(SAM_READY): tests/sam-requirements.lock
 	$(call venv,.venv-sam,$<)
@@ -283,11 +284,12 @@ define chromium_or_why
 	fi
 endef
 
+# Of pip, only why it failed is worth reading: not which of its mirrors did not answer.
 define venv
 	$(call python_or_why)
 	@echo 'Installing $(2) into $(1)'
 	@$(or $(3),$(PYTHON)) -m venv --clear $(1)
-	@$(1)/bin/python $(PIP) $(LOCKED) -r $(2)
+	@said=$$($(1)/bin/python $(PIP) $(LOCKED) -r $(2) 2>&1) || { echo "$$said" >&2; exit 1; }
 	@touch $@
 endef
 

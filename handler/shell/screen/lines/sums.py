@@ -14,7 +14,7 @@ SIZED: tuple[OutcomeName, ...] = ("deleted", "would_delete")
 def survey_line(survey: Survey) -> str:
     """What a sweep found: how many images there are, how many are selected, and how many stay for which reason."""
     selected = survey.selected_in_all
-    notes = {"marked before": selected - survey.changing, "only counted": survey.only_counted}
+    notes = {"waiting or vetoed": selected - survey.changing, "only counted": survey.only_counted}
     told = ", ".join(f"{number:,} {words}" for words, number in notes.items() if number)
     line = f"{survey.looked_at:,} looked at, {selected:,} selected" + (f" ({told})" if told else "")
     return line + (f", {_stay(survey)}" if survey.stay else "")
