@@ -100,11 +100,12 @@ setup: $(READY)
 demo: $(READY)
 	@$(VENV) -m tests.demo
 
+# What is compiled is kept, whatever the shell says: to rewrite the assertions of all tests takes longer than to run many.
 test-fast: $(READY)
-	$(VENV) -m pytest tests/unit tests/contract $(SIDE_BY_SIDE) -m 'not slow' --hypothesis-profile=quick
+	PYTHONDONTWRITEBYTECODE= $(VENV) -m pytest tests/unit tests/contract $(SIDE_BY_SIDE) -m 'not slow' --hypothesis-profile=quick
 
 test: $(READY) test-artifact
-	$(VENV) -m pytest $(SIDE_BY_SIDE) --cov
+	PYTHONDONTWRITEBYTECODE= $(VENV) -m pytest $(SIDE_BY_SIDE) --cov
 
 test-openstack: $(READY) $(OPENSTACK_READY)
 	$(VENV) -m pytest tests/openstack tests/contract --openstack

@@ -1,22 +1,29 @@
 """AWS for the tests: moto's server, which speaks the wire protocols of its services, and boto3 to look into it."""
 
+import io
 import json
-import logging
+import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import cache
+from typing import Any, NamedTuple
 from unittest.mock import patch
+from urllib.parse import urlsplit
 
 import boto3
 import requests
+from moto.core.request import (
+    PRESERVED_HEADER_NAMES_ENVIRON_KEY,
+    environ_key_for_header,
+    should_preserve_original_header_name,
+)
 from moto.core.utils import unix_time_millis
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.sqs.models import sqs_backends
-from werkzeug.serving import make_server
 
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+from tests.fakecloud import Server
+from tests.fakecloud.api import Reply, Request
 
 REGION = "eu-central-1"
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG", "AWS_REGION": REGION}
@@ -24,29 +31,79 @@ KEYS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "wJalrXUtnF
 Client = Any  # boto3 makes its clients at run time
 
 
-class OneAtATime:
-    """moto behind a lock: DynamoDB keeps a condition for all writers at once, and moto alone does not."""
+class _Moto(DomainDispatcherApplication):
+    """moto's program, which looks for the backend of a host only once."""
 
     def __init__(self) -> None:
-        self._app = DomainDispatcherApplication(create_backend_app)
+        super().__init__(create_backend_app)
+        self._found = dict[str | None, Any]()
+
+    def get_backend_for_host(self, host: str | None) -> Any:  # noqa: ANN401 (moto has no types for it)
+        if host not in self._found:
+            self._found[host] = super().get_backend_for_host(host)
+        return self._found[host]
+
+
+class Moto:
+    """moto, as the fake cloud's server asks it: its own server takes longer for a request than moto does.
+
+    One request at a time: DynamoDB keeps a condition for all writers at once, and moto alone does not.
+    """
+
+    def __init__(self) -> None:
+        self._program = _Moto()
         self._lock = threading.Lock()
 
-    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+    def handle(self, request: Request) -> Reply:
+        """Answer a request as WSGI has it (PEP 3333)."""
+        begun: list[tuple[str, list[tuple[str, str]]]] = []
+
+        def start_response(status: str, headers: list[tuple[str, str]], _error: object = None) -> None:
+            begun.append((status, headers))
+
         with self._lock:
-            return [b"".join(self._app(environ, start_response))]
+            body = b"".join(self._program(_environ(request), start_response))
+        status, headers = begun[-1]
+        told = dict(headers)
+        length = told.pop("Content-Length", None)
+        # What HEAD tells is the length of what GET would send.
+        told_length = int(length) if length and request.method == "HEAD" else None
+        return Reply(int(status.split()[0]), told, body, length=told_length)
+
+
+def _environ(request: Request) -> dict[str, Any]:
+    base = urlsplit(request.base)
+    headers = {name: value for name, value in request.headers.items() if name != "transfer-encoding"}
+    # S3 tells names of metadata apart that WSGI does not. moto takes the true ones from this entry.
+    odd = {environ_key_for_header(name): name for name in headers if should_preserve_original_header_name(name)}
+    return {
+        **{environ_key_for_header(name): value for name, value in headers.items()},
+        PRESERVED_HEADER_NAMES_ENVIRON_KEY: odd,
+        "CONTENT_LENGTH": str(len(request.body)),
+        "REQUEST_METHOD": request.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": request.decoded_path,
+        "QUERY_STRING": request.query,
+        "RAW_URI": f"{request.path}?{request.query}" if request.query else request.path,
+        "REMOTE_ADDR": str(base.hostname),
+        "SERVER_NAME": str(base.hostname),
+        "SERVER_PORT": str(base.port or 80),
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "wsgi.errors": sys.stderr,
+        "wsgi.input": io.BytesIO(request.body),
+        "wsgi.multiprocess": False,
+        "wsgi.multithread": True,
+        "wsgi.run_once": False,
+        "wsgi.url_scheme": "http",
+        "wsgi.version": (1, 0),
+    }
 
 
 @contextmanager
 def moto_server() -> Iterator[str]:
     """The address of a server for all services."""
-    logging.getLogger("werkzeug").disabled = True
-    server = make_server("127.0.0.1", 0, OneAtATime(), threaded=True, request_handler=MotoRequestHandler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with Server(Moto()) as server:
+        yield server.url
 
 
 class Keys(NamedTuple):
@@ -126,7 +183,9 @@ def queue_time() -> Iterator[QueueTime]:
         yield time
 
 
+@cache
 def client(service: str, moto: str) -> Client:
+    """A client of a service; making one takes longer than most of what it is asked."""
     return boto3.client(service, REGION, endpoint_url=moto, aws_access_key_id="x", aws_secret_access_key="x")
 
 

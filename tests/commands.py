@@ -1,10 +1,13 @@
 """The command for tests: in this process, which is quick, or in one of its own, as a shell starts it."""
 
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TypeVar
 
 import pytest
 
@@ -12,6 +15,7 @@ from handler.shell.command import main
 
 ROOT = Path(__file__).parents[1]
 
+T = TypeVar("T")
 Ended = subprocess.CompletedProcess[str]
 Command = Callable[..., Ended]
 
@@ -23,10 +27,9 @@ def variables(settings: Mapping[str, str]) -> dict[str, str]:
 
 
 def shell(*arguments: str, **settings: str) -> Ended:
-    """Run the command in a process of its own."""
-    command = [sys.executable, "-m", "handler", *arguments]
-    ended = subprocess.run(command, cwd=ROOT, env=variables(settings), capture_output=True, check=False, timeout=60)  # noqa: S603 (ours)
-    return _ended(command, ended.returncode, ended.stdout.decode(), ended.stderr.decode())
+    """Run the command in a process, and in a folder, of its own: an armed one leaves its journal there."""
+    with TemporaryDirectory() as folder:
+        return script('$IR "$@"', Path(folder), *arguments, **settings)
 
 
 def script(words: str, folder: Path, *arguments: str, **settings: str) -> Ended:
@@ -57,3 +60,13 @@ def here(
 def _ended(command: list[str], code: int, out: str, err: str) -> Ended:
     assert "Traceback" not in out + err
     return subprocess.CompletedProcess(command, code, out, err)
+
+
+def with_room_for(size: int, work: Callable[[], T]) -> T:
+    """Do something while no file may be larger, as if the disk were full then."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        return work()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -28,7 +28,7 @@ from handler.config.secret import SECRET, ReadSecret, is_per_project, of_project
 from handler.config.several import names, with_several
 from handler.config.signing import AUTH, Auth, Runtime, signing_from
 from handler.config.standing import check_standing_requests
-from handler.config.values import Flag, parse_budget, trace_in, words, wrong_variable
+from handler.config.values import Flag, parse_budget, trace_in, words, wrong_variables
 from handler.engine.aws.access import BUCKET_NAME, ENDPOINTS, TABLE_NAME, AwsAccess, access_from, check_queue
 from handler.errors import InvalidSettings
 from handler.model.image import Also
@@ -145,8 +145,8 @@ class Settings(BaseModel):
             return cls.model_validate({**usual, **ours, **own})
         # The input is left out, and so is the error itself, which shows the input: that may be a password.
         except ValidationError as exc:
-            problems = "; ".join(wrong_variable(error) for error in exc.errors(include_url=False, include_input=False))
-            raise InvalidSettings(problems) from None
+            errors = exc.errors(include_url=False, include_input=False)
+            raise InvalidSettings(wrong_variables(errors, given, cls.names(), (cls, Credentials))) from None
 
     @classmethod
     def names(cls) -> frozenset[str]:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from handler.cloud.identity.credentials import Credentials
 from handler.cloud.identity.spellings import TODAY, WAYS, merge
 from handler.config.signing import ACCESS_KEY, PROJECT, SECRET_KEY, TOKEN
+from handler.config.values import unknown_setting
 from handler.errors import InvalidRequest, InvalidSettings
 from handler.sources.activation import TEMPLATE
 from handler.sources.parsing import read_json, shown
@@ -48,7 +49,7 @@ def _problem(name: str, value: object, known: Collection[str]) -> str:
     if name in SECRETS:
         return "is a secret: it needs a variable of its own, an encrypted one"
     if name not in known:
-        return "unknown setting"
+        return unknown_setting(name, known)
     if isinstance(value, dict) and name in REQUESTS:
         return ""
     return "" if isinstance(value, str) else 'must be a string, such as "100" or "true"'

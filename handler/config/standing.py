@@ -12,7 +12,7 @@ from handler.sources.schema import read_request
 
 FANOUT_QUEUE = "REAPER_FANOUT_QUEUE_URL"
 _STANDING_REQUESTS: Mapping[str, Callable[[str], Request]] = {
-    "REAPER_SCHEDULED_REQUEST": lambda text: read_request(read_json(text, "the text")),
+    "REAPER_SCHEDULED_REQUEST": lambda text: read_request(read_json(text, "REAPER_SCHEDULED_REQUEST")),
     activation.TEMPLATE: activation.check,
 }
 
@@ -30,8 +30,8 @@ def check_standing_requests(given: Mapping[str, str]) -> None:
         except InvalidRequest as exc:
             problem = str(exc)
         if problem:
-            message = f"{name}: {problem}"
-            raise InvalidSettings(message)
+            # A text that is no JSON at all is called by the name of its setting already.
+            raise InvalidSettings(problem if problem.startswith(f"{name}: ") else f"{name}: {problem}")
 
 
 def _why_not(request: Request, given: Mapping[str, str]) -> str:

@@ -1,11 +1,12 @@
 """How the values of settings are read from strings, and what is said of one that is wrong."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, Field
+from pydantic.fields import FieldInfo
 
 from handler.model.request import parse_age
 
@@ -54,14 +55,55 @@ _FORMS = {
     "REAPER_STATE_TABLE": "must be the name or the ARN of a table of DynamoDB",
 }
 """What must be, in words: a regular expression explains nothing to an operator."""
+_PREFIXES = ("REAPER_", "OS_", "HUAWEICLOUD_SDK_")
+_NEARLY = 0.85
+"""How much of two names must be the same for one to be the other with a slip of the finger."""
 
 
-def wrong_variable(error: Mapping[str, Any]) -> str:
-    """One line about one variable, of what pydantic says about it; it shows no value."""
-    where = ".".join(str(part) for part in error["loc"] if part != "proof")
+def wrong_variables(
+    errors: Iterable[Mapping[str, Any]],
+    given: Collection[str],
+    known: Collection[str],
+    models: Sequence[type[BaseModel]],
+) -> str:
+    """One line about all variables that are wrong, of what pydantic says about the fields of `models`; shows no value.
+
+    `given` are the names of all variables, `known` those that a run may be given.
+    """
+    from handler.sources.problems.fields import field_at, fields_of  # noqa: PLC0415 (good settings need none of it)
+
+    fields = {name: field for model in models for name, field in fields_of(model).items()}
+    problems = "; ".join(
+        dict.fromkeys(_wrong_variable(error, field_at(error["loc"], fields), known) for error in errors)
+    )
+    return problems + _misspelt(problems, given, known)
+
+
+def unknown_setting(name: str, known: Iterable[str]) -> str:
+    """What is said of a setting that nobody knows."""
+    from handler.sources.problems.near import did_you_mean  # noqa: PLC0415 (good settings need none of it)
+
+    prefix = next((prefix for prefix in _PREFIXES if name.startswith(prefix)), "")
+    return f"unknown setting{did_you_mean(name, known, prefix)}"
+
+
+def _wrong_variable(error: Mapping[str, Any], field: FieldInfo | None, known: Iterable[str]) -> str:
+    from handler.sources.problems.fields import must_be  # noqa: PLC0415 (the same)
+
+    # A number is the place in a list of words, which nobody counts.
+    where = ".".join(part for part in error["loc"] if isinstance(part, str) and part != "proof")
     if error["type"] == "extra_forbidden":
-        return f"{where}: {_RENAMED.get(where, 'unknown setting')}"
-    what = "is missing" if error["type"] == "missing" else error["msg"].removeprefix("Value error, ")
-    if error["type"] == "string_pattern_mismatch":
-        what = _FORMS.get(where, what)
+        return f"{where}: {_RENAMED.get(where) or unknown_setting(where, known)}"
+    is_form = error["type"] == "string_pattern_mismatch" and where in _FORMS
+    what = _FORMS[where] if is_form else must_be(error, field)
     return f"{where}: {what}" if where else what
+
+
+def _misspelt(problems: str, given: Collection[str], known: Collection[str]) -> str:
+    """What is to be added where a variable that is missing may be there under a name that is nearly its own."""
+    from handler.sources.problems.near import near  # noqa: PLC0415 (the same)
+
+    missing = {name.removeprefix("OS_") for name in re.findall(r"\bOS_[A-Z_]+", problems) if name not in given}
+    odd = sorted(name for name in given if name.startswith("OS_") and name not in known)
+    meant = ((name, near(name.removeprefix("OS_"), missing, _NEARLY)) for name in odd)
+    return "".join(f"; {name} is set: did you mean OS_{found}?" for name, found in meant if found)

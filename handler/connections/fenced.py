@@ -134,5 +134,7 @@ def answer_of_proxy(error: Exception) -> str:
 
 
 def kind_of(error: Exception) -> str:
-    """The kind of an error, or what a proxy has answered: no more of the address than its host."""
-    return answer_of_proxy(error) or type(error).__name__
+    """Why a request has no answer, or what a proxy has answered: no more of the address than its host."""
+    from handler.connections.causes import cause_of  # noqa: PLC0415 (a good run needs none of it)
+
+    return answer_of_proxy(error) or cause_of(error).words

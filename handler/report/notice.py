@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from handler.model.notice import Kind, Notice
 from handler.model.outcome import Outcome, Result, Total
 from handler.model.request import DeletionRequest
-from handler.report.page.rows import gib
-from handler.report.paragraphs import Stored, Tally, counted, families, first_day, one_line, paragraphs
+from handler.report.page.rows import counted, gib
+from handler.report.paragraphs import Stored, Tally, families, first_day, one_line, paragraphs
 from handler.report.report import Report
 
 LONGEST_SUBJECT = 99

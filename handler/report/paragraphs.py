@@ -11,8 +11,10 @@ from typing import NamedTuple
 
 from handler.model.masking import masked
 from handler.model.outcome import Outcome, Total
+from handler.model.request import SweepRequest
 from handler.report.approval import Approval
-from handler.report.page.rows import gib
+from handler.report.page.facts import caps
+from handler.report.page.rows import counted, gib
 from handler.report.report import Report
 from handler.rules.marks import mark_for
 from handler.rules.selection import family
@@ -62,11 +64,6 @@ def one_line(text: str, most: int = _LONGEST_NAME) -> str:
     return line if len(line) <= most else f"{line[: most - 2]}.."
 
 
-def counted(number: int) -> str:
-    """A number of images in words."""
-    return f"{number:,} image{'' if number == 1 else 's'}"
-
-
 def first_day(outcomes: Sequence[Outcome]) -> date | None:
     """The first of the days that were promised."""
     return min((outcome.promised for outcome in outcomes if outcome.promised), default=None)
@@ -92,18 +89,27 @@ def _summary(report: Report, tally: Tally) -> Iterator[str]:
     yield from filter(None, [_counts(tally), rehearsal])
     for problem in list(_problems(report, tally))[:MOST_IMAGES]:
         yield one_line(problem, _LONGEST_DETAIL)
+    if "held" in tally:
+        yield from (f"Caps: {told}." for told in _caps(report)[:MOST_IMAGES])
     yield f"Project {one_line(report.project_id or 'unknown')}{looked_at}{f', asked by {asked}' if asked else ''}."
 
 
+def _caps(report: Report) -> list[str]:
+    """The caps of the sweeps, each once."""
+    requests = [result.request for result in report.results]
+    return list(dict.fromkeys(caps(each, report) for each in requests if isinstance(each, SweepRequest)))
+
+
 def _counts(tally: Tally) -> str:
+    one = {group for group, outcomes in tally.items() if len(outcomes) == 1}
     words = {
         "goes": "would be deleted",
         "would mark": "would be marked first",
         "deleted": "deleted",
-        "sent": "left to workers, which delete them",
+        "sent": "left to a worker, which deletes it" if "sent" in one else "left to workers, which delete them",
         "marked": "marked now",
-        "waits": "waiting for their day",
-        "refused": "stay, since a rule objects",
+        "waits": f"waiting for {'its' if 'waits' in one else 'their'} day",
+        "refused": f"{'stays' if 'refused' in one else 'stay'}, since a rule objects",
         "already_gone": "gone already",
         "held": "held back by a cap",
         "failed": "failed",
@@ -135,7 +141,7 @@ def _owners(tally: Tally) -> list[str]:
     nobodys = by_owner.pop("", [])
     in_order = sorted(by_owner.items(), key=lambda each: (-len(each[1]), each[0]))
     lines = [f"Owner {owner}: {_named(outcomes)}" for owner, outcomes in in_order[:MOST_OWNERS]]
-    lines += [f"and {len(in_order) - MOST_OWNERS:,} more owners"] if len(in_order) > MOST_OWNERS else []
+    lines += [f"and {counted(len(in_order) - MOST_OWNERS, 'more owner')}"] if len(in_order) > MOST_OWNERS else []
     return lines + ([f"Of no known owner: {_named(nobodys)}"] if nobodys else [])
 
 

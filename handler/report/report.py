@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
+from handler.model.image import Also
 from handler.model.masking import masked, masked_all
 from handler.model.message import Message
 from handler.model.outcome import Outcome, Result
 from handler.model.request import Source
+from handler.rules.safety import Policy
 
 T = TypeVar("T")
 
@@ -24,10 +26,23 @@ _LONGEST_DETAIL = 1_000
 """Characters of the detail of a failure in a summary."""
 
 
+class OwnRules(NamedTuple):
+    """What the operator has set for every request: `in_use_also` is what uses images beside servers.
+
+    `in_use_check` is false where nobody asks whether an image is used.
+    """
+
+    mode: str
+    policy: Policy
+    in_use_check: bool
+    in_use_also: frozenset[Also]
+
+
 class Report(NamedTuple):
     """What one invocation did. The plans of a rehearsal delete exactly what was rehearsed, if it has not changed.
 
     `ages` are those of the messages that a queue gets back. `max_images` is how many images the invocation may delete.
+    `own` is None where a report is on no run.
     """
 
     source: Source
@@ -38,6 +53,7 @@ class Report(NamedTuple):
     plans: tuple[dict[str, Any], ...] = ()
     ages: tuple[float, ...] = ()
     max_images: int = 0
+    own: OwnRules | None = None
 
     @property
     def outcomes(self) -> list[Outcome]:

@@ -140,7 +140,7 @@ def _set(image: Image, tags: MarkTags, own: Claim, sweep: SweepRequest, day: dat
     """Set the mark, now that nobody else does."""
     # Left by somebody else: beside a mark, it would be ours.
     if tags.is_switched:
-        return _plan(_switch_on(image, tags), goes_on=True)
+        return _plan(switch_on(image, tags), goes_on=True)
     signed = [Step("tag", mark_for(day)), Step("tag", signature_for(own.name, day))]
     return _plan([*signed, *_switch_off(image, tags, sweep), *_off(own.drafts)])
 
@@ -164,14 +164,14 @@ def _discarded(image: Image, tags: MarkTags, own: Claim) -> list[Step]:
     """Take off a mark that is not in force; one that is signed is in force once its draft is off."""
     if own.signatures:
         return [*_off(own.recalls), *_off(own.drafts)]
-    on = [] if own.has_others else _switch_on(image, tags)
+    on = [] if own.has_others else switch_on(image, tags)
     return [*on, *_off(own.recalls), *_untag(own.marks), *_off(own.drafts)]
 
 
 def _vetoed(image: Image, tags: MarkTags, own: Claim) -> list[Step]:
     """What is left to do once somebody has objected: the image becomes active, and the objection stays."""
     if not tags.days or None in tags.days:
-        return _switch_on(image, tags)
+        return switch_on(image, tags)
     # By activating it. The signature remembers that once the mark is off; the tags of the deactivation go last, since
     # they are what says that the image was activated.
     switches = [tag for tag in (DEACTIVATED, DEACTIVATING) if tag in image.tags]
@@ -189,7 +189,7 @@ def _switch_off(image: Image, tags: MarkTags, sweep: SweepRequest) -> list[Step]
     return [*first, *([] if done else [Step("deactivate"), Step("tag", DEACTIVATED)]), Step("untag", DEACTIVATING)]
 
 
-def _switch_on(image: Image, tags: MarkTags) -> list[Step]:
+def switch_on(image: Image, tags: MarkTags) -> list[Step]:
     """Activate an image that a sweep has deactivated; one that its owner wants to be inactive is left alone."""
     # Back to `deactivating` first, for the same reason.
     undo = [Step("tag", DEACTIVATING), Step("untag", DEACTIVATED)] if tags.is_deactivated else []

@@ -126,8 +126,9 @@ class _Newest:
 
     def reasons(self) -> dict[str, Objection]:
         """Why each of the newest stays, by its id."""
+        among = "the newest" if self.keep.newest == 1 else f"among the {self.keep.newest} newest"
         return {
-            image_id: Objection("newest", f"among the {self.keep.newest} newest of {group}")
+            image_id: Objection("newest", f"{among} of {group}")
             for group, heap in self._groups.items()
             for _, image_id in heap
         }

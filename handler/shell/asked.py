@@ -32,7 +32,7 @@ _OPTIONS: Mapping[str, str] = {
     "reason": "--reason",
 }
 """The options by the fields of the request that is made of them, as a problem names these."""
-_WORDS = {"older_than": "--older-than", "needs grace": "needs --grace", "select.status": "--status"}
+_WORDS = {"older_than": "--older-than", "needs grace": "needs --grace", "with select.": "with --"}
 """The same, in the middle of what is wrong."""
 
 

@@ -8,6 +8,7 @@ from handler import coldstart
 import argparse
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
@@ -21,17 +22,22 @@ from handler.report.page.page import page
 from handler.shell.asked import event_of, plan_of
 from handler.shell.environment import settings_for
 from handler.shell.files.journal import journal_beside
-from handler.shell.files.writing import plan_text, writable, write
+from handler.shell.files.streams import UNREAD, Printed, printed
+from handler.shell.files.writing import about_plan, plan_text, writable, write
+from handler.shell.options import ABOUT_MARKS
 from handler.shell.runs.days import check_today
 from handler.shell.runs.preview import asked_about
 from handler.shell.runs.running import Done, Terms, run
 from handler.shell.runs.signals import Signals, Stopped
 from handler.shell.runs.stopping import stopped, unknown
 from handler.shell.screen.closing import closing
+from handler.shell.screen.hints import hints
 from handler.shell.screen.problems import words
 from handler.shell.screen.question import is_at_terminal
 from handler.shell.screen.table import table
 from handler.shell.screen.terminal import Screen, say, tell
+from handler.shell.unknown import unknown_here
+from handler.shell.upkeep import look_after
 
 coldstart.end()
 
@@ -41,28 +47,26 @@ def carry_out(options: argparse.Namespace, signals: Signals) -> int:
     mask_loggers()
     try:
         signals.interrupting()
-        return _carried_out(options, signals)
+        settings = settings_for(options)
+        about_marks = any(getattr(options, name) for name in ABOUT_MARKS)
+        return (look_after if about_marks else _carried_out)(options, settings, signals)
     except Stopped:
         tell(signals.early_words("look into the journal" if signals.has_begun else "nothing was changed"))
         return signals.code
     # Every error of ours: what fails once a run has begun is an outcome, and no exception.
     except ReaperError as error:
-        tell(words(error))
+        tell(words(error, Screen.of(sys.stderr)))
         return 2
 
 
-def _carried_out(options: argparse.Namespace, signals: Signals) -> int:
-    settings = settings_for(options)
+def _carried_out(options: argparse.Namespace, settings: Settings, signals: Signals) -> int:
     received = plan_of(options.apply) if options.apply else read(event_of(options), settings, shell)
     if received is None:
         say(f"{options.apply}: the plan is empty: there is nothing to delete")
         return 0
-    if options.today:
-        check_today(received)
-    with writable([path for path in (options.plan, options.html) if path]):
-        terms = Terms(today=options.today, logged=options.log)
-        if _changes(received, settings):
-            terms = terms._replace(journal=options.journal or journal_beside(_file_of(options)))
+    terms = _terms(received, settings, options)
+    others = [path for path in (terms.journal, _file_of(options)) if path]
+    with writable([path for path in (options.plan, options.html) if path], others):
         if terms.journal and not options.yes and is_at_terminal():
             answer = asked_about(received, settings, terms, signals, _show)
             if not answer.goes_ahead:
@@ -71,27 +75,20 @@ def _carried_out(options: argparse.Namespace, signals: Signals) -> int:
             terms = terms._replace(permitted=answer.permitted)
         signals.has_begun = True
         done = run(received, settings, terms, signals)
-        return _ended(done, options, signals)
+        problems, shown = _left(done, options)
+    for line in _told(done, options, settings, terms, problems):
+        tell(line)
+    is_ok = done.report.ok and done.is_whole and not problems
+    return signals.code or ((UNREAD if shown.is_unread else 0) if is_ok else 1)
 
 
-def _ended(done: Done, options: argparse.Namespace, signals: Signals) -> int:
-    """Show what was done, and write the files of it; returns the exit code."""
-    _print(done, options)
-    lost = [path for path, text in _files(done, options) if not _written(path, text)]
-    _tell_stop(done)
-    return signals.code or (0 if done.report.ok and not lost else 1)
-
-
-def _tell_stop(done: Done) -> None:
-    if done.unknown:
-        tell(unknown(done.unknown))
-    if done.stopped:
-        tell(stopped(done.report, done.stopped, done.not_tried))
-
-
-def _changes(received: Received, settings: Settings) -> bool:
-    """Whether anything may be changed: a rehearsal needs neither a journal nor a question."""
-    return settings.mode == "delete" and any(not request.dry_run for request in received.requests)
+def _terms(received: Received, settings: Settings, options: argparse.Namespace) -> Terms:
+    if options.today:
+        check_today(received)
+    # A rehearsal needs neither a journal nor a question.
+    changes = settings.mode == "delete" and any(not request.dry_run for request in received.requests)
+    journal = (options.journal or journal_beside(_file_of(options))) if changes else None
+    return Terms(journal=journal, today=options.today, logged=options.log)
 
 
 def _file_of(options: argparse.Namespace) -> Path | None:
@@ -100,6 +97,38 @@ def _file_of(options: argparse.Namespace) -> Path | None:
         return Path(options.apply)
     is_file = len(options.asked) == 1 and Path(options.asked[0]).is_file()
     return Path(options.asked[0]) if is_file else None
+
+
+def _left(done: Done, options: argparse.Namespace) -> tuple[list[str], Printed]:
+    """Write the files of a run, and print its result; returns what went wrong, and how the result was printed."""
+    # Before the table: its reader may go while it is shown.
+    problems = [problem for path, text in _files(done, options) if (problem := write(path, text))]
+    shown = printed(lambda: _print(done, options))
+    return problems + ([shown.problem] if shown.problem else []), shown
+
+
+def _files(done: Done, options: argparse.Namespace) -> list[tuple[Path, str]]:
+    """The files that the run leaves, and what they hold."""
+    plan = [(options.plan, plan_text(done.report))] if options.plan else []
+    return plan + ([(options.html, page(done.report, done.decisions, done.now))] if options.html else [])
+
+
+def _told(
+    done: Done, options: argparse.Namespace, settings: Settings, terms: Terms, problems: list[str]
+) -> Iterator[str]:
+    """What a person is told besides the result."""
+    yield from done.remarks
+    yield from problems
+    if line := unknown_here(done.report, settings):
+        yield line
+    if options.plan and not problems:
+        yield about_plan(options.plan, done.report)
+    if done.unknown:
+        yield unknown(done.unknown)
+    if done.stopped:
+        yield stopped(done.report, done.stopped, done.not_tried)
+    elif sys.stderr.isatty():
+        yield from hints(done.report, options, terms.journal)
 
 
 def _print(done: Done, options: argparse.Namespace) -> None:
@@ -118,16 +147,3 @@ def _show(done: Done, stream: TextIO) -> None:
 
 def _texts(done: Done, screen: Screen) -> list[str]:
     return [text for text in (table(done.report, done.now, screen), *closing(done.report, screen)) if text]
-
-
-def _files(done: Done, options: argparse.Namespace) -> list[tuple[Path, str]]:
-    """The files that the run leaves, and what they hold."""
-    plan = [(options.plan, plan_text(done.report))] if options.plan else []
-    return plan + ([(options.html, page(done.report, done.decisions, done.now))] if options.html else [])
-
-
-def _written(path: Path, text: str) -> bool:
-    problem = write(path, text)
-    if problem:
-        tell(problem)
-    return not problem

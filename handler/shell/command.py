@@ -7,9 +7,12 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 
+from handler.shell.files.streams import open_streams
 from handler.shell.options import ABOUT_MARKS, parse
 from handler.shell.runs.signals import Signals
+from handler.shell.screen.live.loading import loading
 
 FIRST_LINES = {
     "": "Rehearsal: nothing is deleted or marked.",
@@ -22,10 +25,12 @@ FIRST_LINES = {
 
 def main(arguments: Sequence[str] | None = None, signals: Signals | None = None) -> int:
     """Run the command; returns the exit code."""
+    open_streams()
     options = parse(arguments)
     if sys.stderr.isatty() and not any(getattr(options, name) for name in ABOUT_MARKS):
         print(FIRST_LINES.get(mode_in(os.environ), "image-reaper"), file=sys.stderr, flush=True)
-    from handler.shell.carrying import carry_out  # noqa: PLC0415 (see above)
+    with loading(sys.stderr) if sys.stderr.isatty() else nullcontext():
+        from handler.shell.carrying import carry_out  # noqa: PLC0415 (see above)
 
     return carry_out(options, signals or Signals())
 

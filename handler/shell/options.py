@@ -48,7 +48,7 @@ def spelled(name: str) -> str:
 
 def _problem(options: argparse.Namespace) -> str:
     """What is wrong with the options taken together; empty if nothing is."""
-    subjects = [spelled(name) for name in SUBJECTS if getattr(options, name)]
+    subjects = [spelled(name) for name in _given(options, SUBJECTS)]
     if len(subjects) > 1:
         return f"{subjects[0]} and {subjects[1]} can't be combined: give one of them"
     if options.asked and subjects:
@@ -59,8 +59,13 @@ def _problem(options: argparse.Namespace) -> str:
 
 
 def _needs_sweep(options: argparse.Namespace) -> str:
-    given = [name for name in OF_SWEEPS if getattr(options, name) not in {None, False}]
+    given = _given(options, OF_SWEEPS)
     return f"{spelled(given[0])}: needs --sweep" if given and not options.sweep else ""
+
+
+def _given(options: argparse.Namespace, names: Sequence[str]) -> list[str]:
+    # Not compared: 0 is a limit, and a list of tags is no member of a set.
+    return [name for name in names if getattr(options, name) is not None and getattr(options, name) is not False]
 
 
 def _needs_keep(options: argparse.Namespace) -> str:
@@ -69,7 +74,7 @@ def _needs_keep(options: argparse.Namespace) -> str:
 
 def _needs_a_run(options: argparse.Namespace) -> str:
     subject = next((name for name in ABOUT_MARKS if getattr(options, name)), "")
-    given = [name for name in OF_RUNS if getattr(options, name) not in {None, False}]
+    given = _given(options, OF_RUNS)
     return f"{spelled(given[0])}: does not go with {spelled(subject)}" if subject and given else ""
 
 

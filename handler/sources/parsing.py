@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from itertools import pairwise
 from typing import Any, TypeVar
 
 from aws_lambda_powertools.utilities.parser import ValidationError, parse
@@ -46,13 +47,12 @@ def read_json(text: object, what: str, most: int | None = None) -> dict[str, Any
     of those of a request.
     """
     if not isinstance(text, str):
-        message = f"{what}: must be a string that holds JSON"
+        message = f"{what}: must be JSON in a string"
         raise InvalidRequest(message)
     try:
         payload = json.loads(text, object_pairs_hook=_without_repetition, parse_constant=_no_number)
-    # Our own hooks below raise a plain ValueError, whose words help the sender; those of json's own subclass do not.
     except (ValueError, RecursionError) as exc:
-        message = f"{what}: {exc if type(exc) is ValueError else 'not JSON'}"
+        message = f"{what}: {_unreadable(exc)}"
         raise InvalidRequest(message) from exc
     if not isinstance(payload, dict):
         message = f"{what}: must be a JSON object"
@@ -67,8 +67,11 @@ def valid(model: type[M], payload: Mapping[str, Any]) -> M:
     try:
         return parse(event=dict(payload), model=model)
     except ValidationError as exc:
-        errors = exc.errors(include_url=False, include_input=False)
-        problems = [_wrong_field(error) for error in errors[:_MOST_PROBLEMS]]
+        from handler.sources.problems.fields import problem_of  # noqa: PLC0415 (a good event needs none of it)
+
+        errors = exc.errors(include_url=False)
+        # What may be one of two kinds, and is neither, has two errors.
+        problems = list(dict.fromkeys(problem_of(error, model) for error in errors[:_MOST_PROBLEMS]))
         more = [f"and {len(errors) - _MOST_PROBLEMS} more"] if len(errors) > _MOST_PROBLEMS else []
         raise InvalidRequest("; ".join(problems + more)) from None
 
@@ -99,29 +102,32 @@ def _values_in(value: Any) -> Iterable[Any]:  # noqa: ANN401 (any JSON)
     return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
-def _wrong_field(error: Mapping[str, Any]) -> str:
-    """One line about one field: `image_ids[3]: must be ...`."""
-    where = "".join(f"[{part}]" if isinstance(part, int) else f".{shown(part)}" for part in error["loc"])
-    what = error["msg"].removeprefix("Value error, ")
-    if error["type"] == "extra_forbidden":
-        what = "unknown field"
-    elif error["type"] in {"model_type", "dict_type"}:
-        what = "must be an object"
-    # The only pattern with `{8}` is that of a UUID, and a regular expression explains nothing to the sender.
-    elif error["type"] == "string_pattern_mismatch" and "{8}" in error["ctx"]["pattern"]:
-        what = "must be a UUID with hyphens"
-    return f"{where.lstrip('.')}: {what}" if where else what
+def _unreadable(error: ValueError | RecursionError) -> str:
+    """What is wrong with a text that can't be read as JSON."""
+    if isinstance(error, _Refused):
+        return str(error)
+    if not isinstance(error, json.JSONDecodeError):
+        return "not JSON: " + ("a number has too many digits" if isinstance(error, ValueError) else "nested too deeply")
+    from handler.sources.problems.text import why_not_json  # noqa: PLC0415 (a good event needs none of it)
+
+    return why_not_json(error)
+
+
+class _Refused(ValueError):
+    """What JSON, or Python's reading of it, would permit, and we do not."""
 
 
 def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     # json keeps the last of two values: a second `image_ids` would silently replace the first.
     found = dict(pairs)
     if len(found) < len(pairs):
-        message = "a key is given twice in one object"
-        raise ValueError(message)
+        # In the order of the names, so that each is looked at once.
+        twice = next(name for name, other in pairwise(sorted(name for name, _ in pairs)) if name == other)
+        message = f"a key is given twice in one object: {shown(twice)}"
+        raise _Refused(message)
     return found
 
 
 def _no_number(constant: str) -> float:
     message = f"{constant} is not JSON"
-    raise ValueError(message)
+    raise _Refused(message)

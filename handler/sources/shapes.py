@@ -136,14 +136,23 @@ def read_event(  # noqa: PLR0913 (all that an event does not say by itself)
     where failed events go. Raises UnknownEvent if the event has none of the shapes.
     """
     if not isinstance(event, dict):
-        message = f"an event is a JSON object, not {type(event).__name__}"
-        raise UnknownEvent(message)
+        raise UnknownEvent(_why_unknown(event, ""))
     if problem := table.problem_of(event):
         raise UnknownEvent(problem)
     shape = next((shape for shape in table.shapes if shape.is_one(event)), None)
     if shape is None:
-        raise UnknownEvent(table.otherwise)
+        raise UnknownEvent(_why_unknown(event, table.otherwise))
     given = Surroundings(
         scheduled=scheduled_request, lifecycle=lifecycle_request, answers_here=answers_here, failed_to=failed_to
     )
     return Received(source=shape.source, messages=shape.read(event, given), waiting=shape.waiting(event))
+
+
+def _why_unknown(event: object, otherwise: str) -> str:
+    """Why an event has none of the shapes, with what it looks like."""
+    from handler.sources.problems.events import kind, likeness  # noqa: PLC0415 (a good event needs none of it)
+
+    if not isinstance(event, dict):
+        return f"an event is a JSON object, not {kind(event)}"
+    alike = likeness(event)
+    return f"{otherwise}: {alike}" if alike else otherwise

@@ -34,7 +34,7 @@ def mark(image: Image, found: Mark, sweep: SweepRequest, run: Run) -> Mark | Non
     except (Denied, Throttled, Unexpected):
         if again := run.cloud.image(image.id):
             undo = to_undo(again, state_of(again, sweep, run.now), sweep, run.now)
-            _take(undo.steps, again, _changes(run))
+            take(undo.steps, again, _changes(run))
         raise
 
 
@@ -50,7 +50,7 @@ def _carried_out(planned: Planner, image: Image, found: Mark, sweep: SweepReques
         plan = planned(image, found, sweep, run.now, plan)
         if plan.begins:
             _changes(run).check_room(image.tags, ROOM[planned])
-        _take(plan.steps, image, _changes(run))
+        take(plan.steps, image, _changes(run))
         if not plan.goes_on:
             return found
         again = run.cloud.image(image.id)
@@ -70,7 +70,7 @@ def _changes(run: Run) -> Changes:
     return run.cloud.changes.while_held(run.lease.hold) if run.lease else run.cloud.changes
 
 
-def _take(steps: Iterable[Step], image: Image, changes: Changes) -> None:
+def take(steps: Iterable[Step], image: Image, changes: Changes) -> None:
     """Make changes to an image one after the other, in the order in which they are safe."""
     for step in steps:
         if step.verb == "tag":

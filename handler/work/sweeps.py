@@ -82,7 +82,8 @@ def _why(decision: Decision) -> str:
 
 def over_limit(survey: Survey, request: SweepRequest) -> OverLimit | None:
     """Return the cap that the sweep would break, if any. An image that only waits for its day does not count."""
-    share = f"{survey.changing} of {survey.looked_at} images are selected"
+    verb = "is" if survey.changing == 1 else "are"
+    share = f"{survey.changing} of {survey.looked_at} image{'' if survey.looked_at == 1 else 's'} {verb} selected"
     if survey.changing > request.limit:
         return OverLimit(f"{share}, and limit is {request.limit}: none is deleted or marked")
     if survey.changing * 100 > request.limit_percent * survey.looked_at:

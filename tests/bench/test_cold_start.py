@@ -1,18 +1,17 @@
 """How soon a cold function answers, and what it keeps: ratios within one run, under AWS's own runtime."""
 
 import shutil
-import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from tests.bench.client import client_start
 from tests.bench.rows import Hold, Row, in_turns
-from tests.e2e.runtime import PACKAGE, ROOT, Runtime
+from tests.e2e.runtime import PACKAGE, Runtime
 from tests.fakecloud import FakeCloud, Server
 
-CLIENT = (str(ROOT / ".venv-bench/bin/openstack"), "--version")
 DELETED = {"deleted": 1}
 
 
@@ -30,13 +29,6 @@ def cold_start(package: Path, environment: Mapping[str, str], cloud: FakeCloud, 
         seconds = time.perf_counter() - start
     assert answer.value["counts"] == DELETED
     return seconds
-
-
-def client_start() -> float:
-    """Seconds that OpenStack's own client takes to say its version."""
-    start = time.perf_counter()
-    subprocess.run(CLIENT, check=True, capture_output=True)  # noqa: S603 (our own command)
-    return time.perf_counter() - start
 
 
 def resident(runtime: Runtime) -> int:

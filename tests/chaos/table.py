@@ -2,10 +2,8 @@
 
 import json
 
-from werkzeug.test import Client, TestResponse
-
-from tests.aws import REGION, OneAtATime
-from tests.fakecloud.api import Reply, Request
+from tests.aws import REGION, Moto
+from tests.fakecloud.api import Headers, Reply, Request
 
 TABLE = "chaos-state"
 _CREATED = {
@@ -22,12 +20,12 @@ class Table:
     """A table as template.yaml makes it; made when it is first asked."""
 
     def __init__(self) -> None:
-        self._moto: Client | None = None
+        self._moto: Moto | None = None
 
     def answer(self, request: Request) -> Reply:
         """Carry out a request."""
         done = self._ask(self._there(), request.headers["X-Amz-Target"], request.body)
-        return Reply(done.status_code, {"Content-Type": JSON}, done.data)
+        return Reply(done.status, {"Content-Type": JSON}, done.body)
 
     def stop(self) -> None:
         """Write the stop flag, as an operator does."""
@@ -39,16 +37,16 @@ class Table:
             self._there(), "DynamoDB_20120810.DeleteItem", json.dumps({"TableName": TABLE, "Key": _FLAG}).encode()
         )
 
-    def _there(self) -> Client:
+    def _there(self) -> Moto:
         if self._moto is None:
-            self._moto = Client(OneAtATime())
+            self._moto = Moto()
             # moto has one table of this name in a process: a world would go on with the counts of the one before.
             for action, said in (("DeleteTable", {"TableName": TABLE}), ("CreateTable", _CREATED)):
                 self._ask(self._moto, f"DynamoDB_20120810.{action}", json.dumps(said).encode())
         return self._moto
 
-    def _ask(self, moto: Client, target: str, body: bytes) -> TestResponse:
+    def _ask(self, moto: Moto, target: str, body: bytes) -> Reply:
         # It is by the signature that moto knows whom a request is for.
         scope = f"Credential=x/20310517/{REGION}/dynamodb/aws4_request, SignedHeaders=host, Signature=x"
-        headers = {"X-Amz-Target": target, "Authorization": f"AWS4-HMAC-SHA256 {scope}"}
-        return moto.post("/", data=body, headers=headers, content_type=JSON)
+        headers = {"X-Amz-Target": target, "Authorization": f"AWS4-HMAC-SHA256 {scope}", "Content-Type": JSON}
+        return moto.handle(Request("POST", "/", headers=Headers(headers), body=body))

@@ -26,6 +26,7 @@ RECORDS = [f"{cut.distribution}-1.0.dist-info/RECORD" for cut in CUTS if cut.dis
 REPLACED = {name: old for cut in CUTS for name, old, _ in cut.replaced}
 TARGETS = [*RECORDS, *REPLACED, *(target for cut in CUTS for target in (*cut.emptied, *cut.removed))]
 NAMES = '"""Names."""\nfrom keystoneauth1.identity import base\n\nAuth = base.Auth\n__all__ = ("Auth", "base")\n'
+SHELL = ("handler/shell", "handler/__main__", "handler/__pycache__/__main__", "openstack/", "tqdm", "yaml/")
 FOREIGN = {"tests", "test", "events", "pip", "setuptools", "boto3", "botocore", "wheel", "bin"}
 
 
@@ -128,7 +129,8 @@ def test_the_metadata_names_no_distribution_and_no_entry_point_that_was_taken_ou
     assert {one.name.lower().replace("-", "_") for one in found} == {
         path.name.partition("-")[0] for path in package.glob("*.dist-info")
     }
-    cut_out = [target.replace("/", ".") for one in CUTS for target in (*one.removed, one.distribution) if target]
+    targets = [target for one in CUTS for target in (*one.removed, one.distribution) if target]
+    cut_out = [target.removesuffix(".py").replace("/", ".") for target in targets]
     modules = {point.module for one in found for point in one.entry_points}
     assert modules
     assert not [module for module in modules if any(f"{module}.".startswith(f"{name}.") for name in cut_out)]
@@ -140,6 +142,13 @@ def test_it_holds_no_tests_of_ours_no_events_no_installers_and_no_aws_sdk(arch: 
     ours = {part for path in files(package / "handler") for part in path.parts[len(package.parts) :]}
     assert not ours & FOREIGN
     assert not {part for part in ours if part.startswith(("test_", "conftest"))}
+
+
+def test_it_holds_nothing_that_only_a_shell_needs(arch: str) -> None:
+    package = staged(arch)
+    names = {path.relative_to(package).as_posix() for path in files(package)}
+    assert "handler/app.py" in names
+    assert not [name for name in names if name.startswith(SHELL)]
 
 
 @pytest.mark.parametrize("package", COMPILED, ids=str)

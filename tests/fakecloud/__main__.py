@@ -8,16 +8,16 @@ import signal
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tests.fakecloud import FakeCloud, Server
 from tests.fakecloud.api import Answers
 from tests.fakecloud.gateway import LIMITS, Gateway
+from tests.fakecloud.seeds import BadSeed, read_seed
 
 if TYPE_CHECKING:
     from tests.fakecloud.front import Front
 
-DEMO_SEED = Path(__file__).with_name("seed_demo.json")
 UNSET = """for name in $(env | sed -n 's/^\\(OS_[A-Z_]*\\)=.*/\\1/p'); do unset "$name"; done\n"""
 """For a shell: forget the real cloud, every variable of it."""
 
@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     cloud = FakeCloud(options.flavour, page_size=options.page_size, delay=options.delay)
     if options.seed:
-        cloud.seed(_read_seed(options.seed))
+        _fill(cloud, options.seed)
     ends = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, ends)
     try:
@@ -44,8 +44,18 @@ def main(arguments: list[str] | None = None) -> int:
         line = {"url": server.url, "env": env, "pid": os.getpid()}
         sys.stdout.write(json.dumps(line) + "\n")
         sys.stdout.flush()
+        if sys.stderr.isatty():
+            hint = f"; for its variables: source {options.env}" if options.env else ""
+            print(f"fake cloud: {server.url}, {len(cloud.images)} images{hint}", file=sys.stderr)
         signal.sigwait(ends)
     return 0
+
+
+def _fill(cloud: FakeCloud, seed: str) -> None:
+    try:
+        cloud.seed(read_seed(seed))
+    except BadSeed as exc:
+        sys.exit(f"--seed: {exc}")
 
 
 def _front(server: Server) -> "Front":
@@ -79,12 +89,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--limit-status", type=int, default=429, help="what it answers to the others")
     parser.add_argument("--limit-retry-after", help="the Retry-After of that answer; without, it has none")
     return parser
-
-
-def _read_seed(name: str) -> dict[str, Any]:
-    path = DEMO_SEED if name == "demo" else Path(name)
-    seed: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return seed
 
 
 if __name__ == "__main__":

@@ -90,6 +90,12 @@ def test_it_holds_nothing_that_only_aws_has(entries: dict[str, bytes]) -> None:
     assert not [name for name in entries if name.startswith(tuple(gone))]
 
 
+def test_it_holds_nothing_that_only_a_shell_needs(entries: dict[str, bytes]) -> None:
+    assert "handler/functiongraph.py" in entries
+    shell = ("handler/shell", "handler/__main__", "handler/__pycache__/__main__", "openstack/", "tqdm", "yaml/")
+    assert not [name for name in entries if name.startswith(shell)]
+
+
 def test_it_names_no_place_of_the_machine_that_made_it(entries: dict[str, bytes]) -> None:
     places = [str(place).encode() for place in (ROOT, sys.prefix)]
     assert not [name for name, content in entries.items() if any(place in content for place in places)]

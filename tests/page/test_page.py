@@ -119,6 +119,16 @@ def test_in_groups_both_the_groups_and_their_images_are_sorted(seen: Browser) ->
     assert seen.texts(NAMES) == ["ci-db-1", "ci-db-2", "ci-web-9", "ci-web-10"]
 
 
+def test_every_head_shows_that_it_sorts(seen: Browser) -> None:
+    heads = "Array.from(document.querySelectorAll('#goes thead button'))"
+    sign = f"return {heads}.map(head => getComputedStyle(head, '::after').content)"
+    assert set(seen.js(sign)) == {'"\u25b4\u25be"'}
+    seen.click(SIZE)
+    assert seen.js(sign)[2:5] == ['"\u25b4\u25be"', '"\u25be"', '"\u25b4\u25be"']
+    seen.click(SIZE)
+    assert seen.js(sign)[3] == '"\u25b4"'
+
+
 def test_the_sorted_column_says_so_and_no_other_does(seen: Browser) -> None:
     sorts = "return Array.from(document.querySelectorAll('#goes thead th'), th => th.getAttribute('aria-sort'))"
     seen.click(NAME)
@@ -180,13 +190,25 @@ def test_the_filter_looks_into_what_is_folded_away(seen: Browser) -> None:
 @pytest.mark.parametrize("price", ["0.5", "0,5", " .5"])
 def test_a_price_becomes_money(seen: Browser, price: str) -> None:
     seen.type("#price", price)
-    assert seen.text("#saving") == "What goes saves 9.50 per month, 114.00 per year."
+    told = "All images cost 15.00 per month. What goes saves 9.50 per month, 114.00 per year."
+    assert seen.text("#saving") == told
     assert seen.texts(".cards output") == ["9.50 per month", "5.50 per month"]
 
 
+@pytest.mark.parametrize(
+    ("price", "currency"),
+    [("0.5 EUR", "EUR"), ("0,5 chf", "CHF"), ("0.50\u20ac", "\u20ac"), ("$ .5", "$"), ("USD 0.5", "USD")],
+)
+def test_the_money_is_of_the_currency_of_the_price(seen: Browser, price: str, currency: str) -> None:
+    seen.type("#price", price)
+    assert seen.texts(".cards output") == [f"9.50 {currency} per month", f"5.50 {currency} per month"]
+    assert f"saves 9.50 {currency} per month, 114.00 {currency} per year" in seen.text("#saving")
+
+
 def test_what_is_no_price_is_no_money(seen: Browser) -> None:
-    seen.type("#price", "1e3")
-    assert (seen.text("#saving"), seen.texts(".cards output")) == ("not a price", [])
+    for price in ("1e3", "0.5 euros", "-1", "1.2.3"):
+        seen.type("#price", price)
+        assert (seen.text("#saving"), seen.texts(".cards output")) == ("not a price", [])
     seen.js("return document.querySelector('#price').value = ''")
     seen.type("#price", " ")
     assert seen.text("#saving") == ""
@@ -251,13 +273,88 @@ def any_look(browser: Browser) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("any_look")
-@pytest.mark.parametrize("width", [400, 800, 970, 1280])
+@pytest.mark.parametrize("width", [400, 500, 800, 970, 1200, 1280])
 def test_nothing_stands_outside_of_a_narrow_window_or_of_its_cell(seen: Browser, width: int) -> None:
     look(seen, width)
     assert seen.js("return document.documentElement.scrollWidth <= innerWidth")
     cells = "Array.from(document.querySelectorAll('#goes td, #goes th, #goes thead button'))"
     assert seen.js(f"return {cells}.filter(cell => cell.scrollWidth > cell.clientWidth).length") == 0
     assert len(seen.texts(NAMES)) == 4
+
+
+WIDTHS = (400, 500, 1200)
+LINES = """
+const shown = Array.from(document.querySelectorAll(arguments[0])).filter(node => node.offsetParent);
+const parts = (node) => {
+  const all = document.createRange();
+  all.selectNodeContents(node);
+  return all.getClientRects();
+};
+const lines = (node) => new Set(Array.from(parts(node), part => Math.round(part.bottom))).size;
+const inside = (node) => Array.from(parts(node)).every(part => part.left >= 0 && part.right <= innerWidth);
+return shown.map(node => [node.textContent, lines(node), inside(node)]);
+"""
+"""The text of each element that is shown, in how many lines it stands, and whether all of it is inside the window."""
+
+
+def in_one_line(browser: Browser, selector: str) -> set[str]:
+    """The texts of the elements that are shown; each of them is one line inside the window."""
+    found = browser.js(LINES, selector)
+    assert [each for each in found if each[1:] != [1, True]] == []
+    return {text for text, _, _ in found}
+
+
+@pytest.mark.usefixtures("any_look")
+@pytest.mark.parametrize("width", WIDTHS)
+def test_outcomes_and_reasons_are_never_broken(show: Show, project: FakeCloud, width: int) -> None:
+    project.add_image("ci-web-7", status="queued", created_at=days_ago(50))
+    project.add_image("ci-web-6", tags=["keep"], created_at=days_ago(60))
+    seen = show(SWEEP, REAPER_ALLOW_NAMES="ci-web*")
+    look(seen, width)
+    seen.click("#stays summary")
+    assert in_one_line(seen, ".images td:nth-child(5)") == {"would delete", "refused", "stays"}
+    assert in_one_line(seen, "td code") >= {"in_use", "kept", "not_allowed", "newest", "name"}
+    assert seen.js("return document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.usefixtures("any_look")
+def test_days_are_never_broken(show: Show, project: FakeCloud) -> None:
+    seen = show(SWEEP, REAPER_MIN_AGE="25d")
+    days = {project.images[image_id].created_at[:10] for image_id in project.images} | {f"{datetime.now(UTC):%Y-%m-%d}"}
+    for width in (*range(400, 500, 12), *WIDTHS):
+        look(seen, width)
+        assert {day[:10] for day in in_one_line(seen, "time, td small")} & days
+        assert seen.js("return document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.usefixtures("any_look")
+@pytest.mark.parametrize("grace", ["0d", "3d"])
+def test_a_row_of_what_goes_or_waits_is_one_line_where_there_is_room(
+    show: Show, project: FakeCloud, grace: str
+) -> None:
+    seen = show({"sweep": {**SWEEP["sweep"], "grace": grace}})
+    look(seen, 1200)
+    assert len(project.images) == 8
+    row = "section:is(#goes, #waits) tbody tr:not(.group)"
+    assert len(in_one_line(seen, f"{row} > :nth-child(2)")) == 4
+    marks = in_one_line(seen, f"{row} > :nth-child(6)")
+    assert [mark.partition("=")[0] for mark in marks] == ([] if grace == "0d" else ["reaper-delete-after"])
+    assert seen.js(f"return Math.max(...Array.from(document.querySelectorAll('{row}'), row => row.offsetHeight))") < 45
+
+
+@pytest.mark.usefixtures("any_look")
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_page_of_a_run_that_could_not_list_has_its_gap_and_no_tools(
+    show: Show, project: FakeCloud, width: int
+) -> None:
+    project.fault("GET", "/v2/images$", status=403)
+    seen = show(SWEEP)
+    look(seen, width)
+    edges = "return ['.facts', '.cards'].map(name => document.querySelector(name).getBoundingClientRect())"
+    facts, cards = seen.js(edges)
+    assert cards["top"] - facts["bottom"] >= 16
+    assert seen.text(".cards .stays").splitlines() == ["Stays", "unknown", "the images could not be listed"]
+    assert seen.texts(".tools") == []
 
 
 CONTRAST = """

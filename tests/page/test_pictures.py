@@ -86,4 +86,4 @@ def test_the_pictures_show_the_notice_and_the_page(  # noqa: PLR0913, PLR0917 (a
     browser.open(mail)
     take("weekly-review-notice", "footer")
     browser.open(page)
-    take("weekly-review-page", "#goes tbody:nth-of-type(2)")
+    take("weekly-review-page", "#goes tbody tr:nth-of-type(3)")

@@ -96,7 +96,7 @@ def test_a_digest_that_is_not_the_one_in_the_name_is_turned_down() -> None:
 @pytest.mark.parametrize(
     ("payload", "told"),
     [
-        ({"approve": {"plan": KEY}}, "approve.sha256: Field required"),
+        ({"approve": {"plan": KEY}}, "approve.sha256: is missing"),
         ({"approve": KEY}, "approve: "),
         ({"approve": {**APPROVAL["approve"], "all": True}}, "approve.all: unknown field"),
         ({**APPROVAL, "delete_backup": True}, "delete_backup: unknown field"),

@@ -146,7 +146,7 @@ def test_a_key_is_all_that_a_shell_needs_and_without_a_mode_it_rehearses(
     key = stored(moto, plan_for(cloud, images))["approve"]["plan"]
     page = tmp_path / "page.html"
     rehearsed = from_shell(cloud, server, environment, "--approve", key, "--html", str(page))
-    assert (rehearsed.returncode, rehearsed.stdout.splitlines()[-1]) == (0, "dry-run: 3 would_delete")
+    assert (rehearsed.returncode, "dry-run: 3 would_delete" in rehearsed.stdout) == (0, True)
     assert f"<dt>Asked for</dt><dd>the plan {key}</dd>" in page.read_text()
     assert not cloud.calls_of("DELETE")
     done = from_shell(cloud, server, environment, "--approve", key, "--json", REAPER_MODE="delete")
@@ -154,7 +154,7 @@ def test_a_key_is_all_that_a_shell_needs_and_without_a_mode_it_rehearses(
     assert set(cloud.dead) == set(images)
     again = from_shell(cloud, server, environment, "--approve", key, REAPER_MODE="delete")
     assert (again.returncode, again.stdout) == (2, "")
-    assert "InvalidRequest: approve: the plan was carried out already" in again.stderr
+    assert "approve: the plan was carried out already" in again.stderr
 
 
 def test_a_shell_says_what_is_wrong_with_a_key(
@@ -163,9 +163,9 @@ def test_a_shell_says_what_is_wrong_with_a_key(
     key = stored(moto, plan_for(cloud, [cloud.add_image()]))["approve"]["plan"]
     lost = key.replace("/r/", "/another/")
     told = {
-        "plan.json": "InvalidRequest: --approve: must be the key of a plan: runs/<YYYY-MM-DD>/",
-        "": "InvalidRequest: --approve: must be the key of a plan",
-        lost: f"InvalidRequest: approve.plan: there is no {lost}, or no right to read it",
+        "plan.json": "--approve: must be the key of a plan: runs/<YYYY-MM-DD>/",
+        "": "--approve: must be the key of a plan",
+        lost: f"approve.plan: there is no {lost}, or no right to read it",
     }
     for given, problem in told.items():
         ended = from_shell(cloud, server, environment, "--approve", given, REAPER_MODE="delete")

@@ -318,6 +318,7 @@ def test_a_redirect_after_a_refused_token_is_not_followed_either(
     assert image_id in cloud.images
 
 
+@pytest.mark.slow("fifty images are deleted")
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("seconds", [20, 60, 119, 121])
 def test_a_token_of_short_life_serves_many_images(seconds: int, kind: str, cloud: FakeCloud, invoke: Invoke) -> None:

@@ -241,7 +241,7 @@ def test_a_table_that_is_not_there_lets_nothing_through(moto: str) -> None:
 
 
 def test_a_table_that_can_not_be_reached_lets_nothing_through() -> None:
-    with closed_port() as port, pytest.raises(BudgetUnknown, match="dynamodb can't be reached: ConnectionError"):
+    with closed_port() as port, pytest.raises(BudgetUnknown, match="dynamodb can't be reached: connection refused"):
         budget(f"http://127.0.0.1:{port}").take()
 
 
@@ -249,7 +249,7 @@ def test_a_table_that_does_not_answer_in_time_is_asked_once_in_a_run() -> None:
     with responses.RequestsMock() as mock:
         mock.post("https://dynamodb.eu-central-1.amazonaws.com/", body=requests.ReadTimeout("4 s"))
         ours = Budget(3, DAY, TABLE, ACCESS, "p1", NOW)
-        with pytest.raises(BudgetUnknown, match="dynamodb can't be reached: ReadTimeout"):
+        with pytest.raises(BudgetUnknown, match="dynamodb can't be reached: nothing came in time"):
             ours.take()
         assert taken(ours, 1000) == 0
         assert len(mock.calls) == 1

@@ -72,7 +72,7 @@ def test_a_cloud_of_clouds_yaml_is_worked_on_from_a_shell(
     (tmp_path / place / "clouds.yaml").write_text(yaml.safe_dump({"clouds": {"mine": mine, "other": {}}}))
     (tmp_path / place / "secure.yaml").write_text(yaml.safe_dump({"clouds": {"mine": password}}))
     ended = shell(tmp_path / "event.json", tmp_path, REAPER_MODE="delete")
-    assert ended.stdout.splitlines()[-1:] == ["delete: 1 deleted"], ended.stderr
+    assert "delete: 1 deleted" in ended.stdout, ended.stderr
     assert set(cloud.dead) == {image}
 
 

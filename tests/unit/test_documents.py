@@ -1,11 +1,9 @@
 """The documents say what the code says: every name, every link, every command of the tour."""
 
 import ast
-import os
 import re
-import shutil
+import signal
 import socket
-import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -22,6 +20,10 @@ from handler.config.signing import ACCESS_KEY, PROJECT, SECRET_KEY, TOKEN
 from handler.errors import CloudError
 from handler.report.reporter import LOST, METRICS
 from handler.rules.safety import RULES
+from handler.shell.command import FIRST_LINES
+from handler.shell.options import OF_SWEEPS, parse
+from handler.sources.policies import Kept, Selection, Sweep
+from tests.terminal import Terminal
 from tests.unit.test_template import ENVIRONMENT, FAILED_TO, PARAMETERS, behind, failures
 
 ROOT = Path(__file__).parents[2]
@@ -194,6 +196,44 @@ def test_the_outputs_that_are_named_are_those_of_the_template() -> None:
     assert said <= outputs | PARAMETERS.keys()
 
 
+# The command
+
+
+@pytest.fixture
+def told_by_help(capsys: pytest.CaptureFixture[str]) -> str:
+    """What `image-reaper --help` prints."""
+    with pytest.raises(SystemExit):
+        parse(["--help"])
+    return capsys.readouterr().out
+
+
+def test_every_option_of_the_command_is_explained_and_no_other(told_by_help: str) -> None:
+    options = set(re.findall(r"^  (?:-h, )?(--[a-z-]+)", told_by_help, re.MULTILINE))
+    written = set().union(*(names(row[1]) for row in table(OPERATIONS, "to").values()))
+    assert len(options) > 30
+    assert {option.split()[0] for option in written} - {"ID", "FILE", "-", "-h"} == options
+
+
+def test_an_option_is_explained_with_what_its_help_calls_its_value(told_by_help: str) -> None:
+    values = dict(re.findall(r"^  (--[a-z-]+) ([A-Z][A-Z=-]*)", told_by_help, re.MULTILINE))
+    written = set().union(*(names(row[1]) for row in table(OPERATIONS, "to").values()))
+    options = [option.split() for option in written if option.startswith("--")]
+    assert len(values) > 20
+    assert {option: value[0] for option, *value in options if value} == values
+
+
+def test_every_field_of_a_sweep_is_an_option_of_the_command() -> None:
+    fields = {*Selection.model_fields, *Kept.model_fields, *Sweep.model_fields} - {"select"}
+    spelled = {"tags": "tag", "properties": "property", "newest": "keep"}
+    assert {spelled.get(field, field) for field in fields} == set(OF_SWEEPS)
+
+
+def test_the_exit_codes_are_those_of_the_help(told_by_help: str) -> None:
+    codes = dict(re.findall(r"^  (\d+) +(.*)$", told_by_help, re.MULTILINE))
+    assert {code: row[1] for code, row in table(OPERATIONS, "exit code").items()} == codes
+    assert codes.keys() == {"0", "1", "2", str(128 + signal.SIGINT)}
+
+
 # Files, links, commands
 
 
@@ -267,55 +307,61 @@ def test_no_line_is_too_long_but_rows_of_tables(path: Path) -> None:
 # The tour
 
 
-CURL = """#!{python}
-import sys, urllib.request
-given = sys.argv[1:]
-headers = dict(value.split(": ", 1) for option, value in zip(given, given[1:]) if option == "-H")
-method = given[given.index("-X") + 1] if "-X" in given else "GET"
-request = urllib.request.Request(given[-1], headers=headers, method=method)
-sys.stdout.buffer.write(urllib.request.urlopen(request).read())
-"""
-"""As much of curl as the tour needs, for a machine that has none."""
+PROGRAMS = {"image-reaper": '-m handler "$@"', "python": '"$@"'}
+"""What `make setup` and the environment give a newcomer, as scripts for the interpreter of the tests."""
+YES = "Only yes goes ahead: "
+"""How the question ends that a newcomer answers."""
+AGE = re.compile(r" +\d+ d\b")
 
 
-def path_with_curl(folder: Path) -> str:
-    """The path to look for programs on."""
-    if shutil.which("curl"):
-        return os.environ["PATH"]
-    folder.mkdir()
-    (folder / "curl").write_text(CURL.format(python=sys.executable), encoding="utf-8")
-    (folder / "curl").chmod(0o755)
-    return f"{folder}:{os.environ['PATH']}"
-
-
-def test_the_tour_prints_what_the_readme_says(tmp_path: Path) -> None:
+@pytest.mark.slow("it starts a fake cloud, and an interpreter for each command")
+def test_the_tour_shows_at_a_terminal_what_the_readme_says(tmp_path: Path) -> None:
     tour = list(steps())
+    write_programs(tmp_path / "bin")
     script = "trap 'kill $(jobs -p) 2>/dev/null' EXIT\n" + "".join(f"echo '>'\n{command}\n" for command, _ in tour)
-    environment = {"PATH": path_with_curl(tmp_path / "bin"), "PYTHONPATH": str(ROOT)}
-    (tmp_path / "build").mkdir()
-    done = subprocess.run(  # noqa: S603 (our own words)
-        [str(shutil.which("bash")), "-c", script],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        check=False,
-        timeout=120,
-    )
-    printed = done.stdout.decode().removeprefix(">\n").split(">\n")
-    assert [told.splitlines() for told in printed] == [expected for _, expected in tour], done.stderr.decode()
+    (tmp_path / "tour.sh").write_text(script, encoding="utf-8")
+    path = f"{tmp_path / 'bin'}:/usr/bin:/bin"
+    with Terminal("tour.sh", env={"PATH": path}, cwd=tmp_path, columns=120, rows=300, module="tests.bash") as terminal:
+        terminal.wait_for(YES)
+        terminal.type("yes\n")
+        shown = "\n".join(terminal.ended(0)).removeprefix(">").split("\n>")
+    assert len(shown) == len(tour)
+    for screen, (command, expected) in zip(shown, tour, strict=True):
+        lines = abridged(screen)
+        assert fits(lines, expected), "\n".join([f"$ {command}", *lines])
     assert (tmp_path / "build/plan.html").exists()
 
 
+def write_programs(folder: Path) -> None:
+    folder.mkdir()
+    for name, arguments in PROGRAMS.items():
+        (folder / name).write_text(f"#!/bin/sh\nexec {sys.executable} {arguments}\n", encoding="utf-8")
+        (folder / name).chmod(0o755)
+
+
+def abridged(screen: str) -> list[str]:
+    """What a command has shown, without its first line and the empty ones, which the tour leaves out."""
+    left_out = {"", *FIRST_LINES.values()}
+    return [line for line in screen.splitlines() if line not in left_out]
+
+
+def fits(shown: list[str], expected: list[str]) -> bool:
+    """Whether this is what was to be shown: `...` stands for any lines, and images grow older every day."""
+    pattern = "".join("(?:.*\n)*" if line == "..." else re.escape(AGE.sub("", line)) + "\n" for line in expected)
+    return bool(re.fullmatch(pattern, "".join(f"{AGE.sub('', line)}\n" for line in shown)))
+
+
 def steps() -> Iterator[tuple[str, list[str]]]:
-    """The commands of the tour, each with what it prints, on a port that is free and on the days that are now."""
+    """The commands of the tour, each with what it shows, on a port that is free and on the days that are now."""
     text = README.read_text(encoding="utf-8").split("## Try it")[1].split("\n## ")[0]
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         text = text.replace("8080", str(free.getsockname()[1]))
-    text = text.replace("2026-12-24", (datetime.now(UTC) + timedelta(days=3)).date().isoformat())
+    for written, days in (("2026-12-24", 3), ("2026-12-25", 4)):
+        text = text.replace(written, (datetime.now(UTC) + timedelta(days=days)).date().isoformat())
     text = text.replace("sleep 2", "until [ -s build/cloud.json ]; do sleep 0.1; done")
-    text = text.replace(".venv/bin/python", sys.executable).replace("make setup && ", "")
+    text = text.replace("make setup && source .venv/bin/activate && ", "")
     for block in re.findall(r"^```console\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
         for step in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-            command, *printed = step.splitlines()
-            yield command, printed
+            command, *shown = step.splitlines()
+            yield command, shown

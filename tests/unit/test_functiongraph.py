@@ -120,6 +120,7 @@ WRONG = {"missing": MISSING, "null": None, "number": 7, "true": True, "text": "x
 ENVELOPES = {"timer": TIMER, "smn": SMN, "kafka": KAFKA, "cts": CTS, "eventgrid": EVENTGRID}
 
 
+@pytest.mark.slow("a run for each field of an event")
 @pytest.mark.parametrize("kind", WRONG)
 @pytest.mark.parametrize("name", ENVELOPES)
 def test_a_field_that_is_wrong_ends_in_a_named_error_or_in_what_the_rest_asks_for(

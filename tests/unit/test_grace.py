@@ -140,6 +140,7 @@ def test_a_mark_that_nobody_signed_counts_once_its_day_has_passed(run: Run, clou
 # Taking a mark off
 
 
+@pytest.mark.slow("one run for each step")
 @pytest.mark.parametrize("step", range(8))
 @pytest.mark.parametrize("done", [True, False])
 def test_what_a_run_leaves_that_dies_while_it_takes_a_mark_off_permits_no_deletion(

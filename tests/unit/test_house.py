@@ -1,6 +1,7 @@
 """The house: what its rooms may be like, so that a stranger finds his way. import-linter holds the arrows."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ MODULES = sorted(HOUSE.rglob("*.py"))
 FOLDERS = sorted({path.parent for path in MODULES})
 
 
+@cache
 def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 

@@ -72,6 +72,7 @@ def targets(relay: Relay) -> list[str]:
 # Looks one after the other
 
 
+@pytest.mark.slow("a month of looks, each of eighteen requests")
 def test_an_image_is_unused_only_for_as_long_as_somebody_has_looked(look: Look) -> None:
     for day in range(31):
         history = look(day)
@@ -79,6 +80,7 @@ def test_an_image_is_unused_only_for_as_long_as_somebody_has_looked(look: Look) 
         assert is_unused(history, day, 30 * DAY) == (day == 30)
 
 
+@pytest.mark.slow("two weeks of looks, each of eighteen requests")
 def test_a_use_counts_until_the_end_of_its_day(look: Look) -> None:
     history = look(0)
     for day in range(13):
@@ -91,6 +93,7 @@ def test_a_use_counts_until_the_end_of_its_day(look: Look) -> None:
         assert is_unused(history, 3 + hours / 24 + 1 / 24, HOUR, A) == (hours == 21.0)
 
 
+@pytest.mark.slow("six looks, each of eighteen requests")
 @pytest.mark.parametrize(
     ("gap", "is_one"),
     [(2 * DAY, False), (2 * DAY + HOUR, False), (2 * DAY + HOUR + SECOND, True), (3 * DAY, True), (999 * DAY, True)],
@@ -151,6 +154,7 @@ def test_what_was_lost_makes_everything_unknown(look: Look, table: Client, key: 
         assert look(day).since == START + 3 * DAY
 
 
+@pytest.mark.slow("five looks, each of eighteen requests, for each damage")
 @pytest.mark.parametrize("key", ["watched/p1", *(f"used/p1/{digit}" for digit in "0af")])
 @pytest.mark.parametrize(
     "damage",
@@ -214,6 +218,7 @@ def test_a_look_that_is_overtaken_does_not_go_back(look: Look, table: Client) ->
     assert item(table, "watched/p1")["last"] == before
 
 
+@pytest.mark.slow("three looks, each of eighteen requests, for each step")
 @pytest.mark.parametrize("step", range(18))
 @pytest.mark.parametrize("gap", [1, 4])
 def test_a_look_that_dies_at_any_step_makes_nothing_unused(look: Look, relay: Relay, step: int, gap: int) -> None:
@@ -360,6 +365,7 @@ def test_twenty_thousand_images_are_remembered(look: Look) -> None:
     assert [is_unused(history, 1, DAY, ids[place]) for place in (0, 15_000)] == [False, False]
 
 
+@pytest.mark.slow("thousands of ids")
 def test_more_ids_than_an_item_holds_are_an_error_and_not_forgotten(look: Look, table: Client) -> None:
     look(0, A)
     ids = [f"a{str(uuid.uuid4())[1:]}" for _ in range(26_000)]

@@ -11,7 +11,8 @@ from handler.model.request import DeletionRequest, Select, SweepRequest
 from handler.report.approval import Approval
 from handler.report.notice import LONGEST_SUBJECT, notice_of
 from handler.report.paragraphs import MOST_IMAGES, MOST_OWNERS, Stored, one_line
-from handler.report.report import Report
+from handler.report.report import OwnRules, Report
+from handler.rules.safety import Policy
 from tests.unit.test_page import image
 
 PROJECT = "ca22e864e8a245eaaf7f4a4d2f1d0a11"
@@ -131,7 +132,7 @@ def test_the_text_is_short_and_says_everything() -> None:
         stored=Stored(page="https://console/page", fetch="fetch page", approval=APPROVAL),
     ).text
     assert text.splitlines() == [
-        "Images: 7 would be deleted (7.0 GiB), 1 stay, since a rule objects.",
+        "Images: 7 would be deleted (7.0 GiB), 1 stays, since a rule objects.",
         "This was a rehearsal: nothing was deleted or marked.",
         f"Project {PROJECT}, 503 images looked at, asked by nightly.",
         "",
@@ -210,6 +211,25 @@ def test_a_subject_is_short_ascii_and_one_line(project: str) -> None:
 )
 def test_what_others_wrote_is_one_line_that_mail_makes_no_link_of(text: str, line: str) -> None:
     assert one_line(text) == line
+
+
+def test_the_cap_of_the_invocation_stands_beside_those_of_a_sweep_that_is_held() -> None:
+    own = OwnRules(mode="delete", policy=Policy(), in_use_check=True, in_use_also=frozenset())
+    report = Report("schedule", "delete", "r-1", PROJECT, (Result("", SWEEP, (OVER,)),), max_images=9, own=own)
+    notice = notice_of(report, "keep me", NOTHING)
+    caps = f"Caps: {SWEEP.limit} images, and {SWEEP.limit_percent:g}% of all; at most 9 in one invocation"
+    assert notice
+    assert f"\n{caps} (REAPER_MAX_IMAGES).\n" in notice.text
+    assert "Caps: " not in told(DELETED).text
+
+
+def test_a_notice_tells_one_from_several() -> None:
+    waits, refused, sent = outcome("marked"), outcome("refused", "protected"), outcome("would_delete")
+    one, two = told(waits, refused, sent, DENIED).text, told(*(waits, refused, sent) * 2, DENIED).text
+    assert "1 left to a worker, which deletes it" in one
+    assert "1 waiting for its day, 1 stays, since a rule objects" in one
+    assert "2 left to workers, which delete them" in two
+    assert "2 waiting for their day, 2 stay, since a rule objects" in two
 
 
 def test_why_a_cap_held_and_what_failed_stand_in_the_text() -> None:

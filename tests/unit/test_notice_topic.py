@@ -178,7 +178,7 @@ def test_sns_is_asked_again_when_it_wants_fewer_requests(code: str, cloud: FakeC
 def test_an_sns_that_can_not_be_reached_is_a_problem() -> None:
     with closed_port() as port:
         notify = by_sns("arn:aws:sns:eu-central-1:123456789012:n", at(f"http://127.0.0.1:{port}"))
-        assert notify(NOTICE) == "sns can't be reached: ConnectionError"
+        assert notify(NOTICE) == "sns can't be reached: connection refused"
 
 
 def test_nothing_is_told_once_the_time_is_over(cloud: FakeCloud, server: Server) -> None:

@@ -321,13 +321,13 @@ def test_of_an_error_only_the_beginning_is_read(cloud: FakeCloud, server: Server
 
 @pytest.mark.slow("a time-out")
 def test_a_silent_bucket_is_a_fault_before_the_deadline() -> None:
-    with silent_port() as port, pytest.raises(EngineFault, match=f"the bucket {NAME} can't be reached: ReadTimeout"):
+    with silent_port() as port, pytest.raises(EngineFault, match="can't be reached: nothing came within"):
         bucket(f"http://127.0.0.1:{port}", clock=Clock(2.2)).put(KEY, b"x", "text/plain")
 
 
 def test_a_bucket_that_can_not_be_reached_is_tried_four_times() -> None:
     clock = Clock()
-    with closed_port() as port, pytest.raises(EngineFault, match="can't be reached: ConnectionError"):
+    with closed_port() as port, pytest.raises(EngineFault, match="can't be reached: connection refused"):
         bucket(f"http://127.0.0.1:{port}", clock=clock).get(KEY)
     assert len(clock.pauses) == 3
 

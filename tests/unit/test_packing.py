@@ -67,6 +67,7 @@ def test_what_was_not_written_by_us_is_not_read(packed: bytes) -> None:
         unpack(packed, "a")
 
 
+@pytest.mark.slow("a hundred megabytes are packed")
 def test_what_becomes_very_large_is_not_read_whole() -> None:
     bomb = zlib.compress(bytes(100_000_000))
     tracemalloc.start()

@@ -276,6 +276,7 @@ def test_a_standing_request_must_name_its_project(send: Send) -> None:
     assert str(run.error).startswith("REAPER_SCHEDULED_REQUEST: project_id: is missing")
 
 
+@pytest.mark.slow("a run for each identity that is kept")
 def test_a_few_identities_are_kept_and_no_more(estate: Estate, send: Send) -> None:
     projects = [estate.add(f"p{number}") for number in range(warm.MOST_IDENTITIES + 1)]
     for project in projects:

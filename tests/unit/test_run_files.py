@@ -53,6 +53,7 @@ def test_the_day_of_a_folder_is_that_of_utc() -> None:
     assert folder_of("p", "r", there) == "runs/2026-11-26/p/r/"
 
 
+@pytest.mark.slow("thousands of outcomes")
 def test_a_report_is_stored_whole_however_long_it_is() -> None:
     outcomes = tuple(Outcome(f"id-{number}", "refused", "kept", "x" * 900) for number in range(7000))
     plans = tuple(PLAN | {"reason": "y" * 150_000} for _ in range(30))

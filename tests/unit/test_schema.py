@@ -158,7 +158,8 @@ def test_an_id_that_is_no_uuid_is_refused_with_its_place(bad: object) -> None:
 
 @pytest.mark.parametrize("bad", ["all", ID.replace("-", ""), f"{{{ID}}}"])
 def test_a_bad_id_is_told_what_a_good_one_is(bad: str) -> None:
-    assert problem({"image_ids": [bad]}) == "image_ids[0]: must be a UUID with hyphens"
+    given = f", not '{bad}'" if "{" not in bad else ""
+    assert problem({"image_ids": [bad]}) == f"image_ids[0]: must be a UUID with hyphens{given}"
 
 
 BAD_FIELDS: dict[str, list[object]] = {
@@ -224,7 +225,7 @@ def test_a_status_in_which_no_image_can_be_deleted_is_refused(status: str) -> No
 @pytest.mark.parametrize("field", ["dryrun", "dry-run", "DRY_RUN", "Dry_run", "dry_run ", "force", "image_id", "", "é"])
 def test_an_unknown_field_is_refused_by_name(field: str) -> None:
     message = problem({"image_ids": [ID], field: True})
-    assert message == f"{ascii(field)[1:-1]}: unknown field" if field else "unknown field" in message
+    assert message.startswith(f"{ascii(field)[1:-1]}: unknown field" if field else "unknown field")
 
 
 def test_a_field_with_a_lone_surrogate_is_refused_in_words_that_can_be_printed() -> None:
@@ -358,8 +359,10 @@ def test_ten_wrong_fields_are_named_and_the_others_counted() -> None:
     assert message.endswith("; and 990 more")
 
 
-def test_a_refusal_does_not_repeat_what_was_sent() -> None:
-    assert "secret" not in problem({"image_ids": ["secret"], "reason": ["secret"], "project_id": "my secret"})
+def test_a_refusal_repeats_of_what_was_sent_no_more_than_a_short_word_in_place_of_an_id() -> None:
+    long, odd = "secret" * 7, "secret!"
+    assert "secret" not in problem({"image_ids": [long, odd], "reason": ["secret"], "project_id": "my secret"})
+    assert "secret" not in problem({"sweep": {"select": {"tags": "secret", "status": odd}}, "reason": "secret" * 99})
     assert len(problem({"image_ids": [ID], "x" * 100_000: 1})) < 200
 
 
@@ -414,9 +417,9 @@ def test_what_is_no_request_in_json_is_refused_in_a_short_sentence(text: object)
 
 
 def test_what_is_wrong_with_the_text_is_said_with_its_name() -> None:
-    assert problem_of_text("{") == "body: not JSON"
+    assert problem_of_text("{") == "body: not JSON at line 1, column 2: it ends too early"
     assert problem_of_text("[]") == "body: must be a JSON object"
-    assert problem_of_text('{"a": 1, "a": 2}') == "body: a key is given twice in one object"
+    assert problem_of_text('{"a": 1, "a": 2}') == "body: a key is given twice in one object: a"
     assert problem_of_text('{"a": NaN}') == "body: NaN is not JSON"
 
 

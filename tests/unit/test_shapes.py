@@ -620,6 +620,7 @@ def test_the_sources_of_odd_records_are_named_but_not_all_of_them() -> None:
     assert str(caught.value) == f"Records: from {named} and 997 more, not from aws:sqs or aws:sns"
 
 
+@pytest.mark.slow("it takes the time of ever larger batches")
 def test_a_batch_as_large_as_a_queue_has_is_looked_through_once() -> None:
     def look(records: int) -> None:
         odd = [{"eventSource": "", "body": "ResponseURL", "messageId": f"m{number}"} for number in range(records)]

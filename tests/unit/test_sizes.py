@@ -68,6 +68,7 @@ def test_an_image_that_no_plan_can_hold_spoils_none() -> None:
     assert ids_of(plans) == [result.outcomes[0].image_id, result.outcomes[2].image_id]
 
 
+@pytest.mark.slow("eight hundred images are rehearsed, and deleted")
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
 def test_what_was_rehearsed_in_several_plans_can_be_carried_out(invoke: Invoke, cloud: FakeCloud, name: str) -> None:
     images = [cloud.add_image(name) for _ in range(800)]

@@ -47,6 +47,7 @@ def queries(cloud: FakeCloud, path: str) -> list[str]:
     return [call.query for call in cloud.calls if call.path.endswith(path)]
 
 
+@pytest.mark.slow("a request for each of fifty pages")
 @pytest.mark.parametrize("page_size", [1, 2, 3, 25, 1000])
 def test_ims_is_asked_for_every_page_of_its_own_list(invoke: Invoke, cloud: FakeCloud, page_size: int) -> None:
     cloud.page_size = page_size
@@ -109,6 +110,7 @@ def test_the_backups_that_a_sweep_leaves_behind_are_counted(invoke: Invoke, clou
     assert (done.metric("BackupsLeft"), cloud.backups) == (0, {"b1"})
 
 
+@pytest.mark.slow("hundreds of scaling configurations")
 @pytest.mark.parametrize("count", [1, 100, 101, 250])
 def test_the_last_of_many_scaling_configurations_uses_its_image(invoke: Invoke, cloud: FakeCloud, count: int) -> None:
     used, free = cloud.add_image("ci-1"), cloud.add_image("ci-2")

@@ -291,7 +291,7 @@ def test_a_bucket_that_never_answers_costs_no_answer(invoke: Invoke, cloud: Fake
     assert line["files"] == []
 
 
-def test_the_page_in_the_bucket_is_that_of_a_shell_but_for_the_box(
+def test_the_page_in_the_bucket_is_that_of_a_shell_but_for_how_its_plan_is_carried_out(
     set_up: SetUp, cloud: FakeCloud, runs: Runs, tmp_path: Path
 ) -> None:
     cloud.add_image("ci-1")
@@ -302,7 +302,8 @@ def test_the_page_in_the_bucket_is_that_of_a_shell_but_for_the_box(
     assert shell.main([str(event), "--html", str(html)]) == 0
     stored, written = runs.read("page.html").decode(), html.read_text(encoding="utf-8")
     before, box, after = stored.partition("<aside")[0], "<aside" in stored, stored.partition("</aside>\n")[2]
-    assert (box, before + after) == (True, written)
+    assert (box, before + after) == (True, re.sub('<div class="advice">.*?</div>', "", written))
+    assert "--apply" in written
     assert "python -m handler --approve" in stored
     assert "aws lambda" not in stored
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from handler.shell.screen.bar import clock, lines_of
-from handler.shell.screen.progress import Counting, Standing, progress
+from handler.shell.screen.live.bar import clock, lines_of
+from handler.shell.screen.live.progress import Counting, Standing, progress
 from tests.fakecloud import FakeCloud
 from tests.terminal import Gate, Terminal
 from tests.unit.conftest import AtTerminal

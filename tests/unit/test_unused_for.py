@@ -126,6 +126,7 @@ def test_after_three_days_without_a_sweep_the_use_is_unknown(run: Run, cloud: Fa
     assert outcomes(run(10, asks("4d"))) == [("deleted", "")]
 
 
+@pytest.mark.slow("four sweeps, each with a look of eighteen requests")
 @pytest.mark.parametrize("request_", [OTHERS, OTHERS | {"dry_run": True}, asks("300d")])
 def test_every_sweep_looks_whatever_it_asks_for(run: Run, cloud: FakeCloud, request_: dict[str, Any]) -> None:
     cloud.add_image("free", created_at=OLD)
@@ -147,6 +148,7 @@ def test_what_uses_an_image_in_another_way_counts_as_well(run: Run, cloud: FakeC
     assert why(run, 2, asks("1d")) == {}
 
 
+@pytest.mark.slow("a week of sweeps")
 @pytest.mark.parametrize(
     "elsewhere", [{"REAPER_IN_USE_ALSO": ""}, {"OS_REGION_NAME": "there"}], ids=["less", "elsewhere"]
 )

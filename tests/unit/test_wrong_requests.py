@@ -15,7 +15,8 @@ from handler.sources.shapes import read_event
 
 ID = "6cad483b-e281-4985-a345-7afef1f3c501"
 MOMENT = "must be a time such as 2026-01-31T12:00:00Z (ISO 8601)"
-NO_UUID = "must be a UUID with hyphens"
+NO_UUID = "must be a UUID with hyphens, not 'x'"
+CUT = "not JSON at line 1, column 2: it ends too early"
 UPLOAD = "sweep.select: status: queued needs older_than of at least 1d: a younger upload may still be going on"
 SWITCH = "sweep: deactivate: needs grace, and can't be combined with select.status: it changes the status"
 
@@ -33,11 +34,11 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ),
     ({"image_ids": [ID, "x"]}, f"image_ids[1]: {NO_UUID}"),
     ({"images": [{"id": "x"}]}, f"images[0].id: {NO_UUID}"),
-    ({"image_ids": [ID], "dryrun": True}, "dryrun: unknown field"),
+    ({"image_ids": [ID], "dryrun": True}, "dryrun: unknown field; did you mean dry_run?"),
     ({"image_ids": [ID], "x" * 100: True}, f"{'x' * 60}: unknown field"),
     ({"image_ids": [ID], "Xx": True}, "Xx: unknown field"),
     ({"image_ids": [ID], ".é": True}, "\\xe9: unknown field"),
-    ({"images": [{"id": ID, "expect": {"nam": "x"}}]}, "images[0].expect.nam: unknown field"),
+    ({"images": [{"id": ID, "expect": {"nam": "x"}}]}, "images[0].expect.nam: unknown field; did you mean name?"),
     ({"image_ids": ["x"], "not_after": "soon"}, f"not_after: {MOMENT}; image_ids[0]: {NO_UUID}"),
     *(({"image_ids": [ID], "not_after": wrong}, f"not_after: {MOMENT}") for wrong in ("soon", 7, None)),
     (sweep({}), "sweep.select: at least one condition must be given"),
@@ -203,9 +204,9 @@ NO_RECORDS = "Records: must be a list of at least one record"
 NO_ID = "Records: a record without messageId could not be returned to the queue by itself"
 NO_LISTS: list[object] = [[], 7, [7], {}]
 UNKNOWN: list[tuple[object, str]] = [
-    (7, "an event is a JSON object, not int"),
-    ([], "an event is a JSON object, not list"),
-    ({}, NO_EVENT),
+    (7, "an event is a JSON object, not a number"),
+    ([], "an event is a JSON object, not a list"),
+    ({}, f"{NO_EVENT}: it is empty"),
     *(({"Records": records}, NO_RECORDS) for records in NO_LISTS),
     ({"Records": [{}]}, "Records: from nowhere, not from aws:sqs or aws:sns"),
     (
@@ -236,23 +237,23 @@ def test_what_is_no_event_is_told(event: object, words: str) -> None:
 
 
 REJECTED: list[tuple[dict[str, Any], str]] = [
-    (of_queue("{"), "body: not JSON"),
-    (of_queue("[" * 100_000), "body: not JSON"),
+    (of_queue("{"), f"body: {CUT}"),
+    (of_queue("[" * 100_000), "body: not JSON: nested too deeply"),
     (of_queue("7"), "body: must be a JSON object"),
-    (of_queue('{"a": 1, "a": 1}'), "body: a key is given twice in one object"),
+    (of_queue('{"a": 1, "a": 1}'), "body: a key is given twice in one object: a"),
     (of_queue('{"a": NaN}'), "body: NaN is not JSON"),
-    (of_queue(json.dumps({"Type": "Notification", "Message": "{"})), "Message: not JSON"),
-    (of_topic("{"), "Sns.Message: not JSON"),
+    (of_queue(json.dumps({"Type": "Notification", "Message": "{"})), f"Message: {CUT}"),
+    (of_topic("{"), f"Sns.Message: {CUT}"),
     (of_topic(json.dumps({"Type": "Notification", "Message": "7"})), "Message: must be a JSON object"),
     (of_bus({}, "Scheduled Event"), "detail: is empty, and REAPER_SCHEDULED_REQUEST is not set"),
-    (of_bus("{", "Scheduled Event"), "detail: not JSON"),
-    (of_bus({"NotificationMetadata": "{"}), "detail.NotificationMetadata: not JSON"),
-    (of_bus({"NotificationMetadata": 7}), "detail.NotificationMetadata: must be a string that holds JSON"),
+    (of_bus("{", "Scheduled Event"), f"detail: {CUT}"),
+    (of_bus({"NotificationMetadata": "{"}), f"detail.NotificationMetadata: {CUT}"),
+    (of_bus({"NotificationMetadata": 7}), "detail.NotificationMetadata: must be JSON in a string"),
     (
         of_bus({"name": "x"}, "Image Activated"),
         "detail: says that an image has become active, but REAPER_LIFECYCLE_REQUEST is not set",
     ),
-    (of_bus({"oslo.message": "{"}), "detail.oslo.message: not JSON"),
+    (of_bus({"oslo.message": "{"}), f"detail.oslo.message: {CUT}"),
 ]
 
 
@@ -287,7 +288,7 @@ def test_a_wrong_field_of_an_event_is_named(event: dict[str, Any], field: str) -
 
 def test_the_operator_s_own_requests_are_named_by_their_settings() -> None:
     scheduled, activated = of_bus({}, "Scheduled Event"), of_bus({"name": "x"}, "Image Activated")
-    assert rejected(scheduled, scheduled="{") == "REAPER_SCHEDULED_REQUEST: not JSON"
+    assert rejected(scheduled, scheduled="{") == f"REAPER_SCHEDULED_REQUEST: {CUT}"
     assert rejected(activated, lifecycle="7") == "REAPER_LIFECYCLE_REQUEST: must be a JSON object"
 
 

@@ -88,9 +88,23 @@ def error_of_wire(
     # The cut may have come before anything was sent, while the connection was being made: nothing here tells which.
     if isinstance(error, wire.SSLError | wire.ProxyError) and isinstance(_innermost(cause), CUT):
         ours = AnswerLost
-    url = error.request.url if isinstance(error, wire.SSLError) and error.request is not None else None
-    text = answer_of_proxy(error) or f"{type(error).__name__}: {error}{checked_with(session, url)}"
-    return ours(scrub(text))
+    return ours(scrub(_words(error, session, is_sent=ours is not Unexpected)))
+
+
+def _words(error: wire.RequestException | HTTPError, session: requests.Session, *, is_sent: bool) -> str:
+    """Why a request has had no answer, in words for a person."""
+    from handler.connections.causes import cause_of, why_unanswered  # noqa: PLC0415 (a good run needs none of it)
+
+    if told := answer_of_proxy(error):
+        return told
+    request = error.request if isinstance(error, wire.RequestException) else None
+    url = request.url if request is not None else None
+    place = "/".join(str(url).split("/", 3)[:3]) if url else "the cloud"
+    # About an address or a header that can't be: here the words of requests say most.
+    if not is_sent:
+        return f"{place} can't be asked: {error}"
+    checked = checked_with(session, url) if cause_of(error).of_certificate else ""
+    return f"{why_unanswered(error, place)}{checked}"
 
 
 def _innermost(error: object) -> object:

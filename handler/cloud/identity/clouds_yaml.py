@@ -47,12 +47,12 @@ def _read(given: Mapping[str, str]) -> dict[str, Any]:
             config = OpenStackConfig(override_defaults={"auth_type": None})
             # Not validated: that would make the plugin, which is for `keystone` to make of what is checked.
             found = config.get_one(given["OS_CLOUD"], region_name=given.get("OS_REGION_NAME"), validate=False)
-    # Only two of its texts, or its kind: another one may repeat what stands in the file, a password for instance.
+    # Only two of its texts: another one may repeat what stands in the file, a password for instance.
     except (ConfigException, AttributeError, IndexError, KeyError, TypeError, ValueError) as exc:
         if str(exc).startswith(("Cloud ", "Region ")):
             places = "here, in ~/.config/openstack and in /etc/openstack"
             _refuse(f"{exc} (clouds.yaml is looked for {places}, and skipped if it is not YAML)")
-        _refuse(f"clouds.yaml is not made as it must be ({type(exc).__name__})")
+        _refuse("clouds.yaml is not made as it must be: compare it with the example in openstacksdk's documentation")
     return dict(found.config)
 
 

@@ -127,6 +127,11 @@ class Credentials(BaseModel):
         values = ((field, getattr(self, field)) for field in fields)
         return {k: v.get_secret_value() if isinstance(v, SecretStr) else v for k, v in values if v is not None}
 
+    def variables(self) -> tuple[str, ...]:
+        """The names of the variables that say who logs in, where to, and with which secret."""
+        names = (name for name in self.plugin_arguments() if name != "auth_url" and "_domain_" not in name)
+        return tuple(f"OS_{name.upper()}" for name in names)
+
     def secrets(self) -> tuple[str, ...]:
         """The values that must not appear in any log, exception or answer."""
         secrets = (self.password, self.application_credential_secret, self.token)

@@ -21,11 +21,8 @@ from handler.cloud.identity.credentials import Credentials
 from handler.cloud.identity.identity import USER_AGENT, Home, Secrets
 from handler.cloud.identity.life import Life, clocks
 from handler.cloud.identity.token import TokenAuth
-from handler.cloud.meanings import read_answer
-from handler.cloud.places.authorities import checked_with
 from handler.cloud.places.catalogue import Catalogue
 from handler.cloud.places.plaintext import allow, check_confidential
-from handler.connections.fenced import answer_of_proxy
 from handler.errors import CloudError, CredentialsRefused, Throttled, Unavailable, Unexpected, Unreachable
 from handler.model.masking import masked
 
@@ -50,10 +47,11 @@ KEYSTONE_ERRORS: tuple[tuple[type[Exception], type[CloudError]], ...] = (
 
 
 class Login(NamedTuple):
-    """How a token is made; `secrets` must not appear in any message."""
+    """How a token is made, and of which variables; `secrets` must not appear in any message."""
 
     plugin: Auth
     secrets: tuple[str, ...] = ()
+    variables: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         """Nothing of the secrets."""
@@ -62,7 +60,8 @@ class Login(NamedTuple):
 
 def login_with(credentials: Credentials) -> Login:
     """How a token is made with these credentials."""
-    return Login(PLUGINS[credentials.auth_type](**credentials.plugin_arguments()), credentials.secrets())
+    plugin = PLUGINS[credentials.auth_type](**credentials.plugin_arguments())
+    return Login(plugin=plugin, secrets=credentials.secrets(), variables=credentials.variables())
 
 
 class KeystoneIdentity:
@@ -180,9 +179,9 @@ class KeystoneIdentity:
             access = self._login.plugin.get_auth_ref(session)
             self._life = Life.of(_issued(access), _read_whole(access), begun)
         except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as exc:
-            # Not its repr, which shows all that can't be encoded: for instance the password for a proxy.
-            message = f"Keystone's answer can't be read as a token for a project: {type(exc).__name__}: {exc}"
-            raise Unexpected(self.scrub(message)) from exc
+            from handler.cloud.asking.logins import why_unreadable  # noqa: PLC0415 (a good run needs none of it)
+
+            raise Unexpected(self.scrub(why_unreadable(exc))) from exc
         except keystone.ClientException as exc:
             raise self._translated(exc) from exc
         self._secrets.follow(str(access.auth_token))
@@ -191,12 +190,9 @@ class KeystoneIdentity:
 
     def _translated(self, error: keystone.ClientException) -> CloudError:
         ours = next(ours for theirs, ours in KEYSTONE_ERRORS if isinstance(error, theirs))
-        why = checked_with(self._session, self._login.plugin.auth_url) if isinstance(error, keystone.SSLError) else ""
-        message = self.scrub(f"Keystone: {answer_of_proxy(error) or f'{error}{why}'}")
-        # Read by us: keystoneauth1 does not know the flat errors of IAM, and loses what they say.
-        if (response := getattr(error, "response", None)) is not None:
-            body = response.content.decode(errors="replace")
-            message = f"Keystone answered {read_answer(response.status_code, body, response.headers, self.scrub)}"
+        from handler.cloud.asking.logins import why_no_token  # noqa: PLC0415 (a good run needs none of it)
+
+        message = why_no_token(error, self._session, self._login, self.scrub)
         # A number of 400 digits is too long for a float.
         seconds = min(getattr(error, "retry_after", 0), 1e9)
         return ours(message, retry_after=seconds or None)

@@ -18,6 +18,7 @@ from handler.engine.ports import Allowance
 from handler.errors import AwsFault, CloudError, Denied, InvalidSettings, Paused, Unavailable
 from handler.model.message import Received
 from handler.model.outcome import Decision
+from handler.report.report import OwnRules
 from handler.report.reporter import Reporter
 from handler.work.dispatch import Reach
 from handler.work.parallel import in_time
@@ -71,6 +72,17 @@ class Shared(NamedTuple):
     def request_id(self) -> str:
         """The id of the invocation."""
         return self.context.aws_request_id
+
+    @property
+    def own_rules(self) -> OwnRules:
+        """What the operator has set for every request, as a report tells it."""
+        settings = self.settings
+        return OwnRules(
+            mode=settings.mode,
+            policy=settings.policy,
+            in_use_check=settings.in_use_check == "on",
+            in_use_also=settings.in_use_also,
+        )
 
 
 @contextmanager

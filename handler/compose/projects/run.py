@@ -55,7 +55,7 @@ def carry_out(share: Share, deadline: Deadline, received: Received, shared: Shar
             deadline=deadline,
             progress=progress,
             heed_stop=shared.engine.heed_stop(settings, deadline),
-            cloud=Cloud(Transport(access.session, access.identity, deadline), _options(settings)),
+            cloud=Cloud(Transport(access.session, access.identity, deadline), options_of(settings)),
         )
         project_id = run.connect()
         about = shared.reporter.about(project_id)
@@ -97,6 +97,7 @@ def _told(part: Received, done: tuple[Result, ...], project_id: str, shared: Sha
         plans=tuple(plans_of(done, project_id, until)) if mode == "dry-run" else (),
         ages=ages_of(part.messages, done, shared.now.timestamp() + deadline.elapsed()),
         max_images=shared.settings.max_images,
+        own=shared.own_rules,
     )
     shared.reporter.about(project_id).finished(report)
     return report
@@ -207,7 +208,8 @@ def turn_down(problems: Sequence[tuple[str, str]], received: Received, reporter:
         raise InvalidRequest("; ".join(problem for problem, _ in problems))
 
 
-def _options(settings: Settings) -> Options:
+def options_of(settings: Settings) -> Options:
+    """Which cloud the settings are for, and how it is asked."""
     return Options(
         image_api=settings.image_api,
         project_pin=settings.project_pin,

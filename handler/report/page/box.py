@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC
 
 from handler.report.approval import Approval
+from handler.report.page.rows import counted
 from handler.report.page.sections import as_text, code
 
 
@@ -23,9 +24,8 @@ def box(approval: Approval) -> str:
 
 
 def _how(approval: Approval, until: str) -> Iterator[str]:
-    number = f"{approval.images:,} image{'' if approval.images == 1 else 's'}"
     yield (
-        f"<p>Whoever approves it deletes exactly the {number} of this plan, once. "
+        f"<p>Whoever approves it deletes exactly the {counted(approval.images)} of this plan, once. "
         f"It is good until {until}; an image that has changed meanwhile stays.</p>"
     )
     if not approval.armed:

@@ -6,13 +6,24 @@ from typing import NamedTuple
 
 from handler.model.outcome import Decision, Objection, Outcome, Rest, Result, Total
 from handler.model.request import ApprovalRequest, SweepRequest
-from handler.report.page.rows import PLACES, Circumstances, ImageRow, Place, gib, row_of_decision, row_of_outcome
+from handler.report.page.rows import (
+    PLACES,
+    Circumstances,
+    ImageRow,
+    Place,
+    counted,
+    gib,
+    row_of_decision,
+    row_of_outcome,
+)
 
 _UNREPORTED = Objection("unexpected", "it was selected, but nothing says what became of it")
 
 
 class Overview(NamedTuple):
     """What one run found and did: a rehearsal unless `armed`. `stops` says what kept sweeps from doing anything.
+
+    `unlisted` says why nobody knows all images that stay; it is empty if all are known.
 
     `counted` are the images that have no row, by their place and reason; `groups` is how many images each group has in
     all, None if nobody knows.
@@ -22,6 +33,7 @@ class Overview(NamedTuple):
     is_sweep: bool
     rows: tuple[ImageRow, ...]
     stops: tuple[Objection, ...]
+    unlisted: str
     problems: tuple[str, ...]
     counted: Mapping[tuple[Place, str], Total]
     groups: Mapping[str, Total] | None
@@ -59,6 +71,7 @@ def overview(results: Sequence[Result], mode: str, decisions: Iterable[Decision]
         is_sweep=bool(sweeps),
         rows=listed,
         stops=stops,
+        unlisted=next((unread.reason for result in results if (unread := _unread(result))), ""),
         problems=tuple(_problems(results)),
         counted=_counted(rests, why.reason),
         groups=_groups(listed, rests),
@@ -94,29 +107,31 @@ def _sum(totals: Iterable[Total]) -> Total:
 
 def headline(view: Overview) -> str:
     """What a reviewer must know, in one sentence."""
+    numbers = {place: view.total(place).images for place in PLACES}
     words: dict[Place, str] = {
-        "waits": "waiting for their day",
+        "waits": f"waiting for {'its' if numbers['waits'] == 1 else 'their'} day",
         "refused": "refused",
         "failed": "not done" if view.stops else "failed",
         "gone": "gone already",
     }
-    told = [f"{number:,} {words[place]}" for place in words if (number := view.total(place).images)]
+    told = [f"{numbers[place]:,} {word}" for place, word in words.items() if numbers[place]]
     return "; ".join([*_headline_start(view), *told])
 
 
 def _headline_start(view: Overview) -> Iterator[str]:
     """The first words of the headline: what goes."""
     gone = [row for row in view.at("goes") if row.outcome == "deleted" or not view.armed]
-    verb = "were" if view.armed else "would be"
+    verb = ("was" if len(gone) == 1 else "were") if view.armed else "would be"
     if gone:
-        number = f"{len(gone):,} of {view.total().images:,} {'images' if view.is_sweep else 'images asked for'}"
-        yield f"{number} {verb} deleted, freeing {gib(Total.of(gone).size)}"
+        number = f"{len(gone):,} of {counted(view.total().images)}{'' if view.is_sweep else ' asked for'}"
+        freed = Total.of(gone)
+        yield f"{number} {verb} deleted" + (f", freeing {gib(freed.size)}" if freed.unknown < freed.images else "")
     else:
         why = f": {view.stops[0].reason}" if view.stops else ""
         done = "is known to be" if view.at("failed") and not why else "was"
         yield f"Nothing {done if view.armed else 'would be'} deleted{why}"
     if left := len(view.at("goes")) - len(gone):
-        yield f"{left:,} left to workers"
+        yield f"{left:,} left to {'a worker' if left == 1 else 'workers'}"
 
 
 def _known(decisions: Iterable[Decision]) -> dict[str, Decision]:
@@ -139,6 +154,11 @@ def _stop(result: Result) -> Objection | None:
     """Why nothing was deleted at all, in short and in full; None if something was, or might have been."""
     if cap := _cap(result):
         return Objection("over the cap", cap.detail)
+    return _unread(result)
+
+
+def _unread(result: Result) -> Objection | None:
+    """Why nobody knows which images there are; None if that is known."""
     unread = next((outcome for outcome in result.outcomes if not outcome.image_id), None)
     if unread is None:
         return None

@@ -3,8 +3,10 @@
 from datetime import datetime
 from typing import Literal, NamedTuple, get_args
 
+from handler.model.image import Image
 from handler.model.outcome import Decision, Objection, Outcome, OutcomeName
 from handler.model.request import Request
+from handler.rules.marks import mark_for, read_tags
 from handler.rules.selection import family
 
 Place = Literal["goes", "waits", "failed", "refused", "gone", "stays"]
@@ -21,7 +23,10 @@ _PLACE_OF: dict[OutcomeName, Place] = {
 
 
 class ImageRow(NamedTuple):
-    """One image. `created` and `size` are None if unknown, `group` is empty for an image that is in none."""
+    """One image. `created` and `size` are None if unknown, `group` is empty for an image that is in none.
+
+    `mark` is the tag of an image that waits, or would: what permits its deletion once the day has passed.
+    """
 
     place: Place
     image_id: str
@@ -32,6 +37,7 @@ class ImageRow(NamedTuple):
     reason: str
     detail: str
     group: str
+    mark: str = ""
 
 
 class Circumstances(NamedTuple):
@@ -48,6 +54,11 @@ def gib(size: int) -> str:
         if size * 20 >= 2**power:
             return f"{size / 2**power:,.1f} {unit}"
     return f"{size:,} B" if size else "0 GiB"
+
+
+def counted(number: int, thing: str = "image") -> str:
+    """A number of things in words."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def row_of_outcome(
@@ -72,6 +83,7 @@ def row_of_outcome(
         reason=why.reason,
         detail=why.detail,
         group=group,
+        mark=_mark(outcome, image) if place == "waits" else "",
     )
 
 
@@ -101,6 +113,12 @@ def _place(outcome: Outcome, decision: Decision | None) -> Place:
     return _PLACE_OF[outcome.outcome]
 
 
+def _mark(outcome: Outcome, image: Image | None) -> str:
+    """The tag for which an image waits, as it stands there or would; several if there are several."""
+    found = ", ".join(read_tags(image).marks) if image else ""
+    return found or (mark_for(outcome.promised) if outcome.promised else "")
+
+
 def _outcome_in_words(outcome: Outcome, place: Place, *, rehearsed: bool) -> str:
     """The outcome in words for a person, more exact than its name where that covers several cases."""
     if place == "stays":
@@ -109,7 +127,7 @@ def _outcome_in_words(outcome: Outcome, place: Place, *, rehearsed: bool) -> str
         return outcome.outcome.replace("_", " ")
     if place == "waits":
         return "would wait"
-    return "would delete" if rehearsed else "left to a worker"
+    return "would delete" if rehearsed else "to a worker"
 
 
 def _group_of(name: str, decision: Decision | None, circumstances: Circumstances) -> str:

@@ -1,5 +1,6 @@
 """The sections of the page: the images that end in one place, counted by reason and listed in groups. Pure."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from html import escape
@@ -7,16 +8,16 @@ from html import escape
 from handler.model.masking import masked
 from handler.model.outcome import MOST_LISTED, Total
 from handler.report.page.overview import Overview
-from handler.report.page.rows import ImageRow, Place, gib
+from handler.report.page.rows import ImageRow, Place, counted, gib
 
 COLUMNS = ("Name", "Id", "Age", "Size", "Outcome", "Why")
 NUMBERS = ("Age", "Size")
 SECTIONS: Mapping[str, tuple[str, str]] = {
     "goes": ("Goes", "Selected or asked for, and no rule objects."),
-    "waits": ("Waits", "Marked first, deleted by a later run. Taking the tag off keeps the image."),
-    "failed": ("Failed", "None of these is known to be deleted."),
-    "refused": ("Refused by a rule", "Asked for or selected, but a rule of ours or of the cloud objects: it stays."),
-    "stopped": ("Not done", "Selected, and left as they are."),
+    "waits": ("Waits", "Marked first, with a tag. A later run deletes it, once the day of the tag has passed."),
+    "failed": ("Failed", "Not known to be deleted."),
+    "refused": ("Refused by a rule", "Asked for or selected, but a rule of ours or of the cloud objects."),
+    "stopped": ("Not done", "Selected, and not touched."),
     "gone": ("Gone already", "The cloud knows no such image."),
     "stays": ("Stays", "Not selected. The reason is the first of the sweep's conditions that does not hold."),
 }
@@ -55,8 +56,14 @@ REASONS: Mapping[str, str] = {
 }
 
 
-def section(place: Place, view: Overview, now: datetime) -> str:
-    """One section. The images that stay are folded away: they are the most, and matter the least."""
+_DAY = re.compile(r"(?<![\w-])\d{4}-\d{2}-\d{2}(?![\d-])")
+
+
+def section(place: Place, view: Overview, now: datetime, advice: str = "") -> str:
+    """One section, with advice on what a reader may do, as HTML.
+
+    The images that stay are folded away: they are the most, and matter the least.
+    """
     title, lead = SECTIONS["stopped" if place == "failed" and view.stops else place]
     rows, total = view.at(place), view.total(place)
     listed = _rows_listed(rows, place)
@@ -67,8 +74,8 @@ def section(place: Place, view: Overview, now: datetime) -> str:
         table = f"<p>{_listing(listed, total)}</p>{table}"
     return (
         f'<section id="{place}" class="{place}" aria-labelledby="{place}-title">'
-        f'<h2 id="{place}-title">{title} <small>{images(total)}, {size(total)}</small></h2>'
-        f'<p class="soft">{lead}</p>{_reasons(place, view)}{table}</section>'
+        f'<h2 id="{place}-title">{title} <small>{images_and_size(total)}</small></h2>'
+        f'<p class="soft">{lead}</p>{advice}{_reasons(place, view)}{table}</section>'
     )
 
 
@@ -81,6 +88,11 @@ def as_text(value: str) -> str:
     return escape(value)
 
 
+def prose(value: str) -> str:
+    """A text as HTML in which no day is broken at the end of a line."""
+    return _DAY.sub(r"<time>\g<0></time>", as_text(value))
+
+
 def code(value: str) -> str:
     """A text as HTML, set as what a machine says or reads."""
     return f"<code>{as_text(value)}</code>"
@@ -88,8 +100,13 @@ def code(value: str) -> str:
 
 def images(total: Total) -> str:
     """A number of images in words."""
-    unknown = f", {total.unknown:,} of unknown size" if total.unknown else ""
-    return f"{total.images:,} image{'' if total.images == 1 else 's'}{unknown}"
+    some = f"{total.unknown:,} " if total.unknown < total.images else ""
+    return counted(total.images) + (f", {some}of unknown size" if total.unknown else "")
+
+
+def images_and_size(total: Total) -> str:
+    """A number of images in words, and their bytes if those of any are known."""
+    return images(total) + (f", {gib(total.size)}" if total.unknown < total.images else "")
 
 
 def size(total: Total) -> str:
@@ -106,8 +123,8 @@ def _rows_listed(rows: Sequence[ImageRow], place: Place) -> Sequence[ImageRow]:
 
 def _listing(listed: Sequence[ImageRow], total: Total) -> str:
     if len(listed) == total.images:
-        return f"{images(total)}, one by one"
-    return f"The {len(listed):,} largest of {total.images:,} images, one by one; the others are only counted above"
+        return images(total) + (", one by one" if total.images > 1 else "")
+    return f"The {len(listed):,} largest of {total.images:,} images, one by one; the rest is only counted above"
 
 
 def _reasons(place: Place, view: Overview) -> str:
@@ -116,8 +133,8 @@ def _reasons(place: Place, view: Overview) -> str:
     for row in view.at(place):
         by_reason.setdefault(row.reason, []).append(row)
     totals = {reason: Total.of(rows) for reason, rows in by_reason.items()}
-    for (_, reason), counted in [each for each in view.counted.items() if each[0][0] == place]:
-        totals[reason] = totals.get(reason, Total()).plus(counted)
+    for (_, reason), more in [each for each in view.counted.items() if each[0][0] == place]:
+        totals[reason] = totals.get(reason, Total()).plus(more)
     if set(totals) <= {""}:
         return ""
     lines = "".join(
@@ -134,17 +151,22 @@ def _table(place: Place, rows: Sequence[ImageRow], view: Overview, now: datetime
         for column in COLUMNS
     )
     bodies = "".join(_groups(rows, view, now))
-    return f'<table class="images" aria-labelledby="{place}-title"><thead><tr>{heads}</tr></thead>{bodies}</table>'
+    # Where no row says why, the names get the room.
+    bare = " data-bare" * (not any(_why(row, view) for row in rows))
+    return (
+        f'<table class="images"{bare} aria-labelledby="{place}-title"><thead><tr>{heads}</tr></thead>{bodies}</table>'
+    )
 
 
 def _groups(rows: Sequence[ImageRow], view: Overview, now: datetime) -> Iterator[str]:
     """The groups with the most bytes first, and in each the oldest images."""
     for group, members in sorted(_by_group(rows).items(), key=lambda each: (-Total.of(each[1]).size, each[0])):
         part = Total.of(members)
-        told = f"{images(part)}, {gib(part.size)}"
+        told = images_and_size(part)
         if view.groups is not None:
             whole = view.groups[group]
-            told = f"{part.images:,} of {images(whole)}, {gib(part.size)} of {gib(whole.size)}"
+            sizes = f", {gib(part.size)} of {gib(whole.size)}" if whole.unknown < whole.images else ""
+            told = f"{part.images:,} of {images(whole)}{sizes}"
         oldest_first = sorted(members, key=lambda row: row.created or now)
         lines = "\n".join(_row(row, _why(row, view), now) for row in oldest_first)
         yield (
@@ -162,10 +184,12 @@ def _by_group(rows: Iterable[ImageRow]) -> dict[str, list[ImageRow]]:
 
 
 def _why(row: ImageRow, view: Overview) -> str:
-    """The cell with the reason, and with its detail unless that stands at the top of the page."""
+    """The cell with the mark or the reason, and with the detail unless that stands at the top of the page."""
+    if row.mark:
+        return f'<code class="mark">{as_text(row.mark)}</code>'
     if row.reason:
-        return code(row.reason) + ("" if view.stops and row.place == "failed" else f" {as_text(row.detail)}")
-    return as_text(row.detail) or "no rule objects"
+        return code(row.reason) + ("" if view.stops and row.place == "failed" else f" {prose(row.detail)}")
+    return prose(row.detail)
 
 
 def _row(row: ImageRow, why: str, now: datetime) -> str:

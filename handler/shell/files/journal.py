@@ -6,8 +6,9 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from pathlib import Path
+from threading import Lock
 from typing import TextIO
 
 from handler.errors import InvalidSettings
@@ -17,6 +18,8 @@ METRICS = '{"_aws"'
 """How a line with metrics begins, which no journal keeps."""
 OTHERWISE = Path("image-reaper.journal.jsonl")
 """The journal of a run that reads no file."""
+CLOSED = -1
+"""In place of the number of a file that was closed."""
 PRIVATE = 0o600
 """The permissions of a new journal: it holds all that was known of the images."""
 
@@ -38,6 +41,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         """Raises InvalidSettings if the file can't be written."""
+        self._lock = Lock()
         try:
             self._can_be_read = not path.exists() or path.is_file()
             # In one piece at its end. Without waiting: a pipe that nobody reads would hold up the run for ever.
@@ -53,25 +57,43 @@ class Journal:
     def append(self, text: str) -> None:
         """Append lines; raises OSError if they can't be written whole."""
         content = text.encode(errors="backslashreplace")
-        # Of a run that had no room for a whole line, or that was killed.
-        if self._ends_within_a_line():
-            content = b"\n" + content
-        if os.write(self._number, content) < len(content):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        with self._lock, _alone(self._number):
+            # Of a run that had no room for a whole line, or that was killed.
+            if self._ends_within_a_line():
+                content = b"\n" + content
+            if os.write(self._number, content) < len(content):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def close(self) -> None:
-        """Close the file, once it has reached the disk, where it is on one."""
+        """Close the file, once it has reached the disk, where it is on one; nothing can be appended any more."""
+        # A thread that is late must not write to whatever gets this number next.
+        with self._lock:
+            number, self._number = self._number, CLOSED
         try:
             if self._can_be_read:
-                os.fsync(self._number)
+                os.fsync(number)
         finally:
-            os.close(self._number)
+            os.close(number)
 
     def _ends_within_a_line(self) -> bool:
         if not self._can_be_read or not os.fstat(self._number).st_size:
             return False
         os.lseek(self._number, -1, os.SEEK_END)
         return os.read(self._number, 1) != b"\n"
+
+
+@contextmanager
+def _alone(number: int) -> Iterator[None]:
+    """Keep other runs from writing to the same file meanwhile, where the system can do that; raises OSError."""
+    if number == CLOSED:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    with ExitStack() as stack:
+        with suppress(ImportError, OSError):
+            import fcntl  # noqa: PLC0415 (not on Windows)
+
+            fcntl.flock(number, fcntl.LOCK_EX)
+            stack.callback(fcntl.flock, number, fcntl.LOCK_UN)
+        yield
 
 
 class Log(io.TextIOBase):

@@ -3,7 +3,6 @@
 import errno
 import json
 import os
-import shlex
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -12,6 +11,7 @@ from secrets import token_hex
 
 from handler.errors import InvalidSettings
 from handler.report.report import Report
+from handler.shell.screen.terminal import printable
 
 
 @contextmanager
@@ -20,9 +20,9 @@ def writable(paths: Sequence[Path], others: Sequence[Path] = ()) -> Iterator[Non
 
     `others` are files that the command reads, or appends to. All must be different files.
     """
+    _check_different([*paths, *others])
     for path in paths:
         try:
-            _check_different([*paths, *others])
             _check_writable(path)
         except OSError as exc:
             message = f"{path}: can't be written: {exc.strerror}"
@@ -37,7 +37,7 @@ def write(path: Path, text: str) -> str:
         # A name may hold half a character, which no file can.
         _write(path, text.encode(errors="replace"))
     except OSError as exc:
-        return f"{path}: could not be written: {exc.strerror}"
+        return printable(f"{path}: could not be written: {exc.strerror}")
     return ""
 
 
@@ -47,16 +47,19 @@ def plan_text(report: Report) -> str:
 
 
 def about_plan(path: Path, report: Report) -> str:
-    """One line about a plan that was written: what it holds, how long it is good, and how it is carried out."""
+    """One line about a plan that was written: what it holds, and how long it is good."""
+    return printable(f"{path}: {_about_plan(report)}")
+
+
+def _about_plan(report: Report) -> str:
     images = sum(len(plan["images"]) for plan in report.plans)
     others = report.counts.get("would_delete", 0) - images
     more = f"; {others} more would only be marked, or can't be named in a plan" if others > 0 else ""
     if not images:
-        return f"{path}: the plan is empty: nothing would be deleted{more}"
+        return f"the plan is empty: nothing would be deleted{more}"
     ends = min(plan["not_after"] for plan in report.plans)
     caps = f"at most {report.max_images} in one run" if report.max_images else "REAPER_MAX_IMAGES is 0"
-    how = f"REAPER_MODE=delete image-reaper --apply {shlex.quote(str(path))}"
-    return f"{path}: {images} image{'s' * (images > 1)}, {caps}, good until {ends}{more}. To carry it out: {how}"
+    return f"{images} image{'s' * (images > 1)}, {caps}, good until {ends}{more}"
 
 
 def _check_different(paths: Sequence[Path]) -> None:

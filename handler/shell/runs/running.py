@@ -19,7 +19,7 @@ from handler.shell.runs.days import moment
 from handler.shell.runs.shown import OnlyShown, Permitted
 from handler.shell.runs.signals import Signals, Stopped
 from handler.shell.runs.stopping import Stopping
-from handler.shell.screen.progress import progress
+from handler.shell.screen.live.progress import progress
 
 SECONDS = 900
 """How long a run may take: the most that Lambda allows."""
@@ -55,6 +55,7 @@ class Done(NamedTuple):
 
     If a signal has ended it, `stopped` says so in words; empty otherwise. Where even that was stopped, the report holds
     what was known by then, and `unknown` are the images of which it is not known whether they were changed.
+    `remarks` are what must be told of it besides; the journal `is_whole` if it has taken every line.
     """
 
     report: Report
@@ -63,13 +64,15 @@ class Done(NamedTuple):
     stopped: str = ""
     unknown: Sequence[str] = ()
     not_tried: int = 0
+    remarks: Sequence[str] = ()
+    is_whole: bool = True
 
 
 def run(received: Received, settings: Settings, terms: Terms, signals: Signals | None = None) -> Done:
     """Have it done, until a signal stops it; raises ReaperError for what can't be begun."""
     now, decisions, signals = moment(terms.today), list[Decision](), signals or Signals()
     with ExitStack() as stack:
-        stack.enter_context(logging_to(terms.journal, shown=terms.logged))
+        log = stack.enter_context(logging_to(terms.journal, shown=terms.logged))
         # Their lines would run into each other.
         stop = Stopping(stack.enter_context(progress(shown=not terms.logged)), lambda: signals.why)
         stack.enter_context(signals.halting(stop.halt))
@@ -78,10 +81,19 @@ def run(received: Received, settings: Settings, terms: Terms, signals: Signals |
             report = handle(received, ShellContext(), settings, shell, now, decisions.append, watch)
         except Stopped:
             signals.is_at_once = True
-            return _by_now(stop, received, settings, now)._replace(decisions=decisions, stopped=signals.why)
+            known = _by_now(stop, received, settings, now)
+            known = known._replace(remarks=log.remarks(), is_whole=log.is_whole)
+            return known._replace(decisions=decisions, stopped=signals.why)
     # A plan of another day could delete too early.
     report = report._replace(plans=()) if terms.today else report
-    return Done(report=report, decisions=decisions, now=now, stopped=signals.why)
+    return Done(
+        report=report,
+        decisions=decisions,
+        now=now,
+        stopped=signals.why,
+        remarks=log.remarks(),
+        is_whole=log.is_whole,
+    )
 
 
 def _by_now(stop: Stopping, received: Received, settings: Settings, now: datetime) -> Done:

@@ -8,7 +8,7 @@ from handler.clock import Deadline
 from handler.errors import Paused
 from handler.model.outcome import Outcome
 from handler.report.report import Report
-from handler.shell.screen.progress import Shown
+from handler.shell.screen.live.progress import Shown
 
 UNKNOWN = "its change was under way when the command was stopped: look whether the image is still there"
 

@@ -1,24 +1,158 @@
-"""The table: what became of each image, as lines of text. Pure."""
+"""The table: what became of each image, as lines of text. Pure.
 
+In a pipe, each image has one line. On a terminal, the table has the widest of these forms that fits; names are cut, ids
+never are, and a detail that does not fit has lines of its own below:
+
+    outcome  reason  id  name  age  size  detail
+    outcome  id  name  age  size  reason: detail
+    outcome  reason, and the rest below
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
+from handler.model.outcome import OutcomeName
 from handler.report.report import Report
-from handler.shell.screen.terminal import Screen, printable
+from handler.shell.screen.lines.alike import details_of_several, folded
+from handler.shell.screen.lines.rows import Kind, Row, age_in_words, rows_of, size_in_words
+from handler.shell.screen.lines.width import cut, padded, shown_width, wrapped
+from handler.shell.screen.terminal import Screen
 
 COLOURS = {"deleted": 32, "would_delete": 36, "already_gone": 90, "marked": 35, "refused": 33, "failed": 31}
+GAP = "  "
+NUMBERS = ("age", "size")
+ALL = ("word", "reason", "image_id", "name", "age", "size")
+FORMS = ((ALL, 16), (tuple(column for column in ALL if column != "reason"), 10))
+"""The columns of a form, and to how many characters it may cut a name."""
 
 
-def table(report: Report, _now: datetime, screen: Screen) -> str:
+class Cells(NamedTuple):
+    """The texts of a row; `detail` is empty where it is told below the table.
+
+    `rest` is what follows in a form without a column for the reason.
+    """
+
+    outcome: OutcomeName
+    word: str
+    reason: str
+    image_id: str
+    name: str
+    age: str
+    size: str
+    detail: str
+    rest: str
+
+    def of(self, column: str) -> str:
+        """The text in a column."""
+        return str(getattr(self, column))
+
+
+class Form(NamedTuple):
+    """The columns of a first line with their widths; the rest of a row follows them."""
+
+    widths: dict[str, int]
+
+    @property
+    def width(self) -> int:
+        """The columns of the screen that a first line takes."""
+        return sum(self.widths.values()) + len(GAP) * (len(self.widths) - 1)
+
+    @property
+    def has_reason(self) -> bool:
+        """Whether the reason has a column of its own, so that only the detail is left."""
+        return "reason" in self.widths
+
+    def line(self, cells: Cells, screen: Screen) -> str:
+        """The first line of a row, up to its last column."""
+        texts = [
+            padded(cut(cells.name, width) if column == "name" else cells.of(column), width, right=column in NUMBERS)
+            for column, width in self.widths.items()
+        ]
+        texts[0] = screen.coloured(texts[0], COLOURS[cells.outcome])
+        return GAP.join(texts)
+
+
+def table(report: Report, now: datetime, screen: Screen) -> str:
     """What happened, with a line for each image in a pipe, and lines that fit on a terminal."""
-    rows = [
-        (outcome.outcome, outcome.reason, outcome.image_id, printable(outcome.name or ""), printable(outcome.detail))
-        for outcome in report.outcomes
-    ]
-    widths = [max([len(row[column]) for row in rows], default=0) for column in range(4)]
-    lines = []
+    rows = list(rows_of(report))
+    shared = details_of_several(rows)
+    shown = list(folded(rows)) if screen.width else rows
+    lines = [row if isinstance(row, str) else _cells(row, now, shared) for row in shown]
+    # Between the table and what is said below it, a person finds an empty line.
+    return "\n".join(_lines(lines, screen)) + ("\n" if lines and screen.width else "")
+
+
+def _cells(row: Row, now: datetime, shared: Mapping[Kind, int]) -> Cells:
+    word, reason, detail = row.kind
+    is_told = row.kind in shared
+    # The line below the table names the reason, and it is clear which rows that is about.
+    is_clear = is_told and [kind.word for kind in shared].count(word) == 1
+    detail = "" if is_told else detail
+    return Cells(
+        outcome=row.outcome,
+        word=word,
+        reason=reason,
+        image_id=row.image_id,
+        name=row.name,
+        age=age_in_words(row, now),
+        size=size_in_words(row),
+        detail=detail,
+        rest="" if is_clear else ": ".join(filter(None, [reason, detail])),
+    )
+
+
+def _lines(rows: Sequence[Cells | str], screen: Screen) -> Iterator[str]:
+    cells = [row for row in rows if not isinstance(row, str)]
+    widths = {column: max((shown_width(each.of(column)) for each in cells), default=0) for column in ALL}
+    form = Form(widths) if screen.width is None else _fitting(widths, cells, screen.width)
     for row in rows:
-        cells = [cell.ljust(width) for cell, width in zip(row, (*widths, 0), strict=True)]
-        if screen.colour:
-            cells[0] = f"\033[{COLOURS[row[0]]}m{cells[0]}\033[0m"
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
+        if isinstance(row, str):
+            yield from wrapped(row, screen.width, GAP)
+        elif form is None:
+            yield from _stacked(row, screen)
+        else:
+            yield from _in_columns(row, form, screen)
+
+
+def _fitting(widths: dict[str, int], rows: Sequence[Cells], width: int) -> Form | None:
+    """The widest form that fits; None if only one below the other does."""
+    for columns, shortest in FORMS:
+        used = {column: widths[column] for column in columns if widths[column]}
+        room = width - Form(used | {"name": 0}).width
+        if room >= min(widths["name"], shortest):
+            if "name" in used:
+                used["name"] = _for_name(widths["name"], shortest, room, rows)
+            return Form(used)
+    return None
+
+
+def _for_name(longest: int, shortest: int, room: int, rows: Sequence[Cells]) -> int:
+    """The width of names: they are cut where that keeps each detail on the line of its image."""
+    left = room - len(GAP) - max((shown_width(row.detail) for row in rows), default=0)
+    return min(longest, left if left >= shortest else room)
+
+
+def _in_columns(row: Cells, form: Form, screen: Screen) -> Iterator[str]:
+    line = form.line(row, screen)
+    rest = row.detail if form.has_reason else row.rest
+    if not rest:
+        yield line.rstrip()
+    elif screen.width is None or form.width + len(GAP) + shown_width(rest) <= screen.width:
+        yield f"{line}{GAP}{rest}"
+    else:
+        yield line.rstrip()
+        indent = " " * (form.widths["word"] + len(GAP))
+        yield from wrapped(rest, screen.width, indent, first=indent)
+
+
+def _stacked(row: Cells, screen: Screen) -> Iterator[str]:
+    yield " ".join(filter(None, [screen.coloured(row.word, COLOURS[row.outcome]), row.reason]))
+    numbers = GAP.join(filter(None, [row.age, row.size]))
+    room = (screen.width or 0) - len(GAP) * 2 - len(numbers)
+    if facts := list(filter(None, [cut(row.name, max(room, 1)), numbers])):
+        yield GAP + GAP.join(facts)
+    if row.image_id:
+        yield GAP + row.image_id
+    if row.detail:
+        yield from wrapped(row.detail, screen.width, GAP, first=GAP)

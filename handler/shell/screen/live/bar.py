@@ -6,7 +6,7 @@ from typing import TextIO
 
 from tqdm import tqdm
 
-from handler.shell.screen.progress import Standing
+from handler.shell.screen.live.progress import Standing
 
 TURNS = "-\\|/"
 """Shown in turn: that something moves tells a silent cloud from a command that hangs."""

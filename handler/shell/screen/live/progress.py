@@ -171,7 +171,7 @@ def _drawing_on(stream: TextIO) -> Drawing:
         return Lines(stream)
     # Loaded once there is something to draw: a short run does without, and so may a user.
     try:
-        from handler.shell.screen.bar import Bar  # noqa: PLC0415 (see above)
+        from handler.shell.screen.live.bar import Bar  # noqa: PLC0415 (see above)
     except ImportError:
         return Lines(stream)
     return Bar(stream)

@@ -1,0 +1,153 @@
+"""What a person at a terminal is told besides the result: what to do next, and that images are unknown here."""
+
+import argparse
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from handler.config.settings import Settings
+from handler.report.report import Report
+from handler.shell.options import parse
+from handler.shell.screen.hints import hints
+from handler.shell.unknown import unknown_here
+from tests.conftest import UNKNOWN_ID
+from tests.fakecloud import DEMO, FakeCloud
+from tests.unit.screens import Carry, carry, fill, id_of, settings_of
+
+__all__ = ["carry", "settings_of"]
+
+HERE = f"(region RegionOne, project {DEMO})"
+WHY = "mistyped, deleted before, or of another cloud"
+SWEEP = ["--sweep", "--name", "ci-*"]
+
+
+def hinted(report: Report, *words: str, journal: Path | None = None) -> list[str]:
+    return list(hints(report, parse(words), journal))
+
+
+def swept(**policy: object) -> dict[str, Any]:
+    return {"sweep": {"select": {"name": "ci-*"}, "limit_percent": 100, **policy}}
+
+
+# What next
+
+
+@pytest.fixture
+def rehearsal(carry: Carry, cloud: FakeCloud) -> Report:
+    return carry({"image_ids": fill(cloud, ("ci-1", 31, 1))})
+
+
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [
+        ([*SWEEP, "--plan", "plan.json"], "image-reaper --apply plan.json"),
+        ([*SWEEP, "--plan", "my plan.json"], "image-reaper --apply 'my plan.json'"),
+        ([*SWEEP, "--plan", "p", "--cloud", "otc"], "image-reaper --cloud otc --apply p"),
+        (["--apply", "old.json"], "image-reaper --apply old.json"),
+    ],
+)
+def test_a_plan_is_followed_by_the_command_that_applies_it(rehearsal: Report, words: list[str], command: str) -> None:
+    assert hinted(rehearsal, *words) == [f"Next: REAPER_MODE=delete {command}"]
+    name, *given = shlex.split(command)
+    assert (name, isinstance(parse(given), argparse.Namespace)) == ("image-reaper", True)
+
+
+def test_a_sweep_without_a_plan_is_told_of_one(rehearsal: Report) -> None:
+    assert hinted(rehearsal, *SWEEP) == ["Next: --plan FILE keeps this for --apply, which deletes exactly these"]
+
+
+def test_images_by_their_ids_need_no_plan(rehearsal: Report) -> None:
+    assert hinted(rehearsal, id_of(0)) == ["Next: the same command with REAPER_MODE=delete deletes them"]
+
+
+def test_what_is_marked_first_is_in_no_plan(carry: Carry, cloud: FakeCloud) -> None:
+    fill(cloud, ("ci-1", 31, 1))
+    report = carry(swept(grace="3d"))
+    assert hinted(report, *SWEEP, "--plan", "p") == ["Next: the same command with REAPER_MODE=delete marks them"]
+
+
+def test_nothing_comes_next_where_nothing_would_go(carry: Carry, cloud: FakeCloud) -> None:
+    assert hinted(carry({"image_ids": [UNKNOWN_ID]}), UNKNOWN_ID) == []
+    asked_to = {"image_ids": fill(cloud, ("ci-1", 31, 1)), "dry_run": True}
+    assert hinted(carry(asked_to, REAPER_MODE="delete"), "request.json") == []
+
+
+def test_a_rehearsal_of_another_day_is_no_plan(rehearsal: Report) -> None:
+    assert hinted(rehearsal, *SWEEP, "--today", "2026-12-31") == []
+
+
+def test_an_armed_run_names_its_journal_and_nothing_to_do(carry: Carry, cloud: FakeCloud) -> None:
+    report = carry({"image_ids": fill(cloud, ("ci-1", 31, 1))}, REAPER_MODE="delete")
+    assert hinted(report, id_of(0), journal=Path("build/plan.journal.jsonl")) == ["Journal: build/plan.journal.jsonl"]
+
+
+def test_a_path_forges_no_line(rehearsal: Report) -> None:
+    assert hinted(rehearsal, *SWEEP, "--plan", "a\nb") == ["Next: REAPER_MODE=delete image-reaper --apply 'a?b'"]
+
+
+def test_that_cloudformation_is_not_told_is_said(carry: Carry, cloud: FakeCloud, server: Any) -> None:  # noqa: ANN401
+    event = {
+        "RequestType": "Delete",
+        "ResponseURL": f"{server.url}/sink/x",
+        "LogicalResourceId": "Images",
+        "PhysicalResourceId": "image-reaper/Images/1",
+        "ResourceProperties": {"image_ids": fill(cloud, ("ci-1", 31, 1))},
+    }
+    told = hinted(carry(event, REAPER_MODE="delete"), "stack.json")
+    assert (told, cloud.sink) == (["CloudFormation was not told: nothing is sent from a shell"], {})
+
+
+# Unknown here
+
+
+@pytest.fixture
+def unknown(carry: Carry, settings_of: Callable[..., Settings]) -> Callable[..., str]:
+    """The line about images that are not there, after a run that was asked for them."""
+
+    def after_run(*ids: str, **chosen: str) -> str:
+        return unknown_here(carry({"image_ids": list(ids)}, **chosen), settings_of(**chosen))
+
+    return after_run
+
+
+def test_most_of_the_ids_are_unknown_here(unknown: Callable[..., str], cloud: FakeCloud) -> None:
+    there, *_ = fill(cloud, ("ci-1", 31, 1))
+    assert unknown(there, id_of(1), id_of(2)) == f"2 of 3 ids are unknown here {HERE}: {WHY}"
+    assert unknown(id_of(1), id_of(2)) == f"all 2 ids are unknown here {HERE}: {WHY}"
+    assert unknown(id_of(1)) == f"the id is unknown here {HERE}: {WHY}"
+
+
+def test_half_of_the_ids_may_have_been_deleted_before(unknown: Callable[..., str], cloud: FakeCloud) -> None:
+    assert unknown(*fill(cloud, ("ci-1", 31, 1)), id_of(1)) == ""
+
+
+def test_the_chosen_region_is_named_or_all_that_there_are(unknown: Callable[..., str], cloud: FakeCloud) -> None:
+    cloud.add_region("RegionTwo")
+    assert "(region RegionTwo, project" in unknown(id_of(1), OS_REGION_NAME="RegionTwo")
+    assert "(regions RegionOne and RegionTwo, project" in unknown(id_of(1), OS_REGION_NAME="")
+
+
+def test_an_address_of_the_operators_own_is_named_in_place_of_a_region(
+    unknown: Callable[..., str],
+    server: Any,  # noqa: ANN401
+) -> None:
+    address = f"{server.url}/image"
+    assert f"(image service {address}, project {DEMO})" in unknown(id_of(1), REAPER_IMAGE_ENDPOINT=address)
+
+
+def test_who_says_it_asks_the_cloud_nothing_more(unknown: Callable[..., str], cloud: FakeCloud) -> None:
+    unknown(id_of(1))
+    assert [call.method for call in cloud.calls].count("POST") == 1
+
+
+def test_a_sweep_asks_for_nothing_that_could_be_unknown(
+    carry: Carry, settings_of: Callable[..., Settings], cloud: FakeCloud
+) -> None:
+    fill(cloud, ("ci-1", 31, 1))
+    cloud.fault("GET", "/v2/images$", skip=1, status=None, then=cloud.images.clear)
+    report = carry(swept())
+    assert report.counts == {"already_gone": 1}
+    assert unknown_here(report, settings_of()) == ""
