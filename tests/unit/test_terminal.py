@@ -21,7 +21,7 @@ def test_no_line_is_wider_than_the_screen(at_terminal: AtTerminal, cloud: FakeCl
     with at_terminal(cloud.add_image("ci-1"), columns=columns, NO_COLOR="1") as terminal:
         lines = terminal.ended(0)
     assert lines[0].startswith("Rehearsal: nothing is deleted")
-    assert lines[-1].startswith("dry-run: 1 would_delete")
+    assert any(line.startswith("dry-run: 1 would_delete") for line in lines)
     assert "\033[3" not in terminal.raw.decode()
 
 
@@ -32,8 +32,8 @@ def test_two_runs_at_once_do_not_disturb_each_other(at_terminal: AtTerminal, clo
         one.wait_for("done 0 of 1")
         other.wait_for("done 0 of 1")
         gate.open()
-        assert one.ended(0)[-1].startswith("delete: 1 deleted")
-        assert other.ended(0)[-1].startswith("delete: 1 deleted")
+        assert "delete: 1 deleted" in "\n".join(one.ended(0))
+        assert "delete: 1 deleted" in "\n".join(other.ended(0))
     journal = (tmp_path / "image-reaper.journal.jsonl").read_text()
     assert (set(cloud.dead), journal.count('"image.deleted"')) == (set(images), 2)
 

@@ -37,7 +37,8 @@ def test_the_word_yes_goes_ahead(at_terminal: AtTerminal, cloud: FakeCloud, colu
         lines = answered(terminal, "yes\n", 0)
     words = " ".join(" ".join(lines).split())
     assert f"Delete 2 images (3.0 GiB) of project {DEMO} in region RegionOne? What is deleted can't be" in words
-    assert (set(cloud.dead), lines[-1].split(",")[0]) == (set(images), "delete: 2 deleted")
+    assert set(cloud.dead) == set(images)
+    assert "delete: 2 deleted" in words
     assert max(map(len, lines)) <= columns
 
 
@@ -114,7 +115,7 @@ def test_where_nobody_can_answer_nothing_is_done_and_yes_is_named(at_terminal: A
 @slow
 def test_where_nothing_would_go_nobody_is_asked(at_terminal: AtTerminal, cloud: FakeCloud) -> None:
     with at_terminal(cloud.add_image("ci-1", protected=True), **ARMED) as terminal:
-        assert terminal.ended(0)[-1].startswith("delete: 1 refused")
+        assert "delete: 1 refused" in "\n".join(terminal.ended(0))
     assert "goes ahead" not in terminal.said
 
 
@@ -164,7 +165,7 @@ def test_what_waits_already_goes_on_to_wait(at_terminal: AtTerminal, cloud: Fake
         terminal.ended(0)
     cloud.images[other].tags.clear()
     with at_terminal(*SWEEP, "--grace", "2d", **ARMED) as terminal:
-        assert answered(terminal, "yes\n", 0)[-1].startswith("delete: 2 marked")
+        assert "delete: 2 marked" in "\n".join(answered(terminal, "yes\n", 0))
     assert cloud.images[waits].tags
     assert cloud.images[other].tags
 

@@ -1,6 +1,5 @@
 """Ctrl-C in each phase: nothing more is begun, what is under way is finished, and the table says what was done."""
 
-import _thread
 import json
 import os
 import re
@@ -11,10 +10,6 @@ from threading import Thread
 
 import pytest
 
-from handler.clock import Deadline
-from handler.compose.projects.lanes import in_lanes
-from handler.compose.projects.shares import Share
-from handler.report.report import Report
 from handler.shell.runs.signals import Signals, Stopped
 from tests.fakecloud import FakeCloud
 from tests.terminal import CTRL_C, ROOT, Gate, Terminal
@@ -227,23 +222,6 @@ def test_in_another_thread_signals_are_left_alone() -> None:
     thread.start()
     thread.join()
     assert signal.getsignal(signal.SIGINT) is before
-
-
-def test_whoever_ends_it_at_once_waits_for_no_project() -> None:
-    gate, ended = Gate(), list[str]()
-
-    def hang(share: Share, _deadline: Deadline) -> Report:
-        if share == shares[0]:
-            _thread.interrupt_main()
-        gate()
-        ended.append("a project")
-        return Report(source="direct", mode="delete", request_id="", project_id="", results=())
-
-    shares = [Share("p1", ()), Share("p2", ())]
-    with pytest.raises(KeyboardInterrupt):
-        in_lanes(shares, 2, Deadline(lambda: 60.0), hang)
-    assert ended == []
-    gate.open()
 
 
 def test_holding_the_keys_down_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 import gc
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from math import ceil
 from threading import Lock
 
@@ -60,11 +60,8 @@ def in_lanes(shares: Sequence[Share], lanes: int, deadline: Deadline, carry_out:
     if lanes == 1:
         work.drive()
     else:
-        executor = ThreadPoolExecutor(lanes, thread_name_prefix="project")
-        ended = [executor.submit(work.drive) for _ in range(lanes)]
-        # Not in a `with`: whoever ends the program at once, as a second Ctrl-C does, would wait there for every cloud.
-        executor.shutdown(wait=False)
-        wait(ended)
+        with ThreadPoolExecutor(lanes, thread_name_prefix="project") as executor:
+            ended = [executor.submit(work.drive) for _ in range(lanes)]
         for lane in ended:
             lane.result()
     if len(shares) > 1:
