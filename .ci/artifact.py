@@ -175,6 +175,7 @@ CUTS = (
             "handler/cloud/identity/clouds_yaml.py",
             "handler/compose/engines/shell.py",
             "handler/shell",
+            "handler/work/marks",
             "image_reaper-*.dist-info/entry_points.txt",
         ),
         is_ours=True,

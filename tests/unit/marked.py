@@ -50,6 +50,7 @@ class Watching(Counting):
     """Looks on, and does something once so many images were settled."""
 
     def __init__(self, after: int = -1, then: Callable[[Deadline], object] = lambda _: None) -> None:
+        super().__init__()
         self.settled_images: list[str] = []
         self._after, self._then = after, then
         self._deadline: Deadline | None = None

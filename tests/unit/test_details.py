@@ -274,6 +274,7 @@ def test_a_queue_that_tells_of_fewer_messages_than_it_was_given_is_not_believed(
         plan_life=DAY,
         deadline=SimpleNamespace(fence=SimpleNamespace(around=nullcontext), left=lambda: 5.0, keep_back=lambda _: None),
         progress=None,
+        check_change=lambda _image_id: None,
     )
     with pytest.raises(ValueError, match="shorter"):
         sweeps._queued([IMAGE, IMAGE], GRACE, "", run)

@@ -170,8 +170,8 @@ WRONG: dict[str, dict[str, Any]] = {
     "projects: one project is named twice": {"projects": ["p", "q", "p"]},
     "projects: ": {"projects": []},
     "at most one of projects and project_id": {"projects": ["p"], "project_id": "p"},
-    "projects: Input": {"projects": None},
-    "projects: List": {"projects": [f"p{number}" for number in range(1001)]},
+    "projects: must be a list": {"projects": None},
+    "projects: must have at most 1000 entries": {"projects": [f"p{number}" for number in range(1001)]},
 }
 
 
