@@ -61,7 +61,7 @@ TWINS := requests==2.24.0 certifi==2024.7.4 chardet==3.0.4 idna==2.10 typing-ext
 help:
 	@echo 'make setup           make .venv, which every other target makes as well'
 	@echo 'make demo            show what the function does, against a fake cloud'
-	@echo 'make test-fast       run the quick tests: the inner loop (40 s)'
+	@echo 'make test-fast       run the quick tests: the inner loop (90 s)'
 	@echo 'make test            run the tests, and measure what they cover (15 min)'
 	@echo 'make test-artifact   run the core of the unit tests on the artifact (40 s)'
 	@echo 'make chaos           break everything, by seed, and look for a broken promise (6 min)'

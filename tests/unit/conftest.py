@@ -54,6 +54,14 @@ class Relay:
         return Reply(answer.status_code, told, answer.content)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave whatever asks for AWS to `make test`: moto takes its time, and the inner loop is about our code."""
+    for item in items:
+        if "moto" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow("AWS is asked, which is moto here"))
+
+
 @pytest.fixture
 def relay(moto: str) -> Iterator[Relay]:
     relay = Relay(moto)

@@ -26,6 +26,8 @@ from tests.conftest import Invocation, Invoke
 from tests.fakecloud import FakeCloud, Server
 from tests.unit.conftest import SECRET_NAME, Store
 
+pytestmark = pytest.mark.slow("it makes certificates, and tries again what is refused")
+
 BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 

@@ -43,7 +43,7 @@ from tests.unit.protocol import (
     tag_day,
 )
 
-pytestmark = pytest.mark.no_cover
+pytestmark = [pytest.mark.no_cover, pytest.mark.slow("it explores thousands of worlds")]
 
 FREEING = Policy("B")
 """Stands for `--unmark-all`, which is no policy."""

@@ -15,6 +15,8 @@ from tests.faults import closed_port, silent_port
 from tests.unit.conftest import Reap, Relay
 from tests.unit.test_allowance import NOBODY_ELSE, TABLE, event
 
+pytestmark = pytest.mark.slow("each test invokes the function with AWS behind it")
+
 SWEEP = {"sweep": {"select": {"name": "ci-*"}, "limit": 2, "limit_percent": 100}}
 SOURCES = ("schedule", "topic", "lifecycle", "hook")
 

@@ -23,6 +23,8 @@ from tests.fakecloud import FakeCloud, Server
 from tests.fakecloud.wire import glance_image
 from tests.properties import tried
 
+pytestmark = pytest.mark.slow("each test waits for a moment to pass")
+
 UPPER = "AB12CD34-5E6F-4A7B-8C9D-0E1F2A3B4C5D"
 SWEEP = {"sweep": {"select": {"name": "ci-*"}, "limit_percent": 100}}
 STATUSES = ["queued", "saving", "uploading", "importing"]

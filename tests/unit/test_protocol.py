@@ -16,7 +16,7 @@ from handler.rules.marks import MARK, Step
 from tests.unit.protocol import Dialect, Exploration, Policy, Violation
 
 # Thousands of worlds of what others cover: measured, they take three times as long.
-pytestmark = pytest.mark.no_cover
+pytestmark = [pytest.mark.no_cover, pytest.mark.slow("it explores thousands of worlds")]
 
 SHORT, LONG, SAME = Policy("A", 1), Policy("B", 3), Policy("B", 1)
 NOTICE, LONG_NOTICE = Policy("A", 1, deactivate=True), Policy("B", 3, deactivate=True)

@@ -17,6 +17,8 @@ from tests.faults import IMAGE_PATH
 from tests.signing import Agency, Signatory, keys_of, signing
 from tests.unit.conftest import SECRET_NAME, Store
 
+pytestmark = pytest.mark.slow("each test asks for keys, and signs every request")
+
 APIS = ("ims", "glance", "ecs-v2.1", "ecs-v2")
 LIST_PATH = r"/v2/cloudimages$"
 WRONG = {

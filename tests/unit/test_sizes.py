@@ -24,6 +24,8 @@ from tests.examples import IMAGE
 from tests.fakecloud import FakeCloud, Server
 from tests.faults import Clock, new_run, silent_port
 
+pytestmark = pytest.mark.slow("it makes what is larger than anything may be")
+
 LINE = 200_000
 PLAN = 200_000
 ANSWER = 5_000_000

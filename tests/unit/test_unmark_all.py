@@ -12,6 +12,8 @@ from handler.work.marks.freeing import BY_HAND, NAME
 from tests.fakecloud import OTHER, FakeCloud, Server
 from tests.unit.marked import AT_ONCE, LATER, A, B, Json, Shell, Watching, name_of, outcomes, policy, signature, words
 
+pytestmark = pytest.mark.slow("each test sweeps before and after, in both dialects")
+
 NOTICE = policy("1d", deactivate=True, tags=["temporary"])
 GONE, SOON = "2026-06-14", "2026-06-20"
 GLANCE = pytest.mark.parametrize("cloud", ["openstack"], indirect=True)

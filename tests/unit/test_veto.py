@@ -9,6 +9,8 @@ from tests.conftest import UNKNOWN_ID
 from tests.fakecloud import OTHER, FakeCloud, Server
 from tests.unit.marked import AT_ONCE, CHANGES, LATER, A, B, Shell, name_of, outcomes, policy, signature, words
 
+pytestmark = pytest.mark.slow("each test sweeps before and after, in both dialects")
+
 NOTICE = policy("1d", deactivate=True, tags=["temporary"])
 KEPT = ("refused", "kept")
 
