@@ -87,7 +87,7 @@ help:
 	@echo 'make release         make dist/, all the files of a release'
 	@echo 'make format          format the code'
 	@echo 'make lock            resolve the dependencies (UPGRADE=--upgrade: newer ones)'
-	@echo 'make clean           remove all that was made here'
+	@echo 'make clean           remove all that was made here, but for journals'
 	@echo
 	@echo 'Each target first makes what it needs. PYTHON=... chooses the interpreter, 3.11'
 	@echo 'or later. build takes ARCH=$(ARCH) and PYTHON_VERSION=$(PYTHON_VERSION); test-lambda and bench'
@@ -183,8 +183,10 @@ format: $(READY)
 	$(VENV) -m ruff check --fix
 
 clean:
-	rm -rf .venv .venv-bench .venv-clients .venv-functiongraph .venv-lambda .venv-mutants .venv-openstack .venv-release .venv-sam .venv-stack .venv-template .aws-sam build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
+	if [ -d build ]; then find build -type f ! -name '*.journal.jsonl' -exec rm -f {} +; find build -depth -type d -empty -delete; fi
+	rm -rf .venv .venv-bench .venv-clients .venv-functiongraph .venv-lambda .venv-mutants .venv-openstack .venv-release .venv-sam .venv-stack .venv-template .aws-sam dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find . -name '*.journal.jsonl' ! -path './.git/*' -exec echo 'Kept, for who deleted what:' {} \;
 
 lock: build/lock/bin/uv
 	$(LOCK) --no-emit-package setuptools -o requirements.lock pyproject.toml

@@ -52,6 +52,7 @@ Next: .venv/bin/image-reaper --help"""
 def main() -> int:
     """Tell the story."""
     print("image-reaper before a fake cloud on this machine: 19 images, 17 of them ours.")
+    print(f"It is always {TODAY:%Y-%m-%d} here, so that the story stays the same.")
     with fake_cloud() as cloud:
         rehearse()
         apply_the_plan(cloud)

@@ -1,7 +1,9 @@
 """The journal of an armed run: every record is in it before its image goes, or the image stays."""
 
+import getpass
 import json
 import os
+import platform
 import resource
 import stat
 from pathlib import Path
@@ -31,10 +33,19 @@ def test_an_armed_run_notes_each_record_and_what_became_of_it(
     assert arm(command, image, kept).returncode == 0
     noted = lines(tmp_path / "image-reaper.journal.jsonl")
     assert sorted(line["message"] for line in noted) == [
-        *("image.deleted", "image.deleting", "image.refused", "run.finished")
+        *("command.begun", "image.deleted", "image.deleting", "image.refused", "run.finished")
     ]
     (record,) = (line["image"] for line in noted if line["message"] == "image.deleting")
     assert (record["id"], record["name"], record["tags"]) == (image, "ci-1", ["nightly"])
+
+
+def test_the_journal_says_who_has_begun_a_run_and_how(command: Command, cloud: FakeCloud, tmp_path: Path) -> None:
+    arm(command, cloud.add_image(), "--reason", "a test")
+    begun, *others = lines(tmp_path / "image-reaper.journal.jsonl")
+    assert (begun["message"], begun["user"], begun["host"]) == ("command.begun", getpass.getuser(), platform.node())
+    assert {line["request_id"] for line in others} == {begun["request_id"]}
+    assert "timestamp" in begun
+    assert "command" in begun
 
 
 def test_a_rehearsal_has_no_journal(run: Command, command: Command, cloud: FakeCloud, tmp_path: Path) -> None:
@@ -71,7 +82,7 @@ def test_the_record_is_in_the_file_when_the_image_goes(command: Command, cloud: 
     image, seen = cloud.add_image(), list[str]()
     cloud.fault("DELETE", image, status=None, then=lambda: seen.append((tmp_path / "j.jsonl").read_text()))
     assert arm(command, image, "--journal", "j.jsonl").returncode == 0
-    assert [json.loads(line)["image"]["id"] for line in seen[0].splitlines()] == [image]
+    assert [json.loads(line)["image"]["id"] for line in seen[0].splitlines()[1:]] == [image]
 
 
 def test_a_journal_is_private_and_grows(command: Command, cloud: FakeCloud, tmp_path: Path) -> None:
@@ -79,7 +90,7 @@ def test_a_journal_is_private_and_grows(command: Command, cloud: FakeCloud, tmp_
         arm(command, cloud.add_image(), "--journal", "j.jsonl")
     assert stat.S_IMODE((tmp_path / "j.jsonl").stat().st_mode) == 0o600
     noted = [line["message"] for line in lines(tmp_path / "j.jsonl")]
-    assert noted == ["image.deleting", "image.deleted", "run.finished"] * 2
+    assert noted == ["command.begun", "image.deleting", "image.deleted", "run.finished"] * 2
 
 
 def test_a_line_that_was_cut_short_stays_alone(command: Command, cloud: FakeCloud, tmp_path: Path) -> None:
@@ -87,7 +98,7 @@ def test_a_line_that_was_cut_short_stays_alone(command: Command, cloud: FakeClou
     arm(command, cloud.add_image(), "--journal", "j.jsonl")
     first, *others = (tmp_path / "j.jsonl").read_text().splitlines()
     assert first == '{"level":"FATAL","mess'
-    assert json.loads(others[0])["message"] == "image.deleting"
+    assert json.loads(others[0])["message"] == "command.begun"
 
 
 def test_two_runs_write_whole_lines(tmp_path: Path) -> None:
@@ -181,7 +192,7 @@ def test_an_outcome_that_cannot_be_noted_breaks_nothing(command: Command, cloud:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert (ended.returncode, set(cloud.dead), "delete: 1 deleted" in ended.stdout) == (1, {image}, True)
-    assert [line["message"] for line in lines(tmp_path / "j.jsonl")] == ["image.deleting"]
+    assert [line["message"] for line in lines(tmp_path / "j.jsonl")] == ["command.begun", "image.deleting"]
     assert ended.stderr == "the journal is not whole, since it could not be written: File too large\n"
 
 
@@ -199,7 +210,7 @@ def test_a_journal_may_be_read_from_a_pipe(command: Command, cloud: FakeCloud, t
     assert arm(command, image, "--journal", "pipe").returncode == 0
     os.close(number)
     reader.join()
-    assert json.loads(read[0].splitlines()[0])["message"] == "image.deleting"
+    assert json.loads(read[0].splitlines()[0])["message"] == "command.begun"
 
 
 def test_a_journal_may_be_shown_on_a_terminal(command: Command, cloud: FakeCloud) -> None:
@@ -213,4 +224,4 @@ def test_a_journal_may_be_shown_on_a_terminal(command: Command, cloud: FakeCloud
 def test_the_id_of_no_image_leaves_a_journal_of_that(command: Command, tmp_path: Path) -> None:
     assert arm(command, UNKNOWN_ID).returncode == 0
     noted = [line["message"] for line in lines(tmp_path / "image-reaper.journal.jsonl")]
-    assert noted == ["image.already_gone", "run.finished"]
+    assert noted == ["command.begun", "image.already_gone", "run.finished"]

@@ -56,7 +56,7 @@ def test_a_stream_that_was_closed_is_no_file_of_ours(
     image = cloud.add_image()
     ended = script(f'$IR "$1" {closed}', tmp_path, image, **ARMED, **cloud.env(server.url))
     assert (ended.returncode, set(cloud.dead)) == (1, {image})
-    assert noted(tmp_path) == ["image.deleting", "image.deleted", "run.finished"]
+    assert noted(tmp_path) == ["command.begun", "image.deleting", "image.deleted", "run.finished"]
     assert ended.stderr == ("" if "2>&-" in closed else f"{FULL}Bad file descriptor\n")
 
 
@@ -67,7 +67,7 @@ def test_without_the_other_streams_it_says_what_was_done(
     image = cloud.add_image()
     ended = script(f'$IR "$1" --log {where}', tmp_path, image, **ARMED, **cloud.env(server.url))
     assert (ended.returncode, set(cloud.dead), "delete: 1 deleted" in ended.stdout) == (0, {image}, True)
-    assert noted(tmp_path) == ["image.deleting", "image.deleted", "run.finished"]
+    assert noted(tmp_path) == ["command.begun", "image.deleting", "image.deleted", "run.finished"]
 
 
 def test_an_error_that_nothing_can_hold_is_an_error(cloud: FakeCloud, server: Server, tmp_path: Path) -> None:

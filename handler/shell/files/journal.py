@@ -1,17 +1,23 @@
 """Where the log of a run goes: to nobody, to standard error, and, if it is armed, to the file of its journal."""
 
 import errno
+import getpass
 import io
+import json
 import logging
 import os
+import platform
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
 from typing import TextIO
 
 from handler.errors import InvalidSettings
+from handler.model.masking import masked
 from handler.shell.files.remarks import Remarks
 
 METRICS = '{"_aws"'
@@ -117,6 +123,22 @@ class Log(io.TextIOBase):
         self._show(text)
         return len(text)
 
+    def begin(self, request_id: str) -> None:
+        """Note in the journal who has begun a run, on which machine, and with which words."""
+        if self._journal:
+            said = {
+                "level": "INFO",
+                "message": "command.begun",
+                "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds"),
+                "user": _user(),
+                "host": platform.node(),
+                "command": masked(shlex.join(sys.argv[1:])),
+                "request_id": request_id,
+            }
+            # What can't be written here, no image can be written to either: then each of them stays.
+            with suppress(OSError):
+                self._keep(f"{json.dumps(said)}\n", self._journal)
+
     def remarks(self) -> list[str]:
         """What a person must be told of the run besides what became of its images, in plain words."""
         return self._remarks.told()
@@ -149,6 +171,14 @@ class Log(io.TextIOBase):
         # The line stands in the journal, and nobody reads what is shown.
         except OSError:
             self._shown = None
+
+
+def _user() -> str:
+    """The name of the user, or his number where the machine has no name for it, as in a container."""
+    try:
+        return getpass.getuser()
+    except (ImportError, KeyError, OSError):
+        return str(os.getuid())
 
 
 @contextmanager

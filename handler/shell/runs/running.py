@@ -71,14 +71,16 @@ class Done(NamedTuple):
 def run(received: Received, settings: Settings, terms: Terms, signals: Signals | None = None) -> Done:
     """Have it done, until a signal stops it; raises ReaperError for what can't be begun."""
     now, decisions, signals = moment(terms.today), list[Decision](), signals or Signals()
+    context = ShellContext()
     with ExitStack() as stack:
         log = stack.enter_context(logging_to(terms.journal, shown=terms.logged))
+        log.begin(context.aws_request_id)
         # Their lines would run into each other.
         stop = Stopping(stack.enter_context(progress(shown=not terms.logged)), lambda: signals.why)
         stack.enter_context(signals.halting(stop.halt))
         watch = stop if terms.permitted is None else OnlyShown(stop, terms.permitted)
         try:
-            report = handle(received, ShellContext(), settings, shell, now, decisions.append, watch)
+            report = handle(received, context, settings, shell, now, decisions.append, watch)
         except Stopped:
             signals.is_at_once = True
             known = _by_now(stop, received, settings, now)
