@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.aws import Client, client
-from tests.fakecloud import FakeCloud
+from tests.fakecloud import FakeCloud, Server
+from tests.projects import Estate
 from tests.unit.approving import plan_for
 from tests.unit.conftest import AtTerminal
 from tests.unit.test_approved_on_aws import Environment, environment, stored
@@ -63,3 +64,20 @@ def test_a_rehearsal_before_the_question_leaves_no_plan_for_others(
         terminal.type("no\n")
         terminal.ended(2)
     assert "Contents" not in client("s3", moto).list_objects_v2(Bucket="reports")
+
+
+@pytest.mark.parametrize(("answer", "code"), [("no\n", 2), ("yes\n", 0)])
+def test_where_each_project_has_a_secret_nothing_goes_before_the_answer(  # noqa: PLR0913, PLR0917 (fixtures)
+    at_terminal: AtTerminal, cloud: FakeCloud, server: Server, moto: str, tmp_path: Path, answer: str, code: int
+) -> None:
+    estate = Estate(cloud, server.url, client("secretsmanager", moto), moto)
+    project_id = estate.add(f"before-{code}", images=1)
+    image = estate.images_of(project_id)[0]
+    (tmp_path / "order.json").write_text(json.dumps({"image_ids": [image], "project_id": project_id}))
+    without = dict.fromkeys(cloud.env(server.url), "")
+    with at_terminal("order.json", **without | estate.settings) as terminal:
+        terminal.wait_for("goes ahead: ")
+        assert (cloud.dead, cloud.calls_of("DELETE")) == ({}, [])
+        terminal.type(answer)
+        terminal.ended(code)
+    assert set(cloud.dead) == ({image} if code == 0 else set())

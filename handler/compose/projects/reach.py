@@ -44,6 +44,10 @@ Source: AWS Secrets Manager API reference, GetSecretValue.
 """
 
 
+OF_THE_RUN = ("mode", "notice_topic", "report_bucket", "state_table", "failed_to", "fanout_queue_url")
+"""The settings that a project has in common with its invocation: a rehearsal of a shell has others than its variables."""
+
+
 class Shared(NamedTuple):
     """What the runs of an invocation share.
 
@@ -107,7 +111,8 @@ def _own_settings(
     if shared.settings.mode == "paused":
         return Paused(PAUSED)
     try:
-        return in_time(lambda: shared.engine.own_settings(project_id), deadline, progress)
+        found = in_time(lambda: shared.engine.own_settings(project_id), deadline, progress)
+        return found.model_copy(update={name: getattr(shared.settings, name) for name in OF_THE_RUN})
     except CloudError as error:
         return error
     except InvalidSettings as error:
