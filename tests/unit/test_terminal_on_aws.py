@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.aws import Client, client
+from tests.conftest import queue
 from tests.fakecloud import FakeCloud, Server
 from tests.projects import Estate
 from tests.unit.approving import plan_for
@@ -81,3 +82,22 @@ def test_where_each_project_has_a_secret_nothing_goes_before_the_answer(  # noqa
         terminal.type(answer)
         terminal.ended(code)
     assert set(cloud.dead) == ({image} if code == 0 else set())
+
+
+@pytest.mark.parametrize(("answer", "code"), [("no\n", 2), ("yes\n", 0)])
+def test_beside_a_sweep_of_many_projects_the_rest_of_a_batch_is_shown(  # noqa: PLR0913, PLR0917 (fixtures)
+    at_terminal: AtTerminal, tmp_path: Path, cloud: FakeCloud, environment: Environment, answer: str, code: int
+) -> None:
+    shown, kept = cloud.add_image("ci-1"), cloud.add_image("ci-2", protected=True)
+    order = {"sweep": {"select": {"name": "ci-*"}}, "projects": ["p1", "p2"]}
+    rehearsal = {"image_ids": [cloud.add_image("ci-3")], "dry_run": True}
+    (tmp_path / "batch.json").write_text(json.dumps(queue(order, {"image_ids": [shown, kept]}, rehearsal)))
+    with at_terminal("batch.json", columns=120, **environment, **ARMED) as terminal:
+        terminal.wait_for("Send a sweep to the workers of 2 projects?")
+        terminal.wait_for("goes ahead: ")
+        assert shown in terminal.said
+        assert "Delete 1 image (" in terminal.said
+        cloud.images[kept].protected = False
+        terminal.type(answer)
+        terminal.ended(1 if code == 0 else code)
+    assert set(cloud.dead) == ({shown} if code == 0 else set())

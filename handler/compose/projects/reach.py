@@ -45,7 +45,7 @@ Source: AWS Secrets Manager API reference, GetSecretValue.
 
 
 OF_THE_RUN = ("mode", "notice_topic", "report_bucket", "state_table", "failed_to", "fanout_queue_url")
-"""The settings that a project has in common with its invocation: a rehearsal of a shell has others than its variables."""
+"""What a project has in common with its invocation: for a rehearsal, a shell has other settings than its variables."""
 
 
 class Shared(NamedTuple):

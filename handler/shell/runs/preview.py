@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, TextIO
 
 from handler.config.settings import Settings
-from handler.model.message import Received
+from handler.model.message import Message, Received
 from handler.model.request import ApprovalRequest, Request, SweepRequest
+from handler.report.report import Report
 from handler.shell.environment import rehearsing
 from handler.shell.runs.running import Done, Terms, run
 from handler.shell.runs.shown import Permitted
@@ -27,20 +28,33 @@ def asked_about(
 
     If nothing would be deleted or marked, nobody is asked: the run may still take marks off.
     """
+    # Those would be sent a message each, as a rehearsal too: what the workers find, nobody here is shown.
     projects = _projects(received.requests)
-    # It would send a message to each of them, as a rehearsal too: what the workers find, nobody here is shown.
-    if projects:
+    here = received._replace(messages=tuple(one for one in received.messages if not _fans_out(one)))
+    if projects and not here.messages:
         signals.interrupting()
         return Answer(is_confirmed(question_on_projects(projects)))
-    rehearsal = run(received, _unnoticed(received, settings), Terms(logged=terms.logged), signals)
-    question = question_on(rehearsal.report, _region(settings))
-    if question or rehearsal.stopped:
+    rehearsal = run(here, _unnoticed(here, settings), Terms(logged=terms.logged), signals)
+    questions = [question_on_projects(projects)] if projects else []
+    report = _without_rehearsals(rehearsal.report)
+    questions += filter(None, [question_on(report, _region(settings))])
+    if questions or rehearsal.stopped:
         # Not on standard output, which has the result alone.
         with person() as stream:
             show(rehearsal, stream)
     # From here on, Ctrl-C is an answer as well. One that came before has its table by now.
     signals.interrupting()
-    return Answer(not question or is_confirmed(question), Permitted.by(rehearsal.report))
+    return Answer(not questions or is_confirmed("\n".join(questions)), Permitted.by(report))
+
+
+def _without_rehearsals(report: Report) -> Report:
+    """Without the requests that ask for a rehearsal themselves: the answer changes nothing for them."""
+    results = (result for result in report.results if not (result.request and result.request.dry_run))
+    return report._replace(results=tuple(results))
+
+
+def _fans_out(message: Message) -> bool:
+    return isinstance(message.request, SweepRequest) and bool(message.request.projects)
 
 
 def _projects(requests: Sequence[Request]) -> int:
