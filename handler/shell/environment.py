@@ -17,7 +17,13 @@ WAYS = ("OS_", "REAPER_AUTH", "REAPER_CREDENTIALS_SECRET", "REAPER_SETTINGS")
 
 def settings_for(options: argparse.Namespace) -> Settings:
     """The settings of a command; raises InvalidSettings."""
-    settings = load_settings(variables(options.cloud))
+    given = variables(options.cloud)
+    settings = load_settings(given)
+    # Where REAPER_SETTINGS says so, too: another cloud than the one that is named would be asked.
+    if given is not os.environ and (settings.auth != "keystone" or settings.credentials_secret):
+        other = "REAPER_CREDENTIALS_SECRET" if settings.credentials_secret else f"REAPER_AUTH={settings.auth}"
+        message = f"{_named_by(options.cloud)}: {other} says who asks, too: leave out one of them"
+        raise InvalidSettings(message)
     if settings.mode == "delete" and (options.plan or options.today):
         option = "--plan" if options.plan else "--today"
         message = f"{option}: for rehearsals only: leave it out, or set REAPER_MODE=dry-run"
@@ -40,6 +46,10 @@ def variables(cloud: str | None = None) -> Mapping[str, str]:
 
     Raises InvalidSettings, also where nothing says which cloud is meant.
     """
+    if cloud == "":
+        # As of a variable that is not set: what the others name may be another cloud.
+        message = "--cloud: is empty: give the name of a cloud of clouds.yaml"
+        raise InvalidSettings(message)
     given = os.environ if cloud is None else {**os.environ, "OS_CLOUD": cloud}
     if not given.get("OS_CLOUD"):
         _check_says_which_cloud(given)
@@ -65,11 +75,15 @@ def _check_says_which_cloud(given: Mapping[str, str]) -> None:
 
 def _in_typed_words(problem: str, name: str, cloud: str | None) -> str:
     """What is wrong with a cloud of clouds.yaml, by what names the cloud, with the clouds that there are."""
-    option = "OS_CLOUD" if cloud is None else "--cloud"
+    option = _named_by(cloud)
     names = _clouds() if f"{name} was not found" in problem else []
     if names:
         return f"{option}: {name}: no such cloud in clouds.yaml, which has {', '.join(names)}"
     return option + problem.removeprefix("OS_CLOUD")
+
+
+def _named_by(cloud: str | None) -> str:
+    return "OS_CLOUD" if cloud is None else "--cloud"
 
 
 def _clouds() -> list[str]:

@@ -108,3 +108,25 @@ def test_what_is_for_rehearsals_is_turned_down_in_an_armed_run(
 def test_a_command_that_says_nothing_ends_with_two(command: Command) -> None:
     ended = command()
     assert (ended.returncode, "usage: image-reaper" in ended.stderr) == (2, True)
+
+
+KEYS = {f"HUAWEICLOUD_SDK_{name}": "a" * 32 for name in ("AK", "SK", "PROJECT_ID")}
+
+
+@pytest.mark.parametrize(
+    ("words", "given", "said"),
+    [
+        (("--cloud", ""), {"OS_AUTH_URL": "https://elsewhere.example"}, "--cloud: is empty: give the name of a cloud"),
+        (("--cloud", "mine"), {"REAPER_AUTH": "aksk"}, "--cloud: REAPER_AUTH=aksk says who asks, too"),
+        (("--cloud", "mine"), {"REAPER_SETTINGS": '{"REAPER_AUTH": "aksk"}'}, "--cloud: REAPER_AUTH=aksk says who"),
+        ((), {"REAPER_AUTH": "aksk", "OS_CLOUD": "mine"}, "OS_CLOUD: REAPER_AUTH=aksk says who asks, too"),
+    ],
+)
+def test_no_other_cloud_is_asked_than_the_one_that_is_named(
+    bare: Command, files: dict[str, str], words: tuple[str, ...], given: dict[str, str], said: str
+) -> None:
+    path = Path(files["OS_CLIENT_CONFIG_FILE"])
+    path.write_text(path.read_text().replace("RegionOne", "eu-de"))
+    ended = bare(UNKNOWN_ID, *words, **given, **KEYS, **files)
+    assert ended.returncode == 2
+    assert said in ended.stderr
