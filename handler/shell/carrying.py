@@ -55,6 +55,10 @@ def carry_out(options: argparse.Namespace, signals: Signals) -> int:
         return signals.code
     # Every error of ours: what fails once a run has begun is an outcome, and no exception.
     except ReaperError as error:
+        # What ends a list that is stopped is an error, too.
+        if signals.code:
+            tell(signals.early_words("nothing was changed"))
+            return signals.code
         tell(words(error, Screen.of(sys.stderr)))
         return 2
 

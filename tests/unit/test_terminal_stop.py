@@ -234,3 +234,14 @@ def test_holding_the_keys_down_ends_the_process(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(Stopped):
         signals.receive(signal.SIGINT, None)
     assert codes == [130]
+
+
+@slow
+@pytest.mark.parametrize("command", ["--marks", "--unmark-all"])
+def test_while_the_marks_are_listed_nothing_was_changed(
+    at_terminal: AtTerminal, cloud: FakeCloud, command: str
+) -> None:
+    cloud.add_image(tags=["reaper-delete-after=2026-12-31"])
+    gate = held(cloud, "GET", r"/v2/images$")
+    with at_terminal(command) as terminal:
+        assert stop(terminal, gate)[-1] == "image-reaper: stopped by Ctrl-C: nothing was changed"
