@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
+from typing import NoReturn
 
 from handler.model.image import is_uuid
 
@@ -110,8 +111,15 @@ def a_number(text: str) -> int | float:
         raise argparse.ArgumentTypeError(message) from None
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong without what could forge a line: it is said with the words of whoever made the command."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error("".join(sign if sign.isprintable() else "?" for sign in message))
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="image-reaper",
         usage=USAGE,
         description="Delete cloud images, and only the right ones.",

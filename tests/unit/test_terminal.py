@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakecloud import FakeCloud
-from tests.terminal import Gate
+from tests.terminal import ROOT, Gate
 from tests.unit.conftest import AtTerminal
 
 ARMED = {"REAPER_MODE": "delete"}
@@ -62,3 +62,29 @@ def test_standard_error_that_breaks_costs_no_image_anything(
         out, _ = terminal.process.communicate(timeout=60)
     assert (terminal.process.returncode, set(cloud.dead)) == (0, {image})
     assert b"delete: 1 deleted" in out
+
+
+@pytest.mark.parametrize(("words", "code"), [((), 2), (("--yes",), 0)])
+def test_where_no_terminal_can_be_asked_yes_is_named(
+    at_terminal: AtTerminal, cloud: FakeCloud, tmp_path: Path, words: tuple[str, ...], code: int
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['termios'] = sys.modules['fcntl'] = None\n")
+    image = cloud.add_image("ci-1")
+    path = {"PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    with at_terminal(image, *words, columns=120, **path, **ARMED) as terminal:
+        lines = terminal.ended(code)
+    assert ("with --yes, no question is asked" in lines[-1]) == (code == 2)
+    assert set(cloud.dead) == (set() if code else {image})
+
+
+@pytest.mark.parametrize("words", [("--\033[2J\u202e",), ("--sweep", "\033[2J\u202e"), ("--marks", "\r\n\033[2J")])
+def test_a_wrong_option_moves_no_cursor(at_terminal: AtTerminal, words: tuple[str, ...]) -> None:
+    with at_terminal(*words) as terminal:
+        terminal.ended(2)
+    assert b"\033[2J" not in terminal.raw
+    assert "\u202e" not in terminal.said
+
+
+def test_a_width_of_thousands_of_digits_is_no_error(at_terminal: AtTerminal, cloud: FakeCloud) -> None:
+    with at_terminal(cloud.add_image("ci-1"), COLUMNS="9" * 5000) as terminal:
+        terminal.ended(0)

@@ -1,8 +1,8 @@
 """The question before images are deleted, and its answer. Only a person at a terminal is asked."""
 
+import errno
 import os
 import sys
-import termios
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from textwrap import fill
@@ -51,7 +51,7 @@ def is_confirmed(question: str) -> bool:
     try:
         answer = _answer(f"{question}\nOnly yes goes ahead:")
     # No terminal, or one that is gone.
-    except (OSError, termios.error) as exc:
+    except OSError as exc:
         raise InvalidSettings(NOBODY) from exc
     if not answer:
         raise InvalidSettings(NOBODY)
@@ -76,14 +76,26 @@ def _answer(question: str) -> bytes:
     """The line that is typed as the answer, empty if there is none."""
     with _terminal(0, os.O_RDONLY) as keys, _terminal(2, os.O_WRONLY) as screen:
         # What was typed or pasted before is no answer to this question.
-        termios.tcflush(keys, termios.TCIFLUSH)
+        _forget_typed(keys)
         os.write(screen, _fitted(question, os.get_terminal_size(screen).columns))
         answer = os.read(keys, LONGEST_LINE)
         # The rest of a line that is too long would be read by the shell.
-        termios.tcflush(keys, termios.TCIFLUSH)
+        _forget_typed(keys)
         if not answer.endswith(b"\n"):
             os.write(screen, b"\n")
     return answer
+
+
+def _forget_typed(keys: int) -> None:
+    """Forget what waits to be read; raises OSError, also on a system whose terminals can't do that."""
+    try:
+        import termios  # noqa: PLC0415 (not on Windows)
+    except ImportError as exc:
+        raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP)) from exc
+    try:
+        termios.tcflush(keys, termios.TCIFLUSH)
+    except termios.error as exc:
+        raise OSError(*exc.args) from exc
 
 
 def _fitted(question: str, columns: int) -> bytes:
@@ -99,7 +111,7 @@ def _terminal(stream: int, flag: int) -> Iterator[int]:
     if os.isatty(stream):
         yield stream
         return
-    found = os.open(TERMINAL, flag | os.O_NOCTTY)
+    found = os.open(TERMINAL, flag | getattr(os, "O_NOCTTY", 0))
     try:
         yield found
     finally:

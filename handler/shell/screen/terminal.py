@@ -30,7 +30,8 @@ class Screen(NamedTuple):
 
 
 def _width(stream: TextIO) -> int:
-    if (given := os.environ.get("COLUMNS", "")).isdecimal() and int(given):
+    # No longer: Python refuses to read thousands of digits.
+    if (given := os.environ.get("COLUMNS", "")[:9]).isdecimal() and int(given):
         return int(given)
     # Of this stream: the other one may lead elsewhere.
     try:
