@@ -215,3 +215,15 @@ def test_only_what_was_shown_may_be_changed_as_it_was_shown() -> None:
     for image, deletes in (("goes", False), ("waits", True), ("marked", True), ("other", True), ("other", False)):
         with pytest.raises(Unexpected, match="you were not shown"):
             watch.before_change(image, deletes=deletes)
+
+
+@slow
+def test_what_was_shown_to_be_over_the_limit_is_still_told_so(at_terminal: AtTerminal, cloud: FakeCloud) -> None:
+    for number in range(3):
+        cloud.add_image(f"ci-{number}")
+    with at_terminal(*SWEEP, columns=200, REAPER_MAX_IMAGES="1", **ARMED) as terminal:
+        lines = answered(terminal, "yes\n", 1)
+    assert len(cloud.dead) == 1
+    assert sum("over_limit" in line for line in lines[-12:]) >= 2
+    assert any(line.startswith("caps: ") for line in lines[-5:])
+    assert "something has changed" not in terminal.said
