@@ -16,8 +16,9 @@ exit codes:
   2    nothing was begun: a setting or a request is wrong, or the answer was no
   130  stopped by Ctrl-C: the table says what was done
 
-Without REAPER_MODE=delete, everything is a rehearsal. The cloud is that of --cloud, of OS_CLOUD,
-or of the other OS_* variables. All settings are variables, as they are for the function."""
+Without REAPER_MODE=delete, all but --veto and --unmark-all is a rehearsal. The
+cloud is that of --cloud, of OS_CLOUD, or of the other OS_* variables. All
+settings are variables, as they are for the function."""
 
 ABOUT_MARKS = ("marks", "veto", "unmark_all")
 """The options that ask for no run."""
@@ -30,6 +31,8 @@ OF_SWEEPS = (
     *("keep", "group_by", "limit", "limit_percent", "grace", "deactivate"),
 )
 """The options that say what a sweep does."""
+LAST_YEAR = 2999
+"""The last year of which a day may be rehearsed."""
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -96,10 +99,15 @@ _TOGETHER = (_needs_sweep, _needs_keep, _needs_a_run, _needs_a_request_of_ours, 
 def a_day(text: str) -> date:
     """A day, as an option holds it."""
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         message = f"{text!a} is no day: write it like 2026-12-31"
         raise argparse.ArgumentTypeError(message) from None
+    # Days are added to it, and Python has none after the year 9999.
+    if day.year > LAST_YEAR:
+        message = f"{text!a} is too late: the last year is {LAST_YEAR}"
+        raise argparse.ArgumentTypeError(message)
+    return day
 
 
 def a_number(text: str) -> int | float:

@@ -109,3 +109,9 @@ def test_a_stored_plan_is_approved_by_its_key() -> None:
 @pytest.mark.parametrize("words", [[UNKNOWN_ID], ["--sweep", "--name", "a"], ["--approve", KEY]], ids=str)
 def test_a_reason_is_that_of_the_request(words: list[str]) -> None:
     assert asked(*words, "--reason", "the weekly review")["reason"] == "the weekly review"
+
+
+def test_a_day_that_none_can_follow_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        parse([UNKNOWN_ID, "--today", "9999-12-31"])
+    assert "is too late: the last year is 2999" in capsys.readouterr().err
