@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from handler.model.image import is_uuid
 
-USAGE = "image-reaper [FILE | - | ID ... | --sweep | --apply PLAN | --approve KEY | --marks | ...] [options]"
+USAGE = "image-reaper [FILE | - | ID ... | --sweep | --apply PLAN | ...] [options]"
 EPILOG = """\
 exit codes:
   0    nothing failed; a refusal is no failure

@@ -192,6 +192,7 @@ def rehearsed(*outcomes: Outcome, project_id: str = "p1") -> Report:
         ([outcome("a", waits=True)], "Mark 1 image (1.0 GiB) of project p1 in region eu-de?"),
         ([outcome("a", size=None)], "Delete 1 image (size unknown) of"),
         ([outcome("a"), outcome("b", size=None)], "Delete 2 images (at least 1.0 GiB) of"),
+        ([outcome("a"), outcome("a"), outcome("a", waits=True)], "Delete 1 image (1.0 GiB) of"),
         ([outcome("a", "refused")], ""),
     ],
 )

@@ -30,12 +30,14 @@ def is_at_terminal() -> bool:
 def question_on(report: Report, region: str) -> str:
     """What a person is asked after a rehearsal; empty if it would change nothing."""
     would = [outcome for outcome in report.outcomes if outcome.outcome == "would_delete"]
-    goes, waits = [one for one in would if not one.waits], [one for one in would if one.waits]
+    # Each image once: several messages may name it.
+    goes = {one.image_id: one for one in would if not one.waits}
+    waits = {one.image_id: one for one in would if one.waits and one.image_id not in goes}
     where = f"of {_projects(report)}" + (f" in region {region}" if region else "")
     if goes:
         marks = f" and mark {len(waits):,}" if waits else ""
-        return f"Delete {_images(goes)}{marks} {where}?\nWhat is deleted can't be restored."
-    return f"Mark {_images(waits)} {where}?" if waits else ""
+        return f"Delete {_images([*goes.values()])}{marks} {where}?\nWhat is deleted can't be restored."
+    return f"Mark {_images([*waits.values()])} {where}?" if waits else ""
 
 
 def question_on_projects(projects: int) -> str:
