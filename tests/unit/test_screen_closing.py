@@ -134,6 +134,11 @@ def test_the_cap_that_is_hidden_is_named_where_it_held(carry: Carry, cloud: Fake
     assert lines[-2] == f"{caps}: select fewer, or raise REAPER_MAX_IMAGES"
 
 
+def test_one_image_counts_for_the_caps_in_the_singular(carry: Carry, cloud: FakeCloud) -> None:
+    fill(cloud, ("ci-1", 31, 1))
+    assert "; 1 image counts for them: select fewer" in below(carry(sweep("ci-*", limit=0)))[-2]
+
+
 def test_no_cap_is_told_where_none_held(carry: Carry, cloud: FakeCloud) -> None:
     fill(cloud, ("ci-1", 31, 1))
     assert "caps" not in "".join(below(carry(sweep("ci-*", limit_percent=100))))

@@ -32,7 +32,8 @@ def caps_line(result: Result, max_images: int) -> str:
         **({f"REAPER_MAX_IMAGES {max_images:,}": max_images} if max_images else {}),
     }
     too_low = [words.split()[0] for words, most in caps.items() if survey.changing > most] or ["REAPER_MAX_IMAGES"]
-    counted = f"caps: {', '.join(caps)}; {survey.changing:,} images count for them"
+    images = "1 image counts" if survey.changing == 1 else f"{survey.changing:,} images count"
+    counted = f"caps: {', '.join(caps)}; {images} for them"
     return f"{counted}: select fewer, or raise {_all_of(too_low)}"
 
 
