@@ -6,11 +6,11 @@ import re
 import signal
 import subprocess
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 
-from handler.shell.runs.signals import Signals, Stopped
+from handler.shell.runs.signals import NAMES, Signals, Stopped
 from tests.fakecloud import FakeCloud
 from tests.terminal import CTRL_C, ROOT, Gate, Terminal
 from tests.unit.conftest import AtTerminal
@@ -51,6 +51,21 @@ def journal(folder: Path) -> list[tuple[str, str]]:
     """The events of the journal, each with its image."""
     lines = map(json.loads, (folder / "image-reaper.journal.jsonl").read_text().splitlines())
     return [(line["message"], line["image_id"]) for line in lines if "image_id" in line]
+
+
+def test_a_signal_that_another_thread_gets_is_heeded_while_the_main_thread_waits() -> None:
+    halted, signals = Event(), Signals()
+    before = {number: signal.getsignal(number) for number in NAMES}
+    signals.heed()
+    signals.interrupting()
+    try:
+        with signals.halting(halted.set):
+            Thread(target=lambda: signal.raise_signal(signal.SIGTERM)).start()
+            assert halted.wait(30)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert (signals.code, signals.why) == (143, "stopped by SIGTERM")
 
 
 @slow

@@ -6,10 +6,15 @@ Loaded before all else, so it needs little itself.
 import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import FrameType
 
-NAMES: Mapping[int, str] = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
+NAMES: Mapping[int, str] = {
+    signal.SIGINT: "Ctrl-C",
+    signal.SIGTERM: "SIGTERM",
+    # The terminal is gone. Windows has no such signal.
+    **({signal.SIGHUP: "SIGHUP"} if hasattr(signal, "SIGHUP") else {}),
+}
 """The signals that end a command, as a person calls them."""
 
 
@@ -30,6 +35,7 @@ class Signals:
         self._halt: Callable[[], object] | None = None
         self._loads = True
         self._has_raised = False
+        self._is_heeding = False
         self.has_begun = False
         """Whether a run has begun that may change something."""
         self.is_at_once = False
@@ -37,6 +43,7 @@ class Signals:
 
     def heed(self) -> None:
         """Heed the signals from now on, but for those that are ignored, as under `nohup`. In the main thread only."""
+        self._is_heeding = True
         for number in NAMES:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self.receive)
@@ -79,6 +86,8 @@ class Signals:
         from queue import SimpleQueue  # noqa: PLC0415 (most of what this module would load)
         from threading import Thread  # noqa: PLC0415 (the same)
 
+        from handler.shell.runs.prodding import prodding  # noqa: PLC0415 (the same)
+
         wake: SimpleQueue[str] = SimpleQueue()
 
         def wait() -> None:
@@ -91,7 +100,8 @@ class Signals:
         try:
             if self._first:
                 self._halt()
-            yield
+            with prodding(NAMES.keys()) if self._is_heeding else nullcontext():
+                yield
         finally:
             wake.put("")
             waiting.join()
