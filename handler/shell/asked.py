@@ -148,6 +148,7 @@ def _pairs(texts: Sequence[str]) -> dict[str, str]:
         if not sign or not key:
             _refuse(f"--property: {text}: must be KEY=VALUE")
         # All of them must hold, and no image has two values of one property.
-        if found.setdefault(key, value) != value:
-            _refuse(f"--property: {key}: given twice, with different values")
+        if key in found:
+            _refuse(f"--property: {key}: given twice")
+        found[key] = value
     return found

@@ -103,8 +103,3 @@ def test_what_is_for_rehearsals_is_turned_down_in_an_armed_run(
     ended = command(cloud.add_image(), *words, REAPER_MODE="delete")
     assert (ended.returncode, cloud.calls, list(tmp_path.iterdir())) == (2, [], [])
     assert f"{words[0]}: for rehearsals only" in ended.stderr
-
-
-def test_a_command_that_says_nothing_ends_with_two(command: Command) -> None:
-    ended = command()
-    assert (ended.returncode, "usage: image-reaper" in ended.stderr) == (2, True)
