@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 from handler.sources.parsing import shown
 from handler.sources.problems.events import kind
 from handler.sources.problems.near import did_you_mean
+from handler.sources.schema import SUBJECTS
 
 Fields = Mapping[str, FieldInfo]
 _UUID = "must be a UUID with hyphens"
@@ -111,6 +112,8 @@ def _what(error: Mapping[str, Any], place: Sequence[str | int], field: FieldInfo
 def _unknown(name: str, place: Sequence[str | int], model: type[BaseModel]) -> str:
     """The words about an unknown field: where it belongs, or which one may have been meant."""
     here = fields_of(model)
+    if len(place) == 1 and name in SUBJECTS and (own := sorted(SUBJECTS & here.keys())):
+        return f"does not go with {' or '.join(own)}: send two requests"
     for part in place[:-1]:
         here = _fields_in(here.get(part)) if isinstance(part, str) else here
     if elsewhere := next((where for where, known in _places(model, "") if known == name and where), ""):
