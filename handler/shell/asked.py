@@ -76,7 +76,7 @@ def _refuse_word(word: str) -> NoReturn:
     if word == STANDARD_INPUT or _exists(word):
         _refuse(f"{word}: a file can't be combined with ids or another file: one at a time")
     if "/" in word or word.endswith(".json"):
-        _refuse(f"{word}: no such file")
+        _refuse(f"{word}: no such file or folder")
     by_name = f"for images by their name, --sweep --name '{word}'"
     _refuse(f"{word}: no such file, and no id of an image: an id is a UUID, such as {EXAMPLE}; {by_name}")
 

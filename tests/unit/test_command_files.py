@@ -35,11 +35,11 @@ WRONG: dict[str, tuple[object, str]] = {
 }
 NAMES: dict[str, tuple[str, str]] = {
     "no file": ("missing.json", "missing.json: no such file"),
-    "a folder": (".", ".: Is a directory"),
+    "a folder": (".", ".: it is a folder"),
     "below a file": ("event.json/x.json", "x.json: no such file"),
     "a name": ("ci-build-101", "no such file, and no id of an image: an id is a UUID, such as"),
     "half an id": (UNKNOWN_ID[:-1], "no such file, and no id of an image"),
-    "far too long": ("x" * 5000, "File name too long"),
+    "far too long": ("x" * 5000, "its name is too long"),
     "a name of other characters": ("\x1b[2J\n.json", ".json: no such file"),
 }
 
@@ -169,3 +169,8 @@ def test_a_file_that_is_called_like_an_id_must_be_told_from_it(
 def test_more_ids_than_a_request_takes_are_turned_down(command: Command) -> None:
     ended = command(*(f"{number:08x}{UNKNOWN_ID[8:]}" for number in range(1001)))
     assert (ended.returncode, "ids: " in ended.stderr, "image_ids" in ended.stderr) == (2, True, False)
+
+
+@pytest.mark.parametrize("words", [("nope.json",), ("--apply", "nope.json")])
+def test_a_file_that_is_not_there_is_told_in_one_way(command: Command, words: tuple[str, ...]) -> None:
+    assert command(*words).stderr == "image-reaper: nope.json: no such file or folder\n"
