@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from handler.errors import InvalidRequest
+from handler.errors import InvalidRequest, ReaperError, UnknownEvent
 from handler.model.image import is_uuid
 from handler.model.message import Message, Received, Waiting
 from handler.model.request import DeletionRequest, parse_plan_key
+from handler.shell.files.reading import STANDARD_INPUT as TYPED
 from handler.shell.files.reading import read_event_file, read_plan_file, read_standard_input
 from handler.sources.schema import read_request
 
@@ -46,6 +47,15 @@ def event_of(options: argparse.Namespace) -> dict[str, Any]:
         return _checked({"image_ids": options.asked} | _reason(options))
     word = options.asked[0]
     return read_standard_input() if word == STANDARD_INPUT else read_event_file(Path(word))
+
+
+def naming_file(error: ReaperError, options: argparse.Namespace) -> ReaperError:
+    """What is wrong, with the name of the file, or of standard input, that a wrong request or event stands in."""
+    if not isinstance(error, InvalidRequest | UnknownEvent) or len(options.asked) != 1 or is_uuid(options.asked[0]):
+        return error
+    name = TYPED if options.asked[0] == STANDARD_INPUT else options.asked[0]
+    # What could not be read at all has its name already.
+    return error if str(error).startswith(f"{name}: ") else type(error)(f"{name}: {error}")
 
 
 def plan_of(path: Path) -> Received | None:

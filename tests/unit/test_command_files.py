@@ -25,8 +25,9 @@ WRONG: dict[str, tuple[object, str]] = {
     "a key given twice": ('{"image_ids": [], "image_ids": []}', "a key is given twice"),
     "Latin-1": (b'{"reason": "\xe4"}', "event.json: not UTF-8, from byte 12 on: save it as UTF-8"),
     "PowerShell": (TEXT.encode("utf-16"), "event.json: UTF-16, as PowerShell writes it: save it as UTF-8"),
-    "an unknown event": ({"hello": "world"}, "nor a request with image_ids, images, sweep or approve"),
-    "a wrong request": (ASKED | {"dryrun": True}, "dryrun: unknown field"),
+    "an unknown event": ({"hello": "world"}, "event.json: "),
+    "an event of no use": ({"hello": "world"}, "nor a request with image_ids, images, sweep or approve"),
+    "a wrong request": (ASKED | {"dryrun": True}, "event.json: dryrun: unknown field; did you mean dry_run?"),
     "a plan": ({"plans": []}, "event.json: a plan: to have it carried out, say --apply "),
     "a report": (
         {"ok": True, "mode": "dry-run", "outcomes": []},
@@ -99,8 +100,14 @@ def test_a_request_may_come_through_a_pipe(command: Command, tmp_path: Path) -> 
 
 # Standard input
 
+STANDARD = [
+    (TEXT, 0, ""),
+    ("", 2, "standard input: empty"),
+    ('{"image_ids": ["x"]}', 2, "image-reaper: standard input: image_ids[0]: must be"),
+]
 
-@pytest.mark.parametrize(("content", "code", "words"), [(TEXT, 0, ""), ("", 2, "standard input: empty")])
+
+@pytest.mark.parametrize(("content", "code", "words"), STANDARD)
 def test_a_request_may_come_from_standard_input(
     command: Command, monkeypatch: pytest.MonkeyPatch, content: str, code: int, words: str
 ) -> None:

@@ -164,6 +164,14 @@ def test_an_error_is_one_line_without_the_name_of_its_class() -> None:
     assert words(Unavailable("no answer"), Screen()) == "image-reaper: no answer"
 
 
+def test_each_field_that_is_wrong_has_a_line() -> None:
+    error = InvalidRequest("a.json: dryrun: unknown field; did you mean dry_run?; images[0].id: is missing; and 2 more")
+    lines = ["image-reaper: a.json: dryrun: unknown field; did you mean dry_run?", "  images[0].id: is missing"]
+    assert words(error, Screen()).splitlines() == [*lines, "  and 2 more"]
+    narrow = ["image-reaper: a.json: dryrun: unknown", "  field; did you mean dry_run?", "  images[0].id: is missing"]
+    assert words(error, Screen(width=40)).splitlines() == [*narrow, "  and 2 more"]
+
+
 def test_an_error_is_wrapped_on_a_terminal() -> None:
     told = words(InvalidRequest("image_ids[0]: must be a UUID in lower case, with hyphens"), Screen(40))
     assert told.splitlines() == ["image-reaper: image_ids[0]: must be a", "  UUID in lower case, with hyphens"]
