@@ -140,7 +140,7 @@ def shell(command: str) -> subprocess.CompletedProcess[str]:
         (
             '"$PYTHON" -c "$SAYING" 1 >/dev/full',
             7,
-            "image-reaper: standard output: could not be written: No space left on device\n",
+            "image-reaper: standard output: could not be written: no space is left on the disk\n",
         ),
     ],
     ids=["nobody reads", "closed", "both", "full"],
