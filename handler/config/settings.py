@@ -143,9 +143,9 @@ class Settings(BaseModel):
             own = {"aws": access, "proof": proof, "ca_bundle": bundle, "trace": trace_in(given)}
             own["function"] = given.get(_FUNCTION, "")
             return cls.model_validate({**usual, **ours, **own})
-        # The input is left out, and so is the error itself, which shows the input: that may be a password.
+        # The error itself is left out: it shows the input, which may be a password.
         except ValidationError as exc:
-            errors = exc.errors(include_url=False, include_input=False)
+            errors = exc.errors(include_url=False)
             raise InvalidSettings(wrong_variables(errors, given, cls.names(), (cls, Credentials))) from None
 
     @classmethod

@@ -66,9 +66,10 @@ def wrong_variables(
     known: Collection[str],
     models: Sequence[type[BaseModel]],
 ) -> str:
-    """One line about all variables that are wrong, of what pydantic says about the fields of `models`; shows no value.
+    """One line about all variables that are wrong, of what pydantic says about the fields of `models`.
 
-    `given` are the names of all variables, `known` those that a run may be given.
+    `given` are the names of all variables, `known` those that a run may be given. Of values, it shows short ones, where
+    there must be a number, an age or one of some words.
     """
     from handler.sources.problems.fields import field_at, fields_of  # noqa: PLC0415 (good settings need none of it)
 
@@ -89,13 +90,15 @@ def unknown_setting(name: str, known: Iterable[str]) -> str:
 
 def _wrong_variable(error: Mapping[str, Any], field: FieldInfo | None, known: Iterable[str]) -> str:
     from handler.sources.problems.fields import must_be  # noqa: PLC0415 (the same)
+    from handler.sources.problems.given import given_setting, meant  # noqa: PLC0415 (the same)
 
     # A number is the place in a list of words, which nobody counts.
     where = ".".join(part for part in error["loc"] if isinstance(part, str) and part != "proof")
     if error["type"] == "extra_forbidden":
         return f"{where}: {_RENAMED.get(where) or unknown_setting(where, known)}"
     is_form = error["type"] == "string_pattern_mismatch" and where in _FORMS
-    what = _FORMS[where] if is_form else must_be(error, field)
+    found = given_setting(error.get("input"), str(error["type"])) if where.startswith("REAPER_") else ""
+    what = _FORMS[where] if is_form else must_be(error, field) + (found and found + meant(error))
     return f"{where}: {what}" if where else what
 
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from handler.errors import InvalidRequest
+from handler.errors import InvalidRequest, ReaperError, UnknownEvent
 from handler.model.image import is_uuid
 from handler.model.message import Message, Received, Waiting
 from handler.model.request import DeletionRequest, parse_plan_key
+from handler.shell.files.reading import STANDARD_INPUT as TYPED
 from handler.shell.files.reading import read_event_file, read_plan_file, read_standard_input
 from handler.sources.schema import read_request
 
@@ -48,6 +49,15 @@ def event_of(options: argparse.Namespace) -> dict[str, Any]:
     return read_standard_input() if word == STANDARD_INPUT else read_event_file(Path(word))
 
 
+def naming_file(error: ReaperError, options: argparse.Namespace) -> ReaperError:
+    """What is wrong, with the name of the file, or of standard input, that a wrong request or event stands in."""
+    if not isinstance(error, InvalidRequest | UnknownEvent) or len(options.asked) != 1 or is_uuid(options.asked[0]):
+        return error
+    name = TYPED if options.asked[0] == STANDARD_INPUT else options.asked[0]
+    # What could not be read at all has its name already.
+    return error if str(error).startswith(f"{name}: ") else type(error)(f"{name}: {error}")
+
+
 def plan_of(path: Path) -> Received | None:
     """The requests of a plan, as one event; None if the plan is empty. Raises InvalidRequest."""
     requests = read_plan_file(path)
@@ -76,7 +86,7 @@ def _refuse_word(word: str) -> NoReturn:
     if word == STANDARD_INPUT or _exists(word):
         _refuse(f"{word}: a file can't be combined with ids or another file: one at a time")
     if "/" in word or word.endswith(".json"):
-        _refuse(f"{word}: no such file")
+        _refuse(f"{word}: no such file or folder")
     by_name = f"for images by their name, --sweep --name '{word}'"
     _refuse(f"{word}: no such file, and no id of an image: an id is a UUID, such as {EXAMPLE}; {by_name}")
 
@@ -148,6 +158,7 @@ def _pairs(texts: Sequence[str]) -> dict[str, str]:
         if not sign or not key:
             _refuse(f"--property: {text}: must be KEY=VALUE")
         # All of them must hold, and no image has two values of one property.
-        if found.setdefault(key, value) != value:
-            _refuse(f"--property: {key}: given twice, with different values")
+        if key in found:
+            _refuse(f"--property: {key}: given twice")
+        found[key] = value
     return found

@@ -19,7 +19,7 @@ from handler.errors import ReaperError
 from handler.model.masking import mask_loggers
 from handler.model.message import Received
 from handler.report.page.page import page
-from handler.shell.asked import event_of, plan_of
+from handler.shell.asked import event_of, naming_file, plan_of
 from handler.shell.environment import settings_for
 from handler.shell.files.journal import journal_beside
 from handler.shell.files.streams import UNREAD, Printed, printed
@@ -59,7 +59,7 @@ def carry_out(options: argparse.Namespace, signals: Signals) -> int:
         if signals.code:
             tell(signals.early_words("nothing was changed"))
             return signals.code
-        tell(words(error, Screen.of(sys.stderr)))
+        tell(words(naming_file(error, options), Screen.of(sys.stderr)))
         return 2
 
 

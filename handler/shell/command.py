@@ -27,8 +27,10 @@ def main(arguments: Sequence[str] | None = None, signals: Signals | None = None)
     """Run the command; returns the exit code."""
     open_streams()
     options = parse(arguments)
-    if sys.stderr.isatty() and not any(getattr(options, name) for name in ABOUT_MARKS):
-        print(FIRST_LINES.get(mode_in(os.environ), "image-reaper"), file=sys.stderr, flush=True)
+    is_run = not any(getattr(options, name) for name in ABOUT_MARKS)
+    # Nothing of what is no mode: that the settings will say.
+    if is_run and sys.stderr.isatty() and (first := FIRST_LINES.get(mode_in(os.environ))):
+        print(first, file=sys.stderr, flush=True)
     with loading(sys.stderr) if sys.stderr.isatty() else nullcontext():
         from handler.shell.carrying import carry_out  # noqa: PLC0415 (see above)
 

@@ -2,11 +2,11 @@
 
 import argparse
 from collections.abc import Sequence
-from datetime import date
 from pathlib import Path
 from typing import NoReturn
 
 from handler.model.image import is_uuid
+from handler.shell.typed.values import Once, a_day, a_number, a_size
 
 USAGE = "image-reaper [FILE | - | ID ... | --sweep | --apply PLAN | ...] [options]"
 EPILOG = """\
@@ -24,6 +24,8 @@ ABOUT_MARKS = ("marks", "veto", "unmark_all")
 """The options that ask for no run."""
 OF_RUNS = ("plan", "html", "journal", "json", "today", "reason")
 """The options that only a run can heed."""
+OF_FILES = ("apply", "plan", "html", "journal")
+"""The options that name a file."""
 SUBJECTS = ("sweep", "apply", "approve", *ABOUT_MARKS)
 """The options that say what is asked for, in place of a file or ids."""
 OF_SWEEPS = (
@@ -31,18 +33,34 @@ OF_SWEEPS = (
     *("keep", "group_by", "limit", "limit_percent", "grace", "deactivate"),
 )
 """The options that say what a sweep does."""
-LAST_YEAR = 2999
-"""The last year of which a day may be rehearsed."""
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read the words of a command; if they are wrong, argparse says so and ends the program with exit code 2."""
-    parser = _parser()
-    # Intermixed: `image-reaper ID --yes ID`.
-    options = parser.parse_intermixed_args(arguments)
+    """Read the words of a command; if they are wrong, says so and ends the program with exit code 2."""
+    try:
+        # Intermixed: `image-reaper ID --yes ID`.
+        options, others = _parser().parse_known_intermixed_args(arguments)
+    except argparse.ArgumentError as error:
+        from handler.shell.typed.wrong import unreadable_option  # noqa: PLC0415 (good words need none of it)
+
+        _end(unreadable_option(error))
+    if others:
+        from handler.shell.typed.wrong import unknown_option  # noqa: PLC0415 (the same)
+
+        _end(unknown_option(others[0], [spelled(name) for name in (*vars(options), "help")]))
     if problem := _problem(options):
-        parser.error(problem)
+        _end(problem)
     return options
+
+
+def _end(problem: str) -> NoReturn:
+    from handler.errors import InvalidRequest  # noqa: PLC0415 (the same)
+    from handler.shell.screen.problems import words  # noqa: PLC0415 (the same)
+    from handler.shell.screen.terminal import tell  # noqa: PLC0415 (the same)
+
+    tell(words(InvalidRequest(problem)))
+    tell("image-reaper --help lists the options.")
+    raise SystemExit(2)
 
 
 def spelled(name: str) -> str:
@@ -57,8 +75,8 @@ def _problem(options: argparse.Namespace) -> str:
         return f"{subjects[0]} and {subjects[1]} can't be combined: give one of them"
     if options.asked and subjects:
         return f"{options.asked[0]}: {subjects[0]} takes neither a file nor ids here"
-    if not options.asked and not subjects:
-        return "say what to do: name a file or ids of images, or give --sweep; --help tells all there is"
+    if not options.asked and not subjects and not _given(options, OF_SWEEPS):
+        return "say what to do: name a file or ids of images, or give --sweep"
     return next((problem for rule in _TOGETHER if (problem := rule(options))), "")
 
 
@@ -92,49 +110,27 @@ def _needs_today(options: argparse.Namespace) -> str:
     return "--today: a plan of another day could delete too early: leave out --plan" if clash else ""
 
 
-_TOGETHER = (_needs_sweep, _needs_keep, _needs_a_run, _needs_a_request_of_ours, _needs_today)
+def _needs_files(options: argparse.Namespace) -> str:
+    name = next((name for name in OF_FILES if str(getattr(options, name)) == "-"), "")
+    return f"{spelled(name)}: takes the name of a file, and no - for a stream" if name else ""
+
+
+_TOGETHER = (_needs_sweep, _needs_keep, _needs_a_run, _needs_a_request_of_ours, _needs_today, _needs_files)
 """Each says why some options do not go together, or nothing."""
 
 
-def a_day(text: str) -> date:
-    """A day, as an option holds it."""
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        message = f"{text!a} is no day: write it like 2026-12-31"
-        raise argparse.ArgumentTypeError(message) from None
-    # Days are added to it, and Python has none after the year 9999.
-    if day.year > LAST_YEAR:
-        message = f"{text!a} is too late: the last year is {LAST_YEAR}"
-        raise argparse.ArgumentTypeError(message)
-    return day
-
-
-def a_number(text: str) -> int | float:
-    """A number, as an option holds it; whether it may have a fraction, the schema of the request says."""
-    try:
-        return int(text) if text.strip("+-").isdecimal() else float(text)
-    except ValueError:
-        message = f"{text!a} is no number"
-        raise argparse.ArgumentTypeError(message) from None
-
-
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong without what could forge a line: it is said with the words of whoever made the command."""
-
-    def error(self, message: str) -> NoReturn:
-        super().error("".join(sign if sign.isprintable() else "?" for sign in message))
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = argparse.ArgumentParser(
         prog="image-reaper",
         usage=USAGE,
         description="Delete cloud images, and only the right ones.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
+        exit_on_error=False,
     )
+    # Whatever holds a value and says nothing else: so no option can be forgotten.
+    parser.register("action", None, Once)
     parser.add_argument("asked", nargs="*", metavar="FILE | - | ID", help="a request or an event as JSON; or images")
     _add_subjects(parser.add_argument_group("what to do, in place of a file or ids"))
     _add_sweep(parser.add_argument_group("with --sweep: images for which all of this holds, and what is done"))
@@ -159,7 +155,7 @@ def _add_sweep(group: "argparse._ArgumentGroup") -> None:
     group.add_argument("--status", help="such as active")
     group.add_argument("--older-than", metavar="AGE", help="such as 12h, 30d or 2w")
     group.add_argument("--created-before", metavar="TIME", help="such as 2026-01-31")
-    group.add_argument("--size-over", metavar="BYTES", type=a_number, help="such as 5000000000")
+    group.add_argument("--size-over", metavar="BYTES", type=a_size, help="such as 5000000000")
     group.add_argument("--unused-for", metavar="AGE", help="needs REAPER_STATE_TABLE")
     group.add_argument("--keep", metavar="N", type=a_number, help="the N newest of each group stay")
     group.add_argument("--group-by", metavar="HOW", help="name (by default), property:KEY or tag-prefix:PREFIX")

@@ -100,7 +100,7 @@ def test_a_digest_that_is_not_the_one_in_the_name_is_turned_down() -> None:
         ({"approve": KEY}, "approve: "),
         ({"approve": {**APPROVAL["approve"], "all": True}}, "approve.all: unknown field"),
         ({**APPROVAL, "delete_backup": True}, "delete_backup: unknown field"),
-        ({**APPROVAL, "image_ids": []}, "image_ids: unknown field"),
+        ({**APPROVAL, "image_ids": []}, "image_ids: does not go with approve: send two requests"),
         ({**APPROVAL, "project_id": OTHER}, f"project_id: the plan is one of project {DEMO}, not of {OTHER}"),
         ({**APPROVAL, "reason": "x" * 257}, "reason: "),
         ({**APPROVAL, "not_after": None}, "not_after: must be a time"),

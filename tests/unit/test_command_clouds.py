@@ -105,11 +105,6 @@ def test_what_is_for_rehearsals_is_turned_down_in_an_armed_run(
     assert f"{words[0]}: for rehearsals only" in ended.stderr
 
 
-def test_a_command_that_says_nothing_ends_with_two(command: Command) -> None:
-    ended = command()
-    assert (ended.returncode, "usage: image-reaper" in ended.stderr) == (2, True)
-
-
 KEYS = {f"HUAWEICLOUD_SDK_{name}": "a" * 32 for name in ("AK", "SK", "PROJECT_ID")}
 
 

@@ -25,8 +25,9 @@ WRONG: dict[str, tuple[object, str]] = {
     "a key given twice": ('{"image_ids": [], "image_ids": []}', "a key is given twice"),
     "Latin-1": (b'{"reason": "\xe4"}', "event.json: not UTF-8, from byte 12 on: save it as UTF-8"),
     "PowerShell": (TEXT.encode("utf-16"), "event.json: UTF-16, as PowerShell writes it: save it as UTF-8"),
-    "an unknown event": ({"hello": "world"}, "nor a request with image_ids, images, sweep or approve"),
-    "a wrong request": (ASKED | {"dryrun": True}, "dryrun: unknown field"),
+    "an unknown event": ({"hello": "world"}, "event.json: "),
+    "an event of no use": ({"hello": "world"}, "nor a request with image_ids, images, sweep or approve"),
+    "a wrong request": (ASKED | {"dryrun": True}, "event.json: dryrun: unknown field; did you mean dry_run?"),
     "a plan": ({"plans": []}, "event.json: a plan: to have it carried out, say --apply "),
     "a report": (
         {"ok": True, "mode": "dry-run", "outcomes": []},
@@ -35,11 +36,11 @@ WRONG: dict[str, tuple[object, str]] = {
 }
 NAMES: dict[str, tuple[str, str]] = {
     "no file": ("missing.json", "missing.json: no such file"),
-    "a folder": (".", ".: Is a directory"),
+    "a folder": (".", ".: it is a folder"),
     "below a file": ("event.json/x.json", "x.json: no such file"),
     "a name": ("ci-build-101", "no such file, and no id of an image: an id is a UUID, such as"),
     "half an id": (UNKNOWN_ID[:-1], "no such file, and no id of an image"),
-    "far too long": ("x" * 5000, "File name too long"),
+    "far too long": ("x" * 5000, "its name is too long"),
     "a name of other characters": ("\x1b[2J\n.json", ".json: no such file"),
 }
 
@@ -99,8 +100,14 @@ def test_a_request_may_come_through_a_pipe(command: Command, tmp_path: Path) -> 
 
 # Standard input
 
+STANDARD = [
+    (TEXT, 0, ""),
+    ("", 2, "standard input: empty"),
+    ('{"image_ids": ["x"]}', 2, "image-reaper: standard input: image_ids[0]: must be"),
+]
 
-@pytest.mark.parametrize(("content", "code", "words"), [(TEXT, 0, ""), ("", 2, "standard input: empty")])
+
+@pytest.mark.parametrize(("content", "code", "words"), STANDARD)
 def test_a_request_may_come_from_standard_input(
     command: Command, monkeypatch: pytest.MonkeyPatch, content: str, code: int, words: str
 ) -> None:
@@ -169,3 +176,8 @@ def test_a_file_that_is_called_like_an_id_must_be_told_from_it(
 def test_more_ids_than_a_request_takes_are_turned_down(command: Command) -> None:
     ended = command(*(f"{number:08x}{UNKNOWN_ID[8:]}" for number in range(1001)))
     assert (ended.returncode, "ids: " in ended.stderr, "image_ids" in ended.stderr) == (2, True, False)
+
+
+@pytest.mark.parametrize("words", [("nope.json",), ("--apply", "nope.json")])
+def test_a_file_that_is_not_there_is_told_in_one_way(command: Command, words: tuple[str, ...]) -> None:
+    assert command(*words).stderr == "image-reaper: nope.json: no such file or folder\n"

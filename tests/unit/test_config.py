@@ -372,6 +372,26 @@ def test_every_bad_setting_is_named_at_once() -> None:
         assert variable in message
 
 
+SHOWN = {
+    "a mode": ("REAPER_MODE", "delte", "must be dry-run, delete or paused, not 'delte'; did you mean delete?"),
+    "no mode": ("REAPER_MODE", "armed", "must be dry-run, delete or paused, not 'armed'"),
+    "a long one": ("REAPER_MODE", "delete" * 3, "must be dry-run, delete or paused"),
+    "letters": ("REAPER_MAX_IMAGES", "x", "must be a whole number from 0 to 10000, not 'x'"),
+    "a number": ("REAPER_MAX_IMAGES", "10001", "must be a whole number from 0 to 10000, not '10001'"),
+    "a flag": ("REAPER_ALLOW_SHARED", "yes", "must be true or false, not 'yes'"),
+    "an age": (
+        "REAPER_MIN_AGE",
+        "14",
+        "must be a whole number of hours, days or weeks, such as 12h, 30d or 2w, not '14'",
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "value", "said"), SHOWN.values(), ids=SHOWN)
+def test_a_short_value_that_is_no_secret_is_shown(name: str, value: str, said: str) -> None:
+    assert refusal(PASSWORD | {name: value}) == f"{name}: {said}"
+
+
 def test_the_names_that_may_go_are_a_list_with_commas() -> None:
     policy = Settings.from_env(PASSWORD | {"REAPER_ALLOW_NAMES": " ci-*, nightly-? ,,"}).policy
     assert policy.allow_names == ("ci-*", "nightly-?")

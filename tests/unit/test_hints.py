@@ -12,6 +12,7 @@ from handler.config.settings import Settings
 from handler.report.report import Report
 from handler.shell.options import parse
 from handler.shell.screen.hints import hints
+from handler.shell.screen.lines.missing import CASE
 from handler.shell.unknown import unknown_here
 from tests.conftest import UNKNOWN_ID
 from tests.fakecloud import DEMO, FakeCloud
@@ -118,6 +119,13 @@ def test_most_of_the_ids_are_unknown_here(unknown: Callable[..., str], cloud: Fa
     assert unknown(there, id_of(1), id_of(2)) == f"2 of 3 ids are unknown here {HERE}: {WHY}"
     assert unknown(id_of(1), id_of(2)) == f"all 2 ids are unknown here {HERE}: {WHY}"
     assert unknown(id_of(1)) == f"the id is unknown here {HERE}: {WHY}"
+
+
+def test_an_unknown_id_with_capitals_may_be_another_one(unknown: Callable[..., str]) -> None:
+    capitals = f"ABCDEF{UNKNOWN_ID[6:]}"
+    assert unknown(capitals) == f"the id is unknown here {HERE}: {WHY}; {CASE}"
+    assert unknown(capitals, id_of(1)).endswith(CASE)
+    assert CASE not in unknown(id_of(1))
 
 
 def test_half_of_the_ids_may_have_been_deleted_before(unknown: Callable[..., str], cloud: FakeCloud) -> None:

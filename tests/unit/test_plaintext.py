@@ -75,6 +75,14 @@ def environment(cloud: FakeCloud) -> dict[str, str]:
     return cloud.env("https://keystone.example.com")
 
 
+@pytest.mark.parametrize("address", ["keystone", "keystone.example.com:5000/v3", "//keystone", "http:///v3"])
+def test_what_is_no_address_at_all_is_told_how_one_looks(address: str, environment: dict[str, str]) -> None:
+    with pytest.raises(InvalidSettings) as caught:
+        settings(environment, "OS_AUTH_URL", address)
+    example = "https://keystone.example:5000/v3"
+    assert str(caught.value) == f"OS_AUTH_URL: must be an https address with its host, such as {example}"
+
+
 @pytest.mark.parametrize("variable", SETTINGS)
 def test_a_setting_in_plain_text_refuses_to_start(variable: str, environment: dict[str, str]) -> None:
     with pytest.raises(InvalidSettings, match=f"^{variable}: must be an https address") as caught:

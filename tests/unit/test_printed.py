@@ -140,7 +140,7 @@ def shell(command: str) -> subprocess.CompletedProcess[str]:
         (
             '"$PYTHON" -c "$SAYING" 1 >/dev/full',
             7,
-            "image-reaper: standard output: could not be written: No space left on device\n",
+            "image-reaper: standard output: could not be written: no space is left on the disk\n",
         ),
     ],
     ids=["nobody reads", "closed", "both", "full"],
@@ -162,6 +162,14 @@ def test_an_error_is_one_line_without_the_name_of_its_class() -> None:
     error = InvalidRequest("images: two\nlines\x1b[2J \u202e")
     assert words(error, Screen()) == "image-reaper: images: two lines?[2J ?"
     assert words(Unavailable("no answer"), Screen()) == "image-reaper: no answer"
+
+
+def test_each_field_that_is_wrong_has_a_line() -> None:
+    error = InvalidRequest("a.json: dryrun: unknown field; did you mean dry_run?; images[0].id: is missing; and 2 more")
+    lines = ["image-reaper: a.json: dryrun: unknown field; did you mean dry_run?", "  images[0].id: is missing"]
+    assert words(error, Screen()).splitlines() == [*lines, "  and 2 more"]
+    narrow = ["image-reaper: a.json: dryrun: unknown", "  field; did you mean dry_run?", "  images[0].id: is missing"]
+    assert words(error, Screen(width=40)).splitlines() == [*narrow, "  and 2 more"]
 
 
 def test_an_error_is_wrapped_on_a_terminal() -> None:

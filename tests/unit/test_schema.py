@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from itertools import combinations
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from handler.errors import InvalidRequest
 from handler.model.request import MOST_IMAGES, DeletionRequest, Keep, Select, SweepRequest, Target
 from handler.sources.parsing import read_json
 from handler.sources.policies import Selection
-from handler.sources.schema import REQUEST_FIELDS, read_request
+from handler.sources.schema import REQUEST_FIELDS, SUBJECTS, read_deletion, read_request
 from tests.growth import grows_as_its_input
 from tests.properties import tried
 
@@ -233,8 +234,23 @@ def test_a_field_with_a_lone_surrogate_is_refused_in_words_that_can_be_printed()
 
 
 def test_a_request_is_for_a_sweep_or_for_images_and_not_both() -> None:
-    assert problem({"image_ids": [ID], "sweep": SWEEP}) == "image_ids: unknown field"
+    assert problem({"image_ids": [ID], "sweep": SWEEP}) == "image_ids: does not go with sweep: send two requests"
     assert problem({"images": [{"id": ID}], "sweep": None}).startswith("sweep: ")
+
+
+SUBJECT_PAIRS = [pair for pair in combinations(sorted(SUBJECTS), 2) if pair != ("image_ids", "images")]
+
+
+@pytest.mark.parametrize(("first", "second"), SUBJECT_PAIRS, ids=str)
+def test_two_subjects_are_two_requests(first: str, second: str) -> None:
+    said = problem({first: None, second: None})
+    pairs = (f"{one}: does not go with {other}: send" for one, other in [(first, second), (second, first)])
+    assert any(pair in said for pair in pairs)
+
+
+def test_a_plan_with_a_sweep_in_it_is_two_requests() -> None:
+    with pytest.raises(InvalidRequest, match="sweep: does not go with image_ids or images: send two requests"):
+        read_deletion({"image_ids": [ID], "sweep": SWEEP})
 
 
 SWEEP: dict[str, Any] = {"select": {"name": "ci-*"}}

@@ -46,7 +46,7 @@ def test_what_nothing_can_hold_is_told(cloud: FakeCloud, server: Server, tmp_pat
     words = f'$IR "$1" {option} > /dev/full'
     ended = script(words, tmp_path, image, **ARMED, **cloud.env(server.url))
     assert (ended.returncode, set(cloud.dead), noted(tmp_path)[-1]) == (1, {image}, "run.finished")
-    assert ended.stderr.splitlines()[-1] == f"{FULL}No space left on device"
+    assert ended.stderr.splitlines()[-1] == f"{FULL}no space is left on the disk"
 
 
 @pytest.mark.parametrize("closed", [">&-", ">&- <&-", "<&- >&- 2>&-"])

@@ -25,6 +25,12 @@ def test_no_line_is_wider_than_the_screen(at_terminal: AtTerminal, cloud: FakeCl
     assert "\033[3" not in terminal.raw.decode()
 
 
+def test_a_mode_that_there_is_not_has_no_first_line(at_terminal: AtTerminal, cloud: FakeCloud) -> None:
+    with at_terminal(cloud.add_image("ci-1"), REAPER_MODE="delte") as terminal:
+        lines = terminal.ended(2)
+    assert next(filter(None, lines)).startswith("image-reaper: REAPER_MODE: must be ")
+
+
 def test_two_runs_at_once_do_not_disturb_each_other(at_terminal: AtTerminal, cloud: FakeCloud, tmp_path: Path) -> None:
     images, gate = [cloud.add_image("ci-1"), cloud.add_image("ci-2")], Gate()
     cloud.fault("DELETE", status=None, then=gate, times=None)

@@ -94,7 +94,7 @@ def test_a_file_that_ends_too_early_leaves_the_one_before(tmp_path: Path) -> Non
     path = tmp_path / "plan.json"
     path.write_text(OLD)
     # As a full disk would end it: no file of this process may be larger.
-    assert "File too large" in with_room_for(10_000, lambda: write(path, "x" * 100_000))
+    assert "larger than a file may be" in with_room_for(10_000, lambda: write(path, "x" * 100_000))
     assert (path.read_text(), len(list(tmp_path.iterdir()))) == (OLD, 1)
 
 
@@ -102,11 +102,11 @@ def test_a_file_that_ends_too_early_leaves_the_one_before(tmp_path: Path) -> Non
 
 
 IMPOSSIBLE = {
-    "a missing folder": ("missing/plan.html", "No such file or directory"),
-    "a folder": (".", "Is a directory"),
-    "below a file": ("event.json/plan.html", "Not a directory"),
-    "where no files can be": ("/proc/plan.html", "No such file or directory"),
-    "too long": ("x" * 300, "File name too long"),
+    "a missing folder": ("missing/plan.html", "no such file or folder"),
+    "a folder": (".", "it is a folder"),
+    "below a file": ("event.json/plan.html", "a part of its path is a file"),
+    "where no files can be": ("/proc/plan.html", "no such file or folder"),
+    "too long": ("x" * 300, "its name is too long"),
 }
 
 
@@ -159,7 +159,7 @@ def test_a_file_that_gets_lost_after_all_hides_nothing_of_the_run(run: Command, 
     image = cloud.add_image("ci-1")
     ended = run({"image_ids": [image]}, option, "/dev/full")
     assert (ended.returncode, "dry-run: 1 would_delete" in ended.stdout) == (1, True)
-    assert "/dev/full: could not be written: No space left on device\n" in ended.stderr
+    assert "/dev/full: could not be written: no space is left on the disk\n" in ended.stderr
 
 
 def test_a_page_may_be_read_from_a_pipe(run: Command, tmp_path: Path) -> None:

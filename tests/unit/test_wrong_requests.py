@@ -17,6 +17,7 @@ ID = "6cad483b-e281-4985-a345-7afef1f3c501"
 MOMENT = "must be a time such as 2026-01-31T12:00:00Z (ISO 8601)"
 NO_UUID = "must be a UUID with hyphens, not 'x'"
 CUT = "not JSON at line 1, column 2: it ends too early"
+STATUS = "must be active, deactivated, killed, queued, saving, uploading or importing"
 UPLOAD = "sweep.select: status: queued needs older_than of at least 1d: a younger upload may still be going on"
 SWITCH = "sweep: deactivate: needs grace, and can't be combined with select.status: it changes the status"
 
@@ -48,8 +49,9 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ),
     (
         sweep({"older_than": "x"}),
-        "sweep.select.older_than: must be a whole number of hours, days or weeks, such as 12h, 30d or 2w",
+        "sweep.select.older_than: must be a whole number of hours, days or weeks, such as 12h, 30d or 2w, not 'x'",
     ),
+    (sweep({"status": "activ"}), f"sweep.select.status: {STATUS}, not 'activ'; did you mean active?"),
     (sweep({"created_before": "x"}), f"sweep.select.created_before: {MOMENT}"),
     (sweep({"status": "queued"}), UPLOAD),
     (sweep({"status": "queued", "older_than": "23h"}), UPLOAD),

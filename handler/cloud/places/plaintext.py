@@ -14,6 +14,13 @@ RUNTIME = ("http://169.254.170.2/", "http://169.254.170.23/", "http://[fd00:ec2:
 Source: AWS SDKs and tools reference guide, "Container credential provider".
 """
 
+_EXAMPLES = {
+    "OS_AUTH_URL": "https://keystone.example:5000/v3",
+    "REAPER_IMAGE_ENDPOINT": "https://glance.example:9292",
+    "REAPER_COMPUTE_ENDPOINT": "https://nova.example:8774/v2.1",
+    "REAPER_FANOUT_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/image-reaper-workers",
+}
+
 
 def check_addresses(given: Mapping[str, str], names: Iterable[str], *, allowed: bool) -> None:
     """Refuse an address among settings that holds a password; or, unless that is `allowed`, one in plain text.
@@ -26,10 +33,17 @@ def check_addresses(given: Mapping[str, str], names: Iterable[str], *, allowed: 
         if "@" in given[name]:
             problem = "must not hold a user or a password: leave out what stands before the @"
         elif not (allowed or hands_out_keys or is_confidential(given[name])):
-            problem = "must be an https address: what is sent there could be read on its way"
+            problem = _why_not_confidential(name, given[name])
         if problem:
             message = f"{name}: {problem}"
             raise InvalidSettings(message) from None
+
+
+def _why_not_confidential(name: str, address: str) -> str:
+    # A name alone is in no danger of being read on its way: nothing could be sent to it.
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://[^/]", address):
+        return "must be an https address: what is sent there could be read on its way"
+    return f"must be an https address with its host, such as {_EXAMPLES.get(name, 'https://service.example')}"
 
 
 def is_confidential(address: str) -> bool:

@@ -18,6 +18,7 @@ from typing import TextIO
 
 from handler.errors import InvalidSettings
 from handler.model.masking import masked
+from handler.shell.files.failures import why
 from handler.shell.files.remarks import Remarks
 
 METRICS = '{"_aws"'
@@ -55,7 +56,7 @@ class Journal:
             way = os.O_RDWR if self._can_be_read else os.O_WRONLY
             self._number = os.open(path, flags | way, PRIVATE)
         except OSError as exc:
-            message = f"{path}: the journal can't be written: {exc.strerror}: --journal FILE names another place"
+            message = f"{path}: the journal can't be written: {why(exc)}: --journal FILE names another place"
             raise InvalidSettings(message) from exc
         if not self._can_be_read:
             os.set_blocking(self._number, True)
@@ -154,13 +155,13 @@ class Log(io.TextIOBase):
             try:
                 self._journal.close()
             except OSError as exc:
-                self._remarks.not_written(str(exc.strerror))
+                self._remarks.not_written(why(exc))
 
     def _keep(self, text: str, journal: Journal) -> None:
         try:
             journal.append(text)
         except OSError as exc:
-            self._remarks.not_written(str(exc.strerror))
+            self._remarks.not_written(why(exc))
             raise
 
     def _show(self, text: str) -> None:

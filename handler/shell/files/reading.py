@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 
 from handler.errors import InvalidRequest
 from handler.model.request import DeletionRequest
+from handler.shell.files.failures import why
 from handler.sources.parsing import read_json
 from handler.sources.plan_file import LARGEST, MOST_VALUES, read_plan
 from handler.sources.schema import REQUEST_FIELDS, SUBJECTS, read_deletion
@@ -90,7 +91,7 @@ def _content(path: Path) -> bytes:
         with path.open("rb") as file:
             return _at_most(file, str(path))
     except OSError as exc:
-        message = f"{path}: {exc.strerror}"
+        message = f"{path}: {why(exc)}"
         raise InvalidRequest(message) from exc
 
 

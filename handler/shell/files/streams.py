@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple, TextIO
 
+from handler.shell.files.failures import why
+
 UNREAD = 141
 """The exit code of a command whose reader has gone: 128, and the number of SIGPIPE, as of any other program."""
 _STREAMS = (("stdin", os.O_RDONLY), ("stdout", os.O_RDONLY), ("stderr", os.O_WRONLY))
@@ -43,7 +45,7 @@ def printed(show: Callable[[], object]) -> Printed:
     error = raw.error if isinstance(raw, _Careful) else None
     if error is None or isinstance(error, BrokenPipeError):
         return Printed(is_unread=error is not None)
-    return Printed(problem=f"standard output: could not be written: {error.strerror}")
+    return Printed(problem=f"standard output: could not be written: {why(error)}")
 
 
 class _Careful(io.FileIO):

@@ -11,6 +11,7 @@ from secrets import token_hex
 
 from handler.errors import InvalidSettings
 from handler.report.report import Report
+from handler.shell.files.failures import why
 from handler.shell.screen.terminal import printable
 
 
@@ -25,7 +26,7 @@ def writable(paths: Sequence[Path], others: Sequence[Path] = ()) -> Iterator[Non
         try:
             _check_writable(path)
         except OSError as exc:
-            message = f"{path}: can't be written: {exc.strerror}"
+            message = f"{path}: can't be written: {why(exc)}"
             raise InvalidSettings(message) from exc
     yield
 
@@ -37,7 +38,7 @@ def write(path: Path, text: str) -> str:
         # A name may hold half a character, which no file can.
         _write(path, text.encode(errors="replace"))
     except OSError as exc:
-        return printable(f"{path}: could not be written: {exc.strerror}")
+        return printable(f"{path}: could not be written: {why(exc)}")
     return ""
 
 

@@ -5,6 +5,7 @@ import sys
 from typing import NamedTuple, TextIO
 
 from handler.model.masking import masked
+from handler.shell.files.failures import why
 
 USUAL_WIDTH = 80
 """The columns of a terminal that does not say how many it has."""
@@ -61,7 +62,7 @@ def say(text: str) -> bool:
     error = _printed(text, sys.stdout)
     if error is None or isinstance(error, BrokenPipeError):
         return True
-    tell(f"image-reaper: standard output: could not be written: {error.strerror}")
+    tell(f"image-reaper: standard output: could not be written: {why(error)}")
     return False
 
 

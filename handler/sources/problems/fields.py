@@ -1,7 +1,5 @@
 """What is said of a field that is wrong: its name, what it must be, and what it is where that can be no secret."""
 
-import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, get_args
@@ -10,8 +8,9 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from handler.sources.parsing import shown
-from handler.sources.problems.events import kind
+from handler.sources.problems.given import given, given_age, meant
 from handler.sources.problems.near import did_you_mean
+from handler.sources.schema import SUBJECTS
 
 Fields = Mapping[str, FieldInfo]
 _UUID = "must be a UUID with hyphens"
@@ -44,8 +43,6 @@ _TEXTS = dict.fromkeys(("body", "Message"), "must be JSON in a string") | {
 """The fields of envelopes that carry JSON."""
 _VARIANTS = frozenset({"str", "dict[str,any]"})
 """How pydantic tells apart what one field may be; no name of a field."""
-_PLAIN = re.compile(r"[A-Za-z0-9._:*+/-]{1,39}")
-"""A value that is shown. A password would rarely look so, and no token or signature is as short."""
 _OF_TEXTS = ("string_type", "string_sub_type", "dict_type")
 _WITHOUT_VALUE = ("missing", "too_", "string_too", "string_unicode", "value_error", "assertion_error")
 
@@ -80,12 +77,13 @@ def field_at(place: Sequence[str | int], fields: Fields) -> FieldInfo | None:
 
 
 def must_be(error: Mapping[str, Any], field: FieldInfo | None, name: str = "") -> str:
-    """What a value must be, of what pydantic says of one that is wrong; it shows nothing of the value."""
+    """What a value must be, of what pydantic says of one that is wrong; of the value, it shows an age alone."""
     said, context = str(error["type"]), error.get("ctx", {})
     if said == "missing":
         return "is missing"
     if said in {"value_error", "assertion_error"}:
-        return str(error["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
+        must = str(error["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
+        return must + given_age(error.get("input"), must)
     if said in {"literal_error", "enum"}:
         return "must be " + str(context["expected"]).replace("'", "")
     if said.startswith("string_"):
@@ -104,13 +102,15 @@ def _what(error: Mapping[str, Any], place: Sequence[str | int], field: FieldInfo
         must = f"must be an object, such as {_OF_AN_IMAGE[name]}"
     if str(error["type"]).startswith(_WITHOUT_VALUE):
         return must
-    given = _given(error.get("input"), str(error["type"]))
-    return f"{must}, {given}" if given else must
+    found = given(error.get("input"), str(error["type"]))
+    return f"{must}, {found}{meant(error)}" if found else must
 
 
 def _unknown(name: str, place: Sequence[str | int], model: type[BaseModel]) -> str:
     """The words about an unknown field: where it belongs, or which one may have been meant."""
     here = fields_of(model)
+    if len(place) == 1 and name in SUBJECTS and (own := sorted(SUBJECTS & here.keys())):
+        return f"does not go with {' or '.join(own)}: send two requests"
     for part in place[:-1]:
         here = _fields_in(here.get(part)) if isinstance(part, str) else here
     if elsewhere := next((where for where, known in _places(model, "") if known == name and where), ""):
@@ -187,16 +187,3 @@ def _number(field: FieldInfo | None) -> str:
 
 def _is_known(bound: object) -> bool:
     return bound is not None
-
-
-def _given(value: object, said: str) -> str:
-    """What was given in place of what must be; empty where that is long, or may be a secret."""
-    if isinstance(value, str):
-        if not said.startswith(("bool", "int", "float", "literal", "string_pattern")):
-            return "not a string"
-        if said.startswith(("bool", "int", "float")) and re.fullmatch(r"true|false|-?\d{1,12}(\.\d{1,6})?", value):
-            return "without quotation marks"
-        return f"not '{value}'" if _PLAIN.fullmatch(value) else ""
-    if isinstance(value, bool | float | None) or (isinstance(value, int) and abs(value) < 10**15):
-        return f"not {json.dumps(value)}"
-    return "" if isinstance(value, int) else f"not {kind(value)}"

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from handler.model.outcome import Outcome
 from handler.model.request import DeletionRequest
 from handler.report.report import Report
 
 WHY = "mistyped, deleted before, or of another cloud"
+CASE = "capital letters count: an id must be written as the cloud writes it"
 
 
 class Place(NamedTuple):
@@ -27,17 +29,25 @@ def missing_line(report: Report, place: Place) -> str:
     """One line about the images that are unknown, and where they were asked for."""
     gone, asked = _counts(report)
     ids = "the id is" if asked == 1 else f"all {asked:,} ids are" if gone == asked else f"{gone:,} of {asked:,} ids are"
-    return f"{ids} unknown here ({', '.join(_told(place))}): {WHY}"
+    case = f"; {CASE}" if any(map(_has_capitals, _unknown(report))) else ""
+    return f"{ids} unknown here ({', '.join(_told(place))}): {WHY}{case}"
 
 
 def _counts(report: Report) -> tuple[int, int]:
-    asked = [
-        outcome.outcome
-        for result in report.results
-        if isinstance(result.request, DeletionRequest)
-        for outcome in result.outcomes
-    ]
-    return asked.count("already_gone"), len(asked)
+    return len(_unknown(report)), len(_asked(report))
+
+
+def _unknown(report: Report) -> list[str]:
+    return [outcome.image_id for outcome in _asked(report) if outcome.outcome == "already_gone"]
+
+
+def _asked(report: Report) -> list[Outcome]:
+    named = (result for result in report.results if isinstance(result.request, DeletionRequest))
+    return [outcome for result in named for outcome in result.outcomes]
+
+
+def _has_capitals(image_id: str) -> bool:
+    return image_id != image_id.lower()
 
 
 def _told(place: Place) -> list[str]:
