@@ -35,7 +35,7 @@ from handler.shell.screen.hints import hints
 from handler.shell.screen.problems import words
 from handler.shell.screen.question import is_at_terminal
 from handler.shell.screen.table import table
-from handler.shell.screen.terminal import Screen, say, tell
+from handler.shell.screen.terminal import Screen, printable, say, tell
 from handler.shell.unknown import unknown_here
 from handler.shell.upkeep import look_after
 
@@ -123,12 +123,15 @@ def _told(
         yield line
     if options.plan and not problems:
         yield about_plan(options.plan, done.report)
+    # However the run ended, and also to a file: whoever reads the log of a job looks for it as well.
+    if terms.journal:
+        yield printable(f"Journal: {terms.journal}")
     if done.unknown:
         yield unknown(done.unknown)
     if done.stopped:
         yield stopped(done.report, done.stopped, done.not_tried)
     elif sys.stderr.isatty():
-        yield from hints(done.report, options, terms.journal)
+        yield from hints(done.report, options)
 
 
 def _print(done: Done, options: argparse.Namespace) -> None:

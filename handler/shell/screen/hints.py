@@ -1,18 +1,15 @@
-"""What a person may do next, and where the traces of a run are. Pure."""
+"""What a person may do next. Pure."""
 
 import argparse
 import shlex
 from collections.abc import Iterator
-from pathlib import Path
 
 from handler.report.report import Report
 from handler.shell.screen.terminal import printable
 
 
-def hints(report: Report, options: argparse.Namespace, journal: Path | None = None) -> Iterator[str]:
-    """The lines for a person at a terminal; `journal` is that of an armed run."""
-    if journal:
-        yield printable(f"Journal: {journal}")
+def hints(report: Report, options: argparse.Namespace) -> Iterator[str]:
+    """The lines for a person at a terminal."""
     if report.source == "stack":
         yield "CloudFormation was not told: nothing is sent from a shell"
     if report.mode == "dry-run" and not options.today:
