@@ -31,7 +31,7 @@ from handler.shell.runs.running import Done, Terms, run
 from handler.shell.runs.signals import Signals, Stopped
 from handler.shell.runs.stopping import stopped, unknown
 from handler.shell.screen.closing import closing
-from handler.shell.screen.hints import hints
+from handler.shell.screen.hints import JOURNAL, fitted, hints
 from handler.shell.screen.problems import words
 from handler.shell.screen.question import is_at_terminal
 from handler.shell.screen.table import table
@@ -76,8 +76,8 @@ def _carried_out(options: argparse.Namespace, settings: Settings, signals: Signa
         signals.has_begun = True
         done = run(received, settings, terms, signals)
         problems, shown = _left(done, options)
-    for line in _told(done, options, settings, terms, problems):
-        tell(line)
+    for text in _told(done, options, settings, terms, problems):
+        tell(fitted(text, Screen.of(sys.stderr)))
     is_ok = done.report.ok and done.is_whole and not problems
     return signals.code or ((UNREAD if shown.is_unread else 0) if is_ok else 1)
 
@@ -123,9 +123,13 @@ def _told(
         yield line
     if options.plan and not problems:
         yield about_plan(options.plan, done.report)
+    yield from _told_last(done, options, terms)
+
+
+def _told_last(done: Done, options: argparse.Namespace, terms: Terms) -> Iterator[str]:
     # However the run ended, and also to a file: whoever reads the log of a job looks for it as well.
     if terms.journal:
-        yield printable(f"Journal: {terms.journal}")
+        yield printable(f"{JOURNAL}{terms.journal}")
     if done.unknown:
         yield unknown(done.unknown)
     if done.stopped:
