@@ -42,10 +42,15 @@ def rows_of(report: Report) -> Iterator[Row]:
 
 
 def age_in_words(row: Row, now: datetime) -> str:
-    """How old an image is, in its largest unit."""
-    if not row.was_read or row.created is None:
-        return UNKNOWN if row.was_read else ""
-    minutes = max(now - row.created, timedelta(0)) // timedelta(minutes=1)
+    """How old an image is; empty where it was not read."""
+    return since(row.created, now) if row.was_read else ""
+
+
+def since(created: datetime | None, now: datetime) -> str:
+    """How old something is, in its largest unit."""
+    if created is None:
+        return UNKNOWN
+    minutes = max(now - created, timedelta(0)) // timedelta(minutes=1)
     unit, size = next((each for each in _MINUTES if minutes >= each[1]), ("min", 1))
     return f"{minutes // size:,} {unit}"
 
