@@ -122,9 +122,9 @@ def test_what_was_marked_before_makes_the_numbers_add_up(carry: Carry, cloud: Fa
     for number in range(3):
         cloud.add_image(f"ci-new-{number}", id=id_of(100 + number))
     lines = below(carry(sweep("ci-*", grace="3d", limit_percent=100, limit=2), REAPER_MAX_IMAGES="4"))
-    assert "over_limit  5 images: 3 of 5 images are selected, and limit is 2: none is deleted or marked" in lines
+    assert "over_limit  5 images: 3 of 5 images would be changed, and limit is 2: none is deleted or marked" in lines
     assert "5 looked at, 5 selected (2 waiting or vetoed)" in lines
-    assert lines[-2].endswith("REAPER_MAX_IMAGES 4; 3 images count for them: select fewer, or raise limit")
+    assert lines[-2].endswith("REAPER_MAX_IMAGES 4; 3 of the 5 selected count for them: select fewer, or raise limit")
 
 
 def test_the_cap_that_is_hidden_is_named_where_it_held(carry: Carry, cloud: FakeCloud) -> None:

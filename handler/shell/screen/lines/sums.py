@@ -32,8 +32,16 @@ def caps_line(result: Result, max_images: int) -> str:
         **({f"REAPER_MAX_IMAGES {max_images:,}": max_images} if max_images else {}),
     }
     too_low = [words.split()[0] for words, most in caps.items() if survey.changing > most] or ["REAPER_MAX_IMAGES"]
-    counted = f"caps: {', '.join(caps)}; {survey.changing:,} images count for them"
+    counted = f"caps: {', '.join(caps)}; {_counting(survey)} for them"
     return f"{counted}: select fewer, or raise {_all_of(too_low)}"
+
+
+def _counting(survey: Survey) -> str:
+    """How many of the selected images count, in the words of the line above."""
+    if survey.changing == survey.selected_in_all:
+        return f"{survey.changing:,} image{'s count' if survey.changing != 1 else ' counts'}"
+    is_one = survey.changing == 1
+    return f"{survey.changing:,} of the {survey.selected_in_all:,} selected count{'s' if is_one else ''}"
 
 
 def counts_line(report: Report) -> str:
