@@ -145,6 +145,15 @@ def test_a_list_that_could_not_be_read_has_no_numbers(carry: Carry, cloud: FakeC
     assert lines == ["dry-run: 1 failed"]
 
 
+@pytest.mark.parametrize("width", [None, 40, 80])
+def test_a_paused_sweep_looks_at_nothing_and_no_image_has_failed(carry: Carry, width: int | None) -> None:
+    first, *_, last = at(width, carry(sweep(), REAPER_MODE="paused"))
+    assert (first.split(), last) == (
+        ["failed", "paused", "REAPER_MODE", "is", "paused"],
+        "paused: nothing was looked at",
+    )
+
+
 def test_several_sweeps_are_told_apart_by_their_messages(carry: Carry, cloud: FakeCloud) -> None:
     fill(cloud, ("ci-1", 31, 1))
     lines = below(carry(queue(sweep("zz-*"), sweep("ci-*", limit_percent=100))))

@@ -46,6 +46,9 @@ def _counting(survey: Survey) -> str:
 
 def counts_line(report: Report) -> str:
     """How many images had each outcome; also of how many bytes, where these are freed."""
+    # A sweep that is paused fails without an image: to count it would look as if an image had failed.
+    if report.outcomes and all(not each.image_id and each.reason == "paused" for each in report.outcomes):
+        return f"{report.mode}: nothing was looked at"
     counts = [f"{number} {name}{_sizes(report, name)}" for name, number in report.counts.items()]
     return f"{report.mode}: {', '.join(counts) or 'no image'}"
 
