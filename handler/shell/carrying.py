@@ -109,8 +109,11 @@ def _left(done: Done, options: argparse.Namespace) -> tuple[list[str], Printed]:
 
 def _files(done: Done, options: argparse.Namespace) -> list[tuple[Path, str]]:
     """The files that the run leaves, and what they hold."""
-    plan = [(options.plan, plan_text(done.report))] if options.plan else []
-    return plan + ([(options.html, page(done.report, done.decisions, done.now))] if options.html else [])
+    files = [(options.plan, plan_text(done.report))] if options.plan else []
+    if options.html:
+        text = page(done.report, done.decisions, done.now, plan=str(options.plan or ""))
+        files.append((options.html, text))
+    return files
 
 
 def _told(
