@@ -210,6 +210,19 @@ def test_what_would_only_be_marked_is_not_told_as_if_it_were_deleted(carry: Carr
     ]
 
 
+def test_who_names_an_image_that_waits_or_is_vetoed_is_told_so(carry: Carry, cloud: FakeCloud) -> None:
+    ids = fill(cloud, ("ci-1", 31, 2), ("ci-2", 31, 2), ("ci-3", 31, 2))
+    signed = "reaper-sweep=6012a1fc-2026-12-24"
+    cloud.images[ids[0]].tags, cloud.images[ids[1]].tags = ["reaper-delete-after=2026-12-24", signed], [signed]
+    start = [f"would_delete    {id_of(number)}  ci-{number + 1}  31 d  2.0 GiB" for number in range(3)]
+    report = carry({"image_ids": ids})
+    told = [f"{start[0]}  marked to stay until 2026-12-24", f"{start[1]}  vetoed: its mark was taken off", start[2]]
+    assert at(None, report)[:3] == told
+    # Of a plan, they were told so when it was made.
+    assert "marked" not in on(PIPE, carry(report.plans[0]))
+    assert "vetoed" not in on(PIPE, carry({"image_ids": ids}, REAPER_MODE="delete"))
+
+
 def test_what_was_marked_before_waits(carry: Carry, cloud: FakeCloud) -> None:
     fill(cloud, ("ci-1", 31, 2))
     assert words(carry, GRACE, REAPER_MODE="delete") == ["marked"]
