@@ -104,7 +104,8 @@ def test_what_goes_and_what_is_refused_is_listed_however_much_it_is() -> None:
 
 def test_a_mistyped_glob_is_told_from_images_that_all_stay(carry: Carry, cloud: FakeCloud) -> None:
     fill(cloud, ("ci-1", 31, 1), ("ci-2", 31, 1))
-    assert at(None, carry(sweep("zz-*"))) == ["2 looked at, 0 selected, 2 stay: name", "dry-run: no image"]
+    told = ["2 looked at, 0 selected, 2 stay: name", "no name matches 'zz-*'", "dry-run: no image"]
+    assert at(None, carry(sweep("zz-*"))) == told
     kept = carry(sweep("ci-*", keep={"newest": 2}))
     assert at(None, kept) == ["2 looked at, 0 selected, 2 stay: newest", "dry-run: no image"]
 
@@ -157,7 +158,8 @@ def test_a_paused_sweep_looks_at_nothing_and_no_image_has_failed(carry: Carry, w
 def test_several_sweeps_are_told_apart_by_their_messages(carry: Carry, cloud: FakeCloud) -> None:
     fill(cloud, ("ci-1", 31, 1))
     lines = below(carry(queue(sweep("zz-*"), sweep("ci-*", limit_percent=100))))
-    assert lines[:2] == ["m0: 1 looked at, 0 selected, 1 stay: name", "m1: 1 looked at, 1 selected"]
+    first = ["m0: 1 looked at, 0 selected, 1 stay: name", "m0: no name matches 'zz-*'"]
+    assert lines[:3] == [*first, "m1: 1 looked at, 1 selected"]
 
 
 # Messages, and the last line

@@ -1,5 +1,6 @@
 """What a run comes to: what a sweep looked at, which caps held, how many images had which outcome. Pure."""
 
+import shlex
 from collections.abc import Iterator
 
 from handler.model.outcome import Outcome, OutcomeName, Result, Survey, Total
@@ -18,6 +19,15 @@ def survey_line(survey: Survey) -> str:
     told = ", ".join(f"{number:,} {words}" for words, number in notes.items() if number)
     line = f"{survey.looked_at:,} looked at, {selected:,} selected" + (f" ({told})" if told else "")
     return line + (f", {_stay(survey)}" if survey.stay else "")
+
+
+def mismatch_line(result: Result) -> str:
+    """That no image has such a name, where that is all that was found: it may be mistyped. Else empty."""
+    survey, request = result.survey, result.request
+    if survey is None or not isinstance(request, SweepRequest):
+        return ""
+    stay_for_name = [reason for reason, _ in survey.stay] == ["name"] and not survey.selected_in_all
+    return f"no name matches {shlex.quote(request.select.name)}" if stay_for_name else ""
 
 
 def caps_line(result: Result, max_images: int) -> str:
