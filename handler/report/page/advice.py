@@ -8,6 +8,8 @@ from handler.report.page.sections import as_text
 from handler.report.report import Report
 from handler.rules.marks import MARK
 
+APPLY = "REAPER_MODE=delete image-reaper --apply"
+
 
 def how_to_keep(view: Overview, report: Report) -> str:
     """How the images that wait are kept: as HTML, and with the very tag where all of them have the same."""
@@ -31,7 +33,7 @@ def how_to_carry_out(report: Report, plan: str = "") -> str:
     return (
         f"<p>To delete exactly these, {first} until "
         f"<time>{until:%Y-%m-%d %H:%M} UTC</time>; what has changed by then stays:</p>"
-        + _commands([f"REAPER_MODE=delete image-reaper --apply {quote(plan or 'plan.json')}"])
+        + _commands([f"{APPLY} {quote(plan)}" if plan else f"{APPLY} plan.json"])
     )
 
 
