@@ -31,11 +31,11 @@ from handler.shell.runs.running import Done, Terms, run
 from handler.shell.runs.signals import Signals, Stopped
 from handler.shell.runs.stopping import stopped, unknown
 from handler.shell.screen.closing import closing
-from handler.shell.screen.hints import hints
+from handler.shell.screen.hints import JOURNAL, fitted, hints
 from handler.shell.screen.problems import words
 from handler.shell.screen.question import is_at_terminal
 from handler.shell.screen.table import table
-from handler.shell.screen.terminal import Screen, say, tell
+from handler.shell.screen.terminal import Screen, printable, say, tell
 from handler.shell.unknown import unknown_here
 from handler.shell.upkeep import look_after
 
@@ -80,8 +80,8 @@ def _carried_out(options: argparse.Namespace, settings: Settings, signals: Signa
         signals.has_begun = True
         done = run(received, settings, terms, signals)
         problems, shown = _left(done, options)
-    for line in _told(done, options, settings, terms, problems):
-        tell(line)
+    for text in _told(done, options, settings, terms, problems):
+        tell(fitted(text, Screen.of(sys.stderr)))
     is_ok = done.report.ok and done.is_whole and not problems
     return signals.code or ((UNREAD if shown.is_unread else 0) if is_ok else 1)
 
@@ -113,8 +113,11 @@ def _left(done: Done, options: argparse.Namespace) -> tuple[list[str], Printed]:
 
 def _files(done: Done, options: argparse.Namespace) -> list[tuple[Path, str]]:
     """The files that the run leaves, and what they hold."""
-    plan = [(options.plan, plan_text(done.report))] if options.plan else []
-    return plan + ([(options.html, page(done.report, done.decisions, done.now))] if options.html else [])
+    files = [(options.plan, plan_text(done.report))] if options.plan else []
+    if options.html:
+        text = page(done.report, done.decisions, done.now, plan=str(options.plan or ""))
+        files.append((options.html, text))
+    return files
 
 
 def _told(
@@ -127,12 +130,19 @@ def _told(
         yield line
     if options.plan and not problems:
         yield about_plan(options.plan, done.report)
+    yield from _told_last(done, options, terms)
+
+
+def _told_last(done: Done, options: argparse.Namespace, terms: Terms) -> Iterator[str]:
+    # However the run ended, and also to a file: whoever reads the log of a job looks for it as well.
+    if terms.journal:
+        yield printable(f"{JOURNAL}{terms.journal}")
     if done.unknown:
         yield unknown(done.unknown)
     if done.stopped:
         yield stopped(done.report, done.stopped, done.not_tried)
     elif sys.stderr.isatty():
-        yield from hints(done.report, options, terms.journal)
+        yield from hints(done.report, options)
 
 
 def _print(done: Done, options: argparse.Namespace) -> None:

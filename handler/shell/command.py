@@ -17,7 +17,7 @@ from handler.shell.screen.live.loading import loading
 FIRST_LINES = {
     "": "Rehearsal: nothing is deleted or marked.",
     "dry-run": "Rehearsal: nothing is deleted or marked.",
-    "delete": "Armed: what passes every check is deleted for good.",
+    "delete": "Armed: what passes every check is deleted for good, or marked.",
     "paused": "Paused: nothing is done.",
 }
 """What is said at once of each mode."""

@@ -14,7 +14,7 @@ from handler.shell.marks import list_marks, unmark_all, veto
 from handler.shell.runs.signals import Signals, Stopped
 from handler.shell.runs.stopping import Stopping
 from handler.shell.screen.live.progress import progress
-from handler.shell.screen.marks import marks_text, told_text
+from handler.shell.screen.marks import marks_text, told_text, unmark_question, what_stays
 from handler.shell.screen.question import is_at_terminal, is_confirmed, person
 from handler.shell.screen.terminal import Screen, say, tell
 from handler.work.marks.changing import Told
@@ -50,18 +50,26 @@ def _changed(options: argparse.Namespace, settings: Settings, now: datetime, sig
         signals.has_begun = True
         return _watched(lambda watch: veto(settings, options.veto, now, watch), options, signals)
     shown = _watched(lambda watch: list_marks(settings, watch), options, signals)
-    if shown.marked and not options.yes and is_at_terminal() and not _wanted(shown, now, signals):
+    today, is_asked = now.date(), not options.yes and is_at_terminal()
+    question = unmark_question(shown, today)
+    if question and is_asked and not _wanted(shown, question, now, signals):
         return None
+    if shown.marked and not question:
+        tell(f"No mark is to be taken off: {what_stays(shown, today)}")
+
+    def confirm(found: Listing) -> bool:
+        # What somebody has marked meanwhile, nobody was asked about.
+        return bool(question) or not is_asked or not unmark_question(found, today)
+
     signals.has_begun = True
-    return _watched(lambda watch: unmark_all(settings, now, lambda _found: True, watch), options, signals)
+    return _watched(lambda watch: unmark_all(settings, now, confirm, watch), options, signals)
 
 
-def _wanted(found: Listing, now: datetime, signals: Signals) -> bool:
+def _wanted(found: Listing, question: str, now: datetime, signals: Signals) -> bool:
     signals.interrupting()
     with person() as stream:
         print(marks_text(found, now, Screen.of(stream)), file=stream)
-    number = len(found.marked)
-    return is_confirmed(f"Take the mark{'s' * (number != 1)} off {number:,} image{'s' * (number != 1)}? Vetoes stay.")
+    return is_confirmed(question)
 
 
 def _watched(act: Callable[[Watch], T], options: argparse.Namespace, signals: Signals) -> T:

@@ -103,9 +103,8 @@ class Progress:
 
     def over_limit(self) -> OverLimit:
         """The error of an image that is over the limit: another invocation may try it at once."""
-        return OverLimit(
-            f"more than {self.most} images in one invocation: raise REAPER_MAX_IMAGES for more", retry_after=0.0
-        )
+        most = f"REAPER_MAX_IMAGES is {self.most}"
+        return OverLimit(f"{most}: no more than that in one invocation; raise it for more", retry_after=0.0)
 
     def note(self, error: CloudError | None) -> bool:
         """Note how an image or a list ended; returns whether the service has been silent too often to go on."""

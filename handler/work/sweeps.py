@@ -82,8 +82,10 @@ def _why(decision: Decision) -> str:
 
 def over_limit(survey: Survey, request: SweepRequest) -> OverLimit | None:
     """Return the cap that the sweep would break, if any. An image that only waits for its day does not count."""
-    verb = "is" if survey.changing == 1 else "are"
-    share = f"{survey.changing} of {survey.looked_at} image{'' if survey.looked_at == 1 else 's'} {verb} selected"
+    are_selected = "is selected" if survey.changing == 1 else "are selected"
+    # What waits, or was vetoed, is selected as well.
+    what = are_selected if survey.changing == survey.selected_in_all else "would be changed"
+    share = f"{survey.changing} of {survey.looked_at} image{'' if survey.looked_at == 1 else 's'} {what}"
     if survey.changing > request.limit:
         return OverLimit(f"{share}, and limit is {request.limit}: none is deleted or marked")
     if survey.changing * 100 > request.limit_percent * survey.looked_at:

@@ -57,11 +57,11 @@ def test_what_is_over_the_limit_of_an_invocation_says_the_limit(invoke: Invoke, 
     assert details(run)[1] == (
         "failed",
         "over_limit",
-        "more than 1 images in one invocation: raise REAPER_MAX_IMAGES for more",
+        "REAPER_MAX_IMAGES is 1: no more than that in one invocation; raise it for more",
     )
     progress = Progress(1)
     progress.take_deletion()
-    with pytest.raises(OverLimit, match=r"^more than 1 images in one invocation: raise REAPER_MAX_IMAGES for more$"):
+    with pytest.raises(OverLimit, match=r"^REAPER_MAX_IMAGES is 1: no more than that"):
         progress.take_deletion()
 
 

@@ -3,7 +3,6 @@
 import argparse
 import shlex
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,11 +10,13 @@ import pytest
 from handler.config.settings import Settings
 from handler.report.report import Report
 from handler.shell.options import parse
-from handler.shell.screen.hints import hints
+from handler.shell.screen.hints import JOURNAL, fitted, hints
 from handler.shell.screen.lines.missing import CASE
+from handler.shell.screen.terminal import Screen
 from handler.shell.unknown import unknown_here
 from tests.conftest import UNKNOWN_ID
 from tests.fakecloud import DEMO, FakeCloud
+from tests.unit.conftest import AtTerminal
 from tests.unit.screens import Carry, carry, fill, id_of, settings_of
 
 __all__ = ["carry", "settings_of"]
@@ -25,8 +26,8 @@ WHY = "mistyped, deleted before, or of another cloud"
 SWEEP = ["--sweep", "--name", "ci-*"]
 
 
-def hinted(report: Report, *words: str, journal: Path | None = None) -> list[str]:
-    return list(hints(report, parse(words), journal))
+def hinted(report: Report, *words: str) -> list[str]:
+    return list(hints(report, parse(words)))
 
 
 def swept(**policy: object) -> dict[str, Any]:
@@ -76,13 +77,33 @@ def test_nothing_comes_next_where_nothing_would_go(carry: Carry, cloud: FakeClou
     assert hinted(carry(asked_to, REAPER_MODE="delete"), "request.json") == []
 
 
+def test_nothing_comes_next_where_something_failed(carry: Carry, cloud: FakeCloud) -> None:
+    report = carry({"image_ids": fill(cloud, ("ci-1", 31, 1), ("ci-2", 31, 1))}, REAPER_MAX_IMAGES="1")
+    assert report.counts == {"would_delete": 1, "failed": 1}
+    for words in ([*SWEEP], [*SWEEP, "--plan", "plan.json"], [id_of(0), id_of(1)]):
+        assert hinted(report, *words) == []
+
+
+WRAPPED = """\
+Next: --plan FILE keeps this for
+  --apply, which deletes exactly these"""
+
+
+def test_prose_is_broken_between_words_and_a_command_to_be_copied_is_not(rehearsal: Report) -> None:
+    narrow = Screen(width=40)
+    assert [fitted(line, narrow) for line in hinted(rehearsal, *SWEEP)] == [WRAPPED]
+    whole = [*hinted(rehearsal, "--apply", f"my {'long ' * 9}plan.json"), f"{JOURNAL}my {'long ' * 9}plan.jsonl"]
+    assert [fitted(line, narrow) for line in whole] == whole
+    assert fitted("a line\nand " + "more " * 9, narrow).count("\n") == 2
+
+
 def test_a_rehearsal_of_another_day_is_no_plan(rehearsal: Report) -> None:
     assert hinted(rehearsal, *SWEEP, "--today", "2026-12-31") == []
 
 
-def test_an_armed_run_names_its_journal_and_nothing_to_do(carry: Carry, cloud: FakeCloud) -> None:
+def test_after_an_armed_run_nothing_is_left_to_do(carry: Carry, cloud: FakeCloud) -> None:
     report = carry({"image_ids": fill(cloud, ("ci-1", 31, 1))}, REAPER_MODE="delete")
-    assert hinted(report, id_of(0), journal=Path("build/plan.journal.jsonl")) == ["Journal: build/plan.journal.jsonl"]
+    assert hinted(report, id_of(0)) == []
 
 
 def test_a_path_forges_no_line(rehearsal: Report) -> None:
@@ -126,6 +147,15 @@ def test_an_unknown_id_with_capitals_may_be_another_one(unknown: Callable[..., s
     assert unknown(capitals) == f"the id is unknown here {HERE}: {WHY}; {CASE}"
     assert unknown(capitals, id_of(1)).endswith(CASE)
     assert CASE not in unknown(id_of(1))
+
+
+@pytest.mark.slow("starts an interpreter")
+def test_a_narrow_terminal_breaks_it_between_words(at_terminal: AtTerminal, cloud: FakeCloud) -> None:
+    del cloud
+    with at_terminal(id_of(1), columns=40) as terminal:
+        lines = terminal.ended(0)
+    broken = ("  RegionOne, project", f"  {DEMO}):", "  mistyped, deleted before, or of")
+    assert lines[-5:] == ["the id is unknown here (region", *broken, "  another cloud"]
 
 
 def test_half_of_the_ids_may_have_been_deleted_before(unknown: Callable[..., str], cloud: FakeCloud) -> None:

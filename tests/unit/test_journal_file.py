@@ -30,7 +30,8 @@ def test_an_armed_run_notes_each_record_and_what_became_of_it(
     command: Command, cloud: FakeCloud, tmp_path: Path
 ) -> None:
     image, kept = cloud.add_image("ci-1", tags=["nightly"]), cloud.add_image(tags=["keep"])
-    assert arm(command, image, kept).returncode == 0
+    ended = arm(command, image, kept)
+    assert (ended.returncode, ended.stderr) == (0, "Journal: image-reaper.journal.jsonl\n")
     noted = lines(tmp_path / "image-reaper.journal.jsonl")
     assert sorted(line["message"] for line in noted) == [
         *("command.begun", "image.deleted", "image.deleting", "image.refused", "run.finished")
@@ -167,7 +168,8 @@ def test_a_full_disk_deletes_nothing_and_says_so(command: Command, cloud: FakeCl
     ended = arm(command, image, "--journal", "/dev/full")
     assert (ended.returncode, cloud.dead, cloud.calls_of("DELETE")) == (1, {}, [])
     assert "the journal could not be written" in ended.stdout
-    assert ended.stderr == "the journal is not whole, since it could not be written: no space is left on the disk\n"
+    told = "the journal is not whole, since it could not be written: no space is left on the disk"
+    assert ended.stderr.splitlines() == [told, "Journal: /dev/full"]
 
 
 def test_a_disk_that_gets_full_keeps_the_images_that_are_not_noted(
@@ -193,7 +195,8 @@ def test_an_outcome_that_cannot_be_noted_breaks_nothing(command: Command, cloud:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert (ended.returncode, set(cloud.dead), "delete: 1 deleted" in ended.stdout) == (1, {image}, True)
     assert [line["message"] for line in lines(tmp_path / "j.jsonl")] == ["command.begun", "image.deleting"]
-    assert ended.stderr == "the journal is not whole, since it could not be written: larger than a file may be\n"
+    told = "the journal is not whole, since it could not be written: larger than a file may be"
+    assert ended.stderr.splitlines() == [told, "Journal: j.jsonl"]
 
 
 # Terminals and pipes

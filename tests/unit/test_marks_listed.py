@@ -7,13 +7,14 @@ import pytest
 from handler.config.settings import Settings
 from handler.errors import CloudError
 from handler.rules.marks import DEACTIVATED, MARK, SWEEP, draft_for, read_tags, recall_for
-from handler.shell.screen.marks import marks_text, told_text
+from handler.shell.screen.marks import marks_text, told_text, unmark_question
 from handler.shell.screen.terminal import Screen
 from handler.work.marks.changing import Told
 from handler.work.marks.listing import Listing, Marked
 from tests.conftest import UNKNOWN_ID
 from tests.examples import DAY, NOW, image
 from tests.fakecloud import OTHER, FakeCloud, Server
+from tests.unit.conftest import AtTerminal
 from tests.unit.marked import LATER, A, Shell, name_of, signature
 
 PIPE = Screen()
@@ -97,7 +98,7 @@ def test_an_image_whose_tags_can_t_be_read_is_told_apart(shell: Shell, cloud: Fa
     cloud.fault("GET", "images$", status=None, times=None, edit=edit)
     found = shell.listed()
     assert ([each.image.id for each in found.marked], [each.id for each in found.unreadable]) == ([good], [odd])
-    assert "1 image marked; the tags of 1 image can't be read, and may be marks" in marks_text(found, NOW, PIPE)
+    assert "1 image vetoed; the tags of 1 image can't be read, and may be marks" in marks_text(found, NOW, PIPE)
 
 
 # The list as text
@@ -116,11 +117,15 @@ def test_in_a_pipe_there_is_a_line_for_each_image() -> None:
     lines = marks_text(LISTING, NOW, PIPE).splitlines()
     one = image().id
     assert lines == [
-        f"waits until 2026-12-24          {one}  ci-build-102  13.0 GiB      10d          by 6012a1fc",
-        f"vetoed: its mark was taken off  {one}  a?[31mb?c     unknown size  unknown age  by 6012a1fc",
-        f"due since 2026-06-02            {one}                1,024 B       10d          set by hand  deactivated",
-        "3 images marked",
+        f"waits until 2026-12-24          {one}  ci-build-102  10 d         13.0 GiB      policy 6012a1fc",
+        f"vetoed: its mark was taken off  {one}  a?[31mb?c     unknown age  unknown size  policy 6012a1fc",
+        f"due since 2026-06-02            {one}                10 d         1,024 B       set by hand      deactivated",
+        "2 images marked, 1 vetoed",
     ]
+
+
+def test_vetoes_alone_are_no_marks() -> None:
+    assert marks_text(Listing((marked(SIGNED),)), NOW, PIPE).endswith("\n1 image vetoed")
 
 
 @pytest.mark.parametrize("width", [40, 80, 120])
@@ -129,13 +134,51 @@ def test_on_a_terminal_every_line_fits_and_nothing_is_left_out(width: int) -> No
     assert max(map(len, text.splitlines())) <= width
     told = " ".join(text.split())
     assert all(
-        each in told for each in ("waits until 2026-12-24", "13.0 GiB", "set by hand", "deactivated", "3 images")
+        each in told for each in ("waits until 2026-12-24", "13.0 GiB", "set by hand", "deactivated", "2 images marked")
     )
 
 
 def test_that_nothing_is_marked_is_said_in_one_line() -> None:
     assert marks_text(Listing(()), NOW, PIPE) == "no image is marked"
     assert told_text((), settings(), PIPE) == "no image is marked"
+
+
+# The question before all marks are taken off
+
+MARKED, VETOED, BY_HAND = (f"{MARK}=2026-06-14", SIGNED), (SIGNED,), (f"{MARK}=2026-06-15",)
+AGAIN = (SIGNED, DEACTIVATED)
+
+
+@pytest.mark.parametrize(
+    ("tags", "question"),
+    [
+        ([MARKED], "Take the mark off 1 image?"),
+        ([MARKED, VETOED], "Take the mark off 1 image? 1 veto stays."),
+        ([MARKED, MARKED, VETOED, BY_HAND], "Take the marks off 2 images? 1 veto and 1 mark set by hand stay."),
+        ([VETOED], ""),
+        ([VETOED, VETOED, BY_HAND], ""),
+        ([], ""),
+    ],
+    ids=repr,
+)
+def test_who_is_asked_is_asked_about_what_goes(tags: list[tuple[str, ...]], question: str) -> None:
+    assert unmark_question(Listing(tuple(marked(*each) for each in tags)), TODAY) == question
+
+
+def test_an_image_that_becomes_active_again_is_asked_about_too() -> None:
+    found = Listing((marked(*MARKED), marked(*AGAIN, status="deactivated")))
+    assert unmark_question(found, TODAY) == "Take the mark off 1 image and activate 1 image again? 1 veto stays."
+    assert unmark_question(Listing(found.marked[1:]), TODAY) == "Activate 1 image again? 1 veto stays."
+
+
+@pytest.mark.slow("starts an interpreter")
+def test_nobody_is_asked_where_only_vetoes_are_left(at_terminal: AtTerminal, cloud: FakeCloud) -> None:
+    image = cloud.add_image("ci-1", tags=[SIGNED])
+    with at_terminal("--unmark-all", columns=120) as terminal:
+        lines = terminal.ended(0)
+    assert "No mark is to be taken off: 1 veto stays." in lines
+    assert "goes ahead" not in " ".join(lines)
+    assert cloud.images[image].tags == [SIGNED]
 
 
 # What became of each image, as text

@@ -8,6 +8,9 @@ from handler.shell.files.remarks import WORDS
 from tests.commands import ROOT, Command
 from tests.fakecloud import FakeCloud
 
+JOURNAL = "Journal: image-reaper.journal.jsonl\n"
+"""All that an armed run tells where nothing is to be remarked."""
+
 # What is logged, with what, and the words that are told.
 LOGGED: dict[str, tuple[dict[str, object], str]] = {
     "api.discarded": (
@@ -61,7 +64,7 @@ def test_what_is_no_warning_is_not_told() -> None:
 def test_what_the_table_tells_is_not_told_again(command: Command, cloud: FakeCloud) -> None:
     image, kept = cloud.add_image(), cloud.add_image(tags=["keep"])
     cloud.fault("DELETE", image, status=403)
-    assert command(image, kept, REAPER_MODE="delete").stderr == ""
+    assert command(image, kept, REAPER_MODE="delete").stderr == JOURNAL
 
 
 def test_a_warning_comes_after_the_table(command: Command, cloud: FakeCloud) -> None:
@@ -72,4 +75,4 @@ def test_a_warning_comes_after_the_table(command: Command, cloud: FakeCloud) -> 
 
 def test_a_name_makes_no_remark(command: Command, cloud: FakeCloud) -> None:
     name = '{"level":"ERROR","message":"run.fault","exception_name":"X"}'
-    assert command(cloud.add_image(name), REAPER_MODE="delete").stderr == ""
+    assert command(cloud.add_image(name), REAPER_MODE="delete").stderr == JOURNAL

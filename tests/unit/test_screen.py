@@ -54,7 +54,7 @@ dry-run: 1 would_delete (2.0 GiB), 2 refused, 1 already_gone
 """
 AT_80 = """\
 would_delete  6cad483b-e281-4985-a345-7afef1f3c000  ci-build-101  319 d  2.0 GiB
-refused       6cad483b-e281-4985-a345-7afef1f3c001  golden-debi…   31 d  4.0 GiB
+refused       6cad483b-e281-4985-a345-7afef1f3c001  golde…uction   31 d  4.0 GiB
               protected: the image is protected
 refused       6cad483b-e281-4985-a345-7afef1f3c002  web-base      0 min  unknown
               in_use: used by server web-1
@@ -69,7 +69,7 @@ would_delete
   ci-build-101  319 d  2.0 GiB
   6cad483b-e281-4985-a345-7afef1f3c000
 refused protected
-  golden-debian-12-produ…  31 d  4.0 GiB
+  golden-debi…-production  31 d  4.0 GiB
   6cad483b-e281-4985-a345-7afef1f3c001
   the image is protected
 refused in_use
@@ -122,8 +122,28 @@ def test_where_details_fit_each_image_has_one_line(carry: Carry, cloud: FakeClou
     ids = fill(cloud, ("golden-debian-12-production-and-more", 31, 4), ("ci-1", 31, 4))
     cloud.images[ids[0]].protected = True
     row, other, *_ = at(120, carry({"image_ids": ids}))
-    assert row.split()[3:] == ["golden-debian-12-…", "31", "d", "4.0", "GiB", "the", "image", "is", "protected"]
+    assert row.split()[3:] == ["golden-d…-and-more", "31", "d", "4.0", "GiB", "the", "image", "is", "protected"]
     assert other.endswith("ci-1                31 d  4.0 GiB")
+
+
+ENDS_APART = """\
+would_delete  6cad483b-e281-4985-a345-7afef1f3c000  ci-bui…6-1001  31 d  2.0 GiB
+would_delete  6cad483b-e281-4985-a345-7afef1f3c001  ci-bui…6-1002  31 d  2.0 GiB
+"""
+MIDDLES_APART = """\
+would_delete  ci-build-1001-of-november-amd64  31 d  2.0 GiB
+              6cad483b-e281-4985-a345-7afef1f3c000
+would_delete  ci-build-1002-of-november-amd64  31 d  2.0 GiB
+              6cad483b-e281-4985-a345-7afef1f3c001
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "seen"), [("ci-build-x86-{}", ENDS_APART), ("ci-build-{}-of-november-amd64", MIDDLES_APART)], ids=len
+)
+def test_where_names_differ_is_seen_at_80_columns(carry: Carry, cloud: FakeCloud, name: str, seen: str) -> None:
+    ids = fill(cloud, *((name.format(number), 31, 2) for number in (1001, 1002)))
+    assert at(80, carry({"image_ids": ids}))[:-2] == seen.splitlines()
 
 
 def test_wide_and_combining_characters_keep_the_columns_in_line(carry: Carry, cloud: FakeCloud) -> None:
@@ -138,7 +158,7 @@ def test_wide_and_combining_characters_keep_the_columns_in_line(carry: Carry, cl
 
 def test_a_wide_name_is_cut_where_it_would_not_fit(carry: Carry, cloud: FakeCloud) -> None:
     report = carry({"image_ids": fill(cloud, ("\u955c" * 30, 31, 2))})
-    assert at(40, report)[1] == "  " + "\u955c" * 11 + "…  31 d  2.0 GiB"
+    assert at(40, report)[1] == "  " + "\u955c" * 5 + "…" + "\u955c" * 6 + "  31 d  2.0 GiB"
 
 
 @pytest.mark.parametrize("width", [None, 40, 80, 120])
@@ -188,6 +208,19 @@ def test_what_would_only_be_marked_is_not_told_as_if_it_were_deleted(carry: Carr
         "1 looked at, 1 selected",
         "dry-run: 1 would_delete (2.0 GiB, 1 would be marked first)",
     ]
+
+
+def test_who_names_an_image_that_waits_or_is_vetoed_is_told_so(carry: Carry, cloud: FakeCloud) -> None:
+    ids = fill(cloud, ("ci-1", 31, 2), ("ci-2", 31, 2), ("ci-3", 31, 2))
+    signed = "reaper-sweep=6012a1fc-2026-12-24"
+    cloud.images[ids[0]].tags, cloud.images[ids[1]].tags = ["reaper-delete-after=2026-12-24", signed], [signed]
+    start = [f"would_delete    {id_of(number)}  ci-{number + 1}  31 d  2.0 GiB" for number in range(3)]
+    report = carry({"image_ids": ids})
+    told = [f"{start[0]}  marked to stay until 2026-12-24", f"{start[1]}  vetoed: its mark was taken off", start[2]]
+    assert at(None, report)[:3] == told
+    # Of a plan, they were told so when it was made.
+    assert "marked" not in on(PIPE, carry(report.plans[0]))
+    assert "vetoed" not in on(PIPE, carry({"image_ids": ids}, REAPER_MODE="delete"))
 
 
 def test_what_was_marked_before_waits(carry: Carry, cloud: FakeCloud) -> None:

@@ -104,7 +104,8 @@ def test_what_goes_and_what_is_refused_is_listed_however_much_it_is() -> None:
 
 def test_a_mistyped_glob_is_told_from_images_that_all_stay(carry: Carry, cloud: FakeCloud) -> None:
     fill(cloud, ("ci-1", 31, 1), ("ci-2", 31, 1))
-    assert at(None, carry(sweep("zz-*"))) == ["2 looked at, 0 selected, 2 stay: name", "dry-run: no image"]
+    told = ["2 looked at, 0 selected, 2 stay: name", "no name matches 'zz-*'", "dry-run: no image"]
+    assert at(None, carry(sweep("zz-*"))) == told
     kept = carry(sweep("ci-*", keep={"newest": 2}))
     assert at(None, kept) == ["2 looked at, 0 selected, 2 stay: newest", "dry-run: no image"]
 
@@ -122,9 +123,9 @@ def test_what_was_marked_before_makes_the_numbers_add_up(carry: Carry, cloud: Fa
     for number in range(3):
         cloud.add_image(f"ci-new-{number}", id=id_of(100 + number))
     lines = below(carry(sweep("ci-*", grace="3d", limit_percent=100, limit=2), REAPER_MAX_IMAGES="4"))
-    assert "over_limit  5 images: 3 of 5 images are selected, and limit is 2: none is deleted or marked" in lines
+    assert "over_limit  5 images: 3 of 5 images would be changed, and limit is 2: none is deleted or marked" in lines
     assert "5 looked at, 5 selected (2 waiting or vetoed)" in lines
-    assert lines[-2].endswith("REAPER_MAX_IMAGES 4; 3 images count for them: select fewer, or raise limit")
+    assert lines[-2].endswith("REAPER_MAX_IMAGES 4; 3 of the 5 selected count for them: select fewer, or raise limit")
 
 
 def test_the_cap_that_is_hidden_is_named_where_it_held(carry: Carry, cloud: FakeCloud) -> None:
@@ -150,10 +151,20 @@ def test_a_list_that_could_not_be_read_has_no_numbers(carry: Carry, cloud: FakeC
     assert lines == ["dry-run: 1 failed"]
 
 
+@pytest.mark.parametrize("width", [None, 40, 80])
+def test_a_paused_sweep_looks_at_nothing_and_no_image_has_failed(carry: Carry, width: int | None) -> None:
+    first, *_, last = at(width, carry(sweep(), REAPER_MODE="paused"))
+    assert (first.split(), last) == (
+        ["failed", "paused", "REAPER_MODE", "is", "paused"],
+        "paused: nothing was looked at",
+    )
+
+
 def test_several_sweeps_are_told_apart_by_their_messages(carry: Carry, cloud: FakeCloud) -> None:
     fill(cloud, ("ci-1", 31, 1))
     lines = below(carry(queue(sweep("zz-*"), sweep("ci-*", limit_percent=100))))
-    assert lines[:2] == ["m0: 1 looked at, 0 selected, 1 stay: name", "m1: 1 looked at, 1 selected"]
+    first = ["m0: 1 looked at, 0 selected, 1 stay: name", "m0: no name matches 'zz-*'"]
+    assert lines[:3] == [*first, "m1: 1 looked at, 1 selected"]
 
 
 # Messages, and the last line

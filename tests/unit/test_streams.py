@@ -11,6 +11,7 @@ from tests.fakecloud import FakeCloud, Server
 pytestmark = pytest.mark.slow("each starts a shell and an interpreter")
 
 ARMED = {"REAPER_MODE": "delete"}
+JOURNAL = "Journal: image-reaper.journal.jsonl\n"
 FULL = "standard output: could not be written: "
 
 
@@ -27,7 +28,8 @@ def test_a_reader_that_has_had_enough_ends_it_like_any_other_program(
     images = {cloud.add_image("x" * 200) for _ in range(40)}
     words = f'$IR "$@" --html page.html {where}| true; echo "${{PIPESTATUS[0]}}"'
     ended = script(words, tmp_path, *sorted(images), **ARMED, **cloud.env(server.url))
-    assert (ended.stdout, ended.stderr, set(cloud.dead)) == ("141\n", "", images)
+    told = "" if "2>&1" in where else JOURNAL
+    assert (ended.stdout, ended.stderr, set(cloud.dead)) == ("141\n", told, images)
     assert noted(tmp_path).count("image.deleted") == 40
     assert "</html>" in (tmp_path / "page.html").read_text()
 
@@ -37,7 +39,7 @@ def test_a_failure_counts_more_than_a_reader_that_has_gone(cloud: FakeCloud, ser
     cloud.fault("DELETE", image, status=403)
     words = '$IR "$@" | true; echo "${PIPESTATUS[0]}"'
     ended = script(words, tmp_path, image, **ARMED, **cloud.env(server.url))
-    assert (ended.stdout, ended.stderr) == ("1\n", "")
+    assert (ended.stdout, ended.stderr) == ("1\n", JOURNAL)
 
 
 @pytest.mark.parametrize("option", ["", "--json", "--log"])
@@ -46,7 +48,7 @@ def test_what_nothing_can_hold_is_told(cloud: FakeCloud, server: Server, tmp_pat
     words = f'$IR "$1" {option} > /dev/full'
     ended = script(words, tmp_path, image, **ARMED, **cloud.env(server.url))
     assert (ended.returncode, set(cloud.dead), noted(tmp_path)[-1]) == (1, {image}, "run.finished")
-    assert ended.stderr.splitlines()[-1] == f"{FULL}no space is left on the disk"
+    assert ended.stderr.endswith(f"{FULL}no space is left on the disk\n{JOURNAL}")
 
 
 @pytest.mark.parametrize("closed", [">&-", ">&- <&-", "<&- >&- 2>&-"])
@@ -57,7 +59,7 @@ def test_a_stream_that_was_closed_is_no_file_of_ours(
     ended = script(f'$IR "$1" {closed}', tmp_path, image, **ARMED, **cloud.env(server.url))
     assert (ended.returncode, set(cloud.dead)) == (1, {image})
     assert noted(tmp_path) == ["command.begun", "image.deleting", "image.deleted", "run.finished"]
-    assert ended.stderr == ("" if "2>&-" in closed else f"{FULL}Bad file descriptor\n")
+    assert ended.stderr == ("" if "2>&-" in closed else f"{FULL}Bad file descriptor\n{JOURNAL}")
 
 
 @pytest.mark.parametrize("where", ["2>&-", "2> /dev/full", "<&-"])

@@ -153,7 +153,7 @@ def test_a_plan_ends_at_the_most_images_of_a_run_and_everybody_is_told(
     answer = reap(REHEARSAL, REAPER_MAX_IMAGES="3").answer
     (plan,) = json.loads(runs.read("plan-", ".json"))["plans"]
     assert (len(plan["images"]), answer["counts"]) == (3, {"would_delete": 3, "failed": 2})
-    why = "over_limit: more than 3 images in one invocation: raise REAPER_MAX_IMAGES for more"
+    why = "over_limit: REAPER_MAX_IMAGES is 3: no more than that in one invocation; raise it for more"
     told = notice(topic)["text"].splitlines()
     assert {"Images: 3 would be deleted (3,072 B), 2 held back by a cap.", f"Failed, {why}"} <= set(told)
     assert "over_limit 2" in runs.read("page.html").decode()

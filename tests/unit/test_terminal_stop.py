@@ -118,6 +118,7 @@ def test_what_is_under_way_is_finished_and_told(at_terminal: AtTerminal, cloud: 
         lines = stop(terminal, gate)
     found = re.fullmatch(r"stopped by Ctrl-C: (\d+) deleted, (\d+) not tried", lines[-1])
     assert found
+    assert lines[-2] == "Journal: image-reaper.journal.jsonl"
     assert (int(found[1]), int(found[1]) + int(found[2])) == (len(cloud.dead), 12)
     assert 4 <= len(cloud.dead) <= 5
     events = journal(tmp_path)

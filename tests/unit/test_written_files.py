@@ -3,6 +3,7 @@
 import json
 import os
 import stat
+from html import unescape
 from pathlib import Path
 from threading import Thread
 
@@ -34,6 +35,13 @@ def test_a_page_and_a_plan_of_strange_names_are_written(
     ended = command(cloud.add_image(name), "--html", "plan.html", "--plan", "plan.json")
     assert (ended.returncode, "</html>" in (tmp_path / "plan.html").read_text(encoding="utf-8")) == (0, True)
     assert json.loads((tmp_path / "plan.json").read_text())["plans"] or name.startswith("lone")
+
+
+def test_a_page_names_the_plan_that_was_written_with_it(command: Command, cloud: FakeCloud, tmp_path: Path) -> None:
+    assert command(cloud.add_image(), "--html", "plan.html", "--plan", "my <plan>.json").returncode == 0
+    told = unescape((tmp_path / "plan.html").read_text(encoding="utf-8"))
+    assert "To delete exactly these, carry this plan out until" in told
+    assert "REAPER_MODE=delete image-reaper --apply 'my <plan>.json'</code>" in told
 
 
 def test_half_a_character_is_written_as_a_question_mark(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ from handler.report.page.sections import as_text
 from handler.report.report import Report
 from handler.rules.marks import MARK
 
+APPLY = "REAPER_MODE=delete image-reaper --apply"
+
 
 def how_to_keep(view: Overview, report: Report) -> str:
     """How the images that wait are kept: as HTML, and with the very tag where all of them have the same."""
@@ -22,15 +24,16 @@ def how_to_keep(view: Overview, report: Report) -> str:
     return f"<p>To keep an image, {ways}:</p>{_commands(lines)}"
 
 
-def how_to_carry_out(report: Report) -> str:
-    """How the plan of a rehearsal is carried out from a shell; empty if it has none."""
+def how_to_carry_out(report: Report, plan: str = "") -> str:
+    """How the plan of a rehearsal is carried out from a shell; `plan` is its file, if known. Empty without a plan."""
     if not report.plans:
         return ""
     until = datetime.fromisoformat(report.plans[0]["not_after"]).astimezone(UTC)
+    first = "carry this plan out" if plan else "rehearse with <code>--plan plan.json</code>, and carry that plan out"
     return (
-        "<p>To delete exactly these, rehearse with <code>--plan plan.json</code>, and carry that plan out until "
+        f"<p>To delete exactly these, {first} until "
         f"<time>{until:%Y-%m-%d %H:%M} UTC</time>; what has changed by then stays:</p>"
-        + _commands(["REAPER_MODE=delete image-reaper --apply plan.json"])
+        + _commands([f"{APPLY} {quote(plan)}" if plan else f"{APPLY} plan.json"])
     )
 
 

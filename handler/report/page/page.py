@@ -25,14 +25,17 @@ from handler.report.report import Report
 CHIPS = {"delete": "Armed", "paused": "Paused", "dry-run": "Rehearsal: nothing was deleted or marked"}
 
 
-def page(report: Report, decisions: Iterable[Decision], now: datetime, approval: Approval | None = None) -> str:
+def page(
+    report: Report, decisions: Iterable[Decision], now: datetime, approval: Approval | None = None, *, plan: str = ""
+) -> str:
     """The whole page. `decisions` are those that the run's sweeps have told, if it had any sweeps.
 
-    Where the plan of the run can be approved, a box below the headline says how.
+    Where the plan of the run can be approved, a box below the headline says how. `plan` is the path of the file that
+    holds it, if it was written.
     """
     template = files("handler.report.page").joinpath("page.html").read_text(encoding="utf-8")
     view = overview(report.results, report.mode, decisions, now)
-    advice = _advice(view, report, approval)
+    advice = _advice(view, report, "" if approval else how_to_carry_out(report, plan))
     return Template(template).substitute(
         policy=_policy(template),
         box=box(approval) if approval else "",
@@ -50,9 +53,8 @@ def page(report: Report, decisions: Iterable[Decision], now: datetime, approval:
     )
 
 
-def _advice(view: Overview, report: Report, approval: Approval | None) -> Mapping[Place, str]:
+def _advice(view: Overview, report: Report, carry_out: str) -> Mapping[Place, str]:
     """What a reader may do about the images that end in a place."""
-    carry_out = "" if approval else how_to_carry_out(report)
     ways: dict[Place, str] = {"goes": carry_out, "waits": how_to_keep(view, report)}
     return {place: f'<div class="advice">{way}</div>' for place, way in ways.items() if way}
 

@@ -6,7 +6,7 @@ from handler.model.outcome import Result
 from handler.report.report import Report
 from handler.shell.screen.lines.alike import details_of_several, lines_of_several
 from handler.shell.screen.lines.rows import rows_of
-from handler.shell.screen.lines.sums import caps_line, counts_line, survey_line
+from handler.shell.screen.lines.sums import caps_line, counts_line, mismatch_line, survey_line
 from handler.shell.screen.lines.width import wrapped
 from handler.shell.screen.terminal import Screen, printable
 
@@ -38,6 +38,8 @@ def _of_sweep(result: Result, max_images: int) -> Iterator[str]:
     if result.survey is None or any(not outcome.image_id for outcome in result.outcomes):
         return
     yield survey_line(result.survey)
+    if line := mismatch_line(result):
+        yield line
     if caps := caps_line(result, max_images):
         yield caps
 

@@ -3,13 +3,15 @@
 import shlex
 import textwrap
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 from handler.config.settings import Settings
 from handler.report.page.rows import gib
 from handler.rules.marks import RECALL, SWEEP
+from handler.shell.screen.lines.rows import UNKNOWN, since
 from handler.shell.screen.terminal import Screen, printable
 from handler.work.marks.changing import Told
+from handler.work.marks.freeing import BY_HAND, to_free
 from handler.work.marks.listing import Listing, Marked
 
 HEADS = {
@@ -31,16 +33,44 @@ def marks_text(listing: Listing, now: datetime, screen: Screen) -> str:
         return "no image is marked"
     unread = len(listing.unreadable)
     more = f"; the tags of {_images(unread)} can't be read, and may be marks" if unread else ""
-    return "\n".join([*_table(rows, screen), *_wrapped(f"{_images(len(listing.marked))} marked{more}", screen)])
+    return "\n".join([*_table(rows, screen), *_wrapped(f"{_counted(listing)}{more}", screen)])
+
+
+def _counted(listing: Listing) -> str:
+    vetoed = sum(each.is_vetoed for each in listing.marked)
+    marked = len(listing.marked) - vetoed
+    if vetoed and not marked:
+        return f"{_images(vetoed)} vetoed"
+    return f"{_images(marked)} marked" + (f", {vetoed} vetoed" if vetoed else "")
 
 
 def _cells(each: Marked, now: datetime) -> Sequence[str]:
     image = each.image
-    age = "unknown age" if image.created_at is None else f"{max((now - image.created_at).days, 0)}d"
+    age = since(image.created_at, now).replace(UNKNOWN, "unknown age")
     size = "unknown size" if image.size is None else gib(image.size)
-    signed = "set by hand" if each.is_by_hand else f"by {', '.join(each.policies)}" if each.policies else ""
+    named = f"polic{'y' if len(each.policies) == 1 else 'ies'} {', '.join(each.policies)}" if each.policies else ""
+    signed = "set by hand" if each.is_by_hand else named
     is_off = "deactivated" if each.is_deactivated else ""
-    return each.state(now.date()), image.id, image.name or "", size, age, signed, is_off
+    return each.state(now.date()), image.id, image.name or "", age, size, signed, is_off
+
+
+def unmark_question(listing: Listing, today: date) -> str:
+    """What a person is asked before the marks are taken off; empty if that would change nothing."""
+    plans = [to_free(each.image, today) for each in listing.marked]
+    free, active = sum(not plan.stays for plan in plans), sum(bool(plan.stays and plan.steps) for plan in plans)
+    acts = [f"take the mark{'s' * (free != 1)} off {_images(free)}"] if free else []
+    acts += [f"activate {_images(active)} again"] if active else []
+    return f"{' and '.join(acts).capitalize()}? {what_stays(listing, today)}".rstrip() if acts else ""
+
+
+def what_stays(listing: Listing, today: date) -> str:
+    """How many vetoes and marks stay since a person has decided on the image, as a sentence; empty if none does."""
+    stays = [plan.stays for each in listing.marked if (plan := to_free(each.image, today)).stays]
+    by_hand = stays.count(BY_HAND)
+    vetoes = len(stays) - by_hand
+    parts = [f"{vetoes:,} veto{'es' * (vetoes != 1)}"] if vetoes else []
+    parts += [f"{by_hand:,} mark{'s' * (by_hand != 1)} set by hand"] if by_hand else []
+    return f"{' and '.join(parts)} stay{'s' * (len(stays) == 1)}." if parts else ""
 
 
 def told_text(told: Sequence[Told], settings: Settings, screen: Screen) -> str:

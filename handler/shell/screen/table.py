@@ -1,14 +1,15 @@
 """The table: what became of each image, as lines of text. Pure.
 
-In a pipe, each image has one line. On a terminal, the table has the widest of these forms that fits; names are cut, ids
-never are, and a detail that does not fit has lines of its own below:
+In a pipe, each image has one line. On a terminal, the table has the widest of these forms that fits; names are cut in
+the middle as long as that leaves them different, ids never are, and what does not fit has lines of its own below:
 
     outcome  reason  id  name  age  size  detail
     outcome  id  name  age  size  reason: detail
+    outcome  name  age  size, and below id  reason: detail
     outcome  reason, and the rest below
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -23,7 +24,11 @@ COLOURS = {"deleted": 32, "would_delete": 36, "already_gone": 90, "marked": 35, 
 GAP = "  "
 NUMBERS = ("age", "size")
 ALL = ("word", "reason", "image_id", "name", "age", "size")
-FORMS = ((ALL, 16), (tuple(column for column in ALL if column != "reason"), 10))
+FORMS = (
+    (ALL, 16),
+    (tuple(column for column in ALL if column != "reason"), 10),
+    (tuple(column for column in ALL if column not in {"reason", "image_id"}), 24),
+)
 """The columns of a form, and to how many characters it may cut a name."""
 
 
@@ -62,6 +67,11 @@ class Form(NamedTuple):
     def has_reason(self) -> bool:
         """Whether the reason has a column of its own, so that only the detail is left."""
         return "reason" in self.widths
+
+    def below(self, cells: Cells) -> str:
+        """What follows the columns of a row."""
+        image_id = "" if "image_id" in self.widths else cells.image_id
+        return GAP.join(filter(None, [image_id, cells.detail if self.has_reason else cells.rest]))
 
     def line(self, cells: Cells, screen: Screen) -> str:
         """The first line of a row, up to its last column."""
@@ -116,26 +126,32 @@ def _lines(rows: Sequence[Cells | str], screen: Screen) -> Iterator[str]:
 
 
 def _fitting(widths: dict[str, int], rows: Sequence[Cells], width: int) -> Form | None:
-    """The widest form that fits; None if only one below the other does."""
+    """The widest form that fits and cuts no two names to the same text; None if only one below the other fits."""
+    forms = list(_that_fit(widths, rows, width))
+    names = {row.name for row in rows}
+    return next((form for form in forms if _are_told_apart(names, form.widths.get("name", 0))), next(iter(forms), None))
+
+
+def _that_fit(widths: dict[str, int], rows: Sequence[Cells], width: int) -> Iterator[Form]:
+    details = max((len(GAP) + shown_width(row.detail) for row in rows if row.detail), default=0)
     for columns, shortest in FORMS:
         used = {column: widths[column] for column in columns if widths[column]}
         room = width - Form(used | {"name": 0}).width
-        if room >= min(widths["name"], shortest):
-            if "name" in used:
-                used["name"] = _for_name(widths["name"], shortest, room, rows)
-            return Form(used)
-    return None
+        if "name" not in used:
+            yield from [Form(used)] if room >= 0 else []
+            continue
+        # Names are cut where that keeps each detail on the line of its image.
+        for most in (room - details, room):
+            if most >= min(widths["name"], shortest):
+                yield Form(used | {"name": min(widths["name"], most)})
 
 
-def _for_name(longest: int, shortest: int, room: int, rows: Sequence[Cells]) -> int:
-    """The width of names: they are cut where that keeps each detail on the line of its image."""
-    left = room - len(GAP) - max((shown_width(row.detail) for row in rows), default=0)
-    return min(longest, left if left >= shortest else room)
+def _are_told_apart(names: Collection[str], width: int) -> bool:
+    return len({cut(name, width) for name in names}) == len(names)
 
 
 def _in_columns(row: Cells, form: Form, screen: Screen) -> Iterator[str]:
-    line = form.line(row, screen)
-    rest = row.detail if form.has_reason else row.rest
+    line, rest = form.line(row, screen), form.below(row)
     if not rest:
         yield line.rstrip()
     elif screen.width is None or form.width + len(GAP) + shown_width(rest) <= screen.width:
@@ -143,7 +159,7 @@ def _in_columns(row: Cells, form: Form, screen: Screen) -> Iterator[str]:
     else:
         yield line.rstrip()
         indent = " " * (form.widths["word"] + len(GAP))
-        yield from wrapped(rest, screen.width, indent, first=indent)
+        yield from map(str.rstrip, wrapped(rest, screen.width, indent, first=indent))
 
 
 def _stacked(row: Cells, screen: Screen) -> Iterator[str]:

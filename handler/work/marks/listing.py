@@ -27,6 +27,11 @@ class Marked(NamedTuple):
         return bool(self.tags.days) and not self.policies
 
     @property
+    def is_vetoed(self) -> bool:
+        """Whether somebody has objected; a mark without a readable day is no less a mark."""
+        return None not in self.tags.days and bool(veto_in(self.tags, self.image.status))
+
+    @property
     def is_deactivated(self) -> bool:
         """Whether a sweep has deactivated the image, and it still is."""
         return self.tags.is_switched and self.image.status == "deactivated"

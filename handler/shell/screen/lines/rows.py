@@ -5,8 +5,10 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from handler.model.outcome import Outcome, OutcomeName
+from handler.model.request import DeletionRequest
 from handler.report.page.rows import gib
 from handler.report.report import Report
+from handler.rules.marks import read_tags, veto_in
 from handler.shell.screen.terminal import one_line, printable
 
 UNKNOWN = "unknown"
@@ -37,15 +39,22 @@ def rows_of(report: Report) -> Iterator[Row]:
     """The rows of a report, in the order in which the images were named."""
     for result in report.results:
         rehearsed = report.mode != "delete" or bool(result.request and result.request.dry_run)
+        # What a plan names was shown with its mark when the plan was made.
+        is_by_id = isinstance(result.request, DeletionRequest) and result.request.not_after is None
         for outcome in result.outcomes:
-            yield _row(outcome, rehearsed=rehearsed)
+            yield _row(outcome, rehearsed=rehearsed, is_by_id=is_by_id)
 
 
 def age_in_words(row: Row, now: datetime) -> str:
-    """How old an image is, in its largest unit."""
-    if not row.was_read or row.created is None:
-        return UNKNOWN if row.was_read else ""
-    minutes = max(now - row.created, timedelta(0)) // timedelta(minutes=1)
+    """How old an image is; empty where it was not read."""
+    return since(row.created, now) if row.was_read else ""
+
+
+def since(created: datetime | None, now: datetime) -> str:
+    """How old something is, in its largest unit."""
+    if created is None:
+        return UNKNOWN
+    minutes = max(now - created, timedelta(0)) // timedelta(minutes=1)
     unit, size = next((each for each in _MINUTES if minutes >= each[1]), ("min", 1))
     return f"{minutes // size:,} {unit}"
 
@@ -57,8 +66,9 @@ def size_in_words(row: Row) -> str:
     return gib(row.size)
 
 
-def _row(outcome: Outcome, *, rehearsed: bool) -> Row:
-    kind = Kind(word=_word(outcome, rehearsed=rehearsed), reason=outcome.reason, detail=one_line(outcome.detail))
+def _row(outcome: Outcome, *, rehearsed: bool, is_by_id: bool) -> Row:
+    detail = one_line(outcome.detail or (_promise(outcome) if is_by_id else ""))
+    kind = Kind(word=_word(outcome, rehearsed=rehearsed), reason=outcome.reason, detail=detail)
     return Row(
         outcome=outcome.outcome,
         kind=kind,
@@ -68,6 +78,16 @@ def _row(outcome: Outcome, *, rehearsed: bool) -> Row:
         size=outcome.size,
         was_read=outcome.image is not None,
     )
+
+
+def _promise(outcome: Outcome) -> str:
+    """What the marks of an image say that would be deleted all the same: a request by its id does not heed them."""
+    if outcome.outcome != "would_delete" or outcome.image is None:
+        return ""
+    tags = read_tags(outcome.image)
+    if veto := veto_in(tags, outcome.image.status):
+        return f"vetoed: {veto}"
+    return f"marked to stay until {tags.last_day}" if tags.last_day else ""
 
 
 def _word(outcome: Outcome, *, rehearsed: bool) -> str:

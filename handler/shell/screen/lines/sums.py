@@ -1,5 +1,6 @@
 """What a run comes to: what a sweep looked at, which caps held, how many images had which outcome. Pure."""
 
+import shlex
 from collections.abc import Iterator
 
 from handler.model.outcome import Outcome, OutcomeName, Result, Survey, Total
@@ -20,6 +21,15 @@ def survey_line(survey: Survey) -> str:
     return line + (f", {_stay(survey)}" if survey.stay else "")
 
 
+def mismatch_line(result: Result) -> str:
+    """That no image has such a name, where that is all that was found: it may be mistyped. Else empty."""
+    survey, request = result.survey, result.request
+    if survey is None or not isinstance(request, SweepRequest):
+        return ""
+    stay_for_name = [reason for reason, _ in survey.stay] == ["name"] and not survey.selected_in_all
+    return f"no name matches {shlex.quote(request.select.name)}" if stay_for_name else ""
+
+
 def caps_line(result: Result, max_images: int) -> str:
     """All caps that a sweep has, if one of them held; else empty. `max_images` is 0 if it is unknown."""
     survey, request = result.survey, result.request
@@ -32,13 +42,23 @@ def caps_line(result: Result, max_images: int) -> str:
         **({f"REAPER_MAX_IMAGES {max_images:,}": max_images} if max_images else {}),
     }
     too_low = [words.split()[0] for words, most in caps.items() if survey.changing > most] or ["REAPER_MAX_IMAGES"]
-    images = "1 image counts" if survey.changing == 1 else f"{survey.changing:,} images count"
-    counted = f"caps: {', '.join(caps)}; {images} for them"
+    counted = f"caps: {', '.join(caps)}; {_counting(survey)} for them"
     return f"{counted}: select fewer, or raise {_all_of(too_low)}"
+
+
+def _counting(survey: Survey) -> str:
+    """How many of the selected images count, in the words of the line above."""
+    if survey.changing == survey.selected_in_all:
+        return f"{survey.changing:,} image{'s count' if survey.changing != 1 else ' counts'}"
+    is_one = survey.changing == 1
+    return f"{survey.changing:,} of the {survey.selected_in_all:,} selected count{'s' if is_one else ''}"
 
 
 def counts_line(report: Report) -> str:
     """How many images had each outcome; also of how many bytes, where these are freed."""
+    # A sweep that is paused fails without an image: to count it would look as if an image had failed.
+    if report.outcomes and all(not each.image_id and each.reason == "paused" for each in report.outcomes):
+        return f"{report.mode}: nothing was looked at"
     counts = [f"{number} {name}{_sizes(report, name)}" for name, number in report.counts.items()]
     return f"{report.mode}: {', '.join(counts) or 'no image'}"
 

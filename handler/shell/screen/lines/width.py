@@ -21,16 +21,27 @@ def padded(text: str, width: int, *, right: bool = False) -> str:
 
 
 def cut(text: str, width: int) -> str:
-    """The text, or as much of it as fits with an ellipsis."""
+    """The text, or as much of its beginning and its end as fits with an ellipsis between them."""
+    # Names of a series differ at their ends.
     if shown_width(text) <= width:
         return text
-    kept, room = "", width - 1
+    head = _first_of(text, (width - 1) // 2)
+    tail = _first_of(text[::-1], width - 1 - shown_width(head))[::-1]
+    # A mark that is drawn over the character before it would be drawn over the ellipsis.
+    while tail and not _columns(tail[0]):
+        tail = tail[1:]
+    return head + ELLIPSIS + tail
+
+
+def _first_of(text: str, width: int) -> str:
+    """As much of the beginning of a text as fits."""
+    kept = 0
     for character in text:
-        room -= _columns(character)
-        if room < 0:
+        width -= _columns(character)
+        if width < 0:
             break
-        kept += character
-    return kept + ELLIPSIS
+        kept += 1
+    return text[:kept]
 
 
 def wrapped(text: str, width: int | None, indent: str = "", *, first: str = "") -> Iterator[str]:
