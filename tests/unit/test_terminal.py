@@ -12,6 +12,7 @@ from tests.terminal import ROOT, Gate
 from tests.unit.conftest import AtTerminal
 
 ARMED = {"REAPER_MODE": "delete"}
+JOURNAL = b"Journal: image-reaper.journal.jsonl\n"
 
 pytestmark = pytest.mark.slow("each test starts an interpreter")
 
@@ -49,7 +50,7 @@ def test_without_any_terminal_nobody_is_asked_and_nothing_is_drawn(at_terminal: 
     streams = {"controlling": False, "stdin": subprocess.DEVNULL, "stdout": pipe, "stderr": pipe}
     with at_terminal(image, **streams, **ARMED) as terminal:
         out, err = terminal.process.communicate(timeout=60)
-    assert (terminal.process.returncode, set(cloud.dead), err, terminal.raw) == (0, {image}, b"", b"")
+    assert (terminal.process.returncode, set(cloud.dead), err, terminal.raw) == (0, {image}, JOURNAL, b"")
     assert out.decode().splitlines()[-1].startswith("delete: 1 deleted")
 
 
