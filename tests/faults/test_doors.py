@@ -9,12 +9,12 @@ import pytest
 from hypothesis import find
 from pydantic import Field
 
-from handler import __main__ as shell
 from handler import app, functiongraph
 from handler.compose import stacks
 from handler.compose.handover import HandedOver, handle_or_hand_over
 from handler.compose.invocation import handle
 from handler.errors import InvalidRequest
+from handler.shell.screen import closing
 from handler.sources import parsing, schema
 from handler.sources.aws import records
 from handler.sources.parsing import Strict
@@ -167,7 +167,7 @@ def test_an_event_that_is_handed_over_and_raises_is_found(monkeypatch: Patch) ->
 
 
 def test_a_line_that_is_forged_is_found(monkeypatch: Patch) -> None:
-    monkeypatch.setattr(shell, "printable", str)
+    monkeypatch.setattr(closing, "printable", str)
     event = queue("no request")
     event["Records"][0]["messageId"] = "\x1b[2J"
     found = Knock("shell, table", json.dumps(event))
