@@ -131,7 +131,7 @@ class Settings(BaseModel):
             _check_addresses(given)
         if "OS_CLOUD" in given:
             message = (
-                "OS_CLOUD: clouds.yaml is read from a shell only (python -m handler): set the OS_* variables instead"
+                "OS_CLOUD: clouds.yaml is read from a shell only (image-reaper): set the OS_* variables instead"
             )
             raise InvalidSettings(message)
         check_standing_requests(given)

@@ -52,7 +52,7 @@ def approval_of(plan: File, plans: Sequence[Mapping[str, Any]], folder: str, fet
         requests=len(plans),
         armed=place.armed,
         command=_invocation(request_for(key, digest), place) if is_on_lambda else "",
-        from_shell=shlex.join(["python", "-m", "handler", "--approve", key]) if place.takes_approvals else "",
+        from_shell=shlex.join(["image-reaper", "--approve", key]) if place.takes_approvals else "",
         fetch=fetch,
     )
 

@@ -56,7 +56,7 @@ def test_without_scripts_nothing_of_the_box_is_missing(show_stored: ShowStored, 
     assert seen.text(COMMAND).startswith("aws lambda invoke --function-name image-reaper-ScheduledFunction-x3kd93")
     assert seen.text("#approval summary")
     seen.click("#approval summary")
-    assert seen.text("#approval details code").startswith("python -m handler --approve runs/")
+    assert seen.text("#approval details code").startswith("image-reaper --approve runs/")
 
 
 @pytest.mark.usefixtures("any_look", "project")

@@ -70,7 +70,7 @@ class Desk:
     """Where somebody reviews: a function behind its alias, and a shell with the keys of a person."""
 
     def __init__(self, folder: Path, moto: str, variables: Mapping[str, str]) -> None:
-        for name, module in (("aws", "-m tests.page.aws_cli"), ("python", "")):
+        for name, module in (("aws", "-m tests.page.aws_cli"), ("image-reaper", "-m handler")):
             run = f'PYTHONPATH={quote(str(ROOT))} exec {quote(sys.executable)} {module} "$@"'
             (folder / name).write_text(f"#!/bin/sh\n{run}\n")
             (folder / name).chmod(0o755)
@@ -179,5 +179,5 @@ def test_what_somebody_keeps_between_notice_and_approval_stays(
 def test_the_command_for_a_shell_does_the_same(desk: Desk, cloud: FakeCloud, topic: Topic, browser: Browser) -> None:
     browser.click("#approval summary")
     said = desk.run(browser.text("#approval details code"), **desk.variables)
-    assert (said.splitlines()[-1], names(cloud.dead)) == ("delete: 9 deleted", GOES)
+    assert (said.splitlines()[-1], names(cloud.dead)) == ("delete: 9 deleted (142.1 GiB)", GOES)
     assert sorted(kinds(topic)) == ["deleted", "plan"]

@@ -28,7 +28,7 @@ APPROVAL = Approval(
     requests=1,
     armed=True,
     command="aws lambda invoke ...",
-    from_shell="python -m handler --approve k",
+    from_shell="image-reaper --approve k",
     fetch="aws s3 cp ...",
 )
 

@@ -168,8 +168,8 @@ def test_an_approval_says_what_it_is_about_and_how_long_it_is_good() -> None:
 @pytest.mark.parametrize(
     ("place", "commands"),
     [
-        (LAMBDA, ["aws", "python"]),
-        (LAMBDA._replace(function=""), ["python"]),
+        (LAMBDA, ["aws", "image-reaper"]),
+        (LAMBDA._replace(function=""), ["image-reaper"]),
         (LAMBDA._replace(takes_approvals=False), []),
     ],
     ids=["Lambda", "a shell", "no state table"],
@@ -179,4 +179,4 @@ def test_where_nothing_can_take_an_approval_no_command_gives_one(place: Place, c
     assert [shlex.split(each)[0] for each in (found.command, found.from_shell) if each] == commands
     assert found.fetch == "fetch it"
     if found.from_shell:
-        assert shlex.split(found.from_shell) == ["python", "-m", "handler", "--approve", found.key]
+        assert shlex.split(found.from_shell) == ["image-reaper", "--approve", found.key]

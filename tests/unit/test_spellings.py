@@ -53,7 +53,7 @@ UNUSABLE = [
     ({"OS_AUTH_URL": "https://keystone.example:5000/identity/v2.0/"}, "OS_AUTH_URL: .*/v3"),
     ({"OS_INTERFACE": "private"}, "OS_INTERFACE: must be public, internal or admin"),
     ({"OS_ENDPOINT_TYPE": "private"}, "OS_ENDPOINT_TYPE"),
-    ({"OS_CLOUD": "otc"}, "OS_CLOUD: .*python -m handler"),
+    ({"OS_CLOUD": "otc"}, "OS_CLOUD: .*image-reaper"),
 ]
 
 

@@ -304,7 +304,7 @@ def test_the_page_in_the_bucket_is_that_of_a_shell_but_for_how_its_plan_is_carri
     before, box, after = stored.partition("<aside")[0], "<aside" in stored, stored.partition("</aside>\n")[2]
     assert (box, before + after) == (True, re.sub('<div class="advice">.*?</div>', "", written))
     assert "--apply" in written
-    assert "python -m handler --approve" in stored
+    assert "image-reaper --approve" in stored
     assert "aws lambda" not in stored
 
 
