@@ -130,9 +130,7 @@ class Settings(BaseModel):
             given, bundle = with_secret(given, name, access, read)
             _check_addresses(given)
         if "OS_CLOUD" in given:
-            message = (
-                "OS_CLOUD: clouds.yaml is read from a shell only (image-reaper): set the OS_* variables instead"
-            )
+            message = "OS_CLOUD: clouds.yaml is read from a shell only (image-reaper): set the OS_* variables instead"
             raise InvalidSettings(message)
         check_standing_requests(given)
         # The clouds that take signatures have IMS.

@@ -57,9 +57,15 @@ def _changed(options: argparse.Namespace, settings: Settings, now: datetime, sig
     if shown.marked and not question:
         tell(f"No mark is to be taken off: {what_stays(shown, today)}")
 
+    known = {each.image.id for each in shown.marked}
+
     def confirm(found: Listing) -> bool:
         # What somebody has marked meanwhile, nobody was asked about.
-        return bool(question) or not is_asked or not unmark_question(found, today)
+        is_known = known.issuperset(each.image.id for each in found.marked)
+        goes_ahead = not is_asked or (is_known and bool(question or not unmark_question(found, today)))
+        if not goes_ahead:
+            tell("Something has been marked meanwhile: look at it again.")
+        return goes_ahead
 
     signals.has_begun = True
     return _watched(lambda watch: unmark_all(settings, now, confirm, watch), options, signals)

@@ -228,3 +228,17 @@ def test_what_was_shown_to_be_over_the_limit_is_still_told_so(at_terminal: AtTer
     assert sum("over_limit" in line for line in lines[-12:]) >= 2
     assert any(line.startswith("caps: ") for line in lines[-5:])
     assert "something has changed" not in terminal.said
+
+
+def test_what_is_marked_before_the_answer_keeps_its_mark_and_so_do_all(
+    at_terminal: AtTerminal, cloud: FakeCloud
+) -> None:
+    mark = "reaper-delete-after=2026-01-01"
+    cloud.add_image("ci-1", tags=[mark, "reaper-sweep=0123abcd-2026-01-01"])
+    with at_terminal("--unmark-all") as terminal:
+        terminal.wait_for("Only yes goes ahead:")
+        cloud.add_image("ci-2", tags=[mark, "reaper-sweep=0123abcd-2026-01-01"])
+        terminal.type("yes\n")
+        lines = terminal.ended(2)
+    assert lines[-2:] == ["Something has been marked meanwhile: look at it again.", "Nothing was done."]
+    assert all(mark in image.tags for image in cloud.images.values())
