@@ -17,6 +17,7 @@ WAYS = ("OS_", "REAPER_AUTH", "REAPER_CREDENTIALS_SECRET", "REAPER_SETTINGS")
 
 def settings_for(options: argparse.Namespace) -> Settings:
     """The settings of a command; raises InvalidSettings."""
+    _check_parameters(os.environ)
     given = variables(options.cloud)
     settings = load_settings(given)
     # Where REAPER_SETTINGS says so, too: another cloud than the one that is named would be asked.
@@ -29,6 +30,15 @@ def settings_for(options: argparse.Namespace) -> Settings:
         message = f"{option}: for rehearsals only: leave it out, or set REAPER_MODE=dry-run"
         raise InvalidSettings(message)
     return without_traces(settings) if options.today else settings
+
+
+def _check_parameters(given: Mapping[str, str]) -> None:
+    """Raise InvalidSettings for a setting that is named as in the templates: nobody would heed it here."""
+    for name in sorted(Settings.names()):
+        parameter = "".join(word.title() for word in name.removeprefix("REAPER_").split("_"))
+        if name.startswith("REAPER_") and parameter in given:
+            message = f"{parameter}: is a parameter of the template: in a shell, set {name} in its place"
+            raise InvalidSettings(message)
 
 
 def rehearsing(settings: Settings) -> Settings:

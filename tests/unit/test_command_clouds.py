@@ -125,3 +125,9 @@ def test_no_other_cloud_is_asked_than_the_one_that_is_named(
     ended = bare(UNKNOWN_ID, *words, **given, **KEYS, **files)
     assert ended.returncode == 2
     assert said in ended.stderr
+
+
+def test_a_setting_that_is_named_as_in_the_template_is_turned_down(command: Command, cloud: FakeCloud) -> None:
+    ended = command(cloud.add_image(), InUseAlso="snapshots")
+    said = "image-reaper: InUseAlso: is a parameter of the template: in a shell, set REAPER_IN_USE_ALSO in its place\n"
+    assert (ended.returncode, ended.stderr, cloud.calls) == (2, said, [])
