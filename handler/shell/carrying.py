@@ -1,4 +1,4 @@
-"""Carries out a command: reads what is asked for, asks the person back, has it done, and shows what came of it."""
+"""Carries out a command: reads what is asked for, asks the person, has it done, and shows what came of it."""
 
 from handler import coldstart
 

@@ -14,7 +14,10 @@ exit codes:
   0    nothing failed; a refusal is no failure
   1    an image failed, a request was turned down, or a file could not be written
   2    nothing was begun: a setting or a request is wrong, or the answer was no
-  130  stopped by Ctrl-C: the table says what was done
+  130  stopped by Ctrl-C: the table, if there is one, says what was done
+  129, 143  the same, by a closed terminal or by SIGTERM
+  141  the run is done, but the reader of standard output has gone, as after a
+       pipe to head
 
 Without REAPER_MODE=delete, all but --veto and --unmark-all is a rehearsal. The
 cloud is that of --cloud, of OS_CLOUD, or of the other OS_* variables. All
@@ -74,7 +77,7 @@ def _problem(options: argparse.Namespace) -> str:
     if len(subjects) > 1:
         return f"{subjects[0]} and {subjects[1]} can't be combined: give one of them"
     if options.asked and subjects:
-        return f"{options.asked[0]}: {subjects[0]} takes neither a file nor ids here"
+        return f"{options.asked[0]}: {subjects[0]} can't be combined with a file or ids"
     if not options.asked and not subjects and not _given(options, OF_SWEEPS):
         return "say what to do: name a file or ids of images, or give --sweep"
     return next((problem for rule in _TOGETHER if (problem := rule(options))), "")
@@ -131,10 +134,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     # Whatever holds a value and says nothing else: so no option can be forgotten.
     parser.register("action", None, Once)
-    parser.add_argument("asked", nargs="*", metavar="FILE | - | ID", help="a request or an event as JSON; or images")
+    parser.add_argument(
+        "asked", nargs="*", metavar="FILE | - | ID", help="a request or an event as JSON; or ids of images"
+    )
     _add_subjects(parser.add_argument_group("what to do, in place of a file or ids"))
     _add_sweep(parser.add_argument_group("with --sweep: images for which all of this holds, and what is done"))
-    _add_others(parser.add_argument_group("with all of them"))
+    _add_others(parser.add_argument_group("other options"))
     return parser
 
 
@@ -142,14 +147,16 @@ def _add_subjects(group: "argparse._ArgumentGroup") -> None:
     group.add_argument("--sweep", action="store_true", help="look at all images, by the options below")
     group.add_argument("--apply", metavar="PLAN", type=Path, help="delete what a plan names, if it has not changed")
     group.add_argument("--approve", metavar="KEY", help="carry out the plan that is stored under a key")
-    group.add_argument("--marks", action="store_true", help="list the images that wait for their deletion")
+    group.add_argument("--marks", action="store_true", help="list the images that are marked or vetoed")
     group.add_argument("--veto", nargs="+", metavar="ID", help="take the mark off images, so that sweeps leave them")
-    group.add_argument("--unmark-all", action="store_true", help="take all marks off, before you uninstall")
+    group.add_argument(
+        "--unmark-all", action="store_true", help="take off all marks but those that people have set or changed"
+    )
 
 
 def _add_sweep(group: "argparse._ArgumentGroup") -> None:
     group.add_argument("--name", metavar="GLOB", help="such as 'ci-*'")
-    group.add_argument("--family", metavar="NAME", help="ci-build has ci-build-101, but no ci-build-gpu-7")
+    group.add_argument("--family", metavar="NAME", help="ci-build selects ci-build-101, but not ci-build-gpu-7")
     group.add_argument("--tag", action="append", metavar="TAG", help="may be repeated: all of them")
     group.add_argument("--property", action="append", metavar="KEY=VALUE", help="may be repeated: all of them")
     group.add_argument("--status", help="such as active")
@@ -168,7 +175,7 @@ def _add_sweep(group: "argparse._ArgumentGroup") -> None:
 def _add_others(group: "argparse._ArgumentGroup") -> None:
     group.add_argument("--cloud", metavar="NAME", help="a cloud of clouds.yaml, as OS_CLOUD names it")
     group.add_argument("--reason", metavar="TEXT", help="who or what asks, for the log")
-    group.add_argument("--yes", action="store_true", help="delete without a question")
+    group.add_argument("--yes", action="store_true", help="ask no question")
     group.add_argument("--plan", metavar="FILE", type=Path, help="write what would be deleted, for --apply")
     group.add_argument("--html", metavar="FILE", type=Path, help="write a page of what goes, what stays and why")
     group.add_argument("--journal", metavar="FILE", type=Path, help="where an armed run notes what it deletes")

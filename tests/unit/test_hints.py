@@ -58,7 +58,9 @@ def test_a_plan_is_followed_by_the_command_that_applies_it(rehearsal: Report, wo
 
 
 def test_a_sweep_without_a_plan_is_told_of_one(rehearsal: Report) -> None:
-    assert hinted(rehearsal, *SWEEP) == ["Next: --plan FILE keeps this for --apply, which deletes exactly these"]
+    assert hinted(rehearsal, *SWEEP) == [
+        "Next: add --plan FILE to keep this as a plan; --apply then deletes no more than this"
+    ]
 
 
 def test_images_by_their_ids_need_no_plan(rehearsal: Report) -> None:
@@ -85,8 +87,9 @@ def test_nothing_comes_next_where_something_failed(carry: Carry, cloud: FakeClou
 
 
 WRAPPED = """\
-Next: --plan FILE keeps this for
-  --apply, which deletes exactly these"""
+Next: add --plan FILE to keep this as a
+  plan; --apply then deletes no more
+  than this"""
 
 
 def test_prose_is_broken_between_words_and_a_command_to_be_copied_is_not(rehearsal: Report) -> None:
@@ -119,7 +122,7 @@ def test_that_cloudformation_is_not_told_is_said(carry: Carry, cloud: FakeCloud,
         "ResourceProperties": {"image_ids": fill(cloud, ("ci-1", 31, 1))},
     }
     told = hinted(carry(event, REAPER_MODE="delete"), "stack.json")
-    assert (told, cloud.sink) == (["CloudFormation was not told: nothing is sent from a shell"], {})
+    assert (told, cloud.sink) == (["CloudFormation was not told: a run from a shell answers nobody"], {})
 
 
 # Unknown here
@@ -189,3 +192,9 @@ def test_a_sweep_asks_for_nothing_that_could_be_unknown(
     report = carry(swept())
     assert report.counts == {"already_gone": 1}
     assert unknown_here(report, settings_of()) == ""
+
+
+def test_a_sweep_in_a_file_is_told_of_a_plan_as_well(carry: Carry, cloud: FakeCloud) -> None:
+    cloud.add_image("ci-1")
+    report = carry(swept())
+    assert hinted(report, "policy.json")[0].startswith("Next: add --plan FILE")

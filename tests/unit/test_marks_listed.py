@@ -200,7 +200,7 @@ def test_below_a_veto_stands_how_to_withdraw_it() -> None:
     told = Told(image_id=ID, word="vetoed", detail=detail, image=image(), tags=(SIGNED,))
     first, empty, head, command, *rest = told_text((told,), settings(), PIPE).splitlines()
     assert (first, empty, rest) == (f"vetoed  {ID}  ci-1  {detail}", "", ["", "1 vetoed"])
-    assert head.startswith("To withdraw a veto, take its trace off.")
+    assert head.startswith("To withdraw a veto, take these tags off.")
     assert head.endswith("the tag keep does:")
     assert command == f"  openstack image unset --tag {SIGNED} {ID}"
 

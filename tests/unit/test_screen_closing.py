@@ -82,7 +82,7 @@ def failures(number: int, detail: str = "no answer") -> Report:
 def test_of_very_many_failures_a_terminal_shows_the_first_and_their_number() -> None:
     lines = at(120, failures(61))
     assert [line for line in lines if "no answer" in line] == lines[:10]
-    assert lines[10] == "… 51 more failed, unavailable: piped, as to less, all rows are there"
+    assert lines[10] == "… 51 more failed, unavailable: a pipe, as to less, gets all rows"
     assert lines[11].split()[:2] == ["deleted", UNKNOWN_ID]
     assert lines[-1] == "delete: 61 failed, 1 deleted (1.0 GiB)"
 

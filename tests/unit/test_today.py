@@ -54,7 +54,7 @@ def test_nothing_is_kept_or_sent_anywhere(command: Command, cloud: FakeCloud, tm
 @pytest.mark.parametrize(
     ("request_", "words"),
     [
-        ({"sweep": {"select": {"unused_for": "30d"}}}, "--today: what will have been in use"),
+        ({"sweep": {"select": {"unused_for": "30d"}}}, "--today: nobody knows what will be in use"),
         ({"sweep": {"select": {"name": "a"}}, "projects": ["0" * 32]}, "--today: a sweep of many projects"),
     ],
 )

@@ -157,15 +157,15 @@ BROKEN = [
     ('{"a": 1,}', "not JSON at line 1, column 8: no comma may stand before a closing bracket"),
     ('{"a": [\n 1,\n]}', "not JSON at line 2, column 3: no comma may stand before a closing bracket"),
     ('{"a": 1', "not JSON at line 1, column 8: it ends too early"),
-    ("{'a': 1}", 'not JSON at line 1, column 2: strings and names stand in double quotation marks (")'),
+    ("{'a': 1}", 'not JSON at line 1, column 2: strings and names must stand in double quotation marks (")'),
     ("{a: 1}", 'not JSON at line 1, column 2: a name in double quotation marks (") must stand here'),
     ('{"a" 1}', "not JSON at line 1, column 6: a colon must follow the name"),
     ('{"a": [1\n 2]}', "not JSON at line 2, column 2: a comma or a closing bracket must stand here"),
     ('{"a": True}', f"not JSON at line 1, column 7: {A_VALUE}"),
-    ('{"a": "x}', "not JSON at line 1, column 7: the quotation mark here has no second one"),
+    ('{"a": "x}', "not JSON at line 1, column 7: the string that begins here has no closing quotation mark"),
     ('{"a": "\n"}', "not JSON at line 1, column 8: a line break or a tab in a string must be written as \\n or \\t"),
     ('{"a": "C:\\d"}', f"not JSON at line 1, column 10: {BACKSLASH}"),
-    ("{} {}", "not JSON at line 1, column 4: nothing may follow what is complete"),
+    ("{} {}", "not JSON at line 1, column 4: nothing may follow the end of the value"),
     ("\ufeff{}", "not JSON at line 1, column 1: it begins with a byte order mark: save it as UTF-8 without one"),
     ('{"a": 1' + "0" * 5000 + "}", "not JSON: a number has too many digits"),
     ("[" * 100_000, "not JSON: nested too deeply"),
@@ -187,7 +187,7 @@ def test_a_message_whose_body_is_an_object_is_told_to_put_it_in_a_string() -> No
 
 
 A_PLAN = "it looks like a plan file: image-reaper --apply FILE; elsewhere, each of its plans is a request"
-A_REPORT = "it looks like a report: its plan is the request; in a file of its own, image-reaper --apply FILE takes it"
+A_REPORT = "it looks like a report: image-reaper --apply FILE takes its plan, which is the request to send elsewhere"
 LOOKS = [
     ({}, "it is empty"),
     ({"image_id": ID}, "image_id: did you mean image_ids?"),
@@ -249,7 +249,7 @@ def test_no_setting_is_turned_down_in_the_words_of_a_library(name: str, value: s
     ],
 )
 def test_a_wrong_setting_is_told_with_its_cure(variables: dict[str, str], words: str) -> None:
-    assert refusal(**variables) == words
+    assert refusal(**variables).startswith(words)
 
 
 @pytest.mark.parametrize(("missing", "misspelt"), [("OS_PASSWORD", "OS_PASWORD"), ("OS_AUTH_URL", "OS_AUTH_URI")])

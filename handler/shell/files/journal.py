@@ -1,4 +1,4 @@
-"""Where the log of a run goes: to nobody, to standard error, and, if it is armed, to the file of its journal."""
+"""Where the log of a run goes: nowhere, to standard error, and, if it is armed, to the file of its journal."""
 
 import errno
 import getpass
@@ -175,7 +175,7 @@ class Log(io.TextIOBase):
 
 
 def _user() -> str:
-    """The name of the user, or his number where the machine has no name for it, as in a container."""
+    """The name of the user, or the number where the machine has no name for it, as in a container."""
     try:
         return getpass.getuser()
     except (ImportError, KeyError, OSError):

@@ -26,5 +26,5 @@ def _problem_of(request: Request) -> str:
     if isinstance(request, SweepRequest) and request.projects:
         return "--today: a sweep of many projects is sent to a queue: rehearse one of them, with project_id"
     if isinstance(request, SweepRequest) and request.select.unused_for:
-        return "--today: what will have been in use by another day, nobody knows: leave out unused_for"
+        return "--today: nobody knows what will be in use by another day: leave out unused_for"
     return ""

@@ -1,4 +1,4 @@
-"""Whoever stops a run: it begins nothing more, finishes what is under way, and tells what was done."""
+"""Stopping a run: nothing more is begun, what is under way is finished, and what was done is told."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence

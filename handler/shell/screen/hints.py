@@ -4,6 +4,7 @@ import argparse
 import shlex
 from collections.abc import Iterator
 
+from handler.model.request import SweepRequest
 from handler.report.report import Report
 from handler.shell.screen.lines.width import wrapped
 from handler.shell.screen.terminal import Screen, printable
@@ -25,7 +26,7 @@ def fitted(text: str, screen: Screen) -> str:
 def hints(report: Report, options: argparse.Namespace) -> Iterator[str]:
     """The lines for a person at a terminal."""
     if report.source == "stack":
-        yield "CloudFormation was not told: nothing is sent from a shell"
+        yield "CloudFormation was not told: a run from a shell answers nobody"
     if report.mode == "dry-run" and not options.today:
         yield from map(printable, _next(report, options))
 
@@ -43,7 +44,7 @@ def _next(report: Report, options: argparse.Namespace) -> Iterator[str]:
         yield f"{NEXT}{cloud}--apply {shlex.quote(str(plan))}"
     elif all(outcome.waits for outcome in would):
         yield "Next: the same command with REAPER_MODE=delete marks them"
-    elif options.sweep:
-        yield "Next: --plan FILE keeps this for --apply, which deletes exactly these"
+    elif options.sweep or any(isinstance(result.request, SweepRequest) for result in report.results):
+        yield "Next: add --plan FILE to keep this as a plan; --apply then deletes no more than this"
     else:
         yield "Next: the same command with REAPER_MODE=delete deletes them"

@@ -16,10 +16,10 @@ from handler.work.marks.listing import Listing, Marked
 
 HEADS = {
     "vetoed": (
-        "To withdraw a veto, take its trace off. A veto does not stop a request that names the image by its id; the "
+        "To withdraw a veto, take these tags off. A veto does not stop a request that names the image by its id; the "
         "tag {keep_tag} does:"
     ),
-    "not marked": "To keep it from every sweep and request:",
+    "not marked": "To keep such an image from every sweep and request:",
     "stays": "A person has decided on what stays, so it keeps its tags. To take them off, in this order:",
 }
 """What stands above the commands for images of which this became."""

@@ -42,6 +42,6 @@ def likeness(event: Mapping[str, Any]) -> str:
 def _report(event: Mapping[str, Any]) -> str:
     if "plan" in event or "plans" in event:
         return (
-            "it looks like a report: its plan is the request; in a file of its own, image-reaper --apply FILE takes it"
+            "it looks like a report: image-reaper --apply FILE takes its plan, which is the request to send elsewhere"
         )
     return "it looks like a report, which asks for nothing"

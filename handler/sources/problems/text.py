@@ -4,8 +4,8 @@ import json
 
 _BEGINNINGS = (
     ("Expecting ':'", "a colon must follow the name"),
-    ("Extra data", "nothing may follow what is complete"),
-    ("Unterminated string", "the quotation mark here has no second one"),
+    ("Extra data", "nothing may follow the end of the value"),
+    ("Unterminated string", "the string that begins here has no closing quotation mark"),
     ("Invalid control", "a line break or a tab in a string must be written as \\n or \\t"),
     ("Invalid \\", "a backslash must be doubled, unless it begins an escape such as \\n"),
     ("Unexpected UTF-8 BOM", "it begins with a byte order mark: save it as UTF-8 without one"),
@@ -36,7 +36,7 @@ def _words(said: str, text: str, place: int) -> str:
     if rest[0] == "," and rest[1:].lstrip()[:1] in {"]", "}"}:
         return "no comma may stand before a closing bracket"
     if rest[0] in _QUOTES:
-        return 'strings and names stand in double quotation marks (")'
+        return 'strings and names must stand in double quotation marks (")'
     return _expected(said)
 
 

@@ -66,7 +66,9 @@ def freed(image_id: str, place: Workplace) -> Told:
 
 def failed(image_id: str, error: CloudError, made: Sequence[Step] = ()) -> Told:
     """An image that could not be dealt with; `made` are the changes that it has already."""
-    begun = "; it is begun, and deletes nothing as it is: run this again" if made else ""
+    begun = (
+        "; part of it is done, which permits no deletion that was not permitted before: run this again" if made else ""
+    )
     return Told(image_id=image_id, word="failed", detail=f"{error}{begun}")
 
 
@@ -114,7 +116,7 @@ def _left(image: Image, stays: str, made: Sequence[Step]) -> Told:
     if stays:
         detail = "; ".join(filter(None, (stays, _activation(made))))
         return Told(image_id=image.id, word="stays", detail=detail, image=image, tags=our_tags(image))
-    detail = _story(made) or "it bears nothing of ours any more"
+    detail = _story(made) or "no tag of image-reaper is left on it"
     return Told(image_id=image.id, word="unmarked", detail=detail, image=image)
 
 

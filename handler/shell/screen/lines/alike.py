@@ -37,7 +37,7 @@ def folded(rows: Sequence[Row]) -> Iterator[Row | str]:
         if place <= FIRST:
             yield row
         elif place == FIRST + 1:
-            yield f"{ELLIPSIS} {numbers[reason] - FIRST:,} more failed, {reason}: piped, as to less, all rows are there"
+            yield f"{ELLIPSIS} {numbers[reason] - FIRST:,} more failed, {reason}: a pipe, as to less, gets all rows"
 
 
 def _place(row: Row, many: Collection[str], seen: Counter[str]) -> int:
