@@ -16,8 +16,7 @@ exit codes:
   2    nothing was begun: a setting or a request is wrong, or the answer was no
   130  stopped by Ctrl-C: the table, if there is one, says what was done
   129, 143  the same, by a closed terminal or by SIGTERM
-  141  the run is done, but the reader of standard output has gone, as after a
-       pipe to head
+  141  the run is done, but whoever read standard output has gone
 
 Without REAPER_MODE=delete, all but --veto and --unmark-all is a rehearsal. The
 cloud is that of --cloud, of OS_CLOUD, or of the other OS_* variables. All

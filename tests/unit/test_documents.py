@@ -22,6 +22,7 @@ from handler.report.reporter import LOST, METRICS
 from handler.rules.safety import RULES
 from handler.shell.command import FIRST_LINES
 from handler.shell.options import OF_SWEEPS, parse
+from handler.shell.runs.signals import NAMES
 from handler.sources.policies import Kept, Selection, Sweep
 from tests.terminal import Terminal
 from tests.unit.test_template import ENVIRONMENT, FAILED_TO, PARAMETERS, behind, failures
@@ -229,9 +230,13 @@ def test_every_field_of_a_sweep_is_an_option_of_the_command() -> None:
 
 
 def test_the_exit_codes_are_those_of_the_help(told_by_help: str) -> None:
-    codes = dict(re.findall(r"^  (\d+) +(.*)$", told_by_help, re.MULTILINE))
+    codes = dict(re.findall(r"^  (\d+(?:, \d+)*) +(.*)$", told_by_help, re.MULTILINE))
     assert {code: row[1] for code, row in table(OPERATIONS, "exit code").items()} == codes
-    assert codes.keys() == {"0", "1", "2", str(128 + signal.SIGINT)}
+    ended = [*NAMES, signal.SIGPIPE]
+    assert {code for several in codes for code in several.split(", ")} == {
+        *("0", "1", "2"),
+        *(str(128 + number) for number in ended),
+    }
 
 
 # Files, links, commands

@@ -2,10 +2,9 @@
 
 from typing import NamedTuple, Self
 
-from handler.clock import Deadline
 from handler.errors import OverLimit, Unexpected
-from handler.model.outcome import Outcome
 from handler.report.report import Report
+from handler.shell.runs.through import Through
 from handler.work.run import Watch
 
 
@@ -26,28 +25,12 @@ class Permitted(NamedTuple):
         return cls(deletions=frozenset(goes), marks=frozenset(waits), over=frozenset(over))
 
 
-class OnlyShown:
+class OnlyShown(Through[Watch]):
     """Looks on for another, and keeps every image as it is that was not shown."""
 
     def __init__(self, watch: Watch, permitted: Permitted) -> None:
-        self._watch = watch
+        super().__init__(watch)
         self._permitted = permitted
-
-    def begins(self, deadline: Deadline) -> None:
-        """See Watch."""
-        self._watch.begins(deadline)
-
-    def lists(self) -> None:
-        """See Watch."""
-        self._watch.lists()
-
-    def listed(self) -> None:
-        """See Watch."""
-        self._watch.listed()
-
-    def takes_on(self, images: int) -> None:
-        """See Watch."""
-        self._watch.takes_on(images)
 
     def before_change(self, image_id: str, *, deletes: bool = True) -> None:
         """See Watch; raises OverLimit or Unexpected for an image of which this was not shown."""
@@ -58,8 +41,4 @@ class OnlyShown:
             what = "deleted" if deletes else "marked"
             message = f"you were not shown that it would be {what}: something has changed meanwhile; look at it again"
             raise Unexpected(message)
-        self._watch.before_change(image_id, deletes=deletes)
-
-    def settled(self, outcome: Outcome) -> None:
-        """See Watch."""
-        self._watch.settled(outcome)
+        super().before_change(image_id, deletes=deletes)

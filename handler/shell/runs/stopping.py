@@ -8,19 +8,20 @@ from handler.clock import Deadline
 from handler.errors import Paused
 from handler.model.outcome import Outcome
 from handler.report.report import Report
+from handler.shell.runs.through import Through
 from handler.shell.screen.live.progress import Shown
 
 UNKNOWN = "its change was under way when the command was stopped: look whether the image is still there"
 
 
-class Stopping:
+class Stopping(Through[Shown]):
     """Looks on for another, ends the runs that it has seen begin, and knows what became of their images by then.
 
     `why` returns why they end, in words.
     """
 
     def __init__(self, watch: Shown, why: Callable[[], str]) -> None:
-        self._watch = watch
+        super().__init__(watch)
         self._why = why
         self._deadlines: list[Deadline] = []
         self._is_halted = False
@@ -61,25 +62,17 @@ class Stopping:
             is_halted = self._is_halted
         if is_halted:
             deadline.halt(Paused(self._why()))
-        self._watch.begins(deadline)
-
-    def lists(self) -> None:
-        """See Watch."""
-        self._watch.lists()
-
-    def listed(self) -> None:
-        """See Watch."""
-        self._watch.listed()
+        super().begins(deadline)
 
     def takes_on(self, images: int) -> None:
         """See Watch."""
         with self._lock:
             self._taken_on += images
-        self._watch.takes_on(images)
+        super().takes_on(images)
 
     def before_change(self, image_id: str, *, deletes: bool = True) -> None:
         """See Watch."""
-        self._watch.before_change(image_id, deletes=deletes)
+        super().before_change(image_id, deletes=deletes)
         with self._lock:
             self._under_way[image_id] = None
 
@@ -88,7 +81,7 @@ class Stopping:
         with self._lock:
             self._settled.append(outcome)
             self._under_way.pop(outcome.image_id, None)
-        self._watch.settled(outcome)
+        super().settled(outcome)
 
 
 def stopped(report: Report, why: str, not_tried: int) -> str:
