@@ -469,7 +469,7 @@ def test_the_box_says_what_an_approval_does_until_when_and_how() -> None:
 def test_a_command_is_one_line_that_is_selected_as_a_whole() -> None:
     seen = boxed(LAMBDA, image(1))
     commands = re.findall("<pre><code>(.*?)</code></pre>", seen.source, re.DOTALL)
-    assert [command.split()[0] for command in commands] == ["aws", "python"]
+    assert [command.split()[0] for command in commands] == ["aws", "image-reaper"]
     assert not [command for command in commands if "\n" in command]
     assert "user-select: all" in seen.source
 
