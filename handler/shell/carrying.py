@@ -39,12 +39,12 @@ from handler.shell.screen.terminal import Screen, printable, say, tell
 from handler.shell.unknown import unknown_here
 from handler.shell.upkeep import look_after
 
+mask_loggers()
 coldstart.end()
 
 
 def carry_out(options: argparse.Namespace, signals: Signals) -> int:
     """Carry out a command; returns the exit code."""
-    mask_loggers()
     try:
         signals.interrupting()
         settings = settings_for(options)
