@@ -64,7 +64,9 @@ def carry_out(options: argparse.Namespace, signals: Signals) -> int:
 
 
 def _carried_out(options: argparse.Namespace, settings: Settings, signals: Signals) -> int:
-    received = plan_of(options.apply) if options.apply else read(event_of(options), settings, shell)
+    # Standard input may be a person who types.
+    with signals.prodded():
+        received = plan_of(options.apply) if options.apply else read(event_of(options), settings, shell)
     if received is None:
         say(f"{options.apply}: the plan is empty: there is nothing to delete")
         return 0

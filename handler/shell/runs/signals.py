@@ -6,7 +6,7 @@ Loaded before all else, so it needs little itself.
 import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import FrameType
 
 NAMES: Mapping[int, str] = {
@@ -78,6 +78,12 @@ class Signals:
             self._has_raised = True
             raise Stopped
 
+    def prodded(self) -> AbstractContextManager[None]:
+        """Have a signal be heeded at once although the main thread waits, where signals are heeded at all."""
+        from handler.shell.runs.prodding import prodding  # noqa: PLC0415 (not before it is needed)
+
+        return prodding(NAMES.keys()) if self._is_heeding else nullcontext()
+
     @contextmanager
     def halting(self, halt: Callable[[], object]) -> Iterator[None]:
         """Have the first signal call `halt`, and from now on, also later, interrupt nothing; only a second does."""
@@ -85,8 +91,6 @@ class Signals:
         # lock that halting takes. What wakes the thread is made to be used in a handler.
         from queue import SimpleQueue  # noqa: PLC0415 (most of what this module would load)
         from threading import Thread  # noqa: PLC0415 (the same)
-
-        from handler.shell.runs.prodding import prodding  # noqa: PLC0415 (the same)
 
         wake: SimpleQueue[str] = SimpleQueue()
 
@@ -100,7 +104,7 @@ class Signals:
         try:
             if self._first:
                 self._halt()
-            with prodding(NAMES.keys()) if self._is_heeding else nullcontext():
+            with self.prodded():
                 yield
         finally:
             wake.put("")
